@@ -1,0 +1,130 @@
+"""A trial's record: `trial.json`, all that is needed to show, judge and run the trial again.
+
+Written whole and atomically after every epoch, so that a reader in another process never sees half of one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from sweep.data.stamp import DataStamp
+from sweep.errors import RecordError
+from sweep.space.config import TrialConfig
+from sweep.training.result import EpochMetrics
+
+RECORD_FILE = "trial.json"
+FORMAT = 1
+_STRICT = ConfigDict(strict=True, extra="forbid")
+
+TrialState = Literal["running", "interrupted", "complete", "pruned", "failed"]
+"""`interrupted` trials were given back by a supervisor that stopped; the next one runs them again."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TrialRecord:
+    """One trial, at any time of its life.
+
+    Attributes:
+        values: what was sampled, by parameter name.
+        reason: why it ended so: `all epochs`, `early stopping`, `pruned at epoch 8 …`, a failure cause; "" while running.
+        message: details of a failure, with the traceback where there is one.
+        objective_value: of the best epoch; None before the first epoch and for failed trials.
+        epochs: the finished epochs.
+        environment: versions, platform, flags and git commit, as flat text.
+        started, finished: ISO 8601 with offset.
+        origin: `study/number` of the trial that this one was taken from by a fork.
+    """
+
+    study: str
+    number: Annotated[int, Ge(0)]
+    state: TrialState
+    config: TrialConfig
+    values: Mapping[str, bool | int | float | str | None]
+    data: DataStamp
+    environment: Mapping[str, str]
+    started: str
+    reason: str = ""
+    message: str = ""
+    finished: str | None = None
+    epochs: tuple[EpochMetrics, ...] = ()
+    best_epoch: int | None = None
+    objective_value: float | None = None
+    parameters: int | None = None
+    weights_digest: str | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    model_file: str | None = None
+    origin: str | None = None
+    format: Literal[1] = FORMAT
+
+
+_RECORD = TypeAdapter(TrialRecord)
+
+
+def trial_folder(study_folder: Path, number: int) -> Path:
+    """`studies/NAME/trials/0007`."""
+    return study_folder / "trials" / f"{number:04d}"
+
+
+def record_to_mapping(record: TrialRecord) -> dict[str, Any]:
+    """The record as JSON values."""
+    mapping: dict[str, Any] = _RECORD.dump_python(record, mode="json")
+    return mapping
+
+
+def record_to_json(record: TrialRecord) -> str:
+    """The text of `trial.json`."""
+    return _RECORD.dump_json(record, indent=2).decode() + "\n"
+
+
+def record_from_json(text: str, source: str) -> TrialRecord:
+    """Read a record.
+
+    Args:
+        text: the content of a `trial.json`.
+        source: what to call it in an error message.
+
+    Raises:
+        RecordError: not JSON, or not a record of this format.
+    """
+    try:
+        return _RECORD.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise RecordError(
+            f"{source}: not a trial record of format {FORMAT}: {place}: {first['msg']}. "
+            "Restore the file, or leave the trial out."
+        ) from None
+
+
+def write_record(folder: Path, record: TrialRecord) -> None:
+    """Write `folder/trial.json` atomically; the folder is made when it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / (RECORD_FILE + ".part")
+    with part.open("w", encoding="utf-8") as stream:
+        stream.write(record_to_json(record))
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(folder / RECORD_FILE)
+
+
+def read_record(folder: Path) -> TrialRecord:
+    """Read `folder/trial.json`.
+
+    Raises:
+        RecordError: missing, unreadable or not a record.
+    """
+    path = folder / RECORD_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path}: the trial's record cannot be read: {error}") from None
+    return record_from_json(text, str(path))

@@ -1,12 +1,13 @@
 """The resolved configuration of one trial: frozen, validated at construction, equal to its JSON.
 
-One definition serves the space file, `--set`, the trial's record and the Python API: each field's annotation says what a
-value may be, and the space reader derives from the same annotations which distributions a file may give for it.
+One definition serves the space file, `--set`, the trial's record and the Python API: each field's annotation says
+what a value may be, and the space reader derives from it which distributions a file may give.
 Fields marked `NOT_SEARCHED` take one fixed value; `OnlyWhen` says where a value has any effect at all.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import field
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -52,7 +53,8 @@ class DataConfig:
     """Which images, how large, and how they are split.
 
     Attributes:
-        name: a named set (digits, cifar10, cifar100, mnist, fashion_mnist), a directory of class folders, or an .npz file.
+        name: a named set (digits, cifar10, cifar100, mnist, fashion_mnist), a directory of class
+            folders, or an .npz file.
         image_size: height and width in pixels that every image is resized to; None keeps the size of the source, which
             must then be the same for all images.
         channels: `grey` (1) or `rgb` (3); None keeps the source's.
@@ -173,7 +175,7 @@ class AugmentationConfig:
         zoom: largest zoom in or out as a share.
     """
 
-    strength: Annotated[float, Ge(0), Le(1)] = 0.0
+    strength: Annotated[float, Ge(0), Le(1)] = 0.0  # a file that has the section without `strength` means 1
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
     shift: Rate = 0.0
     rotation: Annotated[float, Ge(0), Le(180)] = 0.0
@@ -193,9 +195,7 @@ class PrunerConfig:
         reduction_factor: of hyperband and asha.
     """
 
-    name: Annotated[
-        Literal["median", "percentile", "hyperband", "asha", "patient", "none"], NOT_SEARCHED
-    ] = "median"
+    name: Annotated[Literal["median", "percentile", "hyperband", "asha", "patient", "none"], NOT_SEARCHED] = "median"
     startup_trials: Annotated[Annotated[int, Ge(0)], NOT_SEARCHED] = 5
     warmup_epochs: Annotated[Annotated[int, Ge(0)], NOT_SEARCHED] = 5
     percentile: Annotated[Annotated[float, Gt(0), Lt(100)], NOT_SEARCHED] = 50.0
@@ -254,6 +254,7 @@ class TrialConfig:
 
     @property
     def direction(self) -> Direction:
+        """Which way the objective is better."""
         return direction_of(self.objective)
 
 
@@ -264,3 +265,13 @@ def config_to_mapping(config: TrialConfig) -> dict[str, Any]:
     """The configuration as JSON values (dicts, lists, scalars)."""
     mapping: dict[str, Any] = _TRIAL_CONFIG.dump_python(config, mode="json")
     return mapping
+
+
+def config_from_mapping(mapping: dict[str, Any]) -> TrialConfig:
+    """The configuration from JSON values.
+
+    Raises:
+        pydantic.ValidationError: an unknown key, a wrong type or a value out of its bounds.
+    """
+    # Through JSON text, because only there strict mode takes an array for a tuple.
+    return _TRIAL_CONFIG.validate_json(json.dumps(mapping))

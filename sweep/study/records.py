@@ -21,7 +21,7 @@ from sweep.space.config import TrialConfig
 from sweep.training.result import EpochMetrics
 
 RECORD_FILE = "trial.json"
-FORMAT = 1
+FORMAT: Literal[1] = 1
 _STRICT = ConfigDict(strict=True, extra="forbid")
 
 TrialState = Literal["running", "interrupted", "complete", "pruned", "failed"]
@@ -34,7 +34,8 @@ class TrialRecord:
 
     Attributes:
         values: what was sampled, by parameter name.
-        reason: why it ended so: `all epochs`, `early stopping`, `pruned at epoch 8 …`, a failure cause; "" while running.
+        reason: why it ended so: `all epochs`, `early stopping`, `pruned at epoch 8 …`, a failure cause;
+            "" while running.
         message: details of a failure, with the traceback where there is one.
         objective_value: of the best epoch; None before the first epoch and for failed trials.
         epochs: the finished epochs.

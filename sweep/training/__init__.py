@@ -1,0 +1,1 @@
+"""Training one trial. Knows neither Optuna nor MLflow."""

@@ -1,0 +1,132 @@
+"""Parameters of a search space: a choice, an integer range, a float range, each perhaps under a condition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sweep.space.config import Value
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Where a value sits in the configuration: ("model", "filters", 0)."""
+
+Values: TypeAlias = Mapping[str, Value]
+"""Sampled values by parameter name."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Holds while the parameter `name` is active and has one of `values`."""
+
+    name: str
+    values: tuple[Value, ...]
+
+    def holds(self, values: Values) -> bool:
+        """Whether it holds at this point."""
+        return self.name in values and any(same(values[self.name], value) for value in self.values)
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    """What all kinds of parameters have.
+
+    Attributes:
+        name: unique in the space; the name that Optuna and MLflow show.
+        path: of the configuration's value.
+        conditions: the parameter is active while all of them hold.
+    """
+
+    name: str
+    path: Path
+    conditions: tuple[Condition, ...] = ()
+
+    def active(self, values: Values) -> bool:
+        """Whether the parameter exists, given the values of those before it."""
+        return all(condition.holds(values) for condition in self.conditions)
+
+
+@dataclass(frozen=True)
+class Choice(_Parameter):
+    """One of several values, in the file's order."""
+
+    choices: tuple[Value, ...] = ()
+
+    def contains(self, value: Value) -> bool:
+        """Whether the parameter can have this value."""
+        return any(same(value, choice) for choice in self.choices)
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Every choice: each may be a branch."""
+        return self.choices
+
+    def grid(self) -> Iterator[Value]:
+        """Every value, in order."""
+        yield from self.choices
+
+
+@dataclass(frozen=True)
+class IntRange(_Parameter):
+    """An integer from `low` to `high`, both included, in steps from `low`; uniform in its logarithm if `log`."""
+
+    low: int = 0
+    high: int = 0
+    step: int = 1
+    log: bool = False
+
+    def contains(self, value: Value) -> bool:
+        """Whether the parameter can have this value."""
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Smallest and largest."""
+        return tuple(dict.fromkeys((self.low, self.high)))
+
+    def grid(self) -> Iterator[Value]:
+        """Every value, in order."""
+        yield from range(self.low, self.high + 1, self.step)
+
+
+@dataclass(frozen=True)
+class FloatRange(_Parameter):
+    """A number from `low` to `high`, both included; in steps if `step`; uniform in its logarithm if `log`."""
+
+    low: float = 0.0
+    high: float = 0.0
+    step: float | None = None
+    log: bool = False
+
+    def contains(self, value: Value) -> bool:
+        """Whether the parameter can have this value."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return False
+        if self.step is None:
+            return True
+        steps = (value - self.low) / self.step
+        # The sampler computes low + k * step in floating point: a relative 1e-8 of a step is rounding.
+        return math.isclose(steps, round(steps), abs_tol=1e-8)
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Smallest and largest."""
+        return tuple(dict.fromkeys((self.low, self.high)))
+
+    def grid(self) -> Iterator[Value]:
+        """Every value, in order.
+
+        Raises:
+            ValueError: there is no step, so they cannot be listed.
+        """
+        if self.step is None:
+            raise ValueError(f"{self.name} is continuous: give it a step, or a list of choices")
+        for k in range(math.floor((self.high - self.low) / self.step + 1e-8) + 1):
+            yield self.low + k * self.step
+
+
+Parameter: TypeAlias = Choice | IntRange | FloatRange
+
+
+def same(a: Value, b: Value) -> bool:
+    """Equality that keeps True and 1 apart, while 1 and 1.0 are the same number."""
+    return isinstance(a, bool) == isinstance(b, bool) and a == b

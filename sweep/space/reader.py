@@ -1,0 +1,349 @@
+"""Reading a search space: YAML file and overrides in, `Space` out, or all faults at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence as SequenceType
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from sweep.errors import SpaceError
+from sweep.space.config import (
+    MODEL_SECTIONS,
+    AugmentationConfig,
+    DataConfig,
+    Name,
+    SearchConfig,
+    TrainingConfig,
+    config_to_mapping,
+    direction_of,
+)
+from sweep.space.distributions import Draft, read_field
+from sweep.space.fields import did_you_mean, fields_of, show
+from sweep.space.nested import flatten, get
+from sweep.space.parameters import Path as KeyPath
+from sweep.space.resolve import Known, Resolver, catalog, check_lengths
+from sweep.space.space import Space, StartPoint
+from sweep.space.yaml_tree import (
+    Entry,
+    Faults,
+    Mapping,
+    Mark,
+    Node,
+    Scalar,
+    Sequence,
+    override,
+    parse_tree,
+    parse_value,
+    read_tree,
+)
+
+SECTIONS = ("study", "data", "model", "training", "augmentation", "search", "start_from")
+_TRIAL_SECTIONS = ("data", "model", "training", "augmentation")
+
+
+@dataclass(frozen=True)
+class Override:
+    """One value of the file said otherwise on the command line.
+
+    Attributes:
+        key: dotted: `training.epochs`.
+        text: a YAML value.
+        option: what the user typed, for error messages: `--set training.epochs=20`.
+    """
+
+    key: str
+    text: str
+    option: str
+
+
+def read_space(path: Path, overrides: SequenceType[Override] = ()) -> Space:
+    """Read a search space or a recipe.
+
+    Args:
+        path: of the YAML file.
+        overrides: applied on top of the file, in order.
+
+    Raises:
+        SpaceError: with every fault of the file, its overrides and the recipes that it starts from.
+    """
+    faults = Faults()
+    root = read_tree(path, faults)
+    return _finish(root, path, overrides, faults)
+
+
+def space_from_text(text: str, name: str, overrides: SequenceType[Override] = ()) -> Space:
+    """The same for a text; `name` stands for the file in messages, and its folder for the recipes' folder.
+
+    Raises:
+        SpaceError: as `read_space`.
+    """
+    faults = Faults()
+    return _finish(parse_tree(text, name, faults), Path(name), overrides, faults)
+
+
+def _finish(root: Mapping, path: Path, overrides: SequenceType[Override], faults: Faults) -> Space:
+    if len(faults) and not root.entries:
+        raise SpaceError(faults.found)
+    for item in overrides:
+        _apply(root, item, faults)
+    space = _Reader(root, path, faults).space()
+    if space is None or len(faults):
+        raise SpaceError(faults.found)
+    return space
+
+
+def _apply(root: Mapping, item: Override, faults: Faults) -> None:
+    node = parse_value(item.text, item.option, faults)
+    if node is None:
+        node = Scalar(Mark(item.option, 1, 1), None)
+    override(root, tuple(item.key.split(".")), node, faults)
+
+
+class _Reader:
+    """One reading of one file."""
+
+    def __init__(self, root: Mapping, path: Path, faults: Faults) -> None:
+        self._root = root
+        self._path = path
+        self._faults = faults
+        self._drafts: list[Draft] = []
+        self._marks: dict[KeyPath, Mark] = {}
+
+    def space(self) -> Space | None:
+        for key, entry in self._root.entries.items():
+            if key not in SECTIONS:
+                hint = did_you_mean(key, SECTIONS)
+                self._faults.add(entry.mark, f"unknown section `{key}`; there are {', '.join(SECTIONS)}{hint}")
+        study = self._study()
+        sections = self._sections()
+        template = {name: self._section(cls, name) for name, cls in sections.items()}
+        self._default_strength(template)
+        search_values = self._section(SearchConfig, "search")
+        known = catalog(sections, template, self._drafts, self._marks)
+        self._alternatives(template)
+        check_lengths(known, ("model", "blocks"), self._faults, self._root.mark)
+        parameters = Resolver(known, self._faults).parameters()
+        self._check_direction(search_values)
+        starts = self._starts()
+        if len(self._faults):
+            return None
+        search = TypeAdapter(SearchConfig).validate_json(json.dumps(search_values))
+        search = dataclasses.replace(search, direction=direction_of(search.objective))
+        template["data"] = self._data_path(template["data"], known)
+        space = Space(study, template, parameters, search)
+        self._check_grid(space)
+        points = [self._start_point(space, item, start) for item, start in starts]
+        return dataclasses.replace(space, start_from=tuple(point for point in points if point is not None))
+
+    def _study(self) -> str:
+        entry = self._root.entries.get("study")
+        if entry is None:
+            return (
+                "".join(c if c.isalnum() or c in "._-" else "-" for c in self._path.stem).lstrip("._-")[:64] or "study"
+            )
+        name = entry.node.value if isinstance(entry.node, Scalar) else None
+        if not isinstance(name, str) or not _is_name(name):
+            self._faults.add(entry.node.mark, study_name_rule(name))
+            return "study"
+        return name
+
+    def _sections(self) -> dict[str, type[Any]]:
+        sections = {"data": DataConfig, "training": TrainingConfig, "augmentation": AugmentationConfig}
+        model = self._root.entries.get("model")
+        if model is None:
+            mark = self._root.mark
+            self._faults.add(mark, "the section `model` is missing; write `model: {builder: vgg}` at least")
+        elif isinstance(model.node, Mapping):
+            builder = self._builder(model.node)
+            if builder is not None:
+                return {"data": DataConfig, "model": MODEL_SECTIONS[builder], **sections}
+        return sections
+
+    def _builder(self, model: Mapping) -> str | None:
+        entry = model.entries.get("builder")
+        known = ", ".join(MODEL_SECTIONS)
+        if entry is None:
+            self._faults.add(model.mark, f"`model` needs `builder:`; there are {known}")
+            return None
+        name = entry.node.value if isinstance(entry.node, Scalar) else None
+        if not isinstance(name, str) or name not in MODEL_SECTIONS:
+            hint = did_you_mean(str(name), MODEL_SECTIONS)
+            self._faults.add(entry.node.mark, f"`builder` must be one of {known}, not {show(name)}{hint}")
+            return None
+        return name
+
+    def _section(self, cls: type[Any], name: str) -> dict[str, Any]:
+        entry = self._root.entries.get(name)
+        if entry is None:
+            return {}
+        if not isinstance(entry.node, Mapping):
+            self._faults.add(entry.node.mark, f"`{name}` is a section: a mapping of {', '.join(fields_of(cls))}")
+            return {}
+        return self._mapping(cls, entry.node, (name,))
+
+    def _mapping(self, cls: type[Any], node: Mapping, prefix: KeyPath) -> dict[str, Any]:
+        """The fixed values of a section; the searched ones become drafts."""
+        fixed: dict[str, Any] = {}
+        specs = fields_of(cls)
+        for key, entry in node.entries.items():
+            spec = specs.get(key)
+            if spec is None:
+                where = ".".join(str(part) for part in prefix)
+                hint = did_you_mean(key, specs) or f"; it has {', '.join(specs)}"
+                self._faults.add(entry.mark, f"unknown key `{key}` in `{where}`{hint}")
+                continue
+            path = (*prefix, key)
+            self._marks[path] = entry.node.mark
+            if spec.nested is not None:
+                self._subsection(spec.nested, spec.optional, entry, path, fixed)
+                continue
+            value = read_field(spec, path, entry.node, self._faults)
+            if isinstance(value, Draft):
+                self._drafts.append(value)
+            elif value is not None:
+                fixed[key] = value.value
+        return fixed
+
+    def _subsection(self, cls: type[Any], optional: bool, entry: Entry, path: KeyPath, fixed: dict[str, Any]) -> None:
+        key = str(path[-1])
+        if isinstance(entry.node, Mapping):
+            fixed[key] = self._mapping(cls, entry.node, path)
+        elif optional and isinstance(entry.node, Scalar) and entry.node.value is None:
+            fixed[key] = None
+        else:
+            null = " or null" if optional else ""
+            self._faults.add(entry.node.mark, f"`{key}` is a mapping of {', '.join(fields_of(cls))}{null}")
+
+    def _default_strength(self, template: dict[str, Any]) -> None:
+        """A file that describes an augmentation means it; a file without the section means none."""
+        searched = any(draft.path == ("augmentation", "strength") for draft in self._drafts)
+        if "augmentation" in self._root.entries and not searched:
+            template["augmentation"].setdefault("strength", 1.0)
+
+    def _alternatives(self, template: dict[str, Any]) -> None:
+        """The value of `or:` is what the configuration has while the parameter is off."""
+        for draft in self._drafts:
+            if draft.alternative is not None:
+                here = template
+                for key in draft.path[:-1]:
+                    here = here.setdefault(str(key), {})
+                here[str(draft.path[-1])] = draft.alternative[0]
+
+    def _check_direction(self, search: dict[str, Any]) -> None:
+        objective = search.get("objective", SearchConfig().objective)
+        right = direction_of(objective)
+        if search.get("direction") not in (None, right):
+            mark = self._marks[("search", "direction")]
+            self._faults.add(mark, f"`{objective}` is to be {right}d; write `direction: {right}` or remove it")
+
+    def _data_path(self, data: dict[str, Any], known: dict[KeyPath, Known]) -> dict[str, Any]:
+        """A path in the file is relative to the file; one on the command line to the current directory."""
+        name = data.get("name")
+        if not isinstance(name, str) or not ("/" in name or name.startswith(".") or name.endswith(".npz")):
+            return data
+        mark = known[("data", "name")].mark
+        base = self._path.parent if mark is not None and mark.file == str(self._path) else Path()
+        return {**data, "name": str((base / Path(name).expanduser()).resolve())}
+
+    def _check_grid(self, space: Space) -> None:
+        if space.search.sampler != "grid":
+            return
+        mark = self._marks[("search", "sampler")]
+        try:
+            for parameter in space.parameters:
+                next(parameter.grid())
+        except ValueError as error:
+            self._faults.add(mark, f"`sampler: grid` cannot list this space: {error}")
+
+    def _starts(self) -> list[tuple[Node, Space | dict[str, Any]]]:
+        """The recipes and points of `start_from`, read but not yet held against the space."""
+        entry = self._root.entries.get("start_from")
+        if entry is None:
+            return []
+        if not isinstance(entry.node, Sequence):
+            self._faults.add(entry.node.mark, "`start_from` is a list of recipe files: [recipes/vgg1.yaml]")
+            return []
+        starts = [(item, self._start(item)) for item in entry.node.items]
+        return [(item, start) for item, start in starts if start is not None]
+
+    def _start(self, item: Node) -> Space | dict[str, Any] | None:
+        if isinstance(item, Mapping) and all(isinstance(entry.node, Scalar) for entry in item.entries.values()):
+            return {key: entry.node.value for key, entry in item.entries.items() if isinstance(entry.node, Scalar)}
+        if isinstance(item, Scalar) and isinstance(item.value, str):
+            return self._recipe(self._path.parent / item.value, item.mark)
+        self._faults.add(item.mark, "expected a recipe file, or a mapping of parameter names to single values")
+        return None
+
+    def _start_point(self, space: Space, item: Node, start: Space | dict[str, Any]) -> StartPoint | None:
+        if isinstance(start, Space):
+            config = start.config({})
+            name = str(item.value) if isinstance(item, Scalar) else ""
+            values = space.values_of(config)
+            notes = _notes(space, values, config_to_mapping(config))
+        else:
+            name, values, notes = "the point", start, ()
+        wrong = space.faults(values)
+        if wrong:
+            self._faults.add(
+                item.mark, f"{name} is outside this space: {'; '.join(wrong)}. Widen the space or remove the line"
+            )
+            return None
+        return StartPoint(name, values, notes)
+
+    def _recipe(self, path: Path, mark: Mark) -> Space | None:
+        if not path.is_file():
+            self._faults.add(mark, f"there is no recipe file {path}")
+            return None
+        faults = Faults()
+        tree = read_tree(path, faults)
+        if "start_from" in tree.entries:
+            faults.add(tree.entries["start_from"].mark, "a recipe that others start from has no `start_from` itself")
+        recipe = None if len(faults) else _Reader(tree, path, faults).space()
+        self._faults.found.extend(faults)
+        if recipe is not None and not recipe.is_recipe:
+            names = ", ".join(parameter.name for parameter in recipe.parameters[:5])
+            self._faults.add(mark, f"{path} still searches {names}; only a recipe (nothing left to search) is a start")
+            return None
+        return recipe
+
+
+def _notes(space: Space, values: dict[str, Any], theirs: dict[str, Any]) -> tuple[str, ...]:
+    """Where the space's fixed values differ from the recipe's."""
+    if not space.contains(values):
+        return ()
+    ours = config_to_mapping(space.config(values))
+    notes = []
+    for key, value in flatten({name: ours[name] for name in ("model", "training", "augmentation")}).items():
+        *section, last = key.split(".")
+        found, other = get(theirs, (*section, last))
+        if not found:
+            key, value = ".".join(section), "set"
+        if value != other and key != "model.max_parameters":
+            notes.append(f"{key} {show(value) if found else value} (recipe: {show(other)})")
+    return tuple(dict.fromkeys(notes))
+
+
+def _is_name(name: str) -> bool:
+    try:
+        TypeAdapter(Name).validate_python(name, strict=True)
+    except ValueError:
+        return False
+    return True
+
+
+def check_study_name(name: str) -> str | None:
+    """None for a usable study name, else what is wrong with it."""
+    return None if _is_name(name) else study_name_rule(name)
+
+
+def study_name_rule(name: object) -> str:
+    """Why this is no name for a study, which becomes a folder's name."""
+    return (
+        f"a study's name has letters, digits, `.`, `_` and `-`, begins with a letter or digit and has at most 64; "
+        f"received {show(repr(name)) if isinstance(name, str) else show(name)}"
+    )

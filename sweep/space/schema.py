@@ -1,0 +1,90 @@
+"""The JSON schema of the space language, for editors: completion and red lines while typing.
+
+`python -m sweep.space.schema` prints it; `search_spaces/schema.json` is that text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+
+from sweep.space.config import MODEL_SECTIONS, AugmentationConfig, DataConfig, Name, SearchConfig, TrainingConfig
+from sweep.space.fields import FieldSpec, fields_of
+
+
+def space_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of a search space file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "sweep search space",
+        "description": "A scalar is fixed, a list is a choice, {low, high} is a range, {each: blocks} one per block.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["model"],
+        "properties": {
+            "study": TypeAdapter(Name).json_schema(),
+            "data": _section(DataConfig),
+            "model": {"oneOf": [_section(cls, required=["builder"]) for cls in MODEL_SECTIONS.values()]},
+            "training": _section(TrainingConfig),
+            "augmentation": _section(AugmentationConfig),
+            "search": _section(SearchConfig),
+            "start_from": {
+                "type": "array",
+                "items": {"anyOf": [{"type": "string"}, {"type": "object"}]},
+                "description": "Recipes (or points) that are tried first.",
+            },
+        },
+    }
+
+
+def _section(cls: type[Any], required: list[str] | None = None) -> dict[str, Any]:
+    schema: dict[str, Any] = {
+        "type": "object",
+        "description": (cls.__doc__ or "").strip().splitlines()[0],
+        "additionalProperties": False,
+        "properties": {name: _field(spec) for name, spec in fields_of(cls).items()},
+    }
+    defaults = {item.name: item.default for item in dataclasses.fields(cls)}
+    for name, field in schema["properties"].items():
+        if isinstance(defaults[name], bool | int | float | str):
+            field["default"] = defaults[name]
+    return {**schema, "required": required} if required else schema
+
+
+def _field(spec: FieldSpec) -> dict[str, Any]:
+    if spec.nested is not None:
+        section = _section(spec.nested)
+        return {"anyOf": [section, {"type": "null"}]} if spec.optional else section
+    value = TypeAdapter(spec.annotation, config=ConfigDict(strict=True)).json_schema()
+    if not spec.searched:
+        return value
+    if spec.many:
+        forms = [_object({"fixed": {"type": "array", "items": value}}, ["fixed"])]
+        common: dict[str, Any] = {"each": {"const": "blocks"}}
+        needed = ["each"]
+    else:
+        forms = [value, {"type": "array", "items": value, "minItems": 1}, _object({"fixed": value}, ["fixed"])]
+        common, needed = {"or": value}, []
+    common = {**common, "when": {"type": "object", "description": "Active only while these have these values."}}
+    forms.append(_object({"choices": {"type": "array", "items": value, "minItems": 1}, **common}, ["choices", *needed]))
+    if spec.kind is not None:
+        number = {"type": "integer" if spec.kind is int else "number"}
+        ends = {"low": number, "high": number, "step": number, "log": {"type": "boolean"}}
+        forms.append(_object({**ends, **common}, ["low", "high", *needed]))
+    return {"anyOf": forms}
+
+
+def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "properties": properties, "required": required}
+
+
+def schema_text() -> str:
+    """The text of `search_spaces/schema.json`."""
+    return json.dumps(space_schema(), indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")

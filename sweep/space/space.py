@@ -1,0 +1,150 @@
+"""The search space itself: frozen, already valid, able to sample, to build a configuration and to judge a point."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sweep.space.config import SearchConfig, TrialConfig, Value, config_from_mapping, config_to_mapping
+from sweep.space.nested import get, put
+from sweep.space.parameters import Choice, IntRange, Parameter, Values, same
+
+Choose = Callable[[Parameter], Value]
+"""Picks a value for an active parameter: the study's sampler, a random generator, a corner."""
+
+
+@dataclass(frozen=True)
+class StartPoint:
+    """A point that is tried before the sampler's own.
+
+    Attributes:
+        name: the recipe's file, or `start_from[0]` for one written in place.
+        values: of every parameter that is active there.
+        notes: where the space fixes something that the recipe has otherwise.
+    """
+
+    name: str = field(compare=False)
+    values: Values
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may vary and what is fixed.
+
+    Attributes:
+        study: default name of the study.
+        template: the fixed values by section, as JSON values.
+        parameters: in sampling order: a parameter comes after those that its conditions name.
+        start_from: points tried first.
+    """
+
+    study: str
+    template: Mapping[str, Any]
+    parameters: tuple[Parameter, ...]
+    search: SearchConfig
+    start_from: tuple[StartPoint, ...] = field(default=())
+
+    @property
+    def is_recipe(self) -> bool:
+        """Nothing is left to search."""
+        return not self.parameters
+
+    def suggest(self, choose: Choose) -> dict[str, Value]:
+        """Sample a point: `choose` is asked for each active parameter in turn."""
+        values: dict[str, Value] = {}
+        for parameter in self.parameters:
+            if parameter.active(values):
+                values[parameter.name] = choose(parameter)
+        return values
+
+    def config(self, values: Values, *, seed: int = 0, threads: int = 1) -> TrialConfig:
+        """The configuration of a point.
+
+        Args:
+            values: of every active parameter; see `suggest`.
+            seed: of the trial.
+            threads: of TensorFlow.
+
+        Raises:
+            ValueError: a value is missing, unknown, inactive or outside the space.
+        """
+        wrong = self.faults(values)
+        if wrong:
+            raise ValueError("not a point of the space: " + "; ".join(wrong))
+        mapping = copy.deepcopy(dict(self.template))
+        for parameter in self.parameters:
+            if parameter.path and parameter.name in values:
+                put(mapping, parameter.path, values[parameter.name])
+        return config_from_mapping({**mapping, "objective": self.search.objective, "seed": seed, "threads": threads})
+
+    def faults(self, values: Values) -> list[str]:
+        """Why these values are no point of the space; empty if they are one."""
+        found = [f"{name} is no parameter" for name in values if name not in {p.name for p in self.parameters}]
+        for parameter in self.parameters:
+            if not parameter.active(values):
+                if parameter.name in values:
+                    found.append(f"{parameter.name} is not active there")
+            elif parameter.name not in values:
+                found.append(f"{parameter.name} is missing")
+            elif not parameter.contains(values[parameter.name]):
+                found.append(f"{parameter.name} {values[parameter.name]} is not in {bounds(parameter)}")
+        return found
+
+    def contains(self, values: Values) -> bool:
+        """Whether these values are a point of the space."""
+        return not self.faults(values)
+
+    def values_of(self, config: TrialConfig) -> dict[str, Value]:
+        """The parameters' values in a configuration, which may be of another space: check with `faults`."""
+        mapping = config_to_mapping(config)
+        values: dict[str, Value] = {}
+        for parameter in self.parameters:
+            if not parameter.active(values):
+                continue
+            if not parameter.path:
+                values[parameter.name] = self._switch_is_on(parameter, mapping)
+                continue
+            found, value = get(mapping, parameter.path)
+            if found:
+                values[parameter.name] = value
+        return values
+
+    def _switch_is_on(self, switch: Parameter, mapping: Mapping[str, Any]) -> bool:
+        path = self.switched(switch).path
+        return not same(get(mapping, path)[1], get(self.template, path)[1])
+
+    def switched(self, switch: Parameter) -> Parameter:
+        """The parameter that a switch (made by `or:`) turns on."""
+        return next(p for p in self.parameters if p.path and any(c.name == switch.name for c in p.conditions))
+
+    def grid(self) -> Iterator[dict[str, Value]]:
+        """Every point of a space without continuous parameters, each once.
+
+        Raises:
+            ValueError: a parameter is continuous.
+        """
+        yield from self._grid({}, self.parameters)
+
+    def _grid(self, values: dict[str, Value], rest: tuple[Parameter, ...]) -> Iterator[dict[str, Value]]:
+        rest = tuple(itertools.dropwhile(lambda parameter: not parameter.active(values), rest))
+        if not rest:
+            yield dict(values)
+            return
+        for value in rest[0].grid():
+            yield from self._grid({**values, rest[0].name: value}, rest[1:])
+
+
+def bounds(parameter: Parameter) -> str:
+    """The values of a parameter, in words."""
+    if isinstance(parameter, Choice):
+        return "[" + ", ".join(str(choice) for choice in parameter.choices) + "]"
+    step = (
+        ""
+        if parameter.step in (None, 1) and (isinstance(parameter, IntRange) or parameter.step is None)
+        else (f" in steps of {parameter.step}")
+    )
+    return f"{parameter.low:g} to {parameter.high:g}{step}{' (log)' if parameter.log else ''}"

@@ -1,0 +1,64 @@
+"""Images that are already in memory as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.data.contents import Advance, Contents, IntArray, Lot, Shape, UInt8Array, chunks
+from sweep.data.pixels import fit_array
+from sweep.space.config import DataConfig
+
+ToUInt8 = Callable[[npt.NDArray[Any]], UInt8Array]
+CHANNELS = {"grey": 1, "rgb": 3}
+
+
+def unchanged(images: npt.NDArray[Any]) -> UInt8Array:
+    """For pixels that are 0..255 already."""
+    return images.astype(np.uint8, copy=False)
+
+
+def contents_of_arrays(
+    config: DataConfig,
+    classes: tuple[str, ...],
+    train: tuple[npt.NDArray[Any], IntArray],
+    test: tuple[npt.NDArray[Any], IntArray] | None,
+    to_uint8: ToUInt8 = unchanged,
+) -> Contents:
+    """Images (n, h, w) or (n, h, w, 1 or 3) with labels (n,), brought to `config`'s channels and size when read.
+
+    `to_uint8` converts the pixels of one chunk of images.
+    """
+    shape = _target_shape(with_channels(train[0]), config)
+    return Contents(
+        classes,
+        shape,
+        _lot(*train, shape, config.image_size, to_uint8),
+        None if test is None else _lot(*test, shape, config.image_size, to_uint8),
+    )
+
+
+def with_channels(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(n, h, w) becomes (n, h, w, 1)."""
+    return images[..., np.newaxis] if images.ndim == 3 else images
+
+
+def _target_shape(images: npt.NDArray[Any], config: DataConfig) -> Shape:
+    _, height, width, channels = images.shape
+    wanted = channels if config.channels is None else CHANNELS[config.channels]
+    return (height, width, wanted) if config.image_size is None else (config.image_size, config.image_size, wanted)
+
+
+def _lot(images: npt.NDArray[Any], labels: IntArray, shape: Shape, size: int | None, to_uint8: ToUInt8) -> Lot:
+    stacked = with_channels(images)
+
+    def read(positions: IntArray, out: UInt8Array, advance: Advance) -> None:
+        for chunk in chunks(len(positions), shape):
+            pixels = to_uint8(stacked[positions[chunk]])
+            out[chunk] = pixels if pixels.shape[1:] == shape else [fit_array(one, shape[2], size) for one in pixels]
+            advance(len(pixels))
+
+    return Lot(labels.astype(np.int64), read)

@@ -1,0 +1,146 @@
+"""Decoded images on disk: one folder per source, written once, then only read.
+
+    <cache>/<key>/train_images.npy  uint8 (n, h, w, c)     test_images.npy   uint8 (m, h, w, c)
+                  train_labels.npy  int64 (n,)             test_labels.npy   int64 (m,)
+                  train_sums.npy    int64 (n, 2, c)        meta.json
+
+`train_sums` holds each image's sums of pixels and of squared pixels per channel: mean and deviation of any subset
+without reading its pixels. A folder appears by one rename, complete, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sweep.data.contents import Shape, Source
+from sweep.errors import DataError
+from sweep.space.config import DataConfig
+
+CACHE_FORMAT = 1
+META = "meta.json"
+TRAIN_IMAGES, TRAIN_LABELS, TRAIN_SUMS = "train_images.npy", "train_labels.npy", "train_sums.npy"
+TEST_IMAGES, TEST_LABELS = "test_images.npy", "test_labels.npy"
+ARRAYS = (TRAIN_IMAGES, TRAIN_LABELS, TRAIN_SUMS, TEST_IMAGES, TEST_LABELS)
+
+SCRATCH = ".writing-"
+ABANDONED_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A decoded source on disk; small and picklable, made to be sent to other processes.
+
+    Attributes:
+        folder: where the arrays are.
+        digest: sha256 over the training part: pixels, labels, class names, shape; the same on every machine.
+        classes: names, in the order of the labels.
+        shape: height, width, channels.
+        train, test: number of images (the training part still holds the validation images).
+        description: of the source, for people.
+    """
+
+    folder: str
+    digest: str
+    classes: tuple[str, ...]
+    shape: Shape
+    train: int
+    test: int
+    description: str
+
+
+def cache_key(source: Source, config: DataConfig) -> str:
+    """The folder name for a source as `config` wants it decoded; changes when the source changes.
+
+    `test` and `split_seed` count only where the test part is split off here.
+    """
+    split = None if source.has_test else (config.test, config.split_seed)
+    parts = (CACHE_FORMAT, source.fingerprint, config.image_size, config.channels, split)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", Path(config.name).stem).strip("-")[:32] or "data"
+    return f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
+
+
+def read_prepared(folder: Path) -> Prepared | None:
+    """What lies in the folder; None unless it is there, complete, and of this format."""
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        if meta["format"] != CACHE_FORMAT or meta["bytes"] != _sizes(folder):
+            return None
+        return _from_meta(folder, meta["prepared"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_meta(folder: Path, prepared: Prepared) -> None:
+    """Describe the arrays of the folder; written last, it makes the folder complete."""
+    content = {key: value for key, value in asdict(prepared).items() if key != "folder"}
+    meta = {"format": CACHE_FORMAT, "bytes": _sizes(folder), "prepared": content}
+    (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+
+@contextmanager
+def scratch_folder(cache: Path) -> Iterator[Path]:
+    """A folder below `cache` to write into, removed at the end unless it was published.
+
+    Raises DataError where the cache cannot be written.
+    """
+    folder = cache / f"{SCRATCH}{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True)
+        _remove_abandoned(cache)
+        yield folder
+    except OSError as error:
+        raise DataError(f"cache `{cache}`: cannot be written: {error}; free some space or name another.") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(scratch: Path, folder: Path) -> Prepared:
+    """Give the scratch folder its final name; where another process was faster, take what it wrote."""
+    if read_prepared(folder) is None:
+        with suppress(OSError):  # nothing there, or moved away by another process
+            folder.rename(folder.with_name(f"{SCRATCH}{uuid.uuid4().hex}"))
+        with suppress(OSError):  # another process was faster: a folder with content is never replaced
+            scratch.rename(folder)
+    prepared = read_prepared(folder)
+    if prepared is None:
+        raise DataError(f"cache `{folder}`: was changed while it was written; remove it and start again.")
+    return prepared
+
+
+def check_room(cache: Path, needed: int) -> None:
+    """Raise DataError unless `needed` bytes are free: a memory map on a full disk would kill the process."""
+    free = shutil.disk_usage(cache).free
+    if free < needed:
+        raise DataError(
+            f"cache `{cache}`: {needed / 1e9:.1f} GB are needed for the decoded images, {free / 1e9:.1f} GB are free; "
+            "free some space, name another cache, or choose a smaller `image_size`."
+        )
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {name: os.stat(folder / name).st_size for name in ARRAYS}
+
+
+def _from_meta(folder: Path, content: dict[str, Any]) -> Prepared:
+    height, width, channels = content.pop("shape")
+    classes = tuple(content.pop("classes"))
+    return Prepared(folder=str(folder), shape=(height, width, channels), classes=classes, **content)
+
+
+def _remove_abandoned(cache: Path) -> None:
+    """Remove what killed processes left behind a day ago or earlier."""
+    for folder in cache.glob(f"{SCRATCH}*"):
+        with suppress(OSError):  # another process removes it as well
+            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)

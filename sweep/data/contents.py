@@ -1,0 +1,73 @@
+"""What every source hands over: labels at once, pixels on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8Array: TypeAlias = npt.NDArray[np.uint8]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+Shape: TypeAlias = tuple[int, int, int]
+"""Height, width, channels (1 or 3) of every image."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (images done, images in all)."""
+
+Advance: TypeAlias = Callable[[int], None]
+"""Called with the number of images done since the last call."""
+
+ReadLot: TypeAlias = Callable[[IntArray, UInt8Array, Advance], None]
+
+CHUNK_BYTES = 2**24
+
+
+@dataclass(frozen=True, eq=False)
+class Lot:
+    """Labelled images that are decoded on request.
+
+    Attributes:
+        labels: int64 (n,), positions into the names of the classes.
+        read: `read(positions, out, advance)` fills `out`, uint8 (len(positions), h, w, c); raises DataError.
+    """
+
+    labels: IntArray
+    read: ReadLot
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """An opened source. `test` is None where the source has no test part of its own."""
+
+    classes: tuple[str, ...]
+    shape: Shape
+    train: Lot
+    test: Lot | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that was found, with nothing decoded yet.
+
+    Attributes:
+        description: for people, e.g. `folder /data/flowers`.
+        fingerprint: changes when the source's content changes; cheap to make.
+        has_test: whether the source has a test part of its own.
+        open: reads what is needed to know labels and shape; raises DataError.
+    """
+
+    description: str
+    fingerprint: str
+    has_test: bool
+    open: Callable[[], Contents]
+
+
+def chunks(count: int, shape: Shape) -> list[slice]:
+    """Consecutive slices over `count` images, each about 16 MB of uint8 pixels."""
+    height, width, channels = shape
+    rows = max(1, CHUNK_BYTES // (height * width * channels))
+    return [slice(start, min(start + rows, count)) for start in range(0, count, rows)]

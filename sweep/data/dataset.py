@@ -1,0 +1,53 @@
+"""The images that a search may see: a training and a validation part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sweep.data.contents import IntArray, Shape, UInt8Array
+from sweep.data.stamp import DataStamp
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some of the images of an array that may hold more.
+
+    Attributes:
+        images: uint8 (N, h, w, c), usually a read-only memory map of the whole cached training part.
+        index: int64 (n,), ascending positions of this part in `images`.
+        labels: int64 (n,), of these images.
+    """
+
+    images: UInt8Array
+    index: IntArray
+    labels: IntArray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def batch(self, positions: IntArray) -> UInt8Array:
+        """The images at positions 0..n-1 of this part, uint8 (len(positions), h, w, c), as a copy."""
+        return self.images[self.index[positions]]
+
+    def all_images(self) -> UInt8Array:
+        """All images of this part, uint8 (n, h, w, c), as a copy in memory."""
+        return self.images[self.index]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """What a trial trains on and is measured by; the sealed test part is not in it.
+
+    Attributes:
+        classes: names, in the order of the labels.
+        shape: height, width, channels.
+        channel_mean, channel_std: of the training images' pixels (validation excluded), on the scale 0..1.
+    """
+
+    train: Part
+    validation: Part
+    classes: tuple[str, ...]
+    shape: Shape
+    stamp: DataStamp
+    channel_mean: tuple[float, ...]
+    channel_std: tuple[float, ...]

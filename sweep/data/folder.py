@@ -1,0 +1,125 @@
+"""A directory of class folders: what lies in it, without opening a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from sweep.errors import DataError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+VALIDATION_NAMES = ("val", "valid", "validation")
+
+
+class ImageFile(NamedTuple):
+    """One image file: its path relative to the root with `/`, bytes, time of last change, position of its class."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    label: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a directory of class folders. `test` is None without a `test/` folder."""
+
+    root: Path
+    classes: tuple[str, ...]
+    train: tuple[ImageFile, ...]
+    test: tuple[ImageFile, ...] | None
+
+
+def list_folder(root: Path) -> Listing:
+    """List `root/<class>/<image>`, or `root/train/<class>/<image>` and `root/test/<class>/<image>`.
+
+    Sorted by class and then by path; hidden files and other endings are skipped. Folders below a class folder belong
+    to the class (links to folders are followed for classes only). Raises DataError for any other layout.
+    """
+    names = _subfolders(root)
+    if _holds_classes(root, "train", names):
+        return _list_parts(root, names)
+    if _holds_classes(root, "test", names):
+        raise _refusal(root, "holds `test/` but no `train/`", "name the folders `train/` and `test/`")
+    if not names:
+        raise _refusal(root, "holds no class folders", f"expected {root}/<class>/<image>, one folder per class")
+    return Listing(root, names, _images(root, "", names), None)
+
+
+def fingerprint(listing: Listing) -> str:
+    """Changes with the path of the root and with any image's path, size or time of last change.
+
+    The root counts because archives may give every file one and the same time: two sets of equal names and sizes
+    must not pass for each other.
+    """
+    digest = hashlib.sha256(os.fsencode(listing.root.resolve()))
+    digest.update("\0".join(("", *listing.classes, "")).encode("utf-8", "surrogateescape"))
+    lines = (f"{f.path}\0{f.size}\0{f.mtime_ns}\n" for f in (*listing.train, *(listing.test or ())))
+    digest.update("".join(lines).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _holds_classes(root: Path, part: str, names: Sequence[str]) -> bool:
+    """A folder of images called `train` is a class (CIFAR-100 has one), a folder of folders is the part."""
+    return part in names and bool(_subfolders(root / part))
+
+
+def _list_parts(root: Path, names: Sequence[str]) -> Listing:
+    for name in VALIDATION_NAMES:
+        if name in names:
+            advice = "name it `test/`, or move its images into `train/`: the validation images are split from there"
+            raise _refusal(root, f"holds `{name}/` beside `train/`, which is not read", advice)
+    classes = _subfolders(root / "train")
+    test = _test_images(root, classes) if "test" in names else None
+    return Listing(root, classes, _images(root, "train/", classes), test)
+
+
+def _test_images(root: Path, classes: tuple[str, ...]) -> tuple[ImageFile, ...]:
+    for name in _subfolders(root / "test"):
+        if name not in classes:
+            raise _refusal(root, f"holds the class `test/{name}/` but no `train/{name}/`", "name the classes alike")
+    images = _images(root, "test/", classes)
+    if not images:
+        raise _refusal(root, "holds no images in `test/`", "remove it, and a share of the images is sealed instead")
+    return images
+
+
+def _refusal(root: Path, what: str, advice: str) -> DataError:
+    return DataError(f"data `{root}`: the directory {what}; {advice}.")
+
+
+def _subfolders(folder: Path) -> tuple[str, ...]:
+    with os.scandir(folder) as entries:
+        return tuple(sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")))
+
+
+def _images(root: Path, part: str, classes: tuple[str, ...]) -> tuple[ImageFile, ...]:
+    found: list[ImageFile] = []
+    for label, name in enumerate(classes):
+        if (root / part / name).is_dir():
+            found.extend(sorted(_walk(root, f"{part}{name}", label)))
+    return tuple(found)
+
+
+def _walk(root: Path, folder: str, label: int) -> Iterator[ImageFile]:
+    with os.scandir(root / folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            path = f"{folder}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(root, path, label)
+            elif entry.name.lower().endswith(ENDINGS):
+                yield _image_file(entry, path, label)
+
+
+def _image_file(entry: os.DirEntry[str], path: str, label: int) -> ImageFile:
+    try:
+        stat = entry.stat()
+    except OSError:  # a link to nowhere: decoding will name it
+        return ImageFile(path, -1, 0, label)
+    return ImageFile(path, stat.st_size, stat.st_mtime_ns, label)

@@ -1,0 +1,27 @@
+"""The test part. Nothing but `finalize` may import this module: what selects a model must not see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sweep.data.cache import TEST_IMAGES, TEST_LABELS, Prepared
+from sweep.data.contents import IntArray, UInt8Array
+from sweep.errors import DataError
+
+
+def open_test(prepared: Prepared) -> tuple[UInt8Array, IntArray]:
+    """The sealed test images, uint8 (m, h, w, c) as a read-only memory map, and their labels, int64 (m,).
+
+    Only `finalize` may import this, and it counts every opening in the study. Raises DataError where they are gone.
+    """
+    folder = Path(prepared.folder)
+    try:
+        images = np.asarray(np.load(folder / TEST_IMAGES, mmap_mode="r", allow_pickle=False))
+        return images, np.load(folder / TEST_LABELS, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"cache `{folder}`: the test part cannot be opened: {error}; remove the folder, the next command decodes "
+            f"{prepared.description} again."
+        ) from error

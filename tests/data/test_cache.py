@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sweep.data.cache import cache_key, check_room, publish, read_prepared, scratch_folder
+from sweep.data.contents import Contents, Source
+from sweep.errors import DataError
+from sweep.space.config import DataConfig
+
+
+def never() -> Contents:
+    raise AssertionError("opened")
+
+
+def source(fingerprint: str, has_test: bool = True) -> Source:
+    return Source("a source", fingerprint, has_test, never)
+
+
+def test_a_key_begins_with_the_name_of_the_data() -> None:
+    assert cache_key(source("1"), DataConfig(name="/data/my pets.npz")) == "my-pets-b594b98405fd4134"
+
+
+def test_a_key_follows_the_fingerprint() -> None:
+    assert cache_key(source("1"), DataConfig()) != cache_key(source("2"), DataConfig())
+
+
+def test_a_missing_folder_holds_nothing(tmp_path: Path) -> None:
+    assert read_prepared(tmp_path / "none") is None
+
+
+def test_a_scratch_folder_is_removed_after_an_error(tmp_path: Path) -> None:
+    with suppress(KeyError), scratch_folder(tmp_path / "cache") as scratch:
+        (scratch / "file").write_text("x")
+        raise KeyError
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_incomplete_scratch_folder_is_not_published_silently(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(DataError, match="was changed while it was written"):
+        publish(tmp_path / "scratch", tmp_path / "key")
+
+
+def test_a_full_disk_is_noticed_before_writing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"1000000000\.0 GB are needed for the decoded images, .* GB are free"):
+        check_room(tmp_path, 10**18)

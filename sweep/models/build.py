@@ -1,0 +1,83 @@
+"""From a configuration to a compiled model: preprocessing, augmentation, the builder's layers, loss and optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+from sweep.models.common import augmentation_layers, check_parameters, pixel_scaling_layers
+from sweep.models.facts import ImageFacts
+from sweep.models.vgg import vgg_layers
+from sweep.space.config import AugmentationConfig, TrainingConfig, TrialConfig
+
+Builder = Callable[[Any, ImageFacts, int], Iterator[keras.Layer]]
+
+BUILDERS: dict[str, Builder] = {"vgg": vgg_layers}
+"""By the name that `model.builder` has."""
+
+
+def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bool = True) -> keras.Model:
+    """The model of a trial, not compiled.
+
+    Args:
+        config: of the trial.
+        facts: of the images.
+        seed: for initial weights, dropout and augmentation.
+        augmentation: False leaves the augmentation out, as in a model that is saved for use.
+
+    Returns:
+        A model from raw pixels (batch, height, width, channels), 0..255, to (batch, classes): probabilities, or logits
+        if the configuration says so.
+
+    Raises:
+        TrialFailure: infeasible or too_large.
+    """
+    inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
+    hidden = inputs
+    for layer in _layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
+        hidden = layer(hidden)
+    model = keras.Model(inputs, hidden, name=config.model.builder)
+    check_parameters(model, config.model.max_parameters)
+    return model
+
+
+def _layers(
+    config: TrialConfig, facts: ImageFacts, seed: int, augmentation: AugmentationConfig
+) -> Iterator[keras.Layer]:
+    scaling = list(pixel_scaling_layers(config.model.pixel_scaling, facts))
+    yield scaling[0]  # to 0..1 first: the augmentation layers interpolate, which wants floating point
+    yield from augmentation_layers(augmentation, seed + 20_000)
+    yield from scaling[1:]
+    yield from BUILDERS[config.model.builder](config.model, facts, seed)
+
+
+def compile_model(model: keras.Model, config: TrialConfig) -> None:
+    """Give the model its optimizer, loss (categorical cross-entropy on one-hot labels) and accuracy."""
+    model.compile(
+        optimizer=_optimizer(config.training),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=config.model.output == "logits", label_smoothing=config.training.label_smoothing
+        ),
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        # XLA is slower on a CPU and takes seconds to compile each model; "auto" would turn it on.
+        jit_compile=False,
+    )
+
+
+def _optimizer(config: TrainingConfig) -> keras.Optimizer:
+    if config.optimizer == "sgd":
+        return keras.optimizers.SGD(config.learning_rate, momentum=config.momentum)
+    if config.optimizer == "adam":
+        return keras.optimizers.Adam(config.learning_rate)
+    return keras.optimizers.Nadam(config.learning_rate)
+
+
+def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
+    """A copy of a trained model without augmentation layers: the same function at inference, nothing random inside."""
+    plain = build(config, facts, seed=0, augmentation=False)
+    trained = {layer.name: layer for layer in model.layers}
+    for layer in plain.layers:
+        layer.set_weights(trained[layer.name].get_weights())
+    return plain

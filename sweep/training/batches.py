@@ -1,0 +1,45 @@
+"""Training images in batches, in an order that depends on (seed, epoch) alone."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from sweep.data.dataset import Part
+from sweep.training.determinism import epoch_order
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of (uint8 images (b, h, w, c), float32 one-hot labels (b, classes)); the last may be smaller.
+
+    Args:
+        part: the training images.
+        classes: how many there are.
+        batch_size: images a batch.
+        seed: of the trial; with the epoch it decides the order.
+    """
+
+    def __init__(self, part: Part, classes: int, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self._part = part
+        self._one_hot = one_hot(part.labels, classes)
+        self._batch_size = batch_size
+        self._seed = seed
+        self.start_epoch(1)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Shuffle for an epoch (1 for the first)."""
+        self._order = epoch_order(len(self._part), self._seed, epoch)
+
+    def __len__(self) -> int:
+        return -(-len(self._part) // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        positions = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        return self._part.batch(positions), self._one_hot[positions]
+
+
+def one_hot(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:
+    """float32 (n, classes) with a single 1 a row."""
+    return np.eye(classes, dtype=np.float32)[labels]

@@ -1,0 +1,51 @@
+"""Building models without training them, and timing a few batches."""
+
+from __future__ import annotations
+
+import time
+
+import keras
+import numpy as np
+
+from sweep.errors import TrialFailure
+from sweep.models.build import build, compile_model
+from sweep.models.common import count_parameters
+from sweep.models.facts import ImageFacts
+from sweep.space.config import TrialConfig
+from sweep.training.determinism import use_threads
+
+TIMED_BATCHES = 3
+
+
+def build_all(configs: list[TrialConfig], facts: ImageFacts) -> list[tuple[int | None, str]]:
+    """Build each configuration, compile nothing: (number of parameters, "") or (None, why it cannot be built)."""
+    return [_build(config, facts) for config in configs]
+
+
+def _build(config: TrialConfig, facts: ImageFacts) -> tuple[int | None, str]:
+    keras.backend.clear_session()
+    try:
+        return count_parameters(build(config, facts, seed=0)), ""
+    except TrialFailure as failure:
+        return None, str(failure)
+
+
+def seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
+    """Time of a training step over random pixels, divided by the batch size; three batches after one to warm up.
+
+    None where the configuration cannot be built.
+    """
+    use_threads(config.threads)
+    try:
+        model = build(config, facts, seed=0)
+    except TrialFailure:
+        return None
+    compile_model(model, config)
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (config.training.batch_size, *facts.shape), dtype=np.uint8)
+    labels = np.eye(facts.classes, dtype=np.float32)[generator.integers(0, facts.classes, len(images))]
+    model.train_on_batch(images, labels)
+    begun = time.perf_counter()
+    for _ in range(TIMED_BATCHES):
+        model.train_on_batch(images, labels)
+    return (time.perf_counter() - begun) / (TIMED_BATCHES * len(images))

@@ -1,0 +1,22 @@
+"""Seeds derived from other numbers: one stream per purpose, so that no two draw the same numbers."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Purpose(IntEnum):
+    """What a stream of random numbers is for. The numbers are part of every record's meaning: never change them."""
+
+    WEIGHTS = 1
+    ORDER = 2
+    GENERATORS = 3
+    TRIAL = 4
+    SAMPLER = 5
+
+
+def derive(*entropy: int) -> int:
+    """A 31-bit seed out of several numbers (numpy.random.SeedSequence)."""
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)

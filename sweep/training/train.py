@@ -1,0 +1,106 @@
+"""Training one trial, from top to bottom."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from sweep.data.dataset import Dataset
+from sweep.errors import TrialFailure
+from sweep.models.build import build, compile_model, deployable
+from sweep.models.common import count_parameters
+from sweep.models.facts import ImageFacts
+from sweep.space.config import TrialConfig
+from sweep.training.batches import Batches, one_hot
+from sweep.training.callbacks import EpochStart, Reporter, schedules
+from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.result import OnEpoch, StopReason, TrialResult, best_epoch
+from sweep.training.seeds import Purpose, derive
+
+MODEL_FILE = "model.keras"
+VALIDATION_BATCH = 256
+"""Images a batch in validation: no gradients are kept, so more than in training fits; beyond it nothing gets faster."""
+
+
+def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: Path | None = None) -> TrialResult:
+    """Build, train and judge one model.
+
+    Args:
+        config: all that decides the result.
+        dataset: training and validation images.
+        on_epoch: told every finished epoch; True stops training.
+        folder: where the best epoch's model is written as `model.keras`, in a form without augmentation; None writes
+            nothing. A trial stopped by `on_epoch` writes none either.
+
+    Raises:
+        TrialFailure: infeasible or too_large before the first epoch; nan when a loss stops being a finite number.
+    """
+    use_threads(config.threads)
+    keras.utils.set_random_seed(derive(config.seed))
+    started = time.perf_counter()
+    facts = image_facts(dataset)
+    model = build(config, facts, derive(config.seed, Purpose.WEIGHTS))
+    compile_model(model, config)
+    batches = Batches(dataset.train, facts.classes, config.training.batch_size, config.seed)
+    reporter = Reporter(config, on_epoch)
+    built = time.perf_counter()
+    model.fit(
+        batches,
+        validation_data=_validation(dataset, facts.classes),
+        validation_batch_size=VALIDATION_BATCH,
+        epochs=config.training.epochs,
+        callbacks=[
+            EpochStart(batches, config.seed),
+            keras.callbacks.TerminateOnNaN(),
+            *schedules(config.training),
+            reporter,
+        ],
+        verbose=0,
+    )
+    fitted = time.perf_counter()
+    if reporter.not_finite is not None:
+        raise TrialFailure("nan", f"the loss was not a finite number in epoch {reporter.not_finite}")
+    epochs = tuple(reporter.epochs)
+    stop_reason = _stop_reason(reporter, config)
+    final = weights_digest(model)
+    if folder is not None and stop_reason != "stopped":
+        model.set_weights(reporter.best_weights)
+        save_model(deployable(model, config, facts), folder / MODEL_FILE)
+    return TrialResult(
+        epochs=epochs,
+        stop_reason=stop_reason,
+        best_epoch=best_epoch(epochs, config.objective).epoch,
+        parameters=count_parameters(model),
+        weights_digest=final,
+        build_seconds=built - started,
+        fit_seconds=fitted - built,
+        images_per_second=len(dataset.train) * len(epochs) / (fitted - built),
+        model_file=MODEL_FILE if folder is not None and stop_reason != "stopped" else None,
+    )
+
+
+def image_facts(dataset: Dataset) -> ImageFacts:
+    """What builders must know of the images."""
+    return ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
+
+
+def _validation(dataset: Dataset, classes: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    return dataset.validation.all_images(), one_hot(dataset.validation.labels, classes)
+
+
+def _stop_reason(reporter: Reporter, config: TrialConfig) -> StopReason:
+    if reporter.stopped:
+        return "stopped"
+    return "epochs" if len(reporter.epochs) == config.training.epochs else "early_stopping"
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write a .keras file so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"part-{path.name}")  # Keras insists on the ending
+    model.save(part)
+    part.replace(path)

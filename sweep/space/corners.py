@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Iterator
 
 from sweep.space.config import Value
-from sweep.space.parameters import Choice, FloatRange, Parameter, Values
+from sweep.space.fields import is_number, show
+from sweep.space.parameters import Choice, FloatRange, Parameter, Values, needed, steps_between
 from sweep.space.space import Space
 
 
@@ -25,13 +27,12 @@ def branches(space: Space) -> Iterator[tuple[str, Values]]:
     """For each choice that is not a number, a small point with each of its values: (`optimizer=sgd`, point)."""
     by_name = {parameter.name: parameter for parameter in space.parameters}
     for parameter in space.parameters:
-        if isinstance(parameter, Choice) and not all(_is_number(choice) for choice in parameter.choices):
+        if isinstance(parameter, Choice) and not all(is_number(choice) for choice in parameter.choices):
             for choice in parameter.choices:
-                forced = {**_needed(parameter, by_name), parameter.name: choice}
-                yield (
-                    f"{parameter.name}={choice}",
-                    space.suggest(functools.partial(_forced_or_least, forced)),
-                )
+                forced = {name: values[0] for name, values in needed(parameter, by_name).items()}
+                forced[parameter.name] = choice
+                label = choice if isinstance(choice, str) else show(choice)
+                yield f"{parameter.name}={label}", space.suggest(functools.partial(_forced_or_least, forced))
 
 
 def draw(space: Space, generator: random.Random) -> Values:
@@ -41,19 +42,6 @@ def draw(space: Space, generator: random.Random) -> Values:
 
 def _forced_or_least(forced: Values, parameter: Parameter) -> Value:
     return forced[parameter.name] if parameter.name in forced else _least(parameter)
-
-
-def _needed(parameter: Parameter, by_name: dict[str, Parameter]) -> dict[str, Value]:
-    """Values under which the parameter is active."""
-    needed: dict[str, Value] = {}
-    for condition in parameter.conditions:
-        needed.update(_needed(by_name[condition.name], by_name))
-        needed[condition.name] = condition.values[0]
-    return needed
-
-
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _least(parameter: Parameter) -> Value:
@@ -79,15 +67,20 @@ def _by_size(choice: Choice) -> list[Value]:
 def _draw(parameter: Parameter, generator: random.Random) -> Value:
     if isinstance(parameter, Choice):
         return generator.choice(parameter.choices)
-    if isinstance(parameter, FloatRange) and parameter.step is None:
-        if parameter.log:
-            value = math.exp(generator.uniform(math.log(parameter.low), math.log(parameter.high)))
-        else:
-            value = generator.uniform(parameter.low, parameter.high)
-        return min(max(value, parameter.low), parameter.high)
     if isinstance(parameter, FloatRange):
-        return generator.choice(list(parameter.grid()))
+        return _draw_float(parameter, generator)
     if parameter.log:
         value = math.exp(generator.uniform(math.log(parameter.low - 0.5), math.log(parameter.high + 0.5)))
         return min(max(round(value), parameter.low), parameter.high)
     return generator.randrange(parameter.low, parameter.high + 1, parameter.step)
+
+
+def _draw_float(parameter: FloatRange, generator: random.Random) -> float:
+    low, high = parameter.low, parameter.high
+    if parameter.step is not None:
+        value = low + generator.randint(0, steps_between(low, high, parameter.step)) * parameter.step
+    elif parameter.log:
+        value = math.exp(generator.uniform(math.log(low), math.log(high)))
+    else:
+        value = generator.uniform(low, high)
+    return min(max(value, low), high)  # rounding may leave the range

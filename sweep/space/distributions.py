@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from sweep.space.config import Value
 from sweep.space.fields import FieldSpec, check_value, describe, did_you_mean, normalize, show
-from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter, Path
+from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter, Path, steps_between
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Mark, Node, Scalar, Sequence
+
+MAX_STEPS = 1_000_000
+"""More steps than this are a continuous range."""
 
 KEYS = ("low", "high", "step", "log", "choices", "fixed", "each", "when", "or")
 
@@ -69,7 +72,8 @@ def _many_forms(spec: FieldSpec) -> str:
 def _checked(spec: FieldSpec, node: Node, faults: Faults) -> tuple[Value] | None:
     """A single value of the field, in a tuple because None is a value."""
     if not isinstance(node, Scalar):
-        faults.add(node.mark, f"`{spec.name}`: expected {describe(spec)} here, not a {type(node).__name__.lower()}")
+        found = "a list" if isinstance(node, Sequence) else "a mapping"
+        faults.add(node.mark, f"`{spec.name}` must be one value here, {describe(spec)}, not {found}")
         return None
     fault = check_value(spec, node.value)
     if fault:
@@ -92,10 +96,12 @@ def _choice(spec: FieldSpec, path: Path, node: Sequence, faults: Faults) -> Choi
         return None
     checked = [_checked(spec, item, faults) for item in node.items]
     values = tuple(value[0] for value in checked if value is not None)
+    seen: set[Value] = set()
     for item, value in zip(node.items, checked, strict=True):
-        if value is not None and values.count(value[0]) > 1:
-            faults.add(item.mark, f"`{spec.name}` has the choice {show(value[0])} more than once")
+        if value is not None and value[0] in seen:
+            faults.add(item.mark, f"`{spec.name}` has the choice {show(value[0])} already; remove one of them")
             return None
+        seen.update(value or ())
     return Choice("", path, choices=values) if len(values) == len(checked) else None
 
 
@@ -138,6 +144,8 @@ def _distribution(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) ->
         for key in ("low", "high", "step", "log"):
             if key in node.entries:
                 faults.add(node.entries[key].mark, f"`choices` and `{key}` exclude each other; keep one of them")
+        if "or" in node.entries:
+            faults.add(node.entries["or"].mark, "`or` goes with a range; write this value among the `choices`")
         inner = node.entries["choices"].node
         if isinstance(inner, Sequence):
             return _choice(spec, path, inner, faults)
@@ -148,11 +156,18 @@ def _distribution(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) ->
 
 def _range(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> Parameter | None:
     if spec.kind is None:
-        faults.add(node.mark, f"`{spec.name}` has no range; it must be {describe(spec)}: write a list of choices")
+        faults.add(
+            node.mark,
+            f"`{spec.name}` has no range: write a list of choices, each {describe(spec)}, or {{choices: […]}}",
+        )
         return None
     missing = [key for key in ("low", "high") if key not in node.entries]
     if missing:
-        faults.add(node.mark, f"`{spec.name}` needs `{missing[0]}`: write {{low: …, high: …}} or {{choices: […]}}")
+        faults.add(
+            node.mark,
+            f"`{spec.name}` needs {' and '.join(f'`{key}`' for key in missing)}: "
+            "write {low: …, high: …} or {choices: […]}",
+        )
         return None
     log = _log(node, faults)
     low = _bound(spec, node.entries["low"], faults)
@@ -172,7 +187,7 @@ def _bound(spec: FieldSpec, entry: Entry, faults: Faults) -> float | None:
     if value is None:
         return None
     if value[0] is None:
-        faults.add(entry.node.mark, f"the end of a range is {describe(spec)}, not null")
+        faults.add(entry.node.mark, f"the end of the range of `{spec.name}` must be a number, not null")
         return None
     return value[0]  # type: ignore[return-value]  # checked: a field with a kind holds numbers
 
@@ -195,7 +210,8 @@ def _step(spec: FieldSpec, node: Mapping, log: bool | None, faults: Faults) -> t
     kind = "an integer" if spec.kind is int else "a number"
     fits = isinstance(value, int) or (isinstance(value, float) and spec.kind is float)
     if not fits or isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        faults.add(entry.node.mark, f"`step` must be {kind} more than 0, not {show(value)}")
+        received = show(value) if isinstance(entry.node, Scalar) else "a list or mapping"
+        faults.add(entry.node.mark, f"`step` must be {kind} more than 0, not {received}")
         return None
     if log:
         faults.add(entry.mark, "`step` and `log` exclude each other; keep one of them")
@@ -216,7 +232,18 @@ def _range_holds(
             at, f"`{spec.name}`: a logarithmic range starts above 0, not at {show(low)}; for 0 as well, add `or: 0`"
         )
         return False
-    last = low + math.floor((high - low) / step + 1e-8) * step if step else high
+    return step is None or _step_holds(spec, node, low, high, step, faults)
+
+
+def _step_holds(spec: FieldSpec, node: Mapping, low: float, high: float, step: float, faults: Faults) -> bool:
+    at = node.entries["step"].node.mark
+    if step > high - low and high > low:
+        faults.add(at, f"`{spec.name}`: the step {show(step)} is more than the whole range; write {show(high - low)}")
+        return False
+    if (high - low) / MAX_STEPS > step:
+        faults.add(at, f"`{spec.name}`: the step {show(step)} makes more than {MAX_STEPS:,} values; remove it")
+        return False
+    last = low + steps_between(low, high, step) * step
     if not math.isclose(last, high, rel_tol=1e-9):
         at = node.entries["high"].node.mark
         faults.add(

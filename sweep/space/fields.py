@@ -27,6 +27,7 @@ class FieldSpec:
         many: the field is a list with one value per block.
         optional: None is a value.
         searched: a distribution may be given.
+        default: what the configuration has where nothing is written; of a subsection it says nothing.
     """
 
     name: str
@@ -36,6 +37,7 @@ class FieldSpec:
     optional: bool
     searched: bool
     only_when: OnlyWhen | None
+    default: Any
 
     @property
     def kind(self) -> type[int] | type[float] | None:
@@ -52,10 +54,10 @@ def fields_of(section: type[Any]) -> dict[str, FieldSpec]:
 @cache
 def _fields_of(section: type[Any]) -> dict[str, FieldSpec]:
     hints = get_type_hints(section, include_extras=True)
-    return {item.name: _field_spec(item.name, hints[item.name]) for item in dataclasses.fields(section)}
+    return {item.name: _field_spec(item.name, hints[item.name], item.default) for item in dataclasses.fields(section)}
 
 
-def _field_spec(name: str, annotation: Any) -> FieldSpec:
+def _field_spec(name: str, annotation: Any, default: Any) -> FieldSpec:
     inner, marks = _unwrap(annotation)
     options = _options(inner)
     nested = next((option for option in options if dataclasses.is_dataclass(option)), None)
@@ -69,6 +71,7 @@ def _field_spec(name: str, annotation: Any) -> FieldSpec:
         optional=type(None) in options,
         searched=nested is None and not any(isinstance(mark, NotSearched) for mark in marks),
         only_when=only_when,
+        default=default,
     )
 
 
@@ -101,8 +104,8 @@ def check_value(spec: FieldSpec, value: Value) -> str | None:
     except ValidationError:
         hint = did_you_mean(str(value), literals(spec)) if isinstance(value, str) else ""
         return f"`{spec.name}` must be {describe(spec)}, not {show(value)}{hint}"
-    if isinstance(value, int) and abs(value) >= 2**63:
-        return f"`{spec.name}` is out of the range of 64-bit integers"
+    if spec.kind is int and isinstance(value, int) and abs(value) >= 2**63:
+        return f"`{spec.name}` must be less than 2^63, not {show(value)}"
     return None
 
 
@@ -147,19 +150,35 @@ _BOUNDS = ((Ge, "ge", "at least"), (Gt, "gt", "more than"), (Le, "le", "at most"
 
 
 def show(value: object) -> str:
-    """A value as a user would write it, shortened."""
+    """A value as a user would write it, shortened, without control characters."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"a number of about {int(value.bit_length() * math.log10(2)) + 1:,} digits"
+    if isinstance(value, float):
+        return f"{value:.12g}" if math.isfinite(value) else f"{value:g}".replace("inf", ".inf").replace("nan", ".nan")
+    text = printable(f'"{value}"' if isinstance(value, str) else str(value))
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def printable(text: str) -> str:
+    """The text with control characters and other unprintable ones escaped: a file must not drive the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that looks most like this one, if one does."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean "x"?`, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean `{near[0]}`?" if near else ""
+    near = nearest(word, known)
+    return f"; did you mean `{near}`?" if near else ""
 
 
 def is_number(value: object) -> bool:

@@ -34,8 +34,10 @@ def get(mapping: Mapping[str, Any], path: Path) -> tuple[bool, Value]:
 
 
 def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one with dotted keys; lists stay whole."""
+    """Nested mappings as one with dotted keys; lists and empty mappings stay whole."""
     flat: dict[str, Any] = {}
     for key, value in mapping.items():
-        flat.update(flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value})
+        flat.update(
+            flatten(value, f"{prefix}{key}.") if value and isinstance(value, Mapping) else {prefix + key: value}
+        )
     return flat

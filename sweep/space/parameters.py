@@ -120,11 +120,27 @@ class FloatRange(_Parameter):
         """
         if self.step is None:
             raise ValueError(f"{self.name} is continuous: give it a step, or a list of choices")
-        for k in range(math.floor((self.high - self.low) / self.step + 1e-8) + 1):
-            yield self.low + k * self.step
+        for k in range(steps_between(self.low, self.high, self.step) + 1):
+            # 3 * 0.1 is more than 0.3.
+            yield min(self.low + k * self.step, self.high)
 
 
 Parameter: TypeAlias = Choice | IntRange | FloatRange
+
+
+def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, tuple[Value, ...]]:
+    """The values that other parameters must have for this one to be active; it never is if one of them has none."""
+    found: dict[str, tuple[Value, ...]] = {}
+    for condition in parameter.conditions:
+        above = needed(by_name[condition.name], by_name)
+        for name, values in [*above.items(), (condition.name, condition.values)]:
+            found[name] = tuple(v for v in found.get(name, values) if any(same(v, value) for value in values))
+    return found
+
+
+def steps_between(low: float, high: float, step: float) -> int:
+    """How many whole steps fit; a relative 1e-8 of a step is rounding."""
+    return math.floor((high - low) / step + 1e-8)
 
 
 def same(a: Value, b: Value) -> bool:

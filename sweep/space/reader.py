@@ -23,7 +23,7 @@ from sweep.space.config import (
     direction_of,
 )
 from sweep.space.distributions import Draft, read_field
-from sweep.space.fields import did_you_mean, fields_of, show
+from sweep.space.fields import did_you_mean, fields_of, nearest, show
 from sweep.space.nested import flatten, get
 from sweep.space.parameters import Path as KeyPath
 from sweep.space.resolve import Known, Resolver, catalog, check_lengths
@@ -36,6 +36,7 @@ from sweep.space.yaml_tree import (
     Node,
     Scalar,
     Sequence,
+    near_files,
     override,
     parse_tree,
     parse_value,
@@ -98,7 +99,10 @@ def _finish(root: Mapping, path: Path, overrides: SequenceType[Override], faults
 
 
 def _apply(root: Mapping, item: Override, faults: Faults) -> None:
+    before = len(faults)
     node = parse_value(item.text, item.option, faults)
+    if node is None and len(faults) > before:
+        return
     if node is None:
         node = Scalar(Mark(item.option, 1, 1), None)
     override(root, tuple(item.key.split(".")), node, faults)
@@ -126,8 +130,9 @@ class _Reader:
         search_values = self._section(SearchConfig, "search")
         known = catalog(sections, template, self._drafts, self._marks)
         self._alternatives(template)
-        check_lengths(known, ("model", "blocks"), self._faults, self._root.mark)
-        parameters = Resolver(known, self._faults).parameters()
+        check_lengths(known, self._faults, self._root.mark)
+        # Without its section, every condition on the model would be one on an unknown name.
+        parameters = Resolver(known, self._faults).parameters() if "model" in sections else ()
         self._check_direction(search_values)
         starts = self._starts()
         if len(self._faults):
@@ -137,16 +142,15 @@ class _Reader:
         template["data"] = self._data_path(template["data"], known)
         space = Space(study, template, parameters, search)
         self._check_grid(space)
-        points = [self._start_point(space, item, start) for item, start in starts]
+        points = [self._start_point(space, index, *start) for index, start in enumerate(starts)]
         return dataclasses.replace(space, start_from=tuple(point for point in points if point is not None))
 
     def _study(self) -> str:
         entry = self._root.entries.get("study")
         if entry is None:
-            return (
-                "".join(c if c.isalnum() or c in "._-" else "-" for c in self._path.stem).lstrip("._-")[:64] or "study"
-            )
-        name = entry.node.value if isinstance(entry.node, Scalar) else None
+            plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in self._path.stem)
+            return plain.lstrip("._-")[:64] or "study"
+        name = entry.node.value if isinstance(entry.node, Scalar) else "…"
         if not isinstance(name, str) or not _is_name(name):
             self._faults.add(entry.node.mark, study_name_rule(name))
             return "study"
@@ -162,6 +166,8 @@ class _Reader:
             builder = self._builder(model.node)
             if builder is not None:
                 return {"data": DataConfig, "model": MODEL_SECTIONS[builder], **sections}
+        else:
+            self._faults.add(model.node.mark, "`model` is a section: a mapping that begins with `builder: vgg`")
         return sections
 
     def _builder(self, model: Mapping) -> str | None:
@@ -170,12 +176,16 @@ class _Reader:
         if entry is None:
             self._faults.add(model.mark, f"`model` needs `builder:`; there are {known}")
             return None
-        name = entry.node.value if isinstance(entry.node, Scalar) else None
-        if not isinstance(name, str) or name not in MODEL_SECTIONS:
-            hint = did_you_mean(str(name), MODEL_SECTIONS)
-            self._faults.add(entry.node.mark, f"`builder` must be one of {known}, not {show(name)}{hint}")
+        if not isinstance(entry.node, Scalar):
+            self._faults.add(entry.node.mark, f"`builder` takes one value for the whole study, one of {known}")
             return None
-        return name
+        name = entry.node.value
+        if isinstance(name, str) and name in MODEL_SECTIONS:
+            return name
+        near = nearest(str(name), MODEL_SECTIONS) if isinstance(name, str) else None
+        hint = f"; did you mean `{near}`?" if near else ""
+        self._faults.unreadable(entry.node.mark, f"`builder` must be one of {known}, not {show(name)}{hint}")
+        return near  # what was meant is clear enough to judge the other keys of the model as well
 
     def _section(self, cls: type[Any], name: str) -> dict[str, Any]:
         entry = self._root.entries.get(name)
@@ -235,6 +245,8 @@ class _Reader:
                 here[str(draft.path[-1])] = draft.alternative[0]
 
     def _check_direction(self, search: dict[str, Any]) -> None:
+        if ("search", "objective") in self._marks and "objective" not in search:
+            return
         objective = search.get("objective", SearchConfig().objective)
         right = direction_of(objective)
         if search.get("direction") not in (None, right):
@@ -246,9 +258,13 @@ class _Reader:
         name = data.get("name")
         if not isinstance(name, str) or not ("/" in name or name.startswith(".") or name.endswith(".npz")):
             return data
-        mark = known[("data", "name")].mark
-        base = self._path.parent if mark is not None and mark.file == str(self._path) else Path()
-        return {**data, "name": str((base / Path(name).expanduser()).resolve())}
+        mark = known[("data", "name")].mark or self._root.mark
+        base = self._path.parent if mark.file == str(self._path) else Path()
+        try:
+            return {**data, "name": str((base / Path(name).expanduser()).resolve())}
+        except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a NUL
+            self._faults.add(mark, f"`name` is no usable path: {error}")
+            return data
 
     def _check_grid(self, space: Space) -> None:
         if space.search.sampler != "grid":
@@ -279,25 +295,25 @@ class _Reader:
         self._faults.add(item.mark, "expected a recipe file, or a mapping of parameter names to single values")
         return None
 
-    def _start_point(self, space: Space, item: Node, start: Space | dict[str, Any]) -> StartPoint | None:
+    def _start_point(self, space: Space, index: int, item: Node, start: Space | dict[str, Any]) -> StartPoint | None:
         if isinstance(start, Space):
             config = start.config({})
             name = str(item.value) if isinstance(item, Scalar) else ""
             values = space.values_of(config)
             notes = _notes(space, values, config_to_mapping(config))
         else:
-            name, values, notes = "the point", start, ()
+            name, values, notes = f"start_from[{index}]", start, ()
         wrong = space.faults(values)
         if wrong:
             self._faults.add(
-                item.mark, f"{name} is outside this space: {'; '.join(wrong)}. Widen the space or remove the line"
+                item.mark, f"{name} is outside this space: {'; '.join(wrong)}; widen the space or remove this start"
             )
             return None
         return StartPoint(name, values, notes)
 
     def _recipe(self, path: Path, mark: Mark) -> Space | None:
-        if not path.is_file():
-            self._faults.add(mark, f"there is no recipe file {path}")
+        if not _is_file(path):
+            self._faults.add(mark, f"there is no recipe file {show(str(path))}{near_files(path)}")
             return None
         faults = Faults()
         tree = read_tree(path, faults)
@@ -328,6 +344,13 @@ def _notes(space: Space, values: dict[str, Any], theirs: dict[str, Any]) -> tupl
     return tuple(dict.fromkeys(notes))
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
+
+
 def _is_name(name: str) -> bool:
     try:
         TypeAdapter(Name).validate_python(name, strict=True)
@@ -343,7 +366,6 @@ def check_study_name(name: str) -> str | None:
 
 def study_name_rule(name: object) -> str:
     """Why this is no name for a study, which becomes a folder's name."""
-    return (
-        f"a study's name has letters, digits, `.`, `_` and `-`, begins with a letter or digit and has at most 64; "
-        f"received {show(repr(name)) if isinstance(name, str) else show(name)}"
-    )
+    rule = "a study's name is at most 64 letters, digits, `.`, `_` and `-`, the first a letter or digit"
+    plain = isinstance(name, bool | int | float) or name is None
+    return f"{rule}; not {show(name)}{'; text in quotes would do' if plain else ''}"

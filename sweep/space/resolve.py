@@ -10,21 +10,29 @@ from typing import Any
 from sweep.space.config import Value
 from sweep.space.distributions import Draft
 from sweep.space.fields import FieldSpec, check_value, did_you_mean, fields_of, normalize, show
-from sweep.space.parameters import Choice, Condition, IntRange, Parameter, Path, same
+from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, Path, needed, same
 from sweep.space.yaml_tree import Entry, Faults, Mark, Scalar, Sequence
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A key with one value for all trials: written, or left at its default."""
+    """A key with one value for all trials: written, or left at its default.
+
+    Attributes:
+        mark: of the written value.
+        broken: what was written is a fault, so nothing that depends on it is judged.
+    """
 
     spec: FieldSpec
     path: Path
     value: Any
     mark: Mark | None
+    broken: bool = False
 
 
 Known = Draft | Constant
+
+_BLOCKS: Path = ("model", "blocks")
 
 
 def plain_name(path: Path) -> str:
@@ -59,7 +67,6 @@ def _add_section(
     searched: MappingType[Path, Draft],
     known: dict[Path, Known],
 ) -> None:
-    defaults = {item.name: item for item in dataclasses.fields(section)}
     for name, spec in fields_of(section).items():
         path = (*prefix, name)
         if spec.nested is not None:
@@ -68,8 +75,8 @@ def _add_section(
         elif path in searched:
             known[path] = searched[path]
         else:
-            value = fixed[name] if name in fixed else defaults[name].default
-            known[path] = Constant(spec, path, value, marks.get(path))
+            value = fixed.get(name, spec.default)
+            known[path] = Constant(spec, path, value, marks.get(path), broken=path in marks and name not in fixed)
 
 
 class Resolver:
@@ -83,14 +90,18 @@ class Resolver:
     def parameters(self) -> tuple[Parameter, ...]:
         """All parameters, those that conditions name before those that have the conditions."""
         made: list[Parameter] = []
-        for draft in [known for known in self._known.values() if isinstance(known, Draft)]:
+        for draft in self._drafts():
             conditions = self._conditions(draft)
+            self._check_counter(draft)
             if conditions is None:
                 continue
             self._check_effect(draft, conditions)
             made.extend(self._expand(draft, conditions))
         self._check_names(made)
-        return () if len(self._faults) else self._ordered(made)
+        return () if len(self._faults) else self._reachable(self._ordered(_without_missing(made)))
+
+    def _drafts(self) -> list[Draft]:
+        return [known for known in self._known.values() if isinstance(known, Draft)]
 
     def find(self, key: str, around: Path) -> Known | None:
         """What a key means at a place: a sibling, else a key of the section, else a name or dotted path anywhere."""
@@ -101,39 +112,70 @@ class Resolver:
         return self._known.get(self._by_name.get(key, tuple(key.split("."))))
 
     def _conditions(self, draft: Draft) -> tuple[Condition, ...] | None:
-        """The conditions of `when`; None if one can never hold or is wrong."""
-        found: list[Condition] = []
+        """The conditions of `when`, in the order of the catalog; None if one can never hold or is wrong."""
+        found: dict[Path, tuple[Condition, ...] | None] = {}
+        faults = len(self._faults)
         for key, entry in (draft.when.entries if draft.when else {}).items():
-            target = self.find(key, draft.path)
-            if target is None or target is draft:
-                siblings = [str(path[-1]) for path in self._known if path[:-1] == draft.path[:-1]]
-                hint = did_you_mean(key, [*siblings, *self._by_name])
-                self._faults.add(entry.mark, f"`when`: there is no other value named `{key}`{hint}")
-                return None
-            allowed = self._allowed(target, entry)
-            if allowed is None:
-                return None
-            if isinstance(target, Draft):
-                found.append(Condition(plain_name(target.path), allowed))
-            elif not any(same(target.value, value) for value in allowed):
-                return None
-        return tuple(found)
+            target = self._target(key, entry, draft)
+            if target is None:
+                continue
+            if target.path in found:
+                self._faults.add(entry.mark, f"`when` names `{target.spec.name}` twice; keep one of them")
+            found[target.path] = self._condition(target, entry)
+        if len(self._faults) > faults or None in found.values():
+            return None
+        return tuple(condition for path in self._known for condition in found.get(path) or ())
+
+    def _target(self, key: str, entry: Entry, draft: Draft) -> Known | None:
+        """What a condition names."""
+        target = self.find(key, draft.path)
+        if target is None or target is draft:
+            siblings = [str(path[-1]) for path in self._known if path[:-1] == draft.path[:-1]]
+            hint = did_you_mean(key, [name for name in (*siblings, *self._by_name) if name != draft.spec.name])
+            self._faults.add(entry.mark, f"`when`: there is no other value named `{key}`{hint}")
+            return None
+        if target.spec.many:
+            self._faults.add(entry.mark, f"`when`: `{key}` is one value per block; name a key with a single value")
+            return None
+        if draft.each is not None and target.path[-1] == draft.each.value:
+            self._faults.add(entry.mark, f"`each: {draft.each.value}` says this already; remove `{key}` from `when`")
+            return None
+        return target
+
+    def _condition(self, target: Known, entry: Entry) -> tuple[Condition, ...] | None:
+        """One condition, or none where a fixed value meets it; None if it can never hold or is wrong."""
+        allowed = self._allowed(target, entry)
+        if allowed is None:
+            return None
+        if isinstance(target, Draft):
+            return (Condition(plain_name(target.path), allowed),)
+        holds = target.broken or any(same(target.value, value) for value in allowed)
+        return () if holds else None
 
     def _allowed(self, target: Known, entry: Entry) -> tuple[Value, ...] | None:
         items = entry.node.items if isinstance(entry.node, Sequence) else (entry.node,)
+        if not items:
+            self._faults.add(entry.node.mark, "`when` wants a value or a list of values, not an empty list")
+            return None
         values: list[Value] = []
         for item in items:
             if not isinstance(item, Scalar):
                 self._faults.add(item.mark, "`when` wants a value or a list of values")
                 return None
-            fault = check_value(target.spec, item.value)
-            if fault is None and isinstance(target, Draft) and not _possible(target, item.value):
-                fault = f"`{target.spec.name}` is never {show(item.value)} in this space"
+            fault = check_value(target.spec, item.value) or _never(target, item.value)
             if fault:
                 self._faults.add(item.mark, f"`when`: {fault}")
                 return None
             values.append(normalize(target.spec, item.value))
-        return tuple(values)
+        return tuple(dict.fromkeys(values))
+
+    def _check_counter(self, draft: Draft) -> None:
+        """The number of blocks decides what else there is, so it must be known in every trial."""
+        if draft.path != _BLOCKS:
+            return
+        for key, found in (("when", draft.when), ("or", draft.alternative)):
+            if found is not None:
+                self._faults.add(draft.mark, f"`blocks` is needed in every trial; remove `{key}`")
 
     def _check_effect(self, draft: Draft, conditions: tuple[Condition, ...]) -> None:
         """A searched value must be able to take effect wherever it is sampled."""
@@ -143,6 +185,8 @@ class Resolver:
             return
         name = draft.spec.name
         if isinstance(target, Constant):
+            if target.broken:
+                return
             if target.value not in need.values:
                 self._faults.add(
                     draft.mark,
@@ -172,10 +216,13 @@ class Resolver:
 
     def _one_per(self, draft: Draft, each: Scalar, conditions: tuple[Condition, ...]) -> list[Parameter]:
         counter = self.find(str(each.value), draft.path)
-        counts = _counts(counter)
-        if counter is None or not counts or counter.path[-1] != "blocks":
+        if counter is None or counter.path != _BLOCKS:
             self._faults.add(each.mark, f"`each` must name `blocks`, not {show(each.value)}")
             return []
+        counts = _counts(counter)
+        if not counts:
+            return []
+        self._check_rest(draft, max(counts))
         made: list[Parameter] = []
         for index in range(max(counts)):
             enough = tuple(count for count in counts if count > index)
@@ -187,6 +234,18 @@ class Resolver:
                 )
             )
         return made
+
+    def _check_rest(self, draft: Draft, most: int) -> None:
+        """Where the conditions do not hold, the default list stands in, and must be long enough if it is used."""
+        need = draft.spec.only_when
+        for key, entry in (draft.when.entries if draft.when else {}).items():
+            effect = need is not None and self.find(key, draft.path) is self.find(need.name, draft.path)
+            if not effect and len(draft.spec.default) < most:
+                self._faults.add(
+                    entry.mark,
+                    f"where this does not hold, `{draft.spec.name}` is left at {show(list(draft.spec.default))}, "
+                    f"too few for {most} blocks; remove `{key}` from `when`",
+                )
 
     def _check_names(self, made: list[Parameter]) -> None:
         seen: dict[str, Parameter] = {}
@@ -208,12 +267,28 @@ class Resolver:
             ready = next((p for p in waiting if all(c.name in done for c in p.conditions)), None)
             if ready is None:
                 names = ", ".join(parameter.name for parameter in waiting)
-                mark = next(k.mark for k in self._known.values() if isinstance(k, Draft) and k.when)
-                self._faults.add(mark, f"the conditions go in a circle: {names}")
+                mark = next(draft.mark for draft in self._drafts() if draft.when and plain_name(draft.path) in names)
+                self._faults.add(mark, f"the conditions go in a circle: {names}; remove one `when`")
                 return ()
             ordered.append(ready)
             waiting.remove(ready)
         return tuple(ordered)
+
+    def _reachable(self, ordered: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+        """Without the blocks that no trial has; any other parameter that is never active is a fault."""
+        by_name = {parameter.name: parameter for parameter in ordered}
+        never = {name for name, parameter in by_name.items() if () in needed(parameter, by_name).values()}
+        for draft in self._drafts():
+            if plain_name(draft.path) in never:
+                self._faults.add(draft.mark, f"`{draft.spec.name}` is never active: its conditions exclude each other")
+        return tuple(parameter for parameter in ordered if parameter.name not in never)
+
+
+def _without_missing(made: list[Parameter]) -> list[Parameter]:
+    """Without those whose condition names a parameter that this space does not have: it can never hold."""
+    names = {parameter.name for parameter in made}
+    kept = [parameter for parameter in made if all(condition.name in names for condition in parameter.conditions)]
+    return kept if len(kept) == len(made) else _without_missing(kept)
 
 
 def _values(parameter: Parameter) -> tuple[Value, ...]:
@@ -225,21 +300,34 @@ def _possible(draft: Draft, value: Value) -> bool:
     return draft.parameter.contains(value)
 
 
+def _never(target: Known, value: Value) -> str | None:
+    """Why a condition on this value could never hold; None for a fixed one, which an override may change."""
+    if isinstance(target, Constant):
+        return None
+    name, parameter = target.spec.name, target.parameter
+    if isinstance(parameter, FloatRange) and parameter.step is None and parameter.low < parameter.high:
+        return f"`{name}` has a continuous range and is never exactly {show(value)}; name a choice or an integer"
+    if _possible(target, value):
+        return None
+    if target.alternative is not None and same(value, target.alternative[0]):
+        return f"{show(value)} is the `or:` of `{name}`, which a condition cannot name"
+    return f"`{name}` is never {show(value)} in this space"
+
+
 def _counts(known: Known | None) -> tuple[int, ...]:
-    """The numbers that a counting key can be; empty if it does not count."""
-    if known is None or known.spec.many or known.spec.kind is not int:
+    """The numbers of blocks that there can be; empty if what was written is a fault."""
+    if known is None or (isinstance(known, Constant) and known.broken):
         return ()
     values = _values(known.parameter) if isinstance(known, Draft) else (known.value,)
-    whole = tuple(value for value in values if isinstance(value, int) and not isinstance(value, bool))
-    return whole if len(whole) == len(values) and len(whole) <= 1000 and max(whole, default=0) <= 100 else ()
+    return tuple(value for value in values if isinstance(value, int))
 
 
-def check_lengths(known: MappingType[Path, Known], blocks: Path, faults: Faults, fallback: Mark) -> None:
+def check_lengths(known: MappingType[Path, Known], faults: Faults, fallback: Mark) -> None:
     """A fixed list must have a value for every block that there can be."""
-    counter = known.get(blocks)
+    counter = known.get(_BLOCKS)
     most = max(_counts(counter), default=0)
     for path, constant in known.items():
-        if not isinstance(constant, Constant) or not constant.spec.many or path[0] != blocks[0]:
+        if not isinstance(constant, Constant) or not constant.spec.many or constant.broken:
             continue
         if not _may_matter(known, constant) or len(constant.value) >= most:
             continue
@@ -248,7 +336,7 @@ def check_lengths(known: MappingType[Path, Known], blocks: Path, faults: Faults,
         faults.add(
             mark,
             f"`{name}` has {len(constant.value)} values, but there can be {most} blocks: "
-            f"write {{fixed: [{most} values]}} or {{each: blocks, …}}",
+            f"write {{fixed: [{', '.join('…' * most)}]}} or {{each: blocks, …}}",
         )
 
 
@@ -259,4 +347,4 @@ def _may_matter(known: MappingType[Path, Known], constant: Constant) -> bool:
     target = known.get((*constant.path[:-1], need.name))
     if isinstance(target, Draft):
         return any(_possible(target, value) for value in need.values)
-    return isinstance(target, Constant) and target.value in need.values
+    return isinstance(target, Constant) and not target.broken and target.value in need.values

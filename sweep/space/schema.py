@@ -17,6 +17,8 @@ from sweep.space.fields import FieldSpec, fields_of
 
 def space_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a search space file."""
+    augmentation = _section(AugmentationConfig)
+    augmentation["properties"]["strength"]["default"] = 1.0  # in a file that has the section
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "sweep search space",
@@ -29,7 +31,7 @@ def space_schema() -> dict[str, Any]:
             "data": _section(DataConfig),
             "model": {"oneOf": [_section(cls, required=["builder"]) for cls in MODEL_SECTIONS.values()]},
             "training": _section(TrainingConfig),
-            "augmentation": _section(AugmentationConfig),
+            "augmentation": augmentation,
             "search": _section(SearchConfig),
             "start_from": {
                 "type": "array",
@@ -67,13 +69,14 @@ def _field(spec: FieldSpec) -> dict[str, Any]:
         needed = ["each"]
     else:
         forms = [value, {"type": "array", "items": value, "minItems": 1}, _object({"fixed": value}, ["fixed"])]
-        common, needed = {"or": value}, []
+        common, needed = {}, []
     common = {**common, "when": {"type": "object", "description": "Active only while these have these values."}}
     forms.append(_object({"choices": {"type": "array", "items": value, "minItems": 1}, **common}, ["choices", *needed]))
     if spec.kind is not None:
         number = {"type": "integer" if spec.kind is int else "number"}
         ends = {"low": number, "high": number, "step": number, "log": {"type": "boolean"}}
-        forms.append(_object({**ends, **common}, ["low", "high", *needed]))
+        alternative = {} if spec.many else {"or": value}
+        forms.append(_object({**ends, **alternative, **common}, ["low", "high", *needed]))
     return {"anyOf": forms}
 
 

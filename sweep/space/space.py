@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweep.space.config import SearchConfig, TrialConfig, Value, config_from_mapping, config_to_mapping
+from sweep.space.fields import did_you_mean, show
 from sweep.space.nested import get, put
 from sweep.space.parameters import Choice, IntRange, Parameter, Values, same
 
@@ -83,7 +84,8 @@ class Space:
 
     def faults(self, values: Values) -> list[str]:
         """Why these values are no point of the space; empty if they are one."""
-        found = [f"{name} is no parameter" for name in values if name not in {p.name for p in self.parameters}]
+        known = {parameter.name for parameter in self.parameters}
+        found = [f"{name} is no parameter{did_you_mean(name, known)}" for name in values if name not in known]
         for parameter in self.parameters:
             if not parameter.active(values):
                 if parameter.name in values:
@@ -91,7 +93,7 @@ class Space:
             elif parameter.name not in values:
                 found.append(f"{parameter.name} is missing")
             elif not parameter.contains(values[parameter.name]):
-                found.append(f"{parameter.name} {values[parameter.name]} is not in {bounds(parameter)}")
+                found.append(f"{parameter.name} {show(values[parameter.name])} is not in {bounds(parameter)}")
         return found
 
     def contains(self, values: Values) -> bool:
@@ -141,10 +143,7 @@ class Space:
 def bounds(parameter: Parameter) -> str:
     """The values of a parameter, in words."""
     if isinstance(parameter, Choice):
-        return "[" + ", ".join(str(choice) for choice in parameter.choices) + "]"
-    step = (
-        ""
-        if parameter.step in (None, 1) and (isinstance(parameter, IntRange) or parameter.step is None)
-        else (f" in steps of {parameter.step}")
-    )
-    return f"{parameter.low:g} to {parameter.high:g}{step}{' (log)' if parameter.log else ''}"
+        return "[" + ", ".join(show(choice) for choice in parameter.choices) + "]"
+    usual = 1 if isinstance(parameter, IntRange) else None
+    step = "" if parameter.step == usual else f" in steps of {show(parameter.step)}"
+    return f"{show(parameter.low)} to {show(parameter.high)}{step}{' (log)' if parameter.log else ''}"

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from sweep.space.config import SearchConfig
 from sweep.space.nested import flatten, get
-from sweep.space.parameters import Choice, Condition, IntRange, Parameter
+from sweep.space.parameters import Choice, IntRange, Parameter
 from sweep.space.space import Space
 
 
@@ -66,7 +66,7 @@ def _place(mapping: dict[str, Any], parameter: Parameter, space: Space) -> None:
     when = {
         space_path(space, condition.name): list(condition.values)
         for condition in parameter.conditions
-        if not _implied(condition, space, each)
+        if condition.name != f"use_{parameter.name}"  # `or:` brings it by itself
     }
     if when:
         written["when"] = when
@@ -89,12 +89,6 @@ def _switch(parameter: Parameter, space: Space) -> dict[str, Any]:
     if f"use_{parameter.name}" not in {condition.name for condition in parameter.conditions}:
         return {}
     return {"or": get(space.template, parameter.path)[1]}
-
-
-def _implied(condition: Condition, space: Space, each: bool) -> bool:
-    """Conditions that `or:` and `each:` bring by themselves."""
-    named = next(parameter for parameter in space.parameters if parameter.name == condition.name)
-    return not named.path or (each and named.path == ("model", "blocks"))
 
 
 def space_path(space: Space, name: str) -> str:

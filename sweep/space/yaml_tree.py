@@ -5,24 +5,44 @@ Faults are collected, not raised, so that a user sees all of them at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.nodes import Node as RawNode
+from ruamel.yaml.reader import ReaderError
 
 from sweep.errors import Fault
 from sweep.space.config import Value
+from sweep.space.fields import printable, show
 
-MAX_BYTES = 1_000_000
-"""A space is a page of text; more is a wrong file, and would not be read within a second."""
+MAX_BYTES = 32_000
+"""A space is a page of text; more is a wrong file. The parser reads about 64 kB a second."""
 MAX_DEPTH = 20
+MAX_KEY = 64
 
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq")}
+_ADVICE = (
+    (
+        "mapping values are not allowed",
+        "text that holds `: ` goes in quotes, and keys of one mapping begin in one column",
+    ),
+    ("'\\t'", "indent with spaces, not with tabs"),
+    ("cannot start any token", "put text that begins with this character in quotes"),
+    ("found another document", "a file holds one search space; remove the line `---`"),
+    ("undefined alias", "anchors and aliases are not part of the language; write the value out"),
+    ("end of stream", "a quote is never closed"),
+    ("<stream end>", "a bracket or brace is never closed"),
+    ("expected <block end>", "the keys of one mapping begin in the same column"),
+    ("could not find expected ':'", "write `key: value`"),
+    ("expected ',' or", "put a comma between the values, and close the bracket or brace"),
+)
+"""What to write instead, by a part of the parser's own words; the first that fits."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +103,7 @@ class Faults:
     def add(self, mark: Mark, message: str) -> None:
         """Note a fault, unless the value there could not be read anyway."""
         if mark not in self._broken:
-            self.found.append(mark.fault(message))
+            self.found.append(mark.fault(printable(message)))
 
     def unreadable(self, mark: Mark, message: str) -> Scalar:
         """The fault of a value that could not be read at all: what it would mean further on is not judged."""
@@ -108,13 +128,13 @@ def read_tree(path: Path, faults: Faults) -> Mapping:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        faults.add(start, f"there is no such file{_near_files(path)}")
+        faults.add(start, f"there is no such file{near_files(path)}")
         return Mapping(start)
     except (OSError, ValueError) as error:
         faults.add(start, f"the file cannot be read: {getattr(error, 'strerror', None) or error}")
         return Mapping(start)
     if len(raw) > MAX_BYTES:
-        faults.add(start, f"the file is larger than {MAX_BYTES:,} bytes: a search space is a page of text")
+        faults.add(start, f"the file is larger than {MAX_BYTES:,} bytes; a search space is a page of YAML text")
         return Mapping(start)
     try:
         text = raw.decode("utf-8-sig")
@@ -124,10 +144,11 @@ def read_tree(path: Path, faults: Faults) -> Mapping:
     return parse_tree(text, file, faults)
 
 
-def _near_files(path: Path) -> str:
+def near_files(path: Path) -> str:
+    """`; the folder has …`, or nothing."""
     try:
         near = sorted(str(other) for other in path.parent.glob("*.yaml"))
-    except OSError:
+    except (OSError, ValueError):
         near = []
     return f"; the folder has {', '.join(near[:8])}" if near else ""
 
@@ -148,18 +169,30 @@ def parse_tree(text: str, file: str, faults: Faults) -> Mapping:
 
 
 def parse_value(text: str, file: str, faults: Faults) -> Node | None:
-    """Parse one value, as on the right of `--set key=`."""
+    """Parse one value, as on the right of `--set key=`; None if it is empty, or not YAML, which is then a fault."""
     raw = _compose(text, Mark(file, 1, 1), faults)
     return None if raw is None else _convert(raw, file, faults)
 
 
 def _compose(text: str, start: Mark, faults: Faults) -> RawNode | None:
+    if deep := _deep_line(text):
+        faults.add(
+            Mark(start.file, deep, 1), f"nested more than {MAX_DEPTH} levels deep; write one block under another"
+        )
+        return None
+    yaml = YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False  # they are faults, not warnings on the terminal
     try:
-        node: RawNode | None = YAML(typ="safe", pure=True).compose(text)
+        node: RawNode | None = yaml.compose(text)
+    except ReaderError as error:
+        before = text[: error.position]
+        mark = Mark(start.file, before.count("\n") + 1, error.position - before.rfind("\n"))
+        faults.add(mark, f"not YAML text: it holds the control character U+{ord(text[error.position]):04X}; remove it")
     except MarkedYAMLError as error:
         at = error.problem_mark or error.context_mark
-        mark = Mark(start.file, at.line + 1, at.column + 1) if at else start
-        faults.add(mark, f"not valid YAML: {error.problem or error.context}")
+        problem = str(error.problem or error.context)
+        advice = next((f"; {advice}" for part, advice in _ADVICE if part in problem), "")
+        faults.add(_mark(start.file, at) if at else start, f"not valid YAML: {problem.removeprefix('but ')}{advice}")
     except YAMLError as error:
         faults.add(start, f"not valid YAML: {str(error).splitlines()[0]}")
     except RecursionError:
@@ -169,18 +202,25 @@ def _compose(text: str, start: Mark, faults: Faults) -> RawNode | None:
     return None
 
 
+def _deep_line(text: str) -> int | None:
+    """The first line that opens far too many brackets: the parser's time grows with the square of their number."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count("[") + line.count("{") > 3 * MAX_DEPTH:
+            depth = itertools.accumulate((c in "[{") - (c in "]}") for c in line)
+            if max(depth) > 3 * MAX_DEPTH:
+                return number
+    return None
+
+
+def _mark(file: str, at: StreamMark) -> Mark:
+    return Mark(file, at.line + 1, at.column + 1)
+
+
 def _convert(raw: RawNode, file: str, faults: Faults, depth: int = 0) -> Node:
-    mark = Mark(file, raw.start_mark.line + 1, raw.start_mark.column + 1)
-    if depth > MAX_DEPTH:
-        return faults.unreadable(mark, f"nested more than {MAX_DEPTH} levels deep")
-    if raw.anchor is not None:
-        return faults.unreadable(
-            mark, f"anchors and aliases (&{raw.anchor}) are not part of the language; write the value out"
-        )
-    if str(raw.tag) not in _PLAIN_TAGS:
-        return faults.unreadable(
-            mark, f"the tag {_short_tag(str(raw.tag))} is not part of the language; write a plain value"
-        )
+    mark = _mark(file, raw.start_mark)
+    refused = f"nested more than {MAX_DEPTH} levels deep" if depth > MAX_DEPTH else _refused(raw)
+    if refused:
+        return faults.unreadable(mark, refused)
     if isinstance(raw, MappingNode):
         return _convert_mapping(raw, mark, faults, depth)
     if isinstance(raw, SequenceNode):
@@ -188,13 +228,28 @@ def _convert(raw: RawNode, file: str, faults: Faults, depth: int = 0) -> Node:
     return _convert_scalar(raw, mark, faults)
 
 
+def _refused(raw: RawNode) -> str | None:
+    """Why a key or value is outside the subset, whatever it says."""
+    if raw.anchor is not None:
+        return f"anchors and aliases (&{raw.anchor}) are not part of the language; write the value out"
+    start = raw.start_mark
+    # A tag is seen in the text alone: `!!str 5` is the same node as `"5"`, and no other value begins with `!`.
+    if start.buffer[start.pointer] == "!":
+        tag = start.buffer[start.pointer :].split(maxsplit=1)[0].rstrip("\0")
+        return f"the tag {show(tag)} is not part of the language; write the value alone"
+    return None
+
+
 def _convert_mapping(raw: MappingNode, mark: Mark, faults: Faults, depth: int) -> Mapping:
     mapping = Mapping(mark)
     for key, value in raw.value:
-        key_mark = Mark(mark.file, key.start_mark.line + 1, key.start_mark.column + 1)
+        key_mark = _mark(mark.file, key.start_mark)
         node = _convert(value, mark.file, faults, depth + 1)
-        if not isinstance(key, ScalarNode):
-            faults.add(key_mark, "a key must be a word")
+        refused = _refused(key) if isinstance(key, ScalarNode) else "a key must be a word"
+        if refused:
+            faults.add(key_mark, refused)
+        elif len(key.value) > MAX_KEY:
+            faults.add(key_mark, f"unknown key {show(key.value)}: no key has more than {MAX_KEY} letters")
         elif key.value in mapping.entries:
             first = mapping.entries[key.value].mark
             faults.add(key_mark, f"the key `{key.value}` is already given in line {first.line}; keep one of them")
@@ -204,15 +259,23 @@ def _convert_mapping(raw: MappingNode, mark: Mark, faults: Faults, depth: int) -
 
 
 def _convert_scalar(raw: RawNode, mark: Mark, faults: Faults) -> Scalar:
+    # What has no reader here is text: words, and what looks like a date.
+    read = _scalar_readers().get(str(raw.tag))
     try:
-        value = YAML(typ="safe", pure=True).constructor.construct_object(raw)
-    except (YAMLError, ValueError, OverflowError) as error:
-        return faults.unreadable(mark, f"the value cannot be read: {str(error).splitlines()[0]}")
-    return Scalar(mark, value)
+        return Scalar(mark, read(raw) if read else raw.value)
+    except (YAMLError, ValueError, OverflowError):  # thousands of digits
+        return faults.unreadable(mark, f"no readable number: {show(raw.value)}; write a shorter one, or text in quotes")
 
 
-def _short_tag(tag: str) -> str:
-    return tag.replace("tag:yaml.org,2002:", "!!")
+@cache
+def _scalar_readers() -> dict[str, Callable[[RawNode], Value]]:
+    constructor = YAML(typ="safe", pure=True).constructor
+    return {
+        "tag:yaml.org,2002:null": constructor.construct_yaml_null,
+        "tag:yaml.org,2002:bool": constructor.construct_yaml_bool,
+        "tag:yaml.org,2002:int": constructor.construct_yaml_int,
+        "tag:yaml.org,2002:float": constructor.construct_yaml_float,
+    }
 
 
 def override(root: Mapping, path: tuple[str, ...], node: Node, faults: Faults) -> None:

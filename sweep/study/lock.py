@@ -1,0 +1,51 @@
+"""One supervisor at a time: a lock that the kernel gives back when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from sweep.errors import StudyError
+
+LOCK_FILE = "supervisor.lock"
+
+
+class StudyLock:
+    """Held while a study is written to.
+
+    Raises:
+        StudyError: another process holds it; the message has its host and pid.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._stream: IO[str] = (folder / LOCK_FILE).open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._stream.seek(0)
+            holder = self._stream.read().strip() or "another process"
+            self._stream.close()
+            raise StudyError(
+                f"the study {folder.name} is being run by {holder}. Wait for it, stop it, or start another study "
+                "with --study NAME"
+            ) from None
+        self._stream.truncate(0)
+        self._stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        self._stream.flush()
+
+    def release(self) -> None:
+        """Let others in. The file stays: removing it would let two processes lock two files of one name."""
+        self._stream.truncate(0)
+        self._stream.close()
+
+    def __enter__(self) -> StudyLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

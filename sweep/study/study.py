@@ -1,0 +1,195 @@
+"""A study: the points tried so far and the next one. The truth is its SQLite file and the trials' records."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from sweep.errors import RecordError, StudyError
+from sweep.space.config import TrialConfig
+from sweep.space.corners import smallest
+from sweep.space.parameters import Values
+from sweep.space.space import Space
+from sweep.study.records import TrialRecord, read_record, trial_folder, write_record
+from sweep.study.sampling import make_pruner, make_sampler, suggest
+from sweep.study.storage import DATABASE, storage_errors
+from sweep.training.result import EpochMetrics
+from sweep.training.seeds import Purpose, derive
+
+_LEARNED_CAUSES = ("nan", "oom", "too_large", "infeasible")
+"""Failures that come from the sampled point: the sampler is told to keep away from it."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A trial to run.
+
+    Attributes:
+        origin: the recipe it comes from, if any.
+        again: it was begun before and is run from its start.
+    """
+
+    number: int
+    values: Values
+    config: TrialConfig
+    folder: Path
+    origin: str | None
+    again: bool
+
+
+class Study:
+    """An open study. Made by `opening`; one process at a time writes to it."""
+
+    def __init__(self, folder: Path, space: Space, handle: optuna.Study, threads: int) -> None:
+        self.folder = folder
+        self.name = folder.name
+        self.space = space
+        self._handle = handle
+        self._threads = threads
+        self._trials: dict[int, optuna.Trial] = {}
+        epochs = space.config(smallest(space)).training.epochs  # the same in all trials
+        handle.pruner = make_pruner(space.search.pruner, epochs)
+        self._again = self._stored((TrialState.RUNNING,))
+
+    def next(self, total: int) -> Assignment | None:
+        """The next trial to run: first those that were interrupted, then new ones, until the study has `total`.
+
+        Raises:
+            StudyError: the database fails.
+        """
+        with storage_errors(self.folder / DATABASE):
+            if self._again:
+                stored = self._again.pop(0)
+                trial = optuna.Trial(self._handle, stored._trial_id)
+                return self._assign(trial, again=True)
+            if self.begun() >= total or not self._has_more_points():
+                return None
+            self._handle.sampler = make_sampler(self.space.search, self.begun())
+            return self._assign(self._handle.ask(), again=False)
+
+    def _assign(self, trial: optuna.Trial, again: bool) -> Assignment:
+        values = self.space.suggest(functools.partial(suggest, trial))
+        self._trials[trial.number] = trial
+        seed = derive(self.space.search.seed, Purpose.TRIAL, trial.number)
+        return Assignment(
+            number=trial.number,
+            values=values,
+            config=self.space.config(values, seed=seed, threads=self._threads),
+            folder=trial_folder(self.folder, trial.number),
+            origin=trial.user_attrs.get("origin"),
+            again=again,
+        )
+
+    def _has_more_points(self) -> bool:
+        """A grid and a recipe's repeats end; every other sampler goes on."""
+        return self.space.search.sampler != "grid" or self.space.is_recipe or bool(self._stored((TrialState.WAITING,)))
+
+    def report(self, number: int, metrics: EpochMetrics) -> bool:
+        """Tell the study of a finished epoch; True if the pruner would end the trial here.
+
+        Raises:
+            StudyError: the database fails.
+        """
+        trial = self._trials[number]
+        with storage_errors(self.folder / DATABASE):
+            stored = self._handle._storage.get_trial(trial._trial_id).intermediate_values
+            if metrics.epoch not in stored:
+                trial.report(metrics.value(self.space.search.objective), step=metrics.epoch)
+            return trial.should_prune()
+
+    def save(self, record: TrialRecord) -> None:
+        """Write a trial's record."""
+        write_record(trial_folder(self.folder, record.number), record)
+
+    def finish(self, record: TrialRecord) -> None:
+        """Write the record of a trial that has ended, and tell the sampler.
+
+        Raises:
+            StudyError: the database fails.
+        """
+        self.save(record)
+        trial = self._trials.pop(record.number)
+        with storage_errors(self.folder / DATABASE):
+            trial.set_user_attr("state", record.state)
+            trial.set_user_attr("reason", record.reason)
+            if record.state == "complete":
+                self._handle.tell(trial, record.objective_value)
+            elif record.state == "pruned":
+                self._handle.tell(trial, state=TrialState.PRUNED)
+            elif record.reason in _LEARNED_CAUSES:
+                # Optuna's FAIL teaches nothing; a pruned trial with a violated constraint ranks below all others.
+                trial.set_constraint(record.reason, 1.0)
+                self._handle.tell(trial, state=TrialState.PRUNED)
+            else:
+                self._handle.tell(trial, state=TrialState.FAIL)
+
+    def begun(self) -> int:
+        """How many trials have been begun, ever: what `--trials` counts."""
+        return len(self._stored((TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)))
+
+    def waiting_again(self) -> tuple[int, ...]:
+        """Numbers of the interrupted trials that `next` will give first."""
+        return tuple(trial.number for trial in self._again)
+
+    def _stored(self, states: Iterable[TrialState]) -> list[FrozenTrial]:
+        with storage_errors(self.folder / DATABASE):
+            return self._handle.get_trials(deepcopy=False, states=tuple(states))
+
+    def records(self) -> list[TrialRecord]:
+        """The records of all trials, by number."""
+        return read_records(self.folder)
+
+
+def read_records(study_folder: Path) -> list[TrialRecord]:
+    """The records of a study's trials, by number; opens no database, so any process may do it at any time.
+
+    Raises:
+        StudyError: there is no such study.
+        RecordError: a record cannot be read.
+    """
+    if not (study_folder / DATABASE).is_file():
+        raise StudyError(no_study(study_folder))
+    folders = sorted((study_folder / "trials").glob("[0-9]*")) if (study_folder / "trials").is_dir() else []
+    return sorted((read_record(folder) for folder in folders), key=lambda record: record.number)
+
+
+def no_study(study_folder: Path) -> str:
+    """A sentence about a study that is not there."""
+    parent = study_folder.parent
+    names = sorted(path.parent.name for path in parent.glob(f"*/{DATABASE}")) if parent.is_dir() else []
+    there = (
+        f"there are {', '.join(names)}" if names else "there is none yet; `python -m sweep.run --space FILE` makes one"
+    )
+    return f"there is no study {study_folder.name} in {parent}: {there}"
+
+
+def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The complete trials, best first; of equals the one that was begun earlier."""
+    complete = [record for record in records if record.state == "complete" and record.objective_value is not None]
+    sign = -1.0 if complete and complete[0].config.direction == "maximize" else 1.0
+    return sorted(complete, key=lambda record: (sign * (record.objective_value or 0.0), record.number))
+
+
+def find_record(study_folder: Path, number: int | None) -> TrialRecord:
+    """A trial's record; None means the best trial.
+
+    Raises:
+        StudyError: there is no such study, trial, or no finished one.
+        RecordError: the record cannot be read.
+    """
+    records = read_records(study_folder)
+    if number is None:
+        best = ranked(records)
+        if not best:
+            raise StudyError(f"the study {study_folder.name} has no finished trial yet; name one with --trial N")
+        return best[0]
+    for record in records:
+        if record.number == number:
+            return record
+    numbers = f"0 to {records[-1].number}" if records else "none"
+    raise RecordError(f"the study {study_folder.name} has no trial {number}; there are {numbers}")

@@ -1,0 +1,1 @@
+"""Judging records: pure functions from records to findings."""

@@ -1,0 +1,5 @@
+"""`python -m sweep COMMAND`."""
+
+from sweep.cli import main
+
+main()

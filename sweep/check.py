@@ -1,0 +1,34 @@
+"""`sweep check`: read a space and build its corners, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.command_line import HomeOption, JsonOption, SetOption, run_command
+
+
+def command(
+    space: Annotated[Path, typer.Argument(metavar="FILE", help="Search space or recipe (YAML).")],
+    fast: Annotated[bool, typer.Option("--fast", help="Only read the file; build nothing.")] = False,
+    data: Annotated[str | None, typer.Option(metavar="NAME", help="As in `run`.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="For the estimate of the time.")] = None,
+    settings: SetOption = None,
+    home: HomeOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Read a space, build its smallest and largest model, each branch and 64 random draws, and estimate the time."""
+    from sweep.overrides import overrides
+    from sweep.space.reader import read_space
+
+    read = read_space(space, overrides(settings, data=("data.name", data)))
+
+    from sweep.checking import check_command
+
+    check_command(read, trials, home, fast, as_json)
+
+
+if __name__ == "__main__":
+    run_command(command, "check")

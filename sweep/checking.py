@@ -1,0 +1,166 @@
+"""Building the corners of a space and saying what a sweep over it would meet."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sweep.data.loading import load
+from sweep.errors import DataError
+from sweep.execution.call import call_in_child
+from sweep.execution.workers import default_slots
+from sweep.home import Home
+from sweep.models.facts import ImageFacts
+from sweep.session import data_config, prepare_images
+from sweep.space.config import DataConfig, TrialConfig
+from sweep.space.corners import branches, draw, largest, smallest
+from sweep.space.parameters import Values
+from sweep.space.space import Space, bounds
+from sweep.terminal.tally import duration
+
+DRAWS = 64
+ASSUMED_IMAGES = 50_000
+ASSUMED_CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Images:
+    """What the check knows of the images.
+
+    Attributes:
+        train: number of training images.
+        assumed: why they are assumed and not known; "" where they are known.
+    """
+
+    facts: ImageFacts
+    train: int
+    assumed: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """A built point."""
+
+    label: str
+    parameters: int | None
+    fault: str
+
+
+def check_command(space: Space, trials: int | None, root: Path, fast: bool, as_json: bool) -> None:
+    """Run the command; prints, and raises nothing for an infeasible space, which is a finding."""
+    console = Console(file=sys.stderr if as_json else sys.stdout, quiet=as_json)
+    _print_space(space, console)
+    total = trials or space.search.trials or (1 if space.is_recipe else 50)
+    found: dict[str, Any] = {"study": space.study, "parameters": [p.name for p in space.parameters]}
+    if not fast:
+        images = find_images(data_config(space), Home(root), console)
+        if images.assumed:
+            console.print(f"{images.assumed}\nassuming {_images_text(images)}", highlight=False, style="yellow")
+        points = build_points(space, images.facts)
+        found |= _found(points, images, space, total)
+        _print_found(found, points, console)
+    if as_json:
+        print(json.dumps(found))
+
+
+def _print_space(space: Space, console: Console) -> None:
+    kind = "a recipe: nothing left to search" if space.is_recipe else f"{len(space.parameters)} parameters"
+    console.print(f"study {space.study}: {kind}", highlight=False)
+    for parameter in space.parameters:
+        when = " and ".join(f"{condition.name} in {list(condition.values)}" for condition in parameter.conditions)
+        console.print(
+            f"  {parameter.name:<24} {bounds(parameter)}{f'   when {when}' if when else ''}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for point in space.start_from:
+        notes = f", with {'; '.join(point.notes)}" if point.notes else ""
+        console.print(f"tried first: {point.name}{notes}", highlight=False, soft_wrap=True)
+
+
+def find_images(config: DataConfig, home: Home, console: Console) -> Images:
+    """The images' shape and number; where they cannot be had, an assumption from the configuration."""
+    try:
+        dataset = load(prepare_images(config, home.cache, console), config)
+    except DataError as error:
+        size = config.image_size or 32
+        channels = 1 if config.channels == "grey" or "mnist" in config.name else 3
+        train = round((config.limit or ASSUMED_IMAGES) * (1 - config.validation))
+        facts = ImageFacts((size, size, channels), ASSUMED_CLASSES, (0.5,) * channels, (0.25,) * channels)
+        return Images(facts, train, str(error))
+    facts = ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
+    return Images(facts, len(dataset.train), "")
+
+
+def _images_text(images: Images) -> str:
+    shape = "x".join(map(str, images.facts.shape))
+    return f"{images.train:,} training images of {shape}, {images.facts.classes} classes"
+
+
+def build_points(space: Space, facts: ImageFacts) -> list[Point]:
+    """Smallest, largest, each branch and the random draws, built in a child process."""
+    generator = random.Random(0)
+    points: list[tuple[str, Values]] = [("smallest", smallest(space)), ("largest", largest(space))]
+    points += branches(space)
+    points += [("draw", draw(space, generator)) for _ in range(DRAWS if not space.is_recipe else 0)]
+    built = call_in_child("sweep.training.probe:build_all", [space.config(values) for _, values in points], facts)
+    return [Point(label, *result) for (label, _), result in zip(points, built, strict=True)]
+
+
+def _found(points: Sequence[Point], images: Images, space: Space, total: int) -> dict[str, Any]:
+    draws = [point for point in points if point.label == "draw"] or list(points)
+    counts = [point.parameters for point in points if point.parameters is not None]
+    return {
+        "images": _images_text(images),
+        "built": len(points),
+        "infeasible_share": sum(point.parameters is None for point in draws) / len(draws),
+        "parameters_range": [min(counts), max(counts)] if counts else None,
+        "time": _estimate(space, images, total),
+        "trials": total,
+    }
+
+
+def _estimate(space: Space, images: Images, total: int) -> dict[str, float] | None:
+    """Seconds of the whole sweep if all trials were like the smallest, and like the largest model."""
+    configs = [space.config(smallest(space)), space.config(largest(space))]
+    times = [_seconds_per_image(config, images.facts) for config in configs]
+    workers = len(default_slots(None))
+    images_seen = images.train * configs[0].training.epochs * total
+    known = [seconds * images_seen / workers for seconds in times if seconds is not None]
+    if not known:
+        return None
+    return {"all_smallest": min(known), "all_largest": max(known), "workers": workers}
+
+
+def _seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
+    """None where the configuration cannot be built."""
+    found: float | None = call_in_child("sweep.training.probe:seconds_per_image", config, facts)
+    return found
+
+
+def _print_found(found: dict[str, Any], points: Sequence[Point], console: Console) -> None:
+    console.print(f"images: {found['images']}", highlight=False)
+    share = found["infeasible_share"]
+    console.print(f"built {found['built']} points; {share:.0%} of the random draws are infeasible", highlight=False)
+    for (label, fault), count in Counter((p.label, p.fault) for p in points if p.fault).most_common(8):
+        console.print(f"  {label}: {fault}{f' ({count} times)' if count > 1 else ''}", highlight=False, soft_wrap=True)
+    if found["parameters_range"]:
+        low, high = found["parameters_range"]
+        console.print(f"parameters of the models: {low:,} to {high:,}", highlight=False)
+    if found["time"]:
+        time = found["time"]
+        console.print(
+            f"{found['trials']} trials on {time['workers']} workers: {duration(time['all_smallest'])} if all were the "
+            f"smallest model, {duration(time['all_largest'])} if all were the largest; "
+            "pruning and early stopping shorten it",
+            highlight=False,
+            soft_wrap=True,
+        )

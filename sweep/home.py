@@ -1,0 +1,37 @@
+"""Where things are kept: everything that sweep writes lies below one folder, by default the current one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweep.errors import StudyError
+from sweep.space.reader import check_study_name
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds `studies/`, `mlflow/` and `cache/`."""
+
+    root: Path
+
+    @property
+    def studies(self) -> Path:
+        """One folder per study."""
+        return self.root / "studies"
+
+    @property
+    def cache(self) -> Path:
+        """Decoded images, safe to delete."""
+        return self.root / "cache"
+
+    def study(self, name: str) -> Path:
+        """The folder of a study.
+
+        Raises:
+            StudyError: the name is not one that can be a folder's.
+        """
+        wrong = check_study_name(name)
+        if wrong:
+            raise StudyError(wrong)
+        return self.studies / name

@@ -1,0 +1,84 @@
+"""`sweep run`: search a space, or train a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.command_line import HomeOption, JsonOption, SetOption, bad_option, run_command
+
+
+def command(
+    space: Annotated[Path, typer.Option("--space", metavar="FILE", help="Search space or recipe (YAML).")],
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials that the study is to have in all, those of earlier runs included.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Images: digits, cifar10, …, a folder of class folders, an .npz.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Use so many images of the training part, stratified.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="The most that a trial trains.")] = None,
+    objective: Annotated[str | None, typer.Option(help="val_accuracy or val_loss.")] = None,
+    settings: SetOption = None,
+    study: Annotated[str | None, typer.Option(help="Name of the study; the file's name for it by default.")] = None,
+    fork: Annotated[
+        str | None, typer.Option(metavar="NEW", help="Begin study NEW with the trials of the old one that still fit.")
+    ] = None,
+    workers: Annotated[
+        str, typer.Option(metavar="N|auto", help="Trials at a time; auto: one per GPU, else one per core.")
+    ] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each trial; another count gives other bits.")] = 1,
+    home: HomeOption = Path(),
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, else mlflow/mlflow.db below --home.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show errors only.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Search a space: sample, train, prune, record. The same command again goes on where it stopped."""
+    from sweep.overrides import overrides
+    from sweep.space.reader import read_space
+
+    changes = overrides(
+        settings,
+        data=("data.name", data),
+        limit=("data.limit", _text(limit)),
+        epochs=("training.epochs", _text(epochs)),
+        objective=("search.objective", objective),
+    )
+    read = read_space(space, changes)  # first of all, because a typo should not wait for TensorFlow
+
+    from sweep.session import Request, run_session
+
+    request = Request(
+        space=read,
+        trials=trials or read.search.trials or (1 if read.is_recipe else 50),
+        study=study or read.study,
+        fork=fork,
+        workers=_workers(workers),
+        threads=threads,
+        home=home,
+        tracking_uri=tracking_uri,
+        quiet=quiet,
+        as_json=as_json,
+        again=f"python -m sweep.run --space {space}",
+    )
+    raise typer.Exit(run_session(request))
+
+
+def _text(value: int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _workers(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise bad_option("--workers", "auto or a number from 1", text)
+    return int(text)
+
+
+if __name__ == "__main__":
+    run_command(command, "run")

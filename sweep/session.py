@@ -1,0 +1,261 @@
+"""One run of a sweep from request to summary: wires study, executor, tracker and display together."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import Progress
+
+from sweep.command_line import INTERRUPTED
+from sweep.data.cache import Prepared
+from sweep.data.loading import load
+from sweep.data.prepare import prepare
+from sweep.errors import NothingFinished
+from sweep.execution.forkserver import ForkServerExecutor
+from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
+from sweep.execution.workers import default_slots
+from sweep.home import Home
+from sweep.space.config import DataConfig
+from sweep.space.corners import smallest
+from sweep.space.space import Space
+from sweep.space.writer import space_to_yaml
+from sweep.study.lock import StudyLock
+from sweep.study.opening import fork_study, open_study
+from sweep.study.records import TrialRecord
+from sweep.study.study import Study, ranked
+from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
+from sweep.terminal.summary import next_command, print_summary, summary_mapping
+from sweep.terminal.tally import Tally
+from sweep.tracking.opening import open_mlflow
+from sweep.tracking.tracker import CloseState, StudyInfo
+from sweep.training.environment import environment_facts
+
+FLUSH_SECONDS = 30.0
+"""How long the end of a sweep waits for the tracking store."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for.
+
+    Attributes:
+        space: read, overrides applied.
+        trials: total of the study.
+        study: its name; with `fork`, the name of the study to take trials from.
+        workers: None for the default.
+        again: the command that goes on after an interruption.
+    """
+
+    space: Space
+    trials: int
+    study: str
+    fork: str | None
+    workers: int | None
+    threads: int
+    home: Path
+    tracking_uri: str | None
+    quiet: bool
+    as_json: bool
+    again: str
+
+
+def run_session(request: Request) -> int:
+    """Run the sweep.
+
+    Returns:
+        The exit code: 0, or 130 when it was interrupted.
+
+    Raises:
+        UserError: something that the user can mend.
+        NothingFinished: no trial reached its end.
+    """
+    home = Home(request.home)
+    name = request.fork or request.study
+    folder = home.study(name)
+    source = home.study(request.study)
+    space = replace(request.space, study=name)
+    console = Console(file=sys.stderr if request.as_json else sys.stdout, quiet=request.quiet or request.as_json)
+    folder.mkdir(parents=True, exist_ok=True)
+    with StudyLock(folder), _stop_requests() as stop:
+        executor = ForkServerExecutor(default_slots(request.workers))
+        executor.warm_up()
+        if request.fork:
+            _fork(source, folder, space, console)
+        study = open_study(folder, space, request.threads)
+        (folder / "space.yaml").write_text(space_to_yaml(space), encoding="utf-8")
+        setting = prepare_setting(space, home, console)
+        return _Run(request, home, study, executor, setting, console, stop).run()
+
+
+def _fork(source: Path, folder: Path, space: Space, console: Console) -> None:
+    if folder == source:
+        return
+    fork = fork_study(source, folder, space)
+    console.print(f"forked {source.name}: {fork.taken} trials taken, {len(fork.left)} left", highlight=False)
+    for number, reason in fork.left:
+        console.print(f"  left trial {number:04d}: {reason}", highlight=False, soft_wrap=True)
+
+
+def prepare_setting(space: Space, home: Home, console: Console) -> Setting:
+    """Decode the images (once) and find out what the trials will see.
+
+    Raises:
+        DataError: the images cannot be used.
+    """
+    config = data_config(space)
+    prepared = prepare_images(config, home.cache, console)
+    return Setting(prepared, load(prepared, config).stamp, environment_facts(home.root))
+
+
+def data_config(space: Space) -> DataConfig:
+    """The data section, which all trials share."""
+    return space.config(smallest(space)).data
+
+
+def prepare_images(config: DataConfig, cache: Path, console: Console) -> Prepared:
+    """`sweep.data.prepare.prepare` with a progress bar where it takes time."""
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task(f"reading {Path(config.name).name}", total=None, visible=False)
+        return prepare(
+            config, cache, lambda done, total: progress.update(bar, completed=done, total=total, visible=True)
+        )
+
+
+class _StopRequests:
+    """Set by the first signal; the second ends the process at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers
+        if self.asked:
+            os._exit(INTERRUPTED)
+        self.asked = True
+
+
+@contextmanager
+def _stop_requests() -> Iterator[_StopRequests]:
+    stop = _StopRequests()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop.handle) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Run:
+    """The sweep itself, once everything is open."""
+
+    def __init__(
+        self,
+        request: Request,
+        home: Home,
+        study: Study,
+        executor: ForkServerExecutor,
+        setting: Setting,
+        console: Console,
+        stop: _StopRequests,
+    ) -> None:
+        self._request = request
+        self._home = home
+        self._study = study
+        self._setting = setting
+        self._console = console
+        self._stop = stop
+        self._executor = executor
+        info = StudyInfo(study.name, space_to_yaml(study.space), study.space.search.objective, study.folder)
+        self._tracker = open_mlflow(info, request.tracking_uri, home.root)
+        logging.getLogger("sweep.tracking").addHandler(logging.StreamHandler())
+        ended = [record for record in study.records() if record.state != "running"]
+        epochs = study.space.config(smallest(study.space)).training.epochs
+        self._tally = Tally(request.trials, executor.workers, epochs, ended)
+
+    def run(self) -> int:
+        self._announce()
+        display = self._display()
+        observers = [display, self._mirror, self._drop_models]
+        supervisor = Supervisor(self._study, self._executor, self._setting, observers)
+        state: CloseState = "failed"
+        try:
+            with display:
+                finished = supervisor.run(self._request.trials, self._stop)
+            state = "finished" if finished else "interrupted"
+        finally:
+            written = self._tracker.close(state, 1.0 if self._stop() else FLUSH_SECONDS)
+        self._report(supervisor, written)
+        return self._exit_code(finished)
+
+    def _announce(self) -> None:
+        prepared, stamp = self._setting.prepared, self._setting.stamp
+        self._console.print(
+            f"study {self._study.name}: {self._request.trials} trials, {self._executor.workers} at a time; "
+            f"{prepared.description}: {stamp.train:,} training and {stamp.validation:,} validation images of "
+            f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes",
+            highlight=False,
+            soft_wrap=True,
+        )
+        done = [record for record in self._tally.before if record.state in ("complete", "pruned", "failed")]
+        again = self._study.waiting_again()
+        if done or again:
+            taken = f", trials {', '.join(map(str, again))} are run again from their start" if again else ""
+            self._console.print(f"going on: {len(done)} trials are done{taken}", highlight=False, soft_wrap=True)
+        for point in self._study.space.start_from if not done else ():
+            notes = f", with {'; '.join(point.notes)}" if point.notes else ""
+            self._console.print(f"tried first: {point.name}{notes}", highlight=False, soft_wrap=True, style="dim")
+
+    def _display(self) -> LiveDisplay | PlainDisplay:
+        if self._console.quiet:
+            return NoDisplay(self._console, self._tally)
+        kind = LiveDisplay if self._console.is_terminal else PlainDisplay
+        return kind(self._console, self._tally)
+
+    def _mirror(self, record: TrialRecord, worker: int) -> None:  # noqa: ARG002 - an observer's signature
+        self._tracker.update(record)
+
+    def _drop_models(self, record: TrialRecord, worker: int) -> None:  # noqa: ARG002 - an observer's signature
+        if record.state == "complete":
+            keep_best_models(self._study.folder, ranked(self._tally.records), self._study.space.search.keep_models)
+
+    def _report(self, supervisor: Supervisor, written: bool) -> None:
+        records = self._study.records()
+        places = {
+            "study": str(self._study.folder),
+            "mlflow": "scripts/ui shows it"
+            if written
+            else "not everything could be written; `sweep sync` completes it",
+            "next": self._next(records),
+        }
+        if self._request.as_json:
+            print(json.dumps(summary_mapping(self._study.name, records, supervisor.usage, places)))
+        print_summary(self._console, records, supervisor.usage, places)
+
+    def _next(self, records: list[TrialRecord]) -> str:
+        if self._stop():
+            return f"{self._request.again} …  (the same command again goes on)"
+        home = None if self._request.home == Path() else self._request.home
+        return next_command(self._study.name, home, bool(ranked(records)))
+
+    def _exit_code(self, finished: bool) -> int:
+        if not finished:
+            return INTERRUPTED
+        if not ranked(self._study.records()):
+            raise NothingFinished(
+                f"no trial of the study {self._study.name} reached its end; "
+                f"the records in {self._study.folder / 'trials'} say why"
+            )
+        return 0

@@ -1,0 +1,114 @@
+"""What is said when a sweep has ended: the best trials, why others failed, where things are, what to type next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sweep.execution.supervisor import Usage
+from sweep.study.records import TrialRecord
+from sweep.study.study import ranked
+from sweep.terminal.tally import duration
+
+SHOWN = 5
+
+
+def summary_mapping(
+    study: str, records: Sequence[TrialRecord], usage: Usage, places: Mapping[str, str]
+) -> dict[str, Any]:
+    """The summary as plain values, for `--json`."""
+    return {
+        "study": study,
+        "trials": dict(Counter(record.state for record in records)),
+        "failures": dict(Counter(record.reason for record in records if record.state == "failed")),
+        "best": [_row_mapping(record) for record in ranked(records)[:SHOWN]],
+        "workers": usage.workers,
+        "wall_seconds": round(usage.wall_seconds, 3),
+        "fit_seconds": round(usage.fit_seconds, 3),
+        "fit_share": round(usage.fit_share, 4),
+        "images_per_second": round(usage.images_per_second, 1),
+        "places": dict(places),
+    }
+
+
+def _row_mapping(record: TrialRecord) -> dict[str, Any]:
+    return {
+        "trial": record.number,
+        record.config.objective: record.objective_value,
+        "epoch": record.best_epoch,
+        "epochs": len(record.epochs),
+        "parameters": record.parameters,
+        "seconds": round(record.timings.get("total", 0.0), 3),
+        "values": dict(record.values),
+    }
+
+
+def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage, places: Mapping[str, str]) -> None:
+    """Print it for people."""
+    best = ranked(records)
+    if best:
+        console.print(best_table(best[:SHOWN]))
+    counts = Counter(record.state for record in records)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    console.print(f"{len(records)} trials: {told}", highlight=False)
+    for reason, failed in _by_reason(records).items():
+        numbers = ", ".join(str(record.number) for record in failed[:8])
+        example = failed[0].message.splitlines()[0] if failed[0].message else ""
+        console.print(Text(f"  failed ({reason}): trials {numbers}: {example}", style="red"), soft_wrap=True)
+    if usage.wall_seconds:
+        console.print(
+            f"{duration(usage.wall_seconds)}, {usage.images_per_second:,.0f} images/s over {usage.workers} "
+            f"workers, {usage.fit_share:.0%} of their time inside fit",
+            highlight=False,
+        )
+    for name, place in places.items():
+        console.print(Text(f"{name:<12} {place}"), soft_wrap=True)
+
+
+def _by_reason(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
+    found: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        if record.state == "failed":
+            found.setdefault(record.reason, []).append(record)
+    return found
+
+
+def best_table(records: Sequence[TrialRecord]) -> Table:
+    """The given trials with their values."""
+    table = Table(title="best trials", title_justify="left", box=None, pad_edge=False)
+    objective = records[0].config.objective
+    for heading in ("trial", objective, "epochs", "parameters", "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("values")
+    for record in records:
+        table.add_row(
+            f"{record.number:04d}",
+            f"{record.objective_value:.4f}",
+            f"{record.best_epoch}/{len(record.epochs)}",
+            f"{record.parameters:,}" if record.parameters is not None else "",
+            duration(record.timings.get("total", 0.0)),
+            Text(values_text(record.values), style="dim"),
+        )
+    return table
+
+
+def values_text(values: Mapping[str, Any]) -> str:
+    """`learning_rate=0.00123 optimizer=adam …`; blocks' widths are joined: `filters=32,64`."""
+    joined: dict[str, list[str]] = {}
+    for name, value in values.items():
+        stem, _, index = name.rpartition("_")
+        key = stem if index.isdigit() else name
+        joined.setdefault(key, []).append(f"{value:.3g}" if isinstance(value, float) else str(value).lower())
+    return " ".join(f"{name}={','.join(texts)}" for name, texts in joined.items())
+
+
+def next_command(study: str, home: Path | None, best: bool) -> str:
+    """What one would type next."""
+    where = f" --home {home}" if home else ""
+    return f"python -m sweep.reproduce --study {study}{where}" if best else "python -m sweep.check FILE"

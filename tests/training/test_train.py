@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from sweep.data.dataset import Dataset
+from sweep.errors import TrialFailure
+from sweep.space.config import (
+    AugmentationConfig,
+    DataConfig,
+    DropoutConfig,
+    EarlyStoppingConfig,
+    PlateauConfig,
+    TrainingConfig,
+    TrialConfig,
+    VggConfig,
+)
+from sweep.training.result import EpochMetrics
+from sweep.training.train import train
+
+pytestmark = pytest.mark.slow
+
+EVERYTHING_RANDOM = TrialConfig(
+    data=DataConfig(name="digits", limit=300, validation=0.2),
+    model=VggConfig(
+        blocks=1,
+        filters=(8,),
+        dense_units=16,
+        convolutions_per_block=1,
+        batch_norm=True,
+        dropout=DropoutConfig(schedule="constant", start=0.2),
+    ),
+    training=TrainingConfig(epochs=3, learning_rate=0.01, batch_size=32),
+    augmentation=AugmentationConfig(strength=0.5, flip="horizontal", shift=0.1, rotation=15.0, zoom=0.1),
+    objective="val_accuracy",
+    seed=7,
+)
+
+
+def go_on(metrics: EpochMetrics) -> bool:
+    return metrics.epoch < 0
+
+
+def without_time(epochs: tuple[EpochMetrics, ...]) -> list[EpochMetrics]:
+    return [replace(metrics, seconds=0.0) for metrics in epochs]
+
+
+def test_the_same_configuration_gives_the_same_bits(digits: Dataset) -> None:
+    first = train(EVERYTHING_RANDOM, digits, go_on)
+    again = train(EVERYTHING_RANDOM, digits, go_on)
+
+    assert without_time(first.epochs) == without_time(again.epochs)
+    assert first.weights_digest == again.weights_digest
+
+
+def test_another_seed_gives_other_weights(digits: Dataset) -> None:
+    short = replace(EVERYTHING_RANDOM, training=replace(EVERYTHING_RANDOM.training, epochs=1))
+
+    assert train(short, digits, go_on).weights_digest != train(replace(short, seed=8), digits, go_on).weights_digest
+
+
+def test_every_epoch_is_told_in_order_and_training_ends_when_asked(digits: Dataset) -> None:
+    told: list[EpochMetrics] = []
+
+    def stop_after_two(metrics: EpochMetrics) -> bool:
+        told.append(metrics)
+        return metrics.epoch == 2
+
+    result = train(EVERYTHING_RANDOM, digits, stop_after_two)
+
+    assert [metrics.epoch for metrics in told] == [1, 2]
+    assert result.epochs == tuple(told)
+    assert result.stop_reason == "stopped"
+
+
+def test_a_stopped_trial_has_the_bits_of_the_longer_one_up_to_there(digits: Dataset) -> None:
+    whole = train(EVERYTHING_RANDOM, digits, go_on)
+    stopped = train(EVERYTHING_RANDOM, digits, lambda metrics: metrics.epoch == 2)
+
+    assert without_time(stopped.epochs) == without_time(whole.epochs)[:2]
+
+
+def test_a_diverging_trial_fails_with_the_cause_nan(digits: Dataset) -> None:
+    wild = replace(EVERYTHING_RANDOM.training, optimizer="sgd", learning_rate=1e30)
+
+    with pytest.raises(TrialFailure) as failure:
+        train(replace(EVERYTHING_RANDOM, training=wild), digits, go_on)
+
+    assert str(failure.value) == "nan: the loss was not a finite number in epoch 1"
+
+
+def test_the_learning_rate_drops_on_a_plateau_and_is_the_one_of_the_epoch(digits: Dataset) -> None:
+    # No epoch can improve by 1000, so every epoch after the first is a plateau.
+    plateau = PlateauConfig(factor=0.5, patience=1, min_delta=1000.0, min_lr=0.003)
+    training = replace(EVERYTHING_RANDOM.training, epochs=4, reduce_lr_on_plateau=plateau)
+
+    result = train(replace(EVERYTHING_RANDOM, training=training), digits, go_on)
+
+    rates = [metrics.learning_rate for metrics in result.epochs]
+    assert rates == pytest.approx([0.01, 0.01, 0.005, 0.003])
+
+
+def test_early_stopping_ends_training_and_says_so(digits: Dataset) -> None:
+    stopping = EarlyStoppingConfig(patience=1, min_delta=1000.0)
+    training = replace(EVERYTHING_RANDOM.training, epochs=9, early_stopping=stopping)
+
+    result = train(replace(EVERYTHING_RANDOM, training=training), digits, go_on)
+
+    assert result.stop_reason == "early_stopping"
+    assert len(result.epochs) == 2
+
+
+def test_the_saved_model_is_the_best_epochs_and_takes_raw_pixels(digits: Dataset, tmp_path: Path) -> None:
+    result = train(EVERYTHING_RANDOM, digits, go_on, folder=tmp_path)
+
+    model = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    predicted = model.predict(digits.validation.all_images(), verbose=0).argmax(axis=1)
+    accuracy = float(np.mean(predicted == digits.validation.labels))
+    assert result.model_file == "model.keras"
+    assert accuracy == pytest.approx(max(metrics.val_accuracy for metrics in result.epochs))
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith("part-")]
+
+
+def test_a_stopped_trial_saves_no_model(digits: Dataset, tmp_path: Path) -> None:
+    result = train(EVERYTHING_RANDOM, digits, lambda metrics: metrics.epoch == 1, folder=tmp_path)
+
+    assert result.model_file is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_label_smoothing_raises_the_loss_of_a_sure_model(digits: Dataset) -> None:
+    smooth = replace(EVERYTHING_RANDOM.training, label_smoothing=0.3, epochs=3)
+
+    plain = train(EVERYTHING_RANDOM, digits, go_on)
+    smoothed = train(replace(EVERYTHING_RANDOM, training=smooth), digits, go_on)
+
+    assert smoothed.epochs[-1].loss > plain.epochs[-1].loss
+
+
+def test_the_objective_decides_which_epoch_is_best(digits: Dataset) -> None:
+    result = train(replace(EVERYTHING_RANDOM, objective="val_loss"), digits, go_on)
+
+    lowest = min(result.epochs, key=lambda metrics: metrics.val_loss)
+    assert result.best_epoch == lowest.epoch
+    assert math.isfinite(lowest.val_loss)

@@ -1,0 +1,117 @@
+"""Where the tracking store is, and what can be said against it at once. Pure standard library, no mlflow."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sweep.errors import TrackingError
+
+SERVERS = ("http", "https", "databricks")
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A tracking store that passed the checks of `resolve_address`.
+
+    Attributes:
+        uri: for MLflow; the path of a SQLite file in it is absolute.
+        artifacts: file URI of a new experiment's artifacts; None leaves the choice to the server.
+        file: the SQLite file, None for a server or another database.
+    """
+
+    uri: str
+    artifacts: str | None
+    file: Path | None = None
+
+
+def resolve_address(uri: str | None, environment: Mapping[str, str], home: Path) -> Address:
+    """Choose the tracking store: `uri`, else MLFLOW_TRACKING_URI, else `<home>/mlflow/mlflow.db`.
+
+    The folder of a SQLite file is made when it is not there. Servers are not contacted.
+
+    Raises:
+        TrackingError: unknown scheme, no host, a place that cannot be written, or a database that is not MLflow's.
+    """
+    chosen = uri or environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute() / 'mlflow' / 'mlflow.db'}"
+    scheme = _scheme(chosen)
+    if scheme in SERVERS:
+        return _server(chosen, scheme)
+    artifacts = (home.absolute() / "mlflow" / "artifacts").as_uri()
+    if scheme == "sqlite":
+        return _sqlite(chosen, artifacts)
+    return Address(uri=chosen, artifacts=artifacts)
+
+
+def _scheme(uri: str) -> str:
+    if uri == "databricks":
+        return uri
+    # `postgresql+psycopg2` names the driver after the plus sign.
+    scheme = uri.partition("://")[0].partition("+")[0].lower() if "://" in uri else ""
+    if scheme not in SERVERS + DATABASES:
+        raise TrackingError(
+            f"tracking URI {uri!r}: expected one of {', '.join(s + '://' for s in SERVERS + DATABASES)}. "
+            "For a file on this machine write sqlite:///path/mlflow.db; for a server http://host:5000."
+        )
+    return scheme
+
+
+def _server(uri: str, scheme: str) -> Address:
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise TrackingError(f"tracking URI {uri!r}: {error}. Write http://host:5000.") from None
+    if scheme != "databricks" and not host:
+        raise TrackingError(f"tracking URI {uri!r}: the host is missing. Write http://host:5000.")
+    return Address(uri=uri, artifacts=None)
+
+
+def _sqlite(uri: str, artifacts: str) -> Address:
+    head, _, rest = uri.partition(":///")
+    name, mark, query = rest.partition("?")
+    if name in ("", ":memory:"):
+        raise TrackingError(
+            f"tracking URI {uri!r}: a database in memory is gone with the process. Write sqlite:///path/mlflow.db."
+        )
+    path = Path(name).absolute()
+    _check_writable(path)
+    _check_owner(path)
+    return Address(uri=f"{head}:///{path}{mark}{query}", artifacts=artifacts, file=path)
+
+
+def _check_writable(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrackingError(
+            f"{path}: the folder of the tracking database cannot be made: {error}. Choose another place."
+        ) from None
+    target = path if path.exists() else path.parent
+    if path.is_dir() or not os.access(target, os.W_OK):
+        raise TrackingError(f"{path}: the tracking database cannot be written. Choose another place.")
+
+
+def _check_owner(path: Path) -> None:
+    """MLflow and Optuna both own a table `alembic_version`: either one would ruin the other's database."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.OperationalError:
+        return  # Locked just now: another sweep is writing, which says enough.
+    except sqlite3.DatabaseError as error:
+        raise TrackingError(f"{path}: not a SQLite database: {error}. Choose another file.") from None
+    if tables and "experiments" not in tables:
+        shown = ", ".join(sorted(tables)[:4])
+        raise TrackingError(
+            f"{path}: expected MLflow's tables, found another program's ({shown}, …). "
+            "Give the tracking store its own file."
+        )

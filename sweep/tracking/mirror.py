@@ -1,0 +1,151 @@
+"""The background writer: takes records at once, writes them in rounds, and never lets the store's troubles out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from sweep.study.records import TrialRecord
+from sweep.tracking.entries import CLOSED, RunStatus
+from sweep.tracking.tracker import CloseState
+
+_log = logging.getLogger("sweep.tracking")
+
+CLOSING_ATTEMPTS = 3
+"""Rounds in a row that may fail after `close` before the writer gives up."""
+
+
+class Store(Protocol):
+    """What the writer needs of a store; see `MlflowStore`. Every call may raise, and may be made again."""
+
+    def sync_trial(self, record: TrialRecord) -> object:
+        """Bring the trial's run up to its record."""
+
+    def sync_study(self, status: RunStatus, ended: int | None) -> object:
+        """Bring the study's own run up to the trials."""
+
+
+class MlflowTracker:
+    """A `Tracker` that writes into a store from one daemon thread.
+
+    Only the newest record of each trial waits, so a store that is away costs one record per trial, not memory without
+    end. A failed round is repeated after `pause` seconds, doubled up to `longest_pause`.
+
+    Args:
+        connect: makes the store; called in the thread, again after a failure.
+        interval: least seconds between two rounds, so that short epochs are gathered.
+        pause: seconds after the first failed round.
+        longest_pause: limit of the doubled pause.
+
+    Attributes:
+        error: the newest failure, None when there was none. The first one is logged as a warning.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Store],
+        *,
+        interval: float = 1.0,
+        pause: float = 1.0,
+        longest_pause: float = 60.0,
+    ) -> None:
+        self.error: Exception | None = None
+        self._connect = connect
+        self._interval, self._pause, self._longest_pause = interval, pause, longest_pause
+        self._store: Store | None = None
+        self._waiting: dict[int, TrialRecord] = {}
+        self._closing: CloseState | None = None
+        self._complete = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="sweep-tracking", daemon=True)
+        self._thread.start()
+
+    def update(self, record: TrialRecord) -> None:
+        """Let the record wait for the next round; it takes the place of an older one of the same trial."""
+        with self._changed:
+            if self._closing is None:
+                self._waiting[record.number] = record
+                self._changed.notify()
+
+    def close(self, state: CloseState, timeout: float) -> bool:
+        """Write what waits and end the study's run; see `Tracker.close`. A second call waits again."""
+        with self._changed:
+            self._closing = self._closing or state
+            self._changed.notify()
+        self._thread.join(timeout)
+        return self._complete
+
+    def _work(self) -> None:
+        failures = 0
+        while (closing := self._await_work(failures)) is None:
+            failures = 0 if self._round(None) else failures + 1
+        for failures in range(CLOSING_ATTEMPTS):
+            if failures:
+                time.sleep(self._pause_after(failures))
+            if self._round(closing):
+                self._complete = True
+                return
+
+    def _pause_after(self, failures: int) -> float:
+        """Seconds until the next round."""
+        if failures == 0:
+            return self._interval
+        return min(self._pause * 2.0 ** min(failures - 1, 30), self._longest_pause)
+
+    def _await_work(self, failures: int) -> CloseState | None:
+        """Sleep out the pause, then until there is something to do; `close` ends both."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing is not None, self._pause_after(failures))
+            self._changed.wait_for(lambda: self._closing is not None or bool(self._waiting))
+            return self._closing
+
+    def _round(self, closing: CloseState | None) -> bool:
+        """Try everything once: one record that cannot be written must not hold up the others."""
+        store = self._connected()
+        if store is None:
+            return False
+        with self._changed:
+            batch, self._waiting = self._waiting, {}
+        failed = {n: record for n, record in batch.items() if not self._try(partial(store.sync_trial, record))}
+        with self._changed:
+            # What came in meanwhile is newer than what failed.
+            self._waiting = failed | self._waiting
+        return self._try(partial(_sync_study, store, closing)) and not failed
+
+    def _connected(self) -> Store | None:
+        if self._store is None:
+            self._try(self._keep_store)
+        return self._store
+
+    def _keep_store(self) -> None:
+        self._store = self._connect()
+
+    def _try(self, step: Callable[[], object]) -> bool:
+        try:
+            step()
+        except Exception as error:
+            # Whatever it is, the study goes on: the mirror can be rebuilt from the records.
+            self._keep_error(error)
+            return False
+        return True
+
+    def _keep_error(self, error: Exception) -> None:
+        first, self.error = self.error is None, error
+        if first:
+            _log.warning(
+                "The tracking store does not take the trials at the moment; the sweep goes on, and they are sent "
+                "again later. The study's own records are complete. Cause: %s: %s",
+                type(error).__name__,
+                error,
+            )
+
+
+def _sync_study(store: Store, closing: CloseState | None) -> None:
+    if closing is None:
+        store.sync_study("RUNNING", None)
+    else:
+        store.sync_study(CLOSED[closing], round(time.time() * 1000))

@@ -1,0 +1,136 @@
+"""One MLflow run: knows what the store holds of it and writes only what is missing."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+
+from sweep.tracking.entries import DatasetEntry, Files, Point, RunEntry, RunStatus
+
+FILES_TAG = "sweep.files"
+"""Digest of the artifacts that the run holds; written after them."""
+
+_log = logging.getLogger("sweep.tracking")
+
+
+class MlflowRun:
+    """One run. The store is read once, at the first need; after that the memory of what was written counts.
+
+    An exception out of `write` leaves that memory in doubt: throw the object away and read the run again.
+    """
+
+    def __init__(self, client: MlflowClient, run: Run) -> None:
+        self._client = client
+        self.id: str = run.info.run_id
+        self.tags: dict[str, str] = dict(run.data.tags)
+        self.metrics: dict[str, float] = dict(run.data.metrics)
+        self.status: str = run.info.status
+        self.ended: int | None = run.info.end_time
+        self._params: dict[str, str] = dict(run.data.params)
+        self._warned: set[str] = set()
+        self._datasets = {(d.dataset.name, d.dataset.digest) for d in (run.inputs.dataset_inputs if run.inputs else [])}
+        self._points: set[tuple[str, int, str]] | None = None
+
+    def write(self, entry: RunEntry) -> bool:
+        """Add what the run does not hold yet; the artifacts last, as they are what most often cannot be written.
+
+        Returns:
+            False when nothing was missing.
+        """
+        wrote = [
+            self._write_values(entry),
+            self._write_dataset(entry.dataset),
+            self._write_status(entry.status, entry.ended),
+            self._write_files(entry.files),
+        ]
+        return any(wrote)
+
+    def _write_values(self, entry: RunEntry) -> bool:
+        params = self._missing_params(entry.params)
+        tags = [RunTag(key, value) for key, value in entry.tags.items() if self.tags.get(key, "") != value]
+        points = self._missing_points(entry.points)
+        metrics = [Metric(p.key, p.value, p.timestamp, p.step) for p in points]
+        if not (params or tags or metrics):
+            return False
+        # The client cuts this into batches that a server takes (1,000 metrics, 100 params, 100 tags).
+        self._client.log_batch(self.id, metrics, params, tags)
+        self._remember(entry, points)
+        return True
+
+    def _missing_params(self, params: Mapping[str, str]) -> list[Param]:
+        """MLflow never lets a param change; another value means another study of this name, or an edited record."""
+        for key in params.keys() & self._params.keys() - self._warned:
+            if params[key] != self._params[key]:
+                self._warned.add(key)
+                _log.warning(
+                    "MLflow run %s holds %s = %s, the trial's record says %s: left as it is. "
+                    "Does another study of the same name write there?",
+                    self.id,
+                    key,
+                    self._params[key],
+                    params[key],
+                )
+        return [Param(key, value) for key, value in params.items() if key not in self._params]
+
+    def _missing_points(self, points: Sequence[Point]) -> list[Point]:
+        held = self._held_points() if points else set()
+        return [point for point in points if _identity(point) not in held]
+
+    def _held_points(self) -> set[tuple[str, int, str]]:
+        """A metric without a newest value has no history either, so a new run is not asked at all."""
+        if self._points is None:
+            self._points = {
+                _identity(Point(key, metric.value, metric.timestamp, metric.step))
+                for key in sorted(self.metrics)
+                for metric in self._client.get_metric_history(self.id, key)
+            }
+        return self._points
+
+    def _remember(self, entry: RunEntry, points: Iterable[Point]) -> None:
+        self.tags.update(entry.tags)
+        self._params = {**entry.params, **self._params}
+        for point in points:
+            self.metrics[point.key] = point.value
+            self._held_points().add(_identity(point))
+
+    def _write_dataset(self, dataset: DatasetEntry | None) -> bool:
+        if dataset is None or (dataset.name, dataset.digest) in self._datasets:
+            return False
+        entity = Dataset(
+            dataset.name, dataset.digest, dataset.source_type, dataset.source, dataset.schema, dataset.profile
+        )
+        context = InputTag("mlflow.data.context", "training")
+        self._client.log_inputs(self.id, datasets=[DatasetInput(entity, [context])])
+        self._datasets.add((dataset.name, dataset.digest))
+        return True
+
+    def _write_status(self, status: RunStatus, ended: int | None) -> bool:
+        if status == self.status and (status == "RUNNING" or ended == self.ended):
+            return False
+        if status == "RUNNING":
+            self._client.update_run(self.id, status=status)
+        else:
+            self._client.set_terminated(self.id, status=status, end_time=ended)
+        self.status, self.ended = status, ended
+        return True
+
+    def _write_files(self, files: Files | None) -> bool:
+        if files is None or self.tags.get(FILES_TAG) == files.digest:
+            return False
+        with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
+            files.write(Path(folder))
+            self._client.log_artifacts(self.id, folder)
+        self._client.set_tag(self.id, FILES_TAG, files.digest)
+        self.tags[FILES_TAG] = files.digest
+        return True
+
+
+def _identity(point: Point) -> tuple[str, int, str]:
+    """Key, step and value. Without the time, which may differ after a resume, and up to the last digits, which a
+    database may round."""
+    return point.key, point.step, format(point.value, ".12g")

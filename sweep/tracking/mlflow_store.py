@@ -1,0 +1,201 @@
+"""A study in MLflow: one experiment, in it one run for the study and under it one run per trial.
+
+Importing this module imports mlflow (about 2 s): see `sweep.tracking.opening` for who does it, and when.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from sweep.space.config import config_to_mapping
+from sweep.study.records import RECORD_FILE, TrialRecord, record_to_json
+from sweep.tracking.address import Address
+from sweep.tracking.curves import draw_curves
+from sweep.tracking.entries import (
+    CLOSED,
+    Files,
+    Outcome,
+    RunStatus,
+    milliseconds,
+    study_entry,
+    study_identity,
+    text_digest,
+    trial_entry,
+    trial_identity,
+    trial_outcome,
+)
+from sweep.tracking.mlflow_run import MlflowRun
+from sweep.tracking.tracker import StudyInfo
+
+STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
+"""What a store that is away, locked or broken raises; the errors of `requests` are OSErrors."""
+
+PAGE = 1000
+Change: TypeAlias = Literal["created", "updated", "unchanged"]
+
+_log = logging.getLogger("sweep.tracking")
+
+
+class MlflowStore:
+    """One study in MLflow. Every method asks the store only for what it has not seen yet; none of them is thread-safe.
+
+    The runs that are there already are read once, at construction; runs that the user deleted count as not there.
+    """
+
+    def __init__(self, client: MlflowClient, experiment_id: str, info: StudyInfo) -> None:
+        self._client = client
+        self._experiment_id = experiment_id
+        self._info = info
+        self._parent: MlflowRun | None = None
+        self._trials: dict[int, MlflowRun] = {}
+        self._outcomes: dict[int, Outcome] = {}
+        self._load()
+
+    def sync_trial(self, record: TrialRecord) -> Change:
+        """Bring the trial's run up to its record; calling it again changes nothing.
+
+        Raises:
+            MlflowException, SQLAlchemyError, OSError: the store is away or refuses; calling again makes it good.
+        """
+        try:
+            return self._sync_trial(record)
+        except BaseException:
+            # It is not known which part arrived: the next call reads the run again.
+            self._trials.pop(record.number, None)
+            raise
+
+    def _sync_trial(self, record: TrialRecord) -> Change:
+        parent = self._ensure_parent(milliseconds(record.started))
+        run = self._trials.get(record.number) or self._find_trial(record.number)
+        created = run is None
+        if run is None:
+            run = self._create(f"trial {record.number:04d}", record.started, trial_identity(record, parent.id))
+        self._trials[record.number] = run
+        self._outcomes[record.number] = trial_outcome(record)
+        wrote = run.write(trial_entry(record, parent.id, _trial_files(record)))
+        if created:
+            return "created"
+        return "updated" if wrote else "unchanged"
+
+    def sync_study(self, status: RunStatus, ended: int | None) -> bool:
+        """Bring the study's own run up to the trials seen so far.
+
+        Args:
+            status: of the run.
+            ended: milliseconds since 1970; None while running.
+
+        Returns:
+            False when nothing was missing.
+
+        Raises:
+            MlflowException, SQLAlchemyError, OSError: the store is away or refuses; calling again makes it good.
+        """
+        try:
+            parent = self._ensure_parent(round(time.time() * 1000))
+            return parent.write(study_entry(self._info, self._outcomes.values(), status, ended))
+        except BaseException:
+            self._parent = None
+            raise
+
+    def study_end(self) -> tuple[RunStatus, int] | None:
+        """Status and end of the study's run; None while it is open, or not there."""
+        if self._parent is not None and self._parent.ended is not None:
+            for status in CLOSED.values():
+                if self._parent.status == status:
+                    return status, self._parent.ended
+        return None
+
+    def _load(self) -> None:
+        for run in self._search("tags.`sweep.kind` = 'study'"):
+            self._parent = MlflowRun(self._client, run)
+        for run in self._search("tags.`sweep.kind` = 'trial'"):
+            number = int(run.data.tags["sweep.trial"])
+            self._trials[number] = MlflowRun(self._client, run)
+            self._outcomes[number] = _run_outcome(number, run)
+
+    def _search(self, filter_string: str) -> Iterator[Run]:
+        """Live runs of the study, the oldest last, so that it is the one kept where two writers made two."""
+        token: str | None = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment_id],
+                filter_string,
+                run_view_type=ViewType.ACTIVE_ONLY,
+                max_results=PAGE,
+                order_by=["attributes.start_time DESC", "attributes.run_id DESC"],
+                page_token=token,
+            )
+            yield from (run for run in page if run.data.tags.get("sweep.study") == self._info.name)
+            token = page.token
+            if not token:
+                return
+
+    def _find_trial(self, number: int) -> MlflowRun | None:
+        found = list(self._search(f"tags.`sweep.kind` = 'trial' and tags.`sweep.trial` = '{number}'"))
+        return MlflowRun(self._client, found[-1]) if found else None
+
+    def _ensure_parent(self, started: int) -> MlflowRun:
+        if self._parent is None:
+            found = list(self._search("tags.`sweep.kind` = 'study'"))
+            tags = study_identity(self._info)
+            run = found[-1] if found else self._create_run(self._info.name, started, tags)
+            self._parent = MlflowRun(self._client, run)
+        return self._parent
+
+    def _create(self, name: str, started: str, tags: dict[str, str]) -> MlflowRun:
+        return MlflowRun(self._client, self._create_run(name, milliseconds(started), tags))
+
+    def _create_run(self, name: str, started: int, tags: dict[str, str]) -> Run:
+        run: Run = self._client.create_run(self._experiment_id, start_time=started, tags=tags, run_name=name)
+        return run
+
+
+def open_store(info: StudyInfo, address: Address) -> MlflowStore:
+    """Connect, and make the study's experiment where there is none; a deleted one is restored.
+
+    Raises:
+        MlflowException, SQLAlchemyError, OSError: the store is away or refuses.
+    """
+    client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
+    return MlflowStore(client, _ensure_experiment(client, info.name, address.artifacts), info)
+
+
+def _ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        # Without this tag the user interface asks what the experiment is for, instead of showing the runs.
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        return str(client.create_experiment(name, artifact_location=artifacts, tags=tags))
+    if found.lifecycle_stage == "deleted":
+        _log.warning("The MLflow experiment %s was deleted; it is restored.", name)
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def _run_outcome(number: int, run: Run) -> Outcome:
+    """The same as `trial_outcome`, read back from a run."""
+    return Outcome(
+        number, run.data.tags.get("sweep.state", "running"), run.data.metrics.get("objective"), run.info.end_time
+    )
+
+
+def _trial_files(record: TrialRecord) -> Files:
+    def write(folder: Path) -> None:
+        (folder / RECORD_FILE).write_text(text, encoding="utf-8")
+        config = json.dumps(config_to_mapping(record.config), indent=2)
+        (folder / "config.json").write_text(config + "\n", encoding="utf-8")
+        if record.epochs:
+            draw_curves(record, folder / "curves.png")
+
+    text = record_to_json(record)
+    return Files(text_digest(text), write)

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from sweep.study.records import TrialRecord
+from sweep.tracking.entries import RunStatus
+from sweep.tracking.mirror import MlflowTracker, Store
+
+MakeRecord = Callable[..., TrialRecord]
+
+
+@dataclass
+class ListStore:
+    """A store that keeps what it is told; `refuses` says which trials it does not take."""
+
+    trials: list[tuple[int, int]] = field(default_factory=list)
+    studies: list[RunStatus] = field(default_factory=list)
+    refuses: set[int] = field(default_factory=set)
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def sync_trial(self, record: TrialRecord) -> None:
+        self.gate.wait(10)
+        if record.number in self.refuses:
+            raise OSError(f"trial {record.number} refused")
+        self.trials.append((record.number, len(record.epochs)))
+
+    def sync_study(self, status: RunStatus, ended: int | None) -> None:
+        assert (ended is None) == (status == "RUNNING")
+        self.studies.append(status)
+
+
+def mirror(connect: Callable[[], Store]) -> MlflowTracker:
+    return MlflowTracker(connect, interval=0.0, pause=0.01, longest_pause=0.02)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_while_the_store_is_busy_only_the_newest_record_of_a_trial_waits(make_record: MakeRecord) -> None:
+    store = ListStore()
+    tracker = mirror(lambda: store)
+    tracker.update(make_record(9))
+    time.sleep(0.05)
+    for epochs in range(5):
+        tracker.update(make_record(0, epochs=epochs))
+        tracker.update(make_record(1, epochs=epochs))
+    store.gate.set()
+    assert tracker.close("finished", timeout=10.0) is True
+    assert store.trials == [(9, 0), (0, 4), (1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [("finished", "FINISHED"), ("interrupted", "KILLED"), ("failed", "FAILED")]
+)
+def test_the_study_ends_as_the_sweep_did(make_record: MakeRecord, state: str, status: str) -> None:
+    store = ListStore()
+    store.gate.set()
+    tracker = mirror(lambda: store)
+    tracker.update(make_record(0))
+    wait_for(lambda: store.studies == ["RUNNING"])
+    assert tracker.close(state, timeout=10.0) is True  # type: ignore[arg-type]
+    assert store.studies == ["RUNNING", status]
+
+
+def test_a_trial_that_is_refused_does_not_hold_up_the_others_and_is_tried_again(make_record: MakeRecord) -> None:
+    store = ListStore(refuses={0})
+    store.gate.set()
+    tracker = mirror(lambda: store)
+    for number in range(3):
+        tracker.update(make_record(number))
+    wait_for(lambda: {(1, 0), (2, 0)} <= set(store.trials))
+    store.refuses.clear()
+    assert tracker.close("finished", timeout=10.0) is True
+    assert (0, 0) in store.trials
+
+
+def test_a_trial_that_is_never_taken_makes_the_close_say_so(make_record: MakeRecord) -> None:
+    store = ListStore(refuses={0})
+    store.gate.set()
+    tracker = mirror(lambda: store)
+    tracker.update(make_record(0))
+    tracker.update(make_record(1))
+    assert tracker.close("finished", timeout=10.0) is False
+    assert (1, 0) in store.trials
+    assert repr(tracker.error) == "OSError('trial 0 refused')"
+
+
+def test_a_failed_record_does_not_replace_a_newer_one(make_record: MakeRecord) -> None:
+    store = ListStore(refuses={0})
+    tracker = mirror(lambda: store)
+    tracker.update(make_record(0, epochs=1))
+    time.sleep(0.05)
+    tracker.update(make_record(0, epochs=2))
+    store.gate.set()
+    wait_for(lambda: tracker.error is not None)
+    store.refuses.clear()
+    assert tracker.close("finished", timeout=10.0) is True
+    assert store.trials == [(0, 2)]
+
+
+def test_connecting_is_repeated_until_it_succeeds_and_warned_of_once(
+    make_record: MakeRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, attempts = ListStore(), []
+    store.gate.set()
+
+    def connect() -> Store:
+        attempts.append(1)
+        if len(attempts) < 4:
+            raise ConnectionRefusedError("nobody there")
+        return store
+
+    with caplog.at_level(logging.INFO, logger="sweep.tracking"):
+        tracker = mirror(connect)
+        tracker.update(make_record(0))
+        wait_for(lambda: len(store.trials) == 1)
+        assert tracker.close("finished", timeout=10.0) is True
+    assert len(attempts) == 4
+    assert [(entry.levelname, entry.name) for entry in caplog.records] == [("WARNING", "sweep.tracking")]
+    assert "Cause: ConnectionRefusedError: nobody there" in caplog.text
+
+
+def test_a_store_that_never_answers_lets_neither_update_nor_close_wait(make_record: MakeRecord) -> None:
+    store = ListStore()
+    tracker = mirror(lambda: store)
+    start = time.perf_counter()
+    for _ in range(1000):
+        tracker.update(make_record(0))
+    tracker.update(make_record(1))
+    assert tracker.close("finished", timeout=0.1) is False
+    assert time.perf_counter() - start < 1.0
+    store.gate.set()
+    assert tracker.close("finished", timeout=10.0) is True
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    tracker = MlflowTracker(ListStore, interval=0.5, pause=1.0, longest_pause=60.0)
+    pauses = [tracker._pause_after(failures) for failures in (0, 1, 2, 3, 6, 7, 8, 5000)]
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 32.0, 60.0, 60.0, 60.0]
+    tracker.close("finished", timeout=10.0)
+
+
+def test_short_epochs_are_gathered_into_one_round(make_record: MakeRecord) -> None:
+    store = ListStore()
+    store.gate.set()
+    tracker = MlflowTracker(lambda: store, interval=0.1)
+    for epochs in range(5):
+        tracker.update(make_record(0, epochs=epochs))
+        time.sleep(0.005)
+    wait_for(lambda: len(store.trials) > 0)
+    assert store.trials == [(0, 4)]
+    tracker.close("finished", timeout=10.0)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import TrackingError
+from sweep.study.records import TrialRecord
+from sweep.tracking.opening import open_mlflow, prepare_environment, sync_study
+from sweep.tracking.tracker import StudyInfo
+
+MakeRecord = Callable[..., TrialRecord]
+
+
+def test_what_the_user_set_stays_and_the_rest_is_quiet_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "55")
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY")
+    prepare_environment()
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "55"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+
+
+def test_importing_and_opening_do_not_wait_for_mlflow() -> None:
+    code = "import sys, sweep.tracking.opening; print('mlflow' in sys.modules, 'matplotlib' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "False False\n"
+
+
+def test_an_unusable_uri_is_told_before_anything_is_started(info: StudyInfo, tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="expected one of http://"):
+        open_mlflow(info, "ftp://host", tmp_path)
+    with pytest.raises(TrackingError, match="expected one of http://"):
+        sync_study(info, [], "ftp://host", tmp_path)
+
+
+def test_the_uri_of_the_environment_is_used(
+    info: StudyInfo, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_record: MakeRecord
+) -> None:
+    (tmp_path / "team.db").write_bytes(database.read_bytes())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/team.db")
+    assert sync_study(info, [make_record(3)], None, tmp_path / "home").created == (3,)
+    assert sync_study(info, [make_record(3)], f"sqlite:///{tmp_path}/team.db", tmp_path / "home").unchanged == (3,)
+
+
+def test_only_one_of_two_sweeps_at_a_time_prepares_the_store(
+    info: StudyInfo, home: Path, make_record: MakeRecord
+) -> None:
+    with (home / "mlflow" / "mlflow.db.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        tracker = open_mlflow(info, None, home)
+        tracker.update(make_record(0))
+        assert tracker.close("finished", timeout=0.3) is False
+    assert tracker.close("finished", timeout=30.0) is True

@@ -1,0 +1,134 @@
+"""The mirror against real servers: one that refuses, one that never answers, one of MLflow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from sweep.errors import TrackingError
+from sweep.study.records import TrialRecord
+from sweep.tracking.opening import SyncReport, open_mlflow, sync_study
+from sweep.tracking.tracker import StudyInfo
+
+MakeRecord = Callable[..., TrialRecord]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def refusing() -> str:
+    """A port that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A port where connections are taken and nothing is ever said."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("kind", ["refusing", "silent"])
+def test_a_dead_server_holds_up_neither_update_nor_close(
+    kind: str, request: pytest.FixtureRequest, info: StudyInfo, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    uri: str = request.getfixturevalue(kind)
+    records = [make_record(number, epochs=epochs) for number in range(5) for epochs in range(5)]
+    start = time.perf_counter()
+    tracker = open_mlflow(info, uri, tmp_path)
+    for record in records:
+        tracker.update(record)
+    told = time.perf_counter()
+    assert tracker.close("finished", timeout=1.0) is False
+    closed = time.perf_counter()
+    assert told - start < 0.2
+    assert closed - told < 2.0
+
+
+def test_syncing_to_a_server_that_is_away_says_so(
+    refusing: str, info: StudyInfo, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    start = time.perf_counter()
+    with pytest.raises(TrackingError, match=rf"{refusing}: the tracking store does not take study demo: .*refused"):
+        sync_study(info, [make_record(0)], refusing, tmp_path)
+    assert time.perf_counter() - start < 5.0
+
+
+@pytest.fixture
+def server(home: Path, tmp_path: Path) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    uri = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{home}/mlflow/mlflow.db",
+        "--artifacts-destination",
+        str(tmp_path / "artifacts"),
+    ]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (tmp_path / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=tmp_path, env=environment, start_new_session=True
+        )
+        try:
+            _wait_until_healthy(uri, process)
+            yield uri
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_until_healthy(uri: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{uri}/health", timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError("mlflow server did not start")
+
+
+def test_a_server_of_mlflow_gets_the_same_runs_as_a_file(
+    server: str,
+    info: StudyInfo,
+    make_record: MakeRecord,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tracker = open_mlflow(info, server, tmp_path)
+    tracker.update(make_record(0, "interrupted", epochs=2, reason="supervisor stopped"))
+    assert tracker.close("interrupted", timeout=30.0) is True
+    tracker = open_mlflow(info, server, tmp_path)
+    tracker.update(make_record(0, epochs=3))
+    assert tracker.close("interrupted", timeout=30.0) is True
+    client = MlflowClient(server)
+    experiment = client.get_experiment_by_name("demo")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id], "tags.`sweep.kind` = 'trial'")
+    assert (run.info.status, run.data.tags.get("sweep.reason", "")) == ("RUNNING", "")
+
+    records = [make_record(0, "complete", epochs=4), make_record(1, "pruned", epochs=2)]
+    assert sync_study(info, records, server, tmp_path) == SyncReport(created=(1,), updated=(0,), unchanged=())
+    assert sync_study(info, records, server, tmp_path) == SyncReport(created=(), updated=(), unchanged=(0, 1))
+    run = client.get_run(run.info.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["objective"] == 0.75
+    assert [metric.step for metric in client.get_metric_history(run.info.run_id, "loss")] == [1, 2, 3, 4]
+    assert [f.path for f in client.list_artifacts(run.info.run_id)] == ["config.json", "curves.png", "trial.json"]
+    assert run.inputs is not None
+    assert [given.dataset.name for given in run.inputs.dataset_inputs] == ["cifar10"]
+    assert capsys.readouterr().out == ""

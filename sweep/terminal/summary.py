@@ -54,6 +54,8 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
     best = ranked(records)
     if best:
         console.print(best_table(best[:SHOWN]))
+        console.print(Text(f"trial {best[0].number:04d}: {values_text(best[0].values)}", style="dim"))
+        console.print()
     counts = Counter(record.state for record in records)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     console.print(f"{len(records)} trials: {told}", highlight=False)
@@ -80,12 +82,11 @@ def _by_reason(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
 
 
 def best_table(records: Sequence[TrialRecord]) -> Table:
-    """The given trials with their values."""
-    table = Table(title="best trials", title_justify="left", box=None, pad_edge=False)
+    """The given trials, one a row."""
+    table = Table(title="best trials", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2))
     objective = records[0].config.objective
     for heading in ("trial", objective, "epochs", "parameters", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("values")
     for record in records:
         table.add_row(
             f"{record.number:04d}",
@@ -93,7 +94,6 @@ def best_table(records: Sequence[TrialRecord]) -> Table:
             f"{record.best_epoch}/{len(record.epochs)}",
             f"{record.parameters:,}" if record.parameters is not None else "",
             duration(record.timings.get("total", 0.0)),
-            Text(values_text(record.values), style="dim"),
         )
     return table
 

@@ -1,0 +1,156 @@
+"""Measurements. `throughput`: images per second of the sweep's workers against one plain TensorFlow process.
+
+Figures of a shared machine drift, so both sides train the same models in turns, and the ratio is what counts.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.data.cache import Prepared
+from sweep.data.loading import load
+from sweep.data.prepare import prepare
+from sweep.execution.executor import Task
+from sweep.execution.forkserver import ForkServerExecutor
+from sweep.execution.workers import default_slots
+from sweep.home import Home
+from sweep.space.config import TrialConfig
+from sweep.space.corners import draw
+from sweep.space.reader import Override, read_space
+from sweep.study.study import read_records
+from sweep.training.result import TrialResult
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Measurements that the README quotes."""
+
+
+@app.command()
+def throughput(
+    space: Annotated[Path, typer.Option(help="Space whose random points are trained.")] = Path(
+        "search_spaces/vgg.yaml"
+    ),
+    study: Annotated[str | None, typer.Option(help="Train the configurations of this study's trials instead.")] = None,
+    data: Annotated[str, typer.Option(help="As in `sweep run`; with --study the study's own data.")] = "digits",
+    limit: Annotated[int, typer.Option(help="Images of the training part, before the validation split.")] = 2000,
+    epochs: Annotated[int, typer.Option(help="Epochs of each model.")] = 2,
+    models: Annotated[int, typer.Option(help="How many models.")] = 6,
+    rounds: Annotated[int, typer.Option(help="Turns of each side.")] = 2,
+    home: Annotated[Path, typer.Option(help="Folder with studies/ and cache/.")] = Path(),
+) -> None:
+    """Train the same models on the sweep's workers and in one process with TensorFlow's defaults, in turns."""
+    configs = _configs(Home(home), space, study, data, models)
+    configs = [_shortened(config, limit, epochs) for config in configs]
+    prepared = prepare(configs[0].data, Home(home).cache)
+    images = len(load(prepared, configs[0].data).train) * epochs * len(configs)
+    sides = {
+        "sweep": lambda: _on_workers(configs, prepared),
+        "plain": lambda: _in_one_process(configs, prepared, "auto"),
+        "plain, XLA off": lambda: _in_one_process(configs, prepared, False),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(1, rounds + 1):
+        for name, run in sides.items():
+            seconds[name].append(run())
+            print(f"round {turn}: {name:<15} {images / seconds[name][-1]:8,.0f} images/s", flush=True)
+    middle = {name: images / statistics.median(times) for name, times in seconds.items()}
+    for name in ("plain", "plain, XLA off"):
+        ratios = [other / own for own, other in zip(seconds["sweep"], seconds[name], strict=True)]
+        print(f"sweep / {name}: {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+    print(json.dumps({"models": len(configs), "images": images, "images_per_second": middle}))
+
+
+def _configs(home: Home, space: Path, study: str | None, data: str, models: int) -> list[TrialConfig]:
+    if study is not None:
+        return [record.config for record in read_records(home.study(study))][:models]
+    read = read_space(space, [Override("data.name", data, f"--data {data}")])
+    generator = random.Random(0)
+    return [read.config(draw(read, generator), seed=number) for number in range(models)]
+
+
+def _shortened(config: TrialConfig, limit: int, epochs: int) -> TrialConfig:
+    training = replace(config.training, epochs=epochs, early_stopping=None)
+    return replace(config, data=replace(config.data, limit=limit), training=training)
+
+
+def _on_workers(configs: list[TrialConfig], prepared: Prepared) -> float:
+    """Seconds for all models, from the first fork to the last result; TensorFlow's import is over by then."""
+    executor = ForkServerExecutor(default_slots(None))
+    executor.warm_up()
+    with tempfile.TemporaryDirectory() as scratch:
+        tasks = [Task(n, config, prepared, Path(scratch) / str(n)) for n, config in enumerate(configs)]
+        _drain(executor, [replace(tasks[0], number=-1, config=_tiny(tasks[0].config))])  # waits for the import
+        begun = time.perf_counter()
+        _drain(executor, tasks)
+        return time.perf_counter() - begun
+
+
+def _tiny(config: TrialConfig) -> TrialConfig:
+    return replace(config, data=replace(config.data, limit=200), training=replace(config.training, epochs=1))
+
+
+def _drain(executor: ForkServerExecutor, waiting: list[Task]) -> None:
+    running = 0
+    while waiting or running:
+        while waiting and running < executor.workers:
+            executor.submit(waiting.pop(0), lambda metrics: metrics.epoch < 0)
+            running += 1
+        for outcome in executor.wait(1.0):
+            running -= 1
+            if not isinstance(outcome.ended, TrialResult):
+                print(f"  model {outcome.number} failed: {outcome.ended}")
+
+
+def _in_one_process(configs: list[TrialConfig], prepared: Prepared, jit_compile: str | bool) -> float:
+    """The same in a fresh process that sets no flag and no thread count, its import of TensorFlow not counted."""
+    context = multiprocessing.get_context("spawn")
+    before = {name: os.environ.pop(name) for name in ("TF_ENABLE_ONEDNN_OPTS",) if name in os.environ}
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_plain, args=(theirs, configs, prepared, jit_compile))
+    process.start()
+    seconds: float = ours.recv()
+    process.join()
+    os.environ.update(before)
+    return seconds
+
+
+def _plain(connection: Connection, configs: list[TrialConfig], prepared: Prepared, jit_compile: str | bool) -> None:
+    """A plain loop: build, compile, fit on arrays, next."""
+    import keras
+
+    from sweep.models.build import build, compile_model
+    from sweep.training.batches import one_hot
+    from sweep.training.train import image_facts
+
+    dataset = load(prepared, configs[0].data)
+    facts = image_facts(dataset)
+    x, y = dataset.train.all_images(), one_hot(dataset.train.labels, facts.classes)
+    held_out = (dataset.validation.all_images(), one_hot(dataset.validation.labels, facts.classes))
+    begun = time.perf_counter()
+    for config in configs:
+        model = build(config, facts, seed=0)
+        compile_model(model, config)
+        model.compile(optimizer=model.optimizer, loss=model.loss, metrics=["accuracy"], jit_compile=jit_compile)
+        training = config.training
+        model.fit(x, y, batch_size=training.batch_size, epochs=training.epochs, validation_data=held_out, verbose=0)
+        keras.backend.clear_session()
+    connection.send(time.perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.end_to_end.conftest import SMALL, environment, records, sweep
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_sweep_ends_with_all_its_trials_and_says_the_best(home: Path, finished: dict[str, Any]) -> None:
+    written = records(home)
+
+    assert [record["number"] for record in written] == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert finished["trials"]["complete"] >= 2
+    assert sum(finished["trials"].values()) == 8
+    best = max(r["objective_value"] for r in written if r["state"] == "complete")
+    assert finished["best"][0]["val_accuracy"] == best
+
+
+def test_some_trials_were_pruned_and_none_before_its_warm_up(home: Path, finished: dict[str, Any]) -> None:
+    pruned = [record for record in records(home) if record["state"] == "pruned"]
+
+    assert finished["trials"]["pruned"] == len(pruned) > 0
+    assert all(1 <= len(record["epochs"]) < 4 for record in pruned)
+    assert pruned[0]["reason"] == f"pruned at epoch {len(pruned[0]['epochs'])} (median)"
+
+
+def test_a_record_holds_all_that_is_needed_to_run_it_again(home: Path, finished: dict[str, Any]) -> None:
+    record = records(home)[finished["best"][0]["trial"]]
+
+    assert record["config"]["threads"] == 1
+    assert record["data"]["train"] == 320
+    assert record["data"]["validation"] == 80
+    assert record["data"]["shape"] == [8, 8, 1]
+    assert {"version.tensorflow", "version.keras", "flag.TF_ENABLE_ONEDNN_OPTS", "cpu"} <= set(record["environment"])
+    assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2, 3, 4]
+    assert len(record["weights_digest"]) == 64
+    assert record["timings"]["total"] >= record["timings"]["fit"] > 0
+
+
+def test_only_the_best_models_are_kept(home: Path, finished: dict[str, Any]) -> None:
+    best = [row["trial"] for row in finished["best"]][:2]
+    kept = sorted(int(path.parent.name) for path in (home / "studies/small/trials").glob("*/model.keras"))
+
+    assert kept == sorted(best)
+
+
+def test_mlflow_shows_a_parent_and_a_child_per_trial(home: Path, finished: dict[str, Any]) -> None:
+    client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+
+    assert sorted(runs) == ["small", *(f"trial {number:04d}" for number in range(8))]
+    for record in records(home):
+        run = runs[f"trial {record['number']:04d}"]
+        status = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}[record["state"]]
+        assert run.info.status == status
+        assert run.data.params.keys() == record["values"].keys()
+        history = client.get_metric_history(run.info.run_id, "val_accuracy")
+        assert [(point.step, point.value) for point in history] == [
+            (epoch["epoch"], epoch["val_accuracy"]) for epoch in record["epochs"]
+        ]
+    best = f"trial {finished['best'][0]['trial']:04d}"
+    assert runs[best].data.metrics["objective"] == finished["best"][0]["val_accuracy"]
+
+
+@pytest.mark.parametrize("state", ["complete", "pruned"])
+def test_a_trial_is_reproduced_to_the_bit(home: Path, finished: dict[str, Any], state: str) -> None:
+    assert finished["trials"][state] > 0
+    number = next(record["number"] for record in records(home) if record["state"] == state)
+
+    done = sweep("reproduce", "--study", "small", "--trial", str(number), home=home)
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "EXACT"
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_record_with_another_result_is_found_out(home: Path) -> None:
+    number = next(r["number"] for r in records(home) if r["state"] == "complete" and len(r["epochs"]) == 4)
+    path = home / f"studies/small/trials/{number:04d}/trial.json"
+    text = path.read_text()
+    record = json.loads(text)
+    record["epochs"][2]["val_loss"] += 0.5
+    record["environment"]["version.keras"] = "3.0.0"
+    path.write_text(json.dumps(record))
+
+    done = sweep("reproduce", "--study", "small", "--trial", str(number), home=home)
+
+    path.write_text(text)
+    assert done.returncode == 1
+    verdict, *differences = done.stdout.splitlines()[-2:]
+    assert verdict == "DIVERGED at epoch 3"
+    assert differences[0].startswith("  version.keras: 3.0.0 -> ")
+
+
+@pytest.mark.usefixtures("finished")
+def test_the_same_command_again_goes_on_with_new_points(home: Path) -> None:
+    before = records(home)
+
+    done = sweep("run", "--space", str(SMALL), "--trials", "10", home=home)
+
+    after = records(home)
+    assert done.returncode == 0, done.stderr
+    assert "going on: 8 trials are done" in done.stdout
+    assert after[:8] == before
+    assert len(after) == 10
+    rates = [record["values"]["learning_rate"] for record in after]
+    assert len(set(rates)) == 10
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_changed_space_is_refused_with_the_difference(home: Path) -> None:
+    done = sweep("run", "--space", str(SMALL), "--trials", "10", "--epochs", "9", home=home)
+
+    assert done.returncode == 2
+    assert "  training.epochs: 4 -> 9\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_fork_takes_the_trials_that_still_fit(home: Path) -> None:
+    words = ["--set", "training.learning_rate={low: 1e-4, high: 1e-1, log: true}", "--trials", "1"]
+    fitting = [
+        record["number"]
+        for record in records(home)
+        if record["state"] in ("complete", "pruned") and record["values"]["learning_rate"] >= 1e-4
+    ]
+
+    done = sweep("run", "--space", str(SMALL), "--fork", "narrow", *words, home=home)
+
+    assert done.returncode == 0, done.stderr
+    assert [record["origin"] for record in records(home, "narrow")] == [f"small/{number}" for number in fitting]
+
+
+def start(home: Path) -> subprocess.Popen[str]:
+    """Begin a sweep of long trials in a process group of its own, as a terminal does, and wait until two run."""
+    words = ["--space", str(SMALL), "--trials", "3", "--epochs", "400", "--set", "search.pruner.name=none"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sweep.run", *words, "--home", str(home), "--workers", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while sum(record["state"] == "running" and bool(record["epochs"]) for record in records(home)) < 2:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return process
+
+
+def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to the whole group
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    stopped = records(tmp_path)
+    assert [record["state"] for record in stopped] == ["interrupted", "interrupted"]
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    assert {run.info.status for run in client.search_runs([experiment.experiment_id])} == {"KILLED"}
+
+    again = start(tmp_path)
+    os.killpg(again.pid, signal.SIGINT)
+    out, err = again.communicate(timeout=60)
+
+    assert "going on: 0 trials are done, trials 0, 1 are run again from their start" in out
+    resumed = records(tmp_path)
+    assert [record["number"] for record in resumed] == [0, 1]
+    assert [record["values"] for record in resumed] == [record["values"] for record in stopped]
+    first = [record["epochs"][0]["val_loss"] for record in stopped]
+    assert [record["epochs"][0]["val_loss"] for record in resumed] == first
+
+
+def test_a_killed_trial_does_not_stop_the_sweep(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    os.kill(newest_trial(process.pid), signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while not any(record["state"] == "failed" for record in records(tmp_path)):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+
+    failed = next(record for record in records(tmp_path) if record["state"] == "failed")
+    assert failed["reason"] == "killed"
+    assert failed["message"].startswith("the trial's process was ended by SIGKILL")
+
+
+def newest_trial(supervisor: int) -> int:
+    """The pid of a grandchild of the supervisor: the fork server's newest child."""
+    servers = _children(supervisor)
+    trials = [pid for server in servers for pid in _children(server)]
+    return max(trials)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

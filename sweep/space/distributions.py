@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from sweep.space.config import Value
-from sweep.space.fields import FieldSpec, check_value, describe, did_you_mean, normalize, show
+from sweep.space.fields import FieldSpec, check_value, describe, nearest, normalize, show
 from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter, Path, steps_between
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Mark, Node, Scalar, Sequence
 
@@ -15,6 +15,16 @@ MAX_STEPS = 1_000_000
 
 KEYS = ("low", "high", "step", "log", "choices", "fixed", "each", "when", "or")
 
+_OTHER_WORDS = {
+    "min": "low",
+    "min_value": "low",
+    "max": "high",
+    "max_value": "high",
+    "values": "choices",
+    "value": "fixed",
+}
+"""What other tools call the same."""
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -22,6 +32,7 @@ class Draft:
 
     Attributes:
         parameter: with an empty name and no conditions.
+        later: of the blocks after the first, where each has its own choices; empty where all are alike.
         each: the field that counts how many there are (`blocks`), with its place.
         when: the conditions as written.
         alternative: the value of `or:`, in a one-element tuple.
@@ -31,6 +42,7 @@ class Draft:
     path: Path
     mark: Mark
     parameter: Parameter
+    later: tuple[Parameter, ...] = ()
     each: Scalar | None = None
     when: Mapping | None = None
     alternative: tuple[Value] | None = None
@@ -109,18 +121,21 @@ def _read_mapping(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) ->
     before = len(faults)
     for key, entry in node.entries.items():
         if key not in KEYS:
-            faults.add(entry.mark, f"`{key}` is no part of a distribution ({', '.join(KEYS)}){did_you_mean(key, KEYS)}")
+            near = _OTHER_WORDS.get(key) or nearest(key, KEYS)
+            hint = f"; did you mean `{near}`?" if near else ""
+            faults.add(entry.mark, f"`{key}` is no part of a distribution ({', '.join(KEYS)}){hint}")
     if len(faults) > before:
         return None
     if "fixed" in node.entries:
         return _read_fixed(spec, node, faults)
     parameter = _distribution(spec, path, node, faults)
+    later = _later(spec, path, node, faults)
     each = _each(spec, node, faults)
     when = _when(node, faults)
     alternative = _alternative(spec, node, parameter, faults)
     if parameter is None or len(faults) > before:
         return None
-    return Draft(spec, path, node.mark, parameter, each, when, alternative)
+    return Draft(spec, path, node.mark, parameter, later, each, when, alternative)
 
 
 def _read_fixed(spec: FieldSpec, node: Mapping, faults: Faults) -> Fixed | None:
@@ -148,17 +163,28 @@ def _distribution(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) ->
             faults.add(node.entries["or"].mark, "`or` goes with a range; write this value among the `choices`")
         inner = node.entries["choices"].node
         if isinstance(inner, Sequence):
-            return _choice(spec, path, inner, faults)
+            # A list per block: the first block's here, see `_later`.
+            own = spec.many and bool(inner.items) and all(isinstance(item, Sequence) for item in inner.items)
+            first = inner.items[0] if own else inner
+            return _choice(spec, path, first, faults) if isinstance(first, Sequence) else None
         faults.add(inner.mark, f"`choices` is a list: [{show(getattr(inner, 'value', '…'))}, …]")
         return None
     return _range(spec, path, node, faults)
+
+
+def _later(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> tuple[Parameter, ...]:
+    """The choices of the blocks after the first, where `choices` is a list of lists."""
+    entry = node.entries.get("choices")
+    items = entry.node.items[1:] if entry is not None and isinstance(entry.node, Sequence) and spec.many else ()
+    found = [_choice(spec, path, item, faults) for item in items if isinstance(item, Sequence)]
+    return tuple(choice for choice in found if choice is not None)
 
 
 def _range(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> Parameter | None:
     if spec.kind is None:
         faults.add(
             node.mark,
-            f"`{spec.name}` has no range: write a list of choices, each {describe(spec)}, or {{choices: […]}}",
+            f"`{spec.name}` has no range; write a list of choices, each {describe(spec)}",
         )
         return None
     missing = [key for key in ("low", "high") if key not in node.entries]
@@ -198,7 +224,8 @@ def _log(node: Mapping, faults: Faults) -> bool | None:
         return False
     if isinstance(entry.node, Scalar) and isinstance(entry.node.value, bool):
         return entry.node.value
-    faults.add(entry.node.mark, "`log` is true or false")
+    received = show(entry.node.value) if isinstance(entry.node, Scalar) else "a list or mapping"
+    faults.add(entry.node.mark, f"`log` must be true or false, not {received}")
     return None
 
 
@@ -237,7 +264,7 @@ def _range_holds(
 
 def _step_holds(spec: FieldSpec, node: Mapping, low: float, high: float, step: float, faults: Faults) -> bool:
     at = node.entries["step"].node.mark
-    if step > high - low and high > low:
+    if step > (high - low) * (1 + 1e-8) and high > low:  # 0.9 - 0.8 is less than 0.1
         faults.add(at, f"`{spec.name}`: the step {show(step)} is more than the whole range; write {show(high - low)}")
         return False
     if (high - low) / MAX_STEPS > step:
@@ -262,7 +289,7 @@ def _each(spec: FieldSpec, node: Mapping, faults: Faults) -> Scalar | None:
     if not spec.many:
         faults.add(entry.mark, f"`{spec.name}` is one value, not one per block; remove `each`")
     elif not isinstance(entry.node, Scalar) or not isinstance(entry.node.value, str):
-        faults.add(entry.node.mark, "`each` names the key that counts: each: blocks")
+        faults.add(entry.node.mark, "`each` names the key that counts; write `each: blocks`")
     elif "or" in node.entries:
         faults.add(node.entries["or"].mark, "`or` does not go with `each`; use `choices` with the value among them")
     else:

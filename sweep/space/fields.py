@@ -127,7 +127,7 @@ def literals(spec: FieldSpec) -> tuple[str, ...]:
 def describe(spec: FieldSpec) -> str:
     """What a single value must be, in words: `an integer, at least 1`."""
     parts = [_describe_option(option) for option in _options(spec.annotation) if option is not type(None)]
-    return " or ".join([*parts, "null"] if spec.optional and not spec.many else parts)
+    return " or ".join(parts) + (", or null" if spec.optional and not spec.many else "")
 
 
 def _describe_option(option: Any) -> str:
@@ -149,7 +149,7 @@ def _bounds(marks: Iterable[Any]) -> Iterator[str]:
 _BOUNDS = ((Ge, "ge", "at least"), (Gt, "gt", "more than"), (Le, "le", "at most"), (Lt, "lt", "less than"))
 
 
-def show(value: object) -> str:
+def show(value: object, longest: int = 60) -> str:
     """A value as a user would write it, shortened, without control characters."""
     if value is None:
         return "null"
@@ -160,7 +160,7 @@ def show(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.12g}" if math.isfinite(value) else f"{value:g}".replace("inf", ".inf").replace("nan", ".nan")
     text = printable(f'"{value}"' if isinstance(value, str) else str(value))
-    return text if len(text) <= 60 else text[:57] + "…"
+    return text if len(text) <= longest else text[: longest - 3] + "…"
 
 
 def printable(text: str) -> str:

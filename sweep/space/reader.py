@@ -150,7 +150,10 @@ class _Reader:
         if entry is None:
             plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in self._path.stem)
             return plain.lstrip("._-")[:64] or "study"
-        name = entry.node.value if isinstance(entry.node, Scalar) else "…"
+        if not isinstance(entry.node, Scalar):
+            self._faults.add(entry.node.mark, "`study` is one name; write `study: vgg`")
+            return "study"
+        name = entry.node.value
         if not isinstance(name, str) or not _is_name(name):
             self._faults.add(entry.node.mark, study_name_rule(name))
             return "study"
@@ -174,7 +177,9 @@ class _Reader:
         entry = model.entries.get("builder")
         known = ", ".join(MODEL_SECTIONS)
         if entry is None:
-            self._faults.add(model.mark, f"`model` needs `builder:`; there are {known}")
+            self._faults.add(
+                model.mark, f"`model` needs a `builder`, one of {known}: write `builder: {next(iter(MODEL_SECTIONS))}`"
+            )
             return None
         if not isinstance(entry.node, Scalar):
             self._faults.add(entry.node.mark, f"`builder` takes one value for the whole study, one of {known}")
@@ -226,7 +231,7 @@ class _Reader:
         elif optional and isinstance(entry.node, Scalar) and entry.node.value is None:
             fixed[key] = None
         else:
-            null = " or null" if optional else ""
+            null = ", or null" if optional else ""
             self._faults.add(entry.node.mark, f"`{key}` is a mapping of {', '.join(fields_of(cls))}{null}")
 
     def _default_strength(self, template: dict[str, Any]) -> None:
@@ -263,7 +268,9 @@ class _Reader:
         try:
             return {**data, "name": str((base / Path(name).expanduser()).resolve())}
         except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a NUL
-            self._faults.add(mark, f"`name` is no usable path: {error}")
+            self._faults.add(
+                mark, f"`name` is no usable path ({str(error).rstrip('.')}); write a folder or an .npz file"
+            )
             return data
 
     def _check_grid(self, space: Space) -> None:
@@ -292,7 +299,7 @@ class _Reader:
             return {key: entry.node.value for key, entry in item.entries.items() if isinstance(entry.node, Scalar)}
         if isinstance(item, Scalar) and isinstance(item.value, str):
             return self._recipe(self._path.parent / item.value, item.mark)
-        self._faults.add(item.mark, "expected a recipe file, or a mapping of parameter names to single values")
+        self._faults.add(item.mark, "a start is a recipe file, or a mapping of parameter names to single values")
         return None
 
     def _start_point(self, space: Space, index: int, item: Node, start: Space | dict[str, Any]) -> StartPoint | None:
@@ -313,7 +320,7 @@ class _Reader:
 
     def _recipe(self, path: Path, mark: Mark) -> Space | None:
         if not _is_file(path):
-            self._faults.add(mark, f"there is no recipe file {show(str(path))}{near_files(path)}")
+            self._faults.add(mark, f"there is no recipe file {show(str(path), 250)}{near_files(path)}")
             return None
         faults = Faults()
         tree = read_tree(path, faults)

@@ -223,15 +223,21 @@ class Resolver:
         if not counts:
             return []
         self._check_rest(draft, max(counts))
+        blocks = (draft.parameter, *draft.later) if draft.later else (draft.parameter,) * max(counts)
+        if len(blocks) < max(counts):
+            self._faults.add(
+                draft.mark,
+                f"`{draft.spec.name}` has choices for {len(blocks)} blocks, but there can be {max(counts)}; "
+                "add a list for each block, or give one list for all",
+            )
+            return []
         made: list[Parameter] = []
         for index in range(max(counts)):
             enough = tuple(count for count in counts if count > index)
             exists = (Condition(plain_name(counter.path), enough),) if len(enough) < len(counts) else ()
             path = (*draft.path, index)
             made.append(
-                dataclasses.replace(
-                    draft.parameter, name=plain_name(path), path=path, conditions=(*conditions, *exists)
-                )
+                dataclasses.replace(blocks[index], name=plain_name(path), path=path, conditions=(*conditions, *exists))
             )
         return made
 
@@ -310,8 +316,8 @@ def _never(target: Known, value: Value) -> str | None:
     if _possible(target, value):
         return None
     if target.alternative is not None and same(value, target.alternative[0]):
-        return f"{show(value)} is the `or:` of `{name}`, which a condition cannot name"
-    return f"`{name}` is never {show(value)} in this space"
+        return f"{show(value)} is the `or:` of `{name}`, which a condition cannot name; use another key"
+    return f"`{name}` is never {show(value)} in this space; remove the value here, or let `{name}` have it"
 
 
 def _counts(known: Known | None) -> tuple[int, ...]:

@@ -22,7 +22,8 @@ def space_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "sweep search space",
-        "description": "A scalar is fixed, a list is a choice, {low, high} is a range, {each: blocks} one per block.",
+        "description": "A scalar is fixed, a list is a choice, {low, high} is a range, "
+        "{each: blocks} is one per block.",
         "type": "object",
         "additionalProperties": False,
         "required": ["model"],
@@ -63,14 +64,17 @@ def _field(spec: FieldSpec) -> dict[str, Any]:
     value = TypeAdapter(spec.annotation, config=ConfigDict(strict=True)).json_schema()
     if not spec.searched:
         return value
+    when = {"type": "object", "description": "Active only while these have these values."}
     if spec.many:
         forms = [_object({"fixed": {"type": "array", "items": value}}, ["fixed"])]
+        per_block = {"type": "array", "items": {"type": "array", "items": value, "minItems": 1}, "minItems": 1}
+        forms.append(_object({"each": {"const": "blocks"}, "choices": per_block, "when": when}, ["choices", "each"]))
         common: dict[str, Any] = {"each": {"const": "blocks"}}
         needed = ["each"]
     else:
         forms = [value, {"type": "array", "items": value, "minItems": 1}, _object({"fixed": value}, ["fixed"])]
         common, needed = {}, []
-    common = {**common, "when": {"type": "object", "description": "Active only while these have these values."}}
+    common = {**common, "when": when}
     forms.append(_object({"choices": {"type": "array", "items": value, "minItems": 1}, **common}, ["choices", *needed]))
     if spec.kind is not None:
         number = {"type": "integer" if spec.kind is int else "number"}

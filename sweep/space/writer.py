@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from sweep.space.config import SearchConfig
 from sweep.space.nested import flatten, get
-from sweep.space.parameters import Choice, IntRange, Parameter
+from sweep.space.parameters import Choice, IntRange, Parameter, Path
 from sweep.space.space import Space
 
 
@@ -38,7 +38,7 @@ def space_to_yaml(space: Space) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None  # short mappings on one line
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the given order, not the alphabet's
-    yaml.width = 110
+    yaml.width = 160
     yaml.dump(space_to_mapping(space), stream)
     return stream.getvalue()
 
@@ -50,14 +50,15 @@ def _copy(value: Any) -> Any:
 
 
 def _place(mapping: dict[str, Any], parameter: Parameter, space: Space) -> None:
-    """Put the parameter's distribution where its value would stand; blocks after the first are said by the first."""
+    """Put the parameter's distribution where its value would stand; what blocks have in common is said by the first."""
     *parents, last = parameter.path
     here = mapping
     each = isinstance(last, int)
     if each:
-        if last != 0:
-            return
         *parents, last = parents
+        if parameter.path[-1] != 0:
+            _place_later(here, parameter, (*parents, last))
+            return
     for key in parents:
         here = here.setdefault(str(key), {})
     written: dict[str, Any] = {"each": "blocks"} if each else {}
@@ -71,6 +72,20 @@ def _place(mapping: dict[str, Any], parameter: Parameter, space: Space) -> None:
     if when:
         written["when"] = when
     here[str(last)] = written
+
+
+def _place_later(mapping: dict[str, Any], parameter: Parameter, path: Path) -> None:
+    """Choices of a block after the first: one list serves as long as all blocks have the same."""
+    found, first = get(mapping, path)
+    if not found or not isinstance(first, dict) or not isinstance(parameter, Choice):
+        return
+    own = list(parameter.choices)
+    index = int(parameter.path[-1])
+    lists = first["choices"] if first["choices"] and isinstance(first["choices"][0], list) else None
+    if lists is None and own != first["choices"]:
+        lists = [first["choices"]] * index
+    if lists is not None:
+        first["choices"] = [*lists, own]
 
 
 def _distribution(parameter: Parameter) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from sweep.errors import Fault
 from sweep.space.config import Value
 from sweep.space.fields import printable, show
 
-MAX_BYTES = 32_000
-"""A space is a page of text; more is a wrong file. The parser reads about 64 kB a second."""
+MAX_BYTES = 16_000
+"""A space is a page of text; more is a wrong file. The parser reads 20 to 60 kB a second."""
 MAX_DEPTH = 20
 MAX_KEY = 64
 
@@ -189,8 +189,11 @@ def _compose(text: str, start: Mark, faults: Faults) -> RawNode | None:
         mark = Mark(start.file, before.count("\n") + 1, error.position - before.rfind("\n"))
         faults.add(mark, f"not YAML text: it holds the control character U+{ord(text[error.position]):04X}; remove it")
     except MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
         problem = str(error.problem or error.context)
+        # What is never closed is best shown where it begins, not at the end of the file.
+        open_end = any(words in problem for words in ("stream end", "end of stream", "could not find expected"))
+        marks = (error.context_mark, error.problem_mark)
+        at = next((mark for mark in (marks if open_end else reversed(marks)) if mark), None)
         advice = next((f"; {advice}" for part, advice in _ADVICE if part in problem), "")
         faults.add(_mark(start.file, at) if at else start, f"not valid YAML: {problem.removeprefix('but ')}{advice}")
     except YAMLError as error:
@@ -244,7 +247,9 @@ def _convert_mapping(raw: MappingNode, mark: Mark, faults: Faults, depth: int) -
     mapping = Mapping(mark)
     for key, value in raw.value:
         key_mark = _mark(mark.file, key.start_mark)
-        node = _convert(value, mark.file, faults, depth + 1)
+        # Nothing at all after a key has no place of its own; the parser gives that of whatever comes next.
+        nothing = isinstance(value, ScalarNode) and value.start_mark.index == value.end_mark.index
+        node = Scalar(key_mark, None) if nothing else _convert(value, mark.file, faults, depth + 1)
         refused = _refused(key) if isinstance(key, ScalarNode) else "a key must be a word"
         if refused:
             faults.add(key_mark, refused)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from sweep.space.config import DataConfig, TrialConfig
 from sweep.space.corners import branches, draw, largest, smallest
 from sweep.space.parameters import Values
 from sweep.space.space import Space, bounds
+from sweep.terminal.console import make_console
 from sweep.terminal.tally import duration
 
 DRAWS = 64
@@ -56,14 +56,14 @@ class Point:
 
 def check_command(space: Space, trials: int | None, root: Path, fast: bool, as_json: bool) -> None:
     """Run the command; prints, and raises nothing for an infeasible space, which is a finding."""
-    console = Console(file=sys.stderr if as_json else sys.stdout, quiet=as_json)
+    console = make_console(as_json=as_json)
     _print_space(space, console)
     total = trials or space.search.trials or (1 if space.is_recipe else 50)
     found: dict[str, Any] = {"study": space.study, "parameters": [p.name for p in space.parameters]}
     if not fast:
         images = find_images(data_config(space), Home(root), console)
         if images.assumed:
-            console.print(f"{images.assumed}\nassuming {_images_text(images)}", highlight=False, style="yellow")
+            console.print(f"{images.assumed}\nassuming {_images_text(images)}", style="yellow")
         points = build_points(space, images.facts)
         found |= _found(points, images, space, total)
         _print_found(found, points, console)
@@ -73,17 +73,15 @@ def check_command(space: Space, trials: int | None, root: Path, fast: bool, as_j
 
 def _print_space(space: Space, console: Console) -> None:
     kind = "a recipe: nothing left to search" if space.is_recipe else f"{len(space.parameters)} parameters"
-    console.print(f"study {space.study}: {kind}", highlight=False)
+    console.print(f"study {space.study}: {kind}")
     for parameter in space.parameters:
         when = " and ".join(f"{condition.name} in {list(condition.values)}" for condition in parameter.conditions)
         console.print(
             f"  {parameter.name:<24} {bounds(parameter)}{f'   when {when}' if when else ''}",
-            highlight=False,
-            soft_wrap=True,
         )
     for point in space.start_from:
         notes = f", with {'; '.join(point.notes)}" if point.notes else ""
-        console.print(f"tried first: {point.name}{notes}", highlight=False, soft_wrap=True)
+        console.print(f"tried first: {point.name}{notes}")
 
 
 def find_images(config: DataConfig, home: Home, console: Console) -> Images:
@@ -147,20 +145,18 @@ def _seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
 
 
 def _print_found(found: dict[str, Any], points: Sequence[Point], console: Console) -> None:
-    console.print(f"images: {found['images']}", highlight=False)
+    console.print(f"images: {found['images']}")
     share = found["infeasible_share"]
-    console.print(f"built {found['built']} points; {share:.0%} of the random draws are infeasible", highlight=False)
+    console.print(f"built {found['built']} points; {share:.0%} of the random draws are infeasible")
     for (label, fault), count in Counter((p.label, p.fault) for p in points if p.fault).most_common(8):
-        console.print(f"  {label}: {fault}{f' ({count} times)' if count > 1 else ''}", highlight=False, soft_wrap=True)
+        console.print(f"  {label}: {fault}{f' ({count} times)' if count > 1 else ''}")
     if found["parameters_range"]:
         low, high = found["parameters_range"]
-        console.print(f"parameters of the models: {low:,} to {high:,}", highlight=False)
+        console.print(f"parameters of the models: {low:,} to {high:,}")
     if found["time"]:
         time = found["time"]
         console.print(
             f"{found['trials']} trials on {time['workers']} workers: {duration(time['all_smallest'])} if all were the "
             f"smallest model, {duration(time['all_largest'])} if all were the largest; "
             "pruning and early stopping shorten it",
-            highlight=False,
-            soft_wrap=True,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import tempfile
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from sweep.home import Home
 from sweep.session import prepare_images
 from sweep.study.records import TrialRecord
 from sweep.study.study import find_record
+from sweep.terminal.console import make_console
 from sweep.training.environment import environment_facts
 from sweep.training.result import EpochMetrics, TrialResult
 
@@ -50,7 +50,7 @@ def reproduce_command(root: Path, study: str, number: int | None, tolerance: flo
         UserError: there is no such trial, or its images are not to be had.
     """
     home = Home(root)
-    console = Console(file=sys.stderr if as_json else sys.stdout, quiet=as_json)
+    console = make_console(as_json=as_json)
     record = find_record(home.study(study), number)
     _announce(record, console)
     executor = ForkServerExecutor(default_slots(1))
@@ -76,7 +76,6 @@ def _announce(record: TrialRecord, console: Console) -> None:
     value = f", {record.config.objective} {record.objective_value:.4f}" if record.objective_value is not None else ""
     console.print(
         f"trial {record.number:04d} of {record.study} ({record.state}{value}): {len(record.epochs)} epochs again",
-        highlight=False,
     )
 
 
@@ -124,7 +123,7 @@ def _print_epoch(record: TrialRecord, metrics: EpochMetrics, console: Console) -
         old = record.epochs[metrics.epoch - 1]
         same = (old.val_accuracy, old.val_loss) == (metrics.val_accuracy, metrics.val_loss)
         told += "  same" if same else f"  recorded {old.val_accuracy:.6f}, {old.val_loss:.6f}"
-    console.print(told, highlight=False)
+    console.print(told)
 
 
 def _print(record: TrialRecord, repeat: Repeat, comparison: Comparison, console: Console, as_json: bool) -> None:
@@ -139,9 +138,9 @@ def _print(record: TrialRecord, repeat: Repeat, comparison: Comparison, console:
     console.print(Text(comparison.verdict, style="bold green" if comparison.holds else "bold red"))
     if repeat.failure:
         recorded = f"{record.reason}: {record.message.splitlines()[0]}" if record.message else "no failure"
-        console.print(f"failed again: {repeat.failure} (recorded: {recorded})", highlight=False, soft_wrap=True)
+        console.print(f"failed again: {repeat.failure} (recorded: {recorded})")
     if comparison.verdict != "EXACT":
         if comparison.same_weights is False:
-            console.print("the final weights differ", highlight=False)
+            console.print("the final weights differ")
         for difference in comparison.environment or ("the environment is the same",):
-            console.print(f"  {difference}", highlight=False, soft_wrap=True)
+            console.print(f"  {difference}")

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
-from rich.progress import Progress
 
 from sweep.command_line import INTERRUPTED
 from sweep.data.cache import Prepared
@@ -33,6 +31,7 @@ from sweep.study.lock import StudyLock
 from sweep.study.opening import fork_study, open_study
 from sweep.study.records import TrialRecord
 from sweep.study.study import Study, ranked
+from sweep.terminal.console import make_console, reading_bar
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
 from sweep.terminal.summary import next_command, print_summary, summary_mapping
 from sweep.terminal.tally import Tally
@@ -84,7 +83,7 @@ def run_session(request: Request) -> int:
     folder = home.study(name)
     source = home.study(request.study)
     space = replace(request.space, study=name)
-    console = Console(file=sys.stderr if request.as_json else sys.stdout, quiet=request.quiet or request.as_json)
+    console = make_console(quiet=request.quiet, as_json=request.as_json)
     folder.mkdir(parents=True, exist_ok=True)
     with StudyLock(folder), _stop_requests() as stop:
         executor = ForkServerExecutor(default_slots(request.workers))
@@ -101,9 +100,9 @@ def _fork(source: Path, folder: Path, space: Space, console: Console) -> None:
     if folder == source:
         return
     fork = fork_study(source, folder, space)
-    console.print(f"forked {source.name}: {fork.taken} trials taken, {len(fork.left)} left", highlight=False)
+    console.print(f"forked {source.name}: {fork.taken} trials taken, {len(fork.left)} left")
     for number, reason in fork.left:
-        console.print(f"  left trial {number:04d}: {reason}", highlight=False, soft_wrap=True)
+        console.print(f"  left trial {number:04d}: {reason}")
 
 
 def prepare_setting(space: Space, home: Home, console: Console) -> Setting:
@@ -124,11 +123,8 @@ def data_config(space: Space) -> DataConfig:
 
 def prepare_images(config: DataConfig, cache: Path, console: Console) -> Prepared:
     """`sweep.data.prepare.prepare` with a progress bar where it takes time."""
-    with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task(f"reading {Path(config.name).name}", total=None, visible=False)
-        return prepare(
-            config, cache, lambda done, total: progress.update(bar, completed=done, total=total, visible=True)
-        )
+    with reading_bar(console, f"reading {Path(config.name).name}") as advance:
+        return prepare(config, cache, advance)
 
 
 class _StopRequests:
@@ -206,17 +202,15 @@ class _Run:
             f"study {self._study.name}: {self._request.trials} trials, {self._executor.workers} at a time; "
             f"{prepared.description}: {stamp.train:,} training and {stamp.validation:,} validation images of "
             f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes",
-            highlight=False,
-            soft_wrap=True,
         )
         done = [record for record in self._tally.before if record.state in ("complete", "pruned", "failed")]
         again = self._study.waiting_again()
         if done or again:
             taken = f", trials {', '.join(map(str, again))} are run again from their start" if again else ""
-            self._console.print(f"going on: {len(done)} trials are done{taken}", highlight=False, soft_wrap=True)
-        for point in self._study.space.start_from if not done else ():
-            notes = f", with {'; '.join(point.notes)}" if point.notes else ""
-            self._console.print(f"tried first: {point.name}{notes}", highlight=False, soft_wrap=True, style="dim")
+            self._console.print(f"going on: {len(done)} trials are done{taken}")
+        elif self._study.space.start_from:
+            names = ", ".join(point.name for point in self._study.space.start_from)
+            self._console.print(f"tried first: {names}", style="dim")
 
     def _display(self) -> LiveDisplay | PlainDisplay:
         if self._console.quiet:

@@ -32,9 +32,11 @@ def call_in_child(function: str, *arguments: Any) -> Any:
     theirs.close()
     try:
         good, answer = ours.recv()
-    except EOFError:
+    except (EOFError, OSError):  # OSError: it died in the middle of its answer
         process.join()
         raise SweepError(f"the child process ended with exit code {process.exitcode}") from None
+    finally:
+        ours.close()
     process.join()
     if not good:
         raise SweepError(str(answer))

@@ -7,11 +7,11 @@ import signal
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from sweep.errors import DataError, FailureCause, TrialFailure
-from sweep.execution.executor import Task
-from sweep.training.result import EpochMetrics, TrialResult
+from sweep.execution.executor import Task, TrainTask
+from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 
 LOG_FILE = "log.txt"
 
@@ -29,11 +29,12 @@ Message: TypeAlias = EpochMetrics | TrialResult | Failed
 """What a child sends. Each `EpochMetrics` is answered by a bool: True means stop."""
 
 
-def main(connection: Connection, task: Task, gpu: str | None) -> None:
+def main(connection: Connection, train: TrainTask, task: Task, gpu: str | None) -> None:
     """Run a task.
 
     Args:
         connection: to the supervisor.
+        train: does the work.
         task: what to train.
         gpu: index or UUID of the one GPU that this process may see; None where there is none.
     """
@@ -42,11 +43,11 @@ def main(connection: Connection, task: Task, gpu: str | None) -> None:
     _redirect_output(task)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    message = _run(connection, train, task)
     try:
-        connection.send(_run(connection, task))
-    except (BrokenPipeError, EOFError, ConnectionResetError):
-        # The supervisor is gone, so nobody wants the result.
-        os._exit(1)
+        connection.send(message)
+    except OSError:
+        _end_unwanted()
 
 
 def _redirect_output(task: Task) -> None:
@@ -57,36 +58,42 @@ def _redirect_output(task: Task) -> None:
     os.close(log)
 
 
-def _run(connection: Connection, task: Task) -> Message:
+def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
     def on_epoch(metrics: EpochMetrics) -> bool:
-        connection.send(metrics)
-        return bool(connection.recv())
+        try:
+            connection.send(metrics)
+            return bool(connection.recv())
+        except (EOFError, OSError):
+            # Not left to rise through `train`, whose own EOFError from a torn file would look the same.
+            _end_unwanted()
 
     try:
-        return run_task(task, on_epoch)
+        return train(task, on_epoch)
     except TrialFailure as failure:
         return Failed(failure.cause, failure.message, failure.traceback)
+    except DataError as error:
+        return Failed("data", str(error), "")
+    except Exception as error:
+        return Failed(_cause(error), _first_line(error), traceback.format_exc())
 
 
-def run_task(task: Task, on_epoch: object) -> TrialResult:
-    """Load the data set and train; every exception becomes a `TrialFailure`, except a supervisor that is gone.
+def _end_unwanted() -> NoReturn:
+    """End this process: the supervisor is gone, so nobody wants the result."""
+    os._exit(1)
+
+
+def train_task(task: Task, on_epoch: OnEpoch) -> TrialResult:
+    """Load the data set and train.
 
     Raises:
-        TrialFailure: with the cause, and a bug's traceback.
+        TrialFailure: for a known cause.
+        DataError: the images cannot be read.
     """
-    try:
-        # Here and not at the top, because the supervisor imports this module too, and it must not import TensorFlow.
-        from sweep.data.loading import load
-        from sweep.training.train import train
+    # Here and not at the top, because the supervisor imports this module too, and it must not import TensorFlow.
+    from sweep.data.loading import load
+    from sweep.training.train import train
 
-        dataset = load(task.prepared, task.config.data)
-        return train(task.config, dataset, on_epoch, folder=task.folder)  # type: ignore[arg-type]
-    except (TrialFailure, BrokenPipeError, EOFError, ConnectionResetError):
-        raise
-    except DataError as error:
-        raise TrialFailure("data", str(error)) from error
-    except Exception as error:
-        raise TrialFailure(_cause(error), _first_line(error), traceback.format_exc()) from error
+    return train(task.config, load(task.prepared, task.config.data), on_epoch, folder=task.folder)
 
 
 def _cause(error: Exception) -> FailureCause:

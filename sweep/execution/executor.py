@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +34,10 @@ class Outcome:
 
     number: int
     ended: TrialResult | TrialFailure
+
+
+TrainTask = Callable[[Task, OnEpoch], TrialResult]
+"""Trains a task, wherever that is; a `TrialFailure` that it raises is the trial's."""
 
 
 class Executor(Protocol):

@@ -15,7 +15,7 @@ from multiprocessing.context import ForkServerProcess
 
 from sweep.errors import TrialFailure
 from sweep.execution import child
-from sweep.execution.executor import Outcome, Task
+from sweep.execution.executor import Outcome, Task, TrainTask
 from sweep.training.environment import set_flags
 from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 
@@ -36,13 +36,21 @@ class ForkServerExecutor:
 
     Args:
         slots: one entry per worker; the GPU that it uses, or None.
+        train: does the work in the child; a function of a module, because it is sent by its name.
+        preload: modules that the fork server imports once; counts for the first executor of a process.
     """
 
-    def __init__(self, slots: Sequence[str | None]) -> None:
+    def __init__(
+        self,
+        slots: Sequence[str | None],
+        train: TrainTask = child.train_task,
+        preload: Sequence[str] = ("sweep.execution.preload",),
+    ) -> None:
         set_flags()
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["sweep.execution.preload"])
+        self._context.set_forkserver_preload(list(preload))
         self._slots = list(slots)
+        self._train = train
         self._running: dict[int, _Running] = {}
 
     @property
@@ -59,7 +67,10 @@ class ForkServerExecutor:
         worker = next(index for index in range(len(self._slots)) if index not in self._running)
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=child.main, args=(theirs, task, self._slots[worker]), name=f"trial-{task.number}", daemon=True
+            target=child.main,
+            args=(theirs, self._train, task, self._slots[worker]),
+            name=f"trial-{task.number}",
+            daemon=True,
         )
         process.start()
         theirs.close()
@@ -80,13 +91,13 @@ class ForkServerExecutor:
         running = self._running[worker]
         try:
             message: child.Message = running.connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
             return self._end(worker, _died(running))
         if isinstance(message, EpochMetrics):
             stop = running.on_epoch(message)
             try:
                 running.connection.send(stop)
-            except (BrokenPipeError, ConnectionResetError):
+            except OSError:
                 return self._end(worker, _died(running))
             return None
         if isinstance(message, child.Failed):
@@ -122,7 +133,15 @@ def _died(running: _Running) -> TrialFailure:
     code = running.process.exitcode
     log = running.task.folder / child.LOG_FILE
     if code is not None and code < 0:
-        name = signal.Signals(-code).name
+        name = _signal_name(-code)
         hint = "; often the kernel's out-of-memory killer" if name == "SIGKILL" else ""
         return TrialFailure("killed", f"the trial's process was ended by {name}{hint}; its output is in {log}")
     return TrialFailure("killed", f"the trial's process ended with exit code {code}; its output is in {log}")
+
+
+def _signal_name(number: int) -> str:
+    """`SIGSEGV`; a number for those between SIGRTMIN and SIGRTMAX, which have no names."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sweep.errors import TrialFailure
-from sweep.execution.executor import Outcome, Task
-from sweep.training.result import OnEpoch, TrialResult
-
-TrainTask = Callable[[Task, OnEpoch], TrialResult]
+from sweep.execution.executor import Outcome, Task, TrainTask
+from sweep.training.result import OnEpoch
 
 
 class InlineExecutor:

@@ -108,7 +108,10 @@ class Supervisor:
                     return False
                 more = more and self._fill(total)
                 for outcome in self._executor.wait(POLL_SECONDS if self._running else 0):
-                    self._finish(outcome)
+                    # Ctrl-C, a closed terminal or a stopped service end the children too, perhaps before they can be
+                    # asked to: such a trial stays among the running ones and is given back.
+                    if not (_killed(outcome) and stop()):
+                        self._finish(outcome)
                 self.usage.wall_seconds = time.perf_counter() - begun
         finally:
             self._executor.close()
@@ -134,7 +137,7 @@ class Supervisor:
             values=assignment.values,
             data=self._setting.stamp,
             environment=self._setting.environment,
-            started=_now(),
+            started=assignment.begun or _now(),
             origin=assignment.origin,
         )
         task = Task(number, assignment.config, self._setting.prepared, assignment.folder)
@@ -218,10 +221,16 @@ def _with_result(record: TrialRecord, result: TrialResult) -> TrialRecord:
 
 def _with_failure(record: TrialRecord, failure: TrialFailure) -> TrialRecord:
     message = f"{failure.message}\n{failure.traceback}".strip()
+    # A file name that is no UTF-8 is text with surrogates, which no record can hold.
+    message = message.encode("utf-8", "backslashreplace").decode("utf-8")
     # What was reached before a failure is in the epochs; as a result it would be misleading.
     return dataclasses.replace(
         record, state="failed", reason=failure.cause, message=message, objective_value=None, best_epoch=None
     )
+
+
+def _killed(outcome: Outcome) -> bool:
+    return isinstance(outcome.ended, TrialFailure) and outcome.ended.cause == "killed"
 
 
 def _now() -> str:

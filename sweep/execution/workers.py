@@ -48,7 +48,7 @@ def visible(uuids: list[str], setting: str | None) -> list[str]:
     for word in (part.strip() for part in setting.split(",")):
         found = (
             [uuids[int(word)]]
-            if word.isdigit() and int(word) < len(uuids)
+            if word.isdecimal() and int(word) < len(uuids)
             else [u for u in uuids if word and u.startswith(word)]
         )
         if len(found) != 1:

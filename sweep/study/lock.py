@@ -18,11 +18,14 @@ class StudyLock:
     """Held while a study is written to.
 
     Raises:
-        StudyError: another process holds it; the message has its host and pid.
+        StudyError: another process holds it (the message has its host and pid), or the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._stream: IO[str] = (folder / LOCK_FILE).open("a+", encoding="utf-8")
+        try:
+            self._stream: IO[str] = (folder / LOCK_FILE).open("a+", encoding="utf-8")
+        except OSError as error:
+            raise StudyError(f"the study's folder {folder} cannot be written: {error.strerror}") from None
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

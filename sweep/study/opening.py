@@ -21,8 +21,6 @@ from sweep.study.study import Study, no_study, read_records
 
 _SPACE = "sweep.space"
 _FORMAT = "sweep.format"
-MAX_GRID = 100_000
-"""Points of a grid: they are all written into the study before the first trial."""
 
 _MAY_CHANGE = ("study", "search.trials", "search.keep_models")
 """Keys that change nothing about what has been tried."""
@@ -39,34 +37,30 @@ def open_study(folder: Path, space: Space, threads: int) -> Study:
     Raises:
         StudyError: the study holds another space (with the differences), or its database cannot be used.
     """
-    exists = (folder / DATABASE).is_file()
+    exists = (folder / DATABASE).exists()
     storage = open_storage(folder)
     with storage_errors(folder / DATABASE):
-        if exists and folder.name in optuna.get_all_study_names(storage):
+        if exists:
             handle = optuna.load_study(study_name=folder.name, storage=storage)
             _check_same_space(folder, handle, space)
         else:
             handle = _create(folder.name, storage, space)
+            _complete(handle, space)
     return Study(folder, space, handle, threads)
 
 
 def _create(name: str, storage: optuna.storages.RDBStorage, space: Space) -> optuna.Study:
     handle = optuna.create_study(study_name=name, storage=storage, direction=direction_of(space.search.objective))
     handle.set_user_attr(_FORMAT, 1)
-    for point in space.start_from:
-        handle.enqueue_trial(dict(point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
-    if space.search.sampler == "grid" and not space.is_recipe:
-        _enqueue_grid(handle, space)
-    # Last, because it marks the study as complete: one without it was cut off while being made.
-    handle.set_user_attr(_SPACE, space_to_yaml(space))
     return handle
 
 
-def _enqueue_grid(handle: optuna.Study, space: Space) -> None:
-    for count, values in enumerate(space.grid()):
-        if count >= MAX_GRID:
-            raise StudyError(f"the grid has more than {MAX_GRID:,} points; use `sampler: qmc` or wider steps")
-        handle.enqueue_trial(values, skip_if_exists=bool(space.start_from))
+def _complete(handle: optuna.Study, space: Space) -> None:
+    """Queue the points to begin with, unless they have been tried already (by trials that a fork took along)."""
+    for point in space.start_from:
+        handle.enqueue_trial(dict(point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
+    # Last, because it marks the study as complete: one without it was cut off while being made.
+    handle.set_user_attr(_SPACE, space_to_yaml(space))
 
 
 def stored_space(folder: Path) -> Space:
@@ -79,8 +73,6 @@ def stored_space(folder: Path) -> Space:
         raise StudyError(no_study(folder))
     storage = open_storage(folder)
     with storage_errors(folder / DATABASE):
-        if folder.name not in optuna.get_all_study_names(storage):
-            raise StudyError(f"{folder / DATABASE} holds no study named {folder.name}")
         return _space_of(folder, optuna.load_study(study_name=folder.name, storage=storage))
 
 
@@ -143,21 +135,19 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
 
     Raises:
         StudyError: there is no old study, or a new one already.
+        RecordError: a record of the old one cannot be read.
     """
     records = read_records(old)
-    if (new / DATABASE).is_file():
+    if (new / DATABASE).exists():
         raise StudyError(f"there is a study {new.name} already; choose another name for --fork")
-    handle = _create(new.name, open_storage(new), dataclasses.replace(space, start_from=()))
-    left: list[tuple[int, str]] = []
-    taken = 0
-    for record in records:
-        reason = misfit(record, space)
-        if reason is None:
-            _adopt(handle, new, record, space, taken)
-            taken += 1
-        else:
-            left.append((record.number, reason))
-    return Fork(taken, tuple(left))
+    reasons = {record.number: misfit(record, space) for record in records}
+    taken = [record for record in records if reasons[record.number] is None]
+    with storage_errors(new / DATABASE):
+        handle = _create(new.name, open_storage(new), space)
+        for number, record in enumerate(taken):
+            _adopt(handle, new, record, space, number)
+        _complete(handle, space)
+    return Fork(len(taken), tuple((number, reason) for number, reason in reasons.items() if reason is not None))
 
 
 def misfit(record: TrialRecord, space: Space) -> str | None:

@@ -22,7 +22,7 @@ from sweep.training.result import EpochMetrics
 
 RECORD_FILE = "trial.json"
 FORMAT: Literal[1] = 1
-_STRICT = ConfigDict(strict=True, extra="forbid")
+_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 TrialState = Literal["running", "interrupted", "complete", "pruned", "failed"]
 """`interrupted` trials were given back by a supervisor that stopped; the next one runs them again."""

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
@@ -43,7 +49,19 @@ def make_sampler(search: SearchConfig, number: int) -> BaseSampler:
     Raises:
         StudyError: the sampler needs a package that is not installed.
     """
-    seed = derive(search.seed, Purpose.SAMPLER, number)
+    with _experimental():
+        return _sampler(search, derive(search.seed, Purpose.SAMPLER, number))
+
+
+@contextmanager
+def _experimental() -> Iterator[None]:
+    """Take what Optuna calls experimental without its warning, which would only tear the display."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
+
+
+def _sampler(search: SearchConfig, seed: int) -> BaseSampler:
     startup = search.startup_trials
     if search.sampler == "tpe":
         # group: a conditional space is split into parts with the same parameters, each modelled jointly.
@@ -54,10 +72,12 @@ def make_sampler(search: SearchConfig, number: int) -> BaseSampler:
         # Its state is in the study; conditional and categorical parameters are drawn independently.
         return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
     if search.sampler == "qmc":
-        # One sequence for the whole study: the seed must not change with the trial.
+        # One sequence for the whole study: its seed must not change with the trial; that of the parameters outside
+        # the sequence (the conditional ones) must, or each would have one value for ever.
         return optuna.samplers.QMCSampler(
             seed=derive(search.seed, Purpose.SAMPLER),
             scramble=True,
+            independent_sampler=optuna.samplers.RandomSampler(seed=seed),
             warn_independent_sampling=False,
             warn_asynchronous_seeding=False,
         )
@@ -65,14 +85,11 @@ def make_sampler(search: SearchConfig, number: int) -> BaseSampler:
 
 
 def _gp_sampler(seed: int, startup: int) -> BaseSampler:
-    try:
-        return optuna.samplers.GPSampler(
-            seed=seed, n_startup_trials=startup, deterministic_objective=False, warn_independent_sampling=False
-        )
-    except ImportError as error:
-        raise StudyError(
-            f"the sampler `gp` needs PyTorch, which is not installed ({error}); install torch, or use `tpe`"
-        ) from None
+    if importlib.util.find_spec("torch") is None:  # Optuna itself would notice only at the first proposal
+        raise StudyError("the sampler `gp` needs PyTorch, which is not installed; install torch, or use `tpe`")
+    return optuna.samplers.GPSampler(
+        seed=seed, n_startup_trials=startup, deterministic_objective=False, warn_independent_sampling=False
+    )
 
 
 def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:
@@ -82,6 +99,11 @@ def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:
         config: names it.
         epochs: the most that a trial trains.
     """
+    with _experimental():
+        return _pruner(config, epochs)
+
+
+def _pruner(config: PrunerConfig, epochs: int) -> BasePruner:
     warmup = config.warmup_epochs
     if config.name == "none":
         return optuna.pruners.NopPruner()

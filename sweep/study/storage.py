@@ -22,13 +22,43 @@ def open_storage(folder: Path) -> RDBStorage:
     """The study's database, made when it is not there.
 
     Raises:
-        StudyError: the file is not a study's database.
+        StudyError: the file is not this study's database; it is left as it was.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = folder / DATABASE
     with storage_errors(path):
+        if path.exists():
+            _check_ours(path, folder.name)
         _set_wal(path)
-        return RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}})
+        try:
+            return RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}})
+        except RuntimeError as error:  # the tables are of another version of Optuna
+            raise StudyError(f"{path}: {_first_line(error)}") from error
+
+
+def _check_ours(path: Path, name: str) -> None:
+    """Optuna would add its tables to whatever database it is given, MLflow's for example.
+
+    Raises:
+        StudyError: the database is another program's, or holds another study.
+    """
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    try:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        ours = {"studies", "trials", "version_info"} <= tables
+        names = [row[0] for row in connection.execute("SELECT study_name FROM studies")] if ours else []
+    finally:
+        connection.close()
+    if not ours:
+        raise StudyError(
+            f"{path} is not a study's database, or was cut off while being made; "
+            "move the file away or choose another name with --study NAME"
+        )
+    if name not in names:
+        raise StudyError(
+            f"{path} holds {', '.join(names) or 'no study'}, not {name}; a study's folder has the name of its study: "
+            "rename the folder or choose another name with --study NAME"
+        )
 
 
 def _set_wal(path: Path) -> None:
@@ -49,12 +79,17 @@ def storage_errors(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlite3.Error, SQLAlchemyError, RuntimeError, optuna.exceptions.StorageInternalError) as error:
+    except (sqlite3.Error, SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise StudyError(
-            f"{path}: cannot be used as a study's database: {str(error).splitlines()[0]}. "
+            f"{path}: cannot be used as a study's database: {_first_line(error)}. "
             "Move the file away to start afresh, or restore a copy"
         ) from error
     except AssertionError as error:
         # Optuna's RDBStorage ends in `assert False` when the database fails; the cause is the context.
         cause = error.__context__ or error
-        raise StudyError(f"{path}: the database failed: {str(cause).splitlines()[0]}") from error
+        raise StudyError(f"{path}: the database failed: {_first_line(cause)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    """Without the SQL statement that follows; the type's name where an error has no text."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

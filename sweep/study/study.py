@@ -31,7 +31,7 @@ class Assignment:
 
     Attributes:
         origin: the recipe it comes from, if any.
-        again: it was begun before and is run from its start.
+        begun: when it was begun, ISO 8601, if it was interrupted and is run again; None for a new one.
     """
 
     number: int
@@ -39,7 +39,7 @@ class Assignment:
     config: TrialConfig
     folder: Path
     origin: str | None
-    again: bool
+    begun: str | None
 
 
 class Study:
@@ -54,6 +54,7 @@ class Study:
         self._trials: dict[int, optuna.Trial] = {}
         epochs = space.config(smallest(space)).training.epochs  # the same in all trials
         handle.pruner = make_pruner(space.search.pruner, epochs)
+        handle.sampler = make_sampler(space.search, 0)  # here already, to fail early where a package is missing
         self._again = self._stored((TrialState.RUNNING,))
 
     def next(self, total: int) -> Assignment | None:
@@ -65,14 +66,17 @@ class Study:
         with storage_errors(self.folder / DATABASE):
             if self._again:
                 stored = self._again.pop(0)
+                # What was not sampled before the interruption is sampled now.
+                self._handle.sampler = make_sampler(self.space.search, stored.number)
                 trial = optuna.Trial(self._handle, stored._trial_id)
-                return self._assign(trial, again=True)
-            if self.begun() >= total or not self._has_more_points():
+                return self._assign(trial, _begun(trial_folder(self.folder, trial.number)))
+            begun = self.begun()
+            if begun >= total or not self._has_more_points():
                 return None
-            self._handle.sampler = make_sampler(self.space.search, self.begun())
-            return self._assign(self._handle.ask(), again=False)
+            self._handle.sampler = make_sampler(self.space.search, begun)
+            return self._assign(self._handle.ask(), None)
 
-    def _assign(self, trial: optuna.Trial, again: bool) -> Assignment:
+    def _assign(self, trial: optuna.Trial, begun: str | None) -> Assignment:
         values = self.space.suggest(functools.partial(suggest, trial))
         self._trials[trial.number] = trial
         seed = derive(self.space.search.seed, Purpose.TRIAL, trial.number)
@@ -82,12 +86,18 @@ class Study:
             config=self.space.config(values, seed=seed, threads=self._threads),
             folder=trial_folder(self.folder, trial.number),
             origin=trial.user_attrs.get("origin"),
-            again=again,
+            begun=begun,
         )
 
     def _has_more_points(self) -> bool:
-        """A grid and a recipe's repeats end; every other sampler goes on."""
-        return self.space.search.sampler != "grid" or self.space.is_recipe or bool(self._stored((TrialState.WAITING,)))
+        """A grid ends, every other sampler goes on; queues the grid's next point where none is waiting."""
+        if self.space.search.sampler != "grid" or self.space.is_recipe or self._stored((TrialState.WAITING,)):
+            return True
+        tried = {frozenset(trial.params.items()) for trial in self._handle.get_trials(deepcopy=False)}
+        point = next((values for values in self.space.grid() if frozenset(values.items()) not in tried), None)
+        if point is not None:
+            self._handle.enqueue_trial(point)
+        return point is not None
 
     def report(self, number: int, metrics: EpochMetrics) -> bool:
         """Tell the study of a finished epoch; True if the pruner would end the trial here.
@@ -100,11 +110,20 @@ class Study:
             stored = self._handle._storage.get_trial(trial._trial_id).intermediate_values
             if metrics.epoch not in stored:
                 trial.report(metrics.value(self.space.search.objective), step=metrics.epoch)
-            return trial.should_prune()
+            # The pruner judges the last epoch reported: in a trial that is run again, one that is yet to come.
+            return metrics.epoch >= max(stored, default=0) and bool(trial.should_prune())  # it gives a numpy.bool
 
     def save(self, record: TrialRecord) -> None:
-        """Write a trial's record."""
-        write_record(trial_folder(self.folder, record.number), record)
+        """Write a trial's record.
+
+        Raises:
+            StudyError: it cannot be written.
+        """
+        folder = trial_folder(self.folder, record.number)
+        try:
+            write_record(folder, record)
+        except OSError as error:
+            raise StudyError(f"{folder}: the trial's record cannot be written: {error.strerror}") from error
 
     def finish(self, record: TrialRecord) -> None:
         """Write the record of a trial that has ended, and tell the sampler.
@@ -143,6 +162,14 @@ class Study:
     def records(self) -> list[TrialRecord]:
         """The records of all trials, by number."""
         return read_records(self.folder)
+
+
+def _begun(folder: Path) -> str | None:
+    """When the trial of a folder was begun for the first time; None where its record was never written."""
+    try:
+        return read_record(folder).started
+    except RecordError:
+        return None
 
 
 def read_records(study_folder: Path) -> list[TrialRecord]:
@@ -192,4 +219,4 @@ def find_record(study_folder: Path, number: int | None) -> TrialRecord:
         if record.number == number:
             return record
     numbers = f"0 to {records[-1].number}" if records else "none"
-    raise RecordError(f"the study {study_folder.name} has no trial {number}; there are {numbers}")
+    raise StudyError(f"the study {study_folder.name} has no trial {number}; there are {numbers}")

@@ -117,7 +117,7 @@ class PlainDisplay:
         """Take a change of a trial."""
         self._tally(record, worker)
         if record.state != "running":
-            self._console.print(line(record, self._tally), highlight=False, soft_wrap=True)
+            self._console.print(line(record, self._tally))
 
 
 class NoDisplay(PlainDisplay):

@@ -58,19 +58,18 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
         console.print()
     counts = Counter(record.state for record in records)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    console.print(f"{len(records)} trials: {told}", highlight=False)
+    console.print(f"{len(records)} trials: {told}")
     for reason, failed in _by_reason(records).items():
         numbers = ", ".join(str(record.number) for record in failed[:8])
         example = failed[0].message.splitlines()[0] if failed[0].message else ""
-        console.print(Text(f"  failed ({reason}): trials {numbers}: {example}", style="red"), soft_wrap=True)
+        console.print(Text(f"  failed ({reason}): trials {numbers}: {example}", style="red"))
     if usage.wall_seconds:
         console.print(
             f"{duration(usage.wall_seconds)}, {usage.images_per_second:,.0f} images/s over {usage.workers} "
             f"workers, {usage.fit_share:.0%} of their time inside fit",
-            highlight=False,
         )
     for name, place in places.items():
-        console.print(Text(f"{name:<12} {place}"), soft_wrap=True)
+        console.print(Text(f"{name:<12} {place}"))
 
 
 def _by_reason(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
@@ -83,7 +82,9 @@ def _by_reason(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
 
 def best_table(records: Sequence[TrialRecord]) -> Table:
     """The given trials, one a row."""
-    table = Table(title="best trials", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2))
+    table = Table(
+        title="best trials", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2)
+    )
     objective = records[0].config.objective
     for heading in ("trial", objective, "epochs", "parameters", "time"):
         table.add_column(heading, justify="right", no_wrap=True)

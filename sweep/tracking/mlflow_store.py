@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy.exc import SQLAlchemyError
 
 from sweep.space.config import config_to_mapping
@@ -158,6 +159,19 @@ class MlflowStore:
     def _create_run(self, name: str, started: int, tags: dict[str, str]) -> Run:
         run: Run = self._client.create_run(self._experiment_id, start_time=started, tags=tags, run_name=name)
         return run
+
+
+def make_database(file: Path) -> None:
+    """Make MLflow's tables in a scratch file that becomes `file` when they are complete.
+
+    MLflow makes them in some fifty steps over several seconds, and a database that a kill or an early Ctrl-C left
+    between two of them can never be opened again.
+    """
+    scratch = file.with_name(f"{file.name}.new")
+    scratch.unlink(missing_ok=True)
+    store = SqlAlchemyStore(f"sqlite:///{scratch}", (file.parent / "artifacts").absolute().as_uri())
+    store.engine.dispose()
+    scratch.replace(file)
 
 
 def open_store(info: StudyInfo, address: Address) -> MlflowStore:

@@ -97,9 +97,11 @@ def prepare_environment() -> None:
 
 
 def _connect(info: StudyInfo, address: Address) -> MlflowStore:
-    from sweep.tracking.mlflow_store import open_store
+    from sweep.tracking.mlflow_store import make_database, open_store
 
     with _alone(address.file):
+        if address.file is not None and not address.file.exists():
+            make_database(address.file)
         return open_store(info, address)
 
 

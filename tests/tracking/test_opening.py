@@ -4,6 +4,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,3 +58,24 @@ def test_only_one_of_two_sweeps_at_a_time_prepares_the_store(
         tracker.update(make_record(0))
         assert tracker.close("finished", timeout=0.3) is False
     assert tracker.close("finished", timeout=30.0) is True
+
+
+@pytest.mark.slow
+def test_a_store_whose_making_was_killed_is_made_by_the_next_one(
+    info: StudyInfo, tmp_path: Path, make_record: MakeRecord
+) -> None:
+    folder = tmp_path / "mlflow"
+    folder.mkdir()
+    code = "import sys, pathlib\nfrom sweep.tracking.mlflow_store import make_database\n"
+    maker = subprocess.Popen(
+        [sys.executable, "-c", code + "make_database(pathlib.Path(sys.argv[1]))", folder / "mlflow.db"]
+    )
+    deadline = time.monotonic() + 60
+    while sum(path.stat().st_size for path in folder.iterdir()) < 50_000:  # some of the tables are there
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    maker.kill()
+    maker.wait()
+    assert not (folder / "mlflow.db").exists()
+
+    assert sync_study(info, [make_record(3)], None, tmp_path).created == (3,)

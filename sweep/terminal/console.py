@@ -1,0 +1,41 @@
+"""Consoles and progress bars, made in one way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress
+
+
+def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
+    """Where a command talks to people; silent with `--json`, whose output alone goes to standard output.
+
+    Markup is off, because `[true, false]` in a message is text.
+    """
+    return Console(
+        file=sys.stderr if as_json else sys.stdout,
+        quiet=quiet or as_json,
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@contextmanager
+def reading_bar(console: Console, label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar that appears with the first call of `advance(done, total)` and is gone at the end."""
+    progress = Progress(console=console, transient=True)
+    task = progress.add_task(label, total=None)
+
+    def advance(done: int, total: int) -> None:
+        progress.start()
+        progress.update(task, completed=done, total=total)
+
+    try:
+        yield advance
+    finally:
+        if progress.live.is_started:
+            progress.stop()

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from multiprocessing import forkserver
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def light_fork_server() -> Iterator[None]:
+    """A fork server without TensorFlow: others of this process, before and after, have one with it."""
+    server: Any = forkserver._forkserver
+    server._stop()
+    yield
+    server._stop()

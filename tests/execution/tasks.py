@@ -1,0 +1,156 @@
+"""What children of the fork server run in these tests: named by the task's data set, because a task is all they get."""
+
+# ruff: noqa: ARG001 - behaviours share one signature
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import struct
+import time
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sweep.errors import DataError, TrialFailure
+from sweep.execution.executor import Task
+from sweep.space.config import DataConfig
+from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
+from tests.study.fakes import CONFIG, PREPARED, FakeTrain, fake_result
+
+
+def make_task(folder: Path, behaviour: str = "train", number: int = 0) -> Task:
+    """A task of four epochs that behaves as named in `train`."""
+    config = replace(CONFIG, data=DataConfig(name=behaviour))
+    return Task(number, config, PREPARED, folder / f"{number:04d}")
+
+
+def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
+    """Behave as the task's data set is named."""
+    name = task.config.data.name
+    if name in BEHAVIOURS:
+        BEHAVIOURS[name](task)
+    if name.startswith("failure:"):
+        raise TrialFailure(name.removeprefix("failure:"), "as asked for", "Traceback of it")  # type: ignore[arg-type]
+    return FakeTrain()(task, on_epoch)
+
+
+def _exit(task: Task) -> None:
+    os._exit(3)
+
+
+def _kill(task: Task) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _crash(task: Task) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _nameless(task: Task) -> None:
+    os.kill(os.getpid(), signal.SIGRTMIN + 1)
+
+
+def _interrupt(task: Task) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _raise(task: Task) -> None:
+    raise ValueError("no such layer\nand more about it")
+
+
+def _out_of_memory(task: Task) -> None:
+    raise MemoryError
+
+
+def _tensor_out_of_memory(task: Task) -> None:
+    raise type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor with shape[64,32]")
+
+
+def _torn_images(task: Task) -> None:
+    raise EOFError("No data left in file")
+
+
+def _no_images(task: Task) -> None:
+    raise DataError("the images are gone")
+
+
+def _hang(task: Task) -> None:
+    (task.folder / "pid").write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def _hang_on(task: Task) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _hang(task)
+
+
+def _speak(task: Task) -> None:
+    os.write(1, b"to the log\n")
+    os.write(2, b"and errors too\n")
+
+
+def _tell_gpu(task: Task) -> None:
+    (task.folder / "gpu").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "unset"))
+
+
+def _half_a_message(task: Task) -> None:
+    """Announce 1,000 bytes, send one and die."""
+    for connection in [item for item in gc.get_objects() if isinstance(item, Connection)]:
+        if connection.writable and not connection.closed:
+            os.write(connection.fileno(), struct.pack("!i", 1000) + b"x")
+    os._exit(1)
+
+
+def _rendezvous(task: Task) -> None:
+    """Wait until the other task of the folder runs too."""
+    (task.folder / "here").touch()
+    end = time.monotonic() + 20
+    while len(list(task.folder.parent.glob("*/here"))) < 2 and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+BEHAVIOURS = {
+    "exit": _exit,
+    "kill": _kill,
+    "crash": _crash,
+    "nameless": _nameless,
+    "interrupt": _interrupt,
+    "raise": _raise,
+    "memory": _out_of_memory,
+    "tensor memory": _tensor_out_of_memory,
+    "torn images": _torn_images,
+    "no images": _no_images,
+    "hang": _hang,
+    "hang on": _hang_on,
+    "speak": _speak,
+    "gpu": _tell_gpu,
+    "half a message": _half_a_message,
+    "rendezvous": _rendezvous,
+}
+
+
+def add(first: int, second: int) -> int:
+    """For `call_in_child`."""
+    print("noise of the child")
+    return first + second
+
+
+def fail() -> None:
+    """For `call_in_child`."""
+    raise ValueError("on purpose")
+
+
+def leave() -> None:
+    """For `call_in_child`."""
+    os._exit(7)
+
+
+def endless(task: Task, on_epoch: OnEpoch) -> TrialResult:
+    """Report epochs until the supervisor is gone; its pid is in the folder."""
+    (task.folder / "pid").write_text(str(os.getpid()))
+    epochs = [EpochMetrics(1, 0.5, 0.5, 0.5, 0.5, 0.01, 1.0)]
+    while not on_epoch(epochs[0]):
+        time.sleep(0.01)
+    return fake_result(task.config, epochs, stopped=True)

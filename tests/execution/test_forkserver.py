@@ -1,0 +1,201 @@
+"""What can happen to a child, without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from multiprocessing import forkserver as server
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import SweepError, TrialFailure
+from sweep.execution import forkserver
+from sweep.execution.call import call_in_child
+from sweep.execution.forkserver import ForkServerExecutor
+from sweep.training.result import TrialResult
+from tests.execution.tasks import make_task, train
+from tests.execution.test_executors import go_on, outcomes, run
+
+PRELOAD = ["tests.execution.tasks"]
+
+SUPERVISOR = """
+import sys
+from pathlib import Path
+from sweep.execution.forkserver import ForkServerExecutor
+from tests.execution.tasks import endless, make_task
+
+if __name__ == "__main__":
+    executor = ForkServerExecutor([None], endless, preload=[])
+    executor.submit(make_task(Path(sys.argv[1])), lambda metrics: False)
+    while True:
+        executor.wait(0.1)
+"""
+
+
+@pytest.fixture
+def executor(light_fork_server: None) -> Iterator[ForkServerExecutor]:  # noqa: ARG001 - a fixture that is needed
+    executor = ForkServerExecutor([None, None], train, preload=PRELOAD)
+    yield executor
+    executor.close()
+
+
+def failure(executor: ForkServerExecutor, folder: Path, behaviour: str) -> TrialFailure:
+    ended = run(executor, make_task(folder, behaviour))
+    assert isinstance(ended, TrialFailure)
+    return ended
+
+
+def pid_of_hanging(folder: Path) -> int:
+    """Wait until the child is there."""
+    end = time.monotonic() + 20
+    while not (folder / "pid").is_file() or not (folder / "pid").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    return int((folder / "pid").read_text())
+
+
+def state(pid: int) -> str:
+    """`R`, `S`, `Z` and so on; `gone` where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "gone"
+
+
+def until_gone(pid: int, seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while state(pid) not in ("gone", "Z") and time.monotonic() < end:
+        time.sleep(0.005)
+    return state(pid) in ("gone", "Z")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [
+        ("exit", "the trial's process ended with exit code 3; its output is in {}"),
+        (
+            "kill",
+            "the trial's process was ended by SIGKILL; often the kernel's out-of-memory killer; its output is in {}",
+        ),
+        ("crash", "the trial's process was ended by SIGSEGV; its output is in {}"),
+        ("nameless", f"the trial's process was ended by signal {signal.SIGRTMIN + 1}; its output is in {{}}"),
+        ("half a message", "the trial's process ended with exit code 1; its output is in {}"),
+    ],
+)
+def test_a_child_that_dies_takes_its_own_trial_only(
+    executor: ForkServerExecutor, tmp_path: Path, behaviour: str, message: str
+) -> None:
+    executor.submit(make_task(tmp_path, behaviour, number=0), go_on)
+    executor.submit(make_task(tmp_path, "train", number=1), go_on)
+    ended = outcomes(executor, 2)
+    assert isinstance(ended[1], TrialResult)
+    assert isinstance(ended[0], TrialFailure)
+    assert ended[0].cause == "killed"
+    assert ended[0].message == message.format(tmp_path / "0000" / "log.txt")
+
+
+def test_an_exception_is_a_bug_with_its_traceback(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    ended = failure(executor, tmp_path, "raise")
+    assert (ended.cause, ended.message) == ("bug", "ValueError: no such layer")
+    assert ended.traceback.startswith("Traceback (most recent call last):\n")
+    assert ended.traceback.endswith("ValueError: no such layer\nand more about it\n")
+    assert "in _raise" in ended.traceback
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "cause", "message"),
+    [
+        ("memory", "oom", "MemoryError: "),
+        ("tensor memory", "oom", "ResourceExhaustedError: OOM when allocating tensor with shape[64,32]"),
+        ("torn images", "bug", "EOFError: No data left in file"),
+        ("no images", "data", "the images are gone"),
+    ],
+)
+def test_an_exception_is_known_by_its_type(
+    executor: ForkServerExecutor, tmp_path: Path, behaviour: str, cause: str, message: str
+) -> None:
+    ended = failure(executor, tmp_path, behaviour)
+    assert (ended.cause, ended.message) == (cause, message)
+
+
+def test_the_childs_output_is_in_its_log(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    run(executor, make_task(tmp_path, "speak"))
+    assert (tmp_path / "0000" / "log.txt").read_text() == "to the log\nand errors too\n"
+
+
+def test_an_interrupt_from_the_keyboard_leaves_the_child_alone(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    assert isinstance(run(executor, make_task(tmp_path, "interrupt")), TrialResult)
+
+
+def test_a_child_sees_the_gpu_of_its_slot(light_fork_server: None, tmp_path: Path) -> None:  # noqa: ARG001
+    executor = ForkServerExecutor(["GPU-a", "GPU-b"], train, preload=PRELOAD)
+    for number in (0, 1):
+        executor.submit(make_task(tmp_path, "gpu", number), go_on)
+    outcomes(executor, 2)
+    assert [(tmp_path / name / "gpu").read_text() for name in ("0000", "0001")] == ["GPU-a", "GPU-b"]
+
+
+def test_a_child_that_never_answers_holds_up_nobody(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    executor.submit(make_task(tmp_path, "hang", number=0), go_on)
+    executor.submit(make_task(tmp_path, "train", number=1), go_on)
+    assert list(outcomes(executor, 1)) == [1]
+    begun = time.monotonic()
+    assert executor.wait(0.05) == []
+    assert time.monotonic() - begun < 1.0
+
+
+@pytest.mark.parametrize(("behaviour", "patience"), [("hang", 60.0), ("hang on", 0.2)])
+def test_close_ends_children_even_those_that_will_not(
+    executor: ForkServerExecutor, tmp_path: Path, behaviour: str, patience: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forkserver, "_PATIENCE", patience)
+    executor.submit(make_task(tmp_path, behaviour), go_on)
+    pid = pid_of_hanging(tmp_path / "0000")
+    assert state(pid) in ("S", "R")
+    begun = time.monotonic()
+    executor.close()
+    assert until_gone(pid)
+    assert time.monotonic() - begun < 5.0
+    assert executor.wait(0.0) == []
+
+
+def test_a_child_ends_when_its_supervisor_is_gone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as supervisor:
+        pid = pid_of_hanging(tmp_path / "0000")
+        assert state(pid) in ("S", "R")
+        supervisor.kill()
+    assert until_gone(pid)
+
+
+def test_fifty_tasks_leave_neither_zombies_nor_open_files(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    run(executor, make_task(tmp_path))
+    before = len(os.listdir("/proc/self/fd"))
+    for first in range(0, 50, 2):
+        for number in (first, first + 1):
+            executor.submit(make_task(tmp_path, "train" if number % 5 else "exit", number), go_on)
+        assert len(outcomes(executor, 2)) == 2
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
+    parent = server._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    assert [state(int(pid)) for pid in children if state(int(pid)) != "gone"] == []
+
+
+def test_a_call_in_a_child_gives_its_result(light_fork_server: None, capfd: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+    assert call_in_child("tests.execution.tasks:add", 2, 3) == 5
+    assert capfd.readouterr().out == ""
+
+
+def test_a_call_that_fails_gives_its_traceback(light_fork_server: None) -> None:  # noqa: ARG001
+    with pytest.raises(SweepError, match=r"(?s)^Traceback .* in fail\n.*ValueError: on purpose"):
+        call_in_child("tests.execution.tasks:fail")
+
+
+def test_a_call_whose_child_dies_gives_the_exit_code(light_fork_server: None) -> None:  # noqa: ARG001
+    with pytest.raises(SweepError, match=r"^the child process ended with exit code 7$"):
+        call_in_child("tests.execution.tasks:leave")

@@ -1,0 +1,277 @@
+# ruff: noqa: ARG001, ARG002 - observers and fakes have the signatures that the seams want
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import FailureCause, StudyError, SweepStopped, TrialFailure
+from sweep.execution.executor import Executor, Task
+from sweep.execution.inline import InlineExecutor
+from sweep.execution.supervisor import Setting, Supervisor, Usage, keep_best_models
+from sweep.space.space import Space
+from sweep.study.records import TrialRecord
+from sweep.study.study import Study, ranked, read_records
+from sweep.tracking.tracker import MemoryTracker
+from sweep.training.result import OnEpoch, TrialResult
+from tests.study.fakes import (
+    LINE,
+    PREPARED,
+    STAMP,
+    FakeTrain,
+    SteppedExecutor,
+    fake_epoch,
+    fake_result,
+    make_record,
+    make_space,
+    make_study,
+)
+
+STARTS = "start_from: [{learning_rate: 0.01}, {learning_rate: 0.1}, {learning_rate: 1.0}, {learning_rate: 0.001}]"
+SETTING = Setting(PREPARED, STAMP, {"version.python": "3.11"})
+
+
+def supervise(study: Study, executor: Executor, tracker: MemoryTracker | None = None) -> Supervisor:
+    memory = tracker or MemoryTracker()
+
+    def observe(record: TrialRecord, worker: int) -> None:
+        memory.update(record)
+
+    return Supervisor(study, executor, SETTING, [observe])
+
+
+def failing(**causes: FailureCause) -> InlineExecutor:
+    """Trials `t0`, `t1`, … fail with their cause; bugs all at the same place."""
+    failures = {int(name[1:]): failure(cause) for name, cause in causes.items()}
+    return InlineExecutor(FakeTrain(failures))
+
+
+def failure(cause: FailureCause, place: int = 1) -> TrialFailure:
+    return TrialFailure(cause, "no such layer", f"Traceback:\n  line {place}" if cause == "bug" else "")
+
+
+def states(folder: Path) -> list[str]:
+    return [record.state for record in read_records(folder)]
+
+
+def test_a_sweep_trains_every_trial_to_its_end(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo", make_space(more=STARTS))
+    assert supervise(study, InlineExecutor(FakeTrain())).run(2) is True
+    first, second = read_records(tmp_path / "demo")
+    assert (first.state, first.reason, first.origin) == ("complete", "all epochs", "start_from[0]")
+    assert [metrics.val_accuracy for metrics in first.epochs] == [0.5, 0.75, 0.875, 0.9375]
+    assert (first.best_epoch, first.objective_value) == (4, 0.9375)
+    assert (first.parameters, first.weights_digest, first.model_file) == (1234, "w" * 64, "model.keras")
+    assert (first.data, first.environment) == (STAMP, {"version.python": "3.11"})
+    assert sorted(first.timings) == ["build", "fit", "total"]
+    assert (first.timings["build"], first.timings["fit"]) == (0.25, 2.0)
+    assert first.finished is not None
+    assert first.finished >= first.started
+    assert (second.number, second.objective_value) == (1, 0.46875)
+
+
+def test_observers_are_told_every_change_in_order(tmp_path: Path) -> None:
+    told: list[tuple[int, str, int, int]] = []
+    study = make_study(tmp_path / "demo")
+    executor = SteppedExecutor(workers=2)
+
+    def observe(record: TrialRecord, worker: int) -> None:
+        told.append((record.number, record.state, len(record.epochs), worker))
+
+    Supervisor(study, executor, SETTING, [observe]).run(3)
+    for number, worker in ((0, 0), (1, 1), (2, 0)):
+        running = [(number, "running", epochs, worker) for epochs in range(5)]
+        assert [change for change in told if change[0] == number] == [*running, (number, "complete", 4, worker)]
+    assert [change[:3] for change in told[:4]] == [
+        (0, "running", 0),
+        (1, "running", 0),
+        (0, "running", 1),
+        (1, "running", 1),
+    ]
+    assert executor.closed
+
+
+def test_the_tracker_and_the_disk_have_the_same_records(tmp_path: Path) -> None:
+    tracker = MemoryTracker()
+    supervise(make_study(tmp_path / "demo"), failing(t1="nan"), tracker).run(3)
+    assert list(tracker.newest.values()) == read_records(tmp_path / "demo")
+
+
+def test_a_record_is_on_disk_before_its_observers_are_told(tmp_path: Path) -> None:
+    def observe(record: TrialRecord, worker: int) -> None:
+        text = (tmp_path / "demo" / "trials" / f"{record.number:04d}" / "trial.json").read_text()
+        assert len(json.loads(text)["epochs"]) == len(record.epochs)
+
+    Supervisor(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain()), SETTING, [observe]).run(1)
+
+
+def pruning(epochs: int = 4) -> Space:
+    """From the second trial on, all that is behind the median is pruned after its first epoch."""
+    text = LINE.replace("epochs: 4", f"epochs: {epochs}")
+    return make_space(text, "sampler: random, pruner: {name: median, startup_trials: 1, warmup_epochs: 1}", STARTS)
+
+
+def test_a_trial_that_is_behind_is_pruned_with_its_reason(tmp_path: Path) -> None:
+    supervise(make_study(tmp_path / "demo", pruning()), InlineExecutor(FakeTrain())).run(2)
+    first, second = read_records(tmp_path / "demo")
+    assert first.state == "complete"
+    assert (second.state, second.reason, len(second.epochs)) == ("pruned", "pruned at epoch 1 (median)", 1)
+    assert second.model_file is None
+
+
+def test_a_prune_decision_at_the_last_epoch_changes_nothing(tmp_path: Path) -> None:
+    supervise(make_study(tmp_path / "demo", pruning(epochs=1)), InlineExecutor(FakeTrain())).run(2)
+    second = read_records(tmp_path / "demo")[1]
+    assert (second.state, second.reason) == ("complete", "all epochs")
+
+
+def test_early_stopping_is_named(tmp_path: Path) -> None:
+    def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
+        epoch = fake_epoch(task.config, 1)
+        on_epoch(epoch)
+        result = fake_result(task.config, [epoch], stopped=False)
+        return type(result)(**{**vars(result), "stop_reason": "early_stopping"})
+
+    supervise(make_study(tmp_path / "demo"), InlineExecutor(train)).run(1)
+    (record,) = read_records(tmp_path / "demo")
+    assert (record.state, record.reason) == ("complete", "early stopping")
+
+
+@pytest.mark.parametrize("cause", ["nan", "killed", "bug"])
+def test_a_failure_of_one_trial_is_recorded_and_the_sweep_goes_on(tmp_path: Path, cause: FailureCause) -> None:
+    assert supervise(make_study(tmp_path / "demo"), failing(t0=cause)).run(2) is True
+    failed, complete = read_records(tmp_path / "demo")
+    assert (failed.state, failed.reason, complete.state) == ("failed", cause, "complete")
+    assert failed.message == ("no such layer\nTraceback:\n  line 1" if cause == "bug" else "no such layer")
+    assert (len(failed.epochs), failed.objective_value, failed.best_epoch) == (2, None, None)
+
+
+def test_a_message_that_is_no_utf8_is_recorded_all_the_same(tmp_path: Path) -> None:
+    executor = InlineExecutor(FakeTrain({0: TrialFailure("data", "cannot read caf\udce9.png")}))
+    supervise(make_study(tmp_path / "demo"), executor).run(1)
+    assert read_records(tmp_path / "demo")[0].message == r"cannot read caf\udce9.png"
+
+
+def test_three_equal_tracebacks_in_a_row_stop_the_sweep(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo")
+    with pytest.raises(SweepStopped) as caught:
+        supervise(study, failing(t0="bug", t1="bug", t2="bug")).run(9)
+    assert str(caught.value) == ("the last 3 trials failed in the same way, so the sweep stops:\nTraceback:\n  line 1")
+    assert caught.value.exit_code == 1
+    assert states(tmp_path / "demo") == ["failed", "failed", "failed"]
+
+
+def test_two_equal_tracebacks_do_not_stop_it(tmp_path: Path) -> None:
+    supervise(make_study(tmp_path / "demo"), failing(t0="bug", t1="bug")).run(4)
+    assert states(tmp_path / "demo") == ["failed", "failed", "complete", "complete"]
+
+
+@pytest.mark.parametrize("between", ["complete", "killed"])
+def test_equal_tracebacks_with_something_else_between_do_not_stop_it(tmp_path: Path, between: str) -> None:
+    causes: dict[str, FailureCause] = {"t0": "bug", "t1": "bug", "t3": "bug"}
+    if between != "complete":
+        causes["t2"] = between  # type: ignore[assignment]
+    assert supervise(make_study(tmp_path / "demo"), failing(**causes)).run(4) is True
+
+
+def test_three_different_tracebacks_do_not_stop_it(tmp_path: Path) -> None:
+    executor = InlineExecutor(FakeTrain({number: failure("bug", number) for number in range(3)}))
+    assert supervise(make_study(tmp_path / "demo"), executor).run(4) is True
+    assert states(tmp_path / "demo") == ["failed", "failed", "failed", "complete"]
+
+
+def test_three_crashes_do_not_stop_it(tmp_path: Path) -> None:
+    assert supervise(make_study(tmp_path / "demo"), failing(t0="killed", t1="killed", t2="killed")).run(4) is True
+
+
+def after(calls: int) -> Callable[[], bool]:
+    """A stop request that comes at the loop's turn number `calls`."""
+    turns = iter(range(1000))
+    return lambda: next(turns) >= calls
+
+
+def test_a_stop_request_interrupts_what_runs_and_a_resume_finishes_with_the_total(tmp_path: Path) -> None:
+    space = make_space(more=STARTS)
+    executor = SteppedExecutor(workers=2)
+    assert supervise(make_study(tmp_path / "demo", space), executor).run(4, after(2)) is False
+    assert executor.closed
+    interrupted = read_records(tmp_path / "demo")
+    assert [(r.state, r.reason, len(r.epochs)) for r in interrupted] == [("interrupted", "interrupted", 2)] * 2
+    study = make_study(tmp_path / "demo", space)
+    assert supervise(study, SteppedExecutor(workers=2)).run(4) is True
+    records = read_records(tmp_path / "demo")
+    assert [(r.number, r.state, len(r.epochs)) for r in records] == [(n, "complete", 4) for n in range(4)]
+    assert [r.values["learning_rate"] for r in records] == [0.01, 0.1, 1.0, 0.001]
+    assert [r.started for r in records[:2]] == [r.started for r in interrupted]
+    assert study.next(4) is None
+
+
+def test_a_stop_request_before_the_first_trial_begins_none(tmp_path: Path) -> None:
+    assert supervise(make_study(tmp_path / "demo"), SteppedExecutor()).run(4, lambda: True) is False
+    assert states(tmp_path / "demo") == []
+
+
+def test_a_child_that_the_stop_signal_killed_is_interrupted_and_not_failed(tmp_path: Path) -> None:
+    """A closed terminal ends supervisor and children at once; the children may well be the first to go."""
+    executor = SteppedExecutor(workers=2, killed=(1,))
+    requests = {"stop": False}
+
+    def observe(record: TrialRecord, worker: int) -> None:
+        requests["stop"] = requests["stop"] or len(record.epochs) == 3
+
+    study = make_study(tmp_path / "demo")
+    assert Supervisor(study, executor, SETTING, [observe]).run(4, lambda: requests["stop"]) is False
+    assert states(tmp_path / "demo") == ["interrupted", "interrupted"]
+    assert make_study(tmp_path / "demo").waiting_again() == (0, 1)
+
+
+def test_a_database_that_fails_gives_the_running_trials_back(tmp_path: Path) -> None:
+    class BrokenStudy(Study):
+        def report(self, number: int, metrics: object) -> bool:
+            raise StudyError("the database is full")
+
+    study = make_study(tmp_path / "demo")
+    study.__class__ = BrokenStudy
+    executor = SteppedExecutor(workers=2)
+    with pytest.raises(StudyError, match="the database is full"):
+        supervise(study, executor).run(4)
+    assert executor.closed
+    assert states(tmp_path / "demo") == ["interrupted", "interrupted"]
+
+
+def test_usage_is_summed_over_the_trials_that_ended_well(tmp_path: Path) -> None:
+    supervisor = supervise(make_study(tmp_path / "demo"), failing(t1="nan"))
+    supervisor.run(3)
+    assert supervisor.usage.workers == 1
+    assert supervisor.usage.fit_seconds == 4.0  # two trials of four epochs of half a second
+    assert supervisor.usage.images == 800  # of a hundred images
+    assert supervisor.usage.wall_seconds > 0
+
+
+def test_usage_in_shares_and_images_per_second() -> None:
+    usage = Usage(workers=2, wall_seconds=10.0, fit_seconds=15.0, images=4000)
+    assert usage.fit_share == 0.75
+    assert usage.images_per_second == 400.0
+    assert (Usage(2).fit_share, Usage(2).images_per_second) == (0.0, 0.0)
+
+
+def test_models_beyond_the_best_are_removed_and_only_those(tmp_path: Path) -> None:
+    records = [
+        make_record(number, (accuracy,), model_file="model.keras")
+        for number, accuracy in enumerate((0.5, 0.9, 0.7, 0.8))
+    ]
+    for record in records:
+        folder = tmp_path / "trials" / f"{record.number:04d}"
+        folder.mkdir(parents=True)
+        for name in ("model.keras", "log.txt", "trial.json"):
+            (folder / name).touch()
+    keep_best_models(tmp_path, ranked(records), keep=2)
+    keep_best_models(tmp_path, ranked(records), keep=2)  # what is gone is gone
+    left = sorted(str(path.relative_to(tmp_path / "trials")) for path in tmp_path.glob("trials/*/model.keras"))
+    assert left == ["0001/model.keras", "0003/model.keras"]
+    assert len(list(tmp_path.glob("trials/*/log.txt"))) == 4
+    keep_best_models(tmp_path, ranked(records), keep=0)
+    assert list(tmp_path.glob("trials/*/model.keras")) == []

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.errors import StudyError
+from sweep.space.config import Value
+from sweep.study.opening import Fork, fork_study, misfit
+from sweep.study.study import Study, read_records
+from tests.study.fakes import LINE, TREE, assigned_record, make_record, make_space, make_study, run_trials, take
+
+RATES = (0.5, 0.25, 0.125, 0.0625)
+STARTS = f"start_from: [{', '.join(f'{{learning_rate: {rate}}}' for rate in RATES)}]"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Four trials at the learning rates above: complete, failed, pruned, complete; and one that still runs."""
+    study = make_study(tmp_path / "demo", make_space(more=STARTS))
+    states: tuple[dict[str, Any], ...] = (
+        {},
+        {"state": "failed", "reason": "bug"},
+        {"state": "pruned", "reason": "pruned at epoch 2 (median)"},
+        {},
+    )
+    for changes in states:
+        study.finish(assigned_record(study, take(study), **changes))
+    _begin(study)
+    return tmp_path / "demo"
+
+
+def _begin(study: Study) -> None:
+    study.save(assigned_record(study, take(study), state="running"))
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Path:
+    folder = tmp_path / "next"
+    folder.mkdir()
+    return folder
+
+
+def test_a_fork_takes_what_fits_and_says_why_the_rest_does_not(old: Path, new: Path) -> None:
+    narrower = make_space(LINE.replace("high: 1.0", "high: 0.25"))
+    assert fork_study(old, new, narrower) == Fork(
+        taken=2,
+        left=(
+            (0, "learning_rate 0.5 is not in 0.0001 to 0.25 (log)"),
+            (1, "failed"),
+            (4, "running"),
+        ),
+    )
+
+
+def test_taken_trials_are_numbered_anew_and_keep_their_origin(old: Path, new: Path) -> None:
+    fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.25")))
+    records = read_records(new)
+    assert [(r.study, r.number, r.state, r.origin, r.values["learning_rate"]) for r in records] == [
+        ("next", 0, "pruned", "demo/2", 0.125),
+        ("next", 1, "complete", "demo/3", 0.0625),
+    ]
+    assert [record.reason for record in records] == ["pruned at epoch 2 (median)", "all epochs"]
+    assert [len(record.epochs) for record in records] == [2, 2]
+    assert [record.model_file for record in records] == [None, None]
+
+
+def test_the_old_study_is_not_changed(old: Path, new: Path) -> None:
+    before = {path: path.read_bytes() for path in old.glob("trials/*/trial.json")}
+    fork_study(old, new, make_space())
+    assert {path: path.read_bytes() for path in old.glob("trials/*/trial.json")} == before
+
+
+def test_a_fork_goes_on_after_the_trials_that_it_took(old: Path, new: Path) -> None:
+    space = make_space(LINE.replace("high: 1.0", "high: 0.25"))
+    fork_study(old, new, space)
+    study = make_study(new, space)
+    assert study.begun() == 2
+    assert take(study, total=3).number == 2
+    assert study.next(3) is None
+
+
+def test_a_fork_tries_the_start_points_that_it_did_not_take(old: Path, new: Path) -> None:
+    space = make_space(more=STARTS)
+    assert fork_study(old, new, space).taken == 3
+    trials = run_trials(make_study(new, space), 2)
+    # The third was tried, the second failed.
+    assert [(trial.number, trial.values["learning_rate"] == 0.25) for trial in trials] == [(3, True), (4, False)]
+
+
+def test_a_forked_grid_leaves_out_what_was_taken(old: Path, new: Path) -> None:
+    space = make_space(LINE.replace("{low: 1.0e-4, high: 1.0, log: true}", "[0.5, 0.25, 0.125]"), "sampler: grid")
+    assert fork_study(old, new, space).taken == 2
+    study = make_study(new, space)
+    assert [trial.values["learning_rate"] for trial in run_trials(study, 1)] == [0.25]
+    assert study.next(100) is None
+    assert [record.number for record in read_records(new)] == [0, 1, 2]
+
+
+def test_a_trial_with_other_fixed_values_does_not_fit(old: Path) -> None:
+    record = read_records(old)[0]
+    assert misfit(record, make_space()) is None
+    assert misfit(record, make_space(LINE.replace("epochs: 4", "epochs: 8"))) == "training.epochs: 4 -> 8"
+    assert misfit(record, make_space(search="objective: val_loss")) == "objective: val_accuracy -> val_loss"
+
+
+def test_a_trial_fits_a_space_that_searches_what_was_fixed() -> None:
+    space = make_space(TREE)
+    values: dict[str, Value] = {
+        "blocks": 2,
+        "filters_1": 8,
+        "filters_2": 16,
+        "use_l2": True,
+        "l2": 0.001,
+        "optimizer": "sgd",
+        "momentum": 0.9,
+        "learning_rate": 0.5,
+    }
+    record = make_record(config=space.config(values, seed=5))
+    assert misfit(record, space) is None
+    assert misfit(record, make_space(TREE.replace("[sgd, adam]", "[sgd, adam, nadam]"))) is None
+    without = dataclasses.replace(record, config=space.config({**values, "filters_1": 16}))
+    assert misfit(without, make_space(TREE.replace("[8, 16]", "[8, 32]"))) == (
+        "filters_1 16 is not in [8, 32]; filters_2 16 is not in [8, 32]"
+    )
+
+
+def test_a_fork_of_no_study_is_refused(tmp_path: Path, new: Path) -> None:
+    with pytest.raises(StudyError, match="there is no study demo in "):
+        fork_study(tmp_path / "demo", new, make_space())
+    assert list(new.iterdir()) == []
+
+
+def test_a_fork_into_a_study_is_refused(old: Path, new: Path) -> None:
+    make_study(new)
+    with pytest.raises(StudyError, match=r"^there is a study next already; choose another name for --fork$"):
+        fork_study(old, new, make_space())

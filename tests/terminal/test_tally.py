@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from sweep.terminal.tally import Tally, duration
+from tests.study.fakes import make_record
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0.0 s"),
+        (4.25, "4.2 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (60.0, "1 min 00 s"),
+        (200.4, "3 min 20 s"),
+        (3599.4, "59 min 59 s"),
+        (3599.6, "1 h 00 min"),
+        (7500.0, "2 h 05 min"),
+        (360_000.0, "100 h 00 min"),
+    ],
+)
+def test_a_duration_is_said_in_two_units_at_most(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_trials_of_earlier_runs_count_as_ended() -> None:
+    before = [make_record(0, (0.5,)), make_record(1, state="failed"), make_record(2, state="interrupted")]
+    tally = Tally(total=6, workers=1, epochs=4, before=before)
+    assert (tally.ended, tally.count("complete"), tally.count("failed")) == (2, 1, 1)
+    tally(make_record(2, (0.75,), state="pruned"), 0)
+    assert (tally.ended, tally.count("pruned"), tally.count("interrupted")) == (3, 1, 0)
+    assert tally.best is not None
+    assert tally.best.number == 0
+
+
+def test_the_newest_record_of_a_trial_counts() -> None:
+    tally = Tally(total=2, workers=2, epochs=4)
+    assert tally.best is None
+    tally(make_record(0, state="running"), 1)
+    tally(make_record(0, (0.5, 0.625)), 1)
+    assert [record.state for record in tally.records] == ["complete"]
+    assert tally.on_worker(0) is None
+    on_worker = tally.on_worker(1)
+    assert on_worker is not None
+    assert on_worker.objective_value == 0.625
+
+
+def test_the_time_left_is_not_known_before_a_trial_has_ended_here() -> None:
+    tally = Tally(total=6, workers=1, epochs=4, before=[make_record(0, (0.5,))])
+    assert tally.seconds_left(10.0) is None
+    tally(make_record(1, (0.5,), state="running"), 0)
+    assert tally.seconds_left(10.0) is None
+
+
+def test_the_time_left_follows_from_the_trials_of_this_run() -> None:
+    tally = Tally(total=10, workers=1, epochs=4, before=[make_record(0, (0.5,))])
+    tally(make_record(1, (0.5,) * 4), 0)
+    assert tally.seconds_left(10.0) == 80.0  # eight more at ten seconds each
+    tally(make_record(2, (0.5, 0.5), state="running"), 0)
+    assert tally.seconds_left(15.0) == 75.0  # of which one is half done
+    tally(make_record(2, (0.5,) * 4), 0)
+    assert tally.seconds_left(20.0) == 70.0
+
+
+def test_workers_that_run_at_a_time_shorten_the_time_left() -> None:
+    tally = Tally(total=8, workers=2, epochs=4)
+    for number in (0, 1):
+        tally(make_record(number, (0.5,) * 4), number)
+    assert tally.seconds_left(10.0) == 30.0
+
+
+def test_the_time_left_is_nothing_at_the_end_and_never_less() -> None:
+    tally = Tally(total=1, workers=1, epochs=4)
+    tally(make_record(0, (0.5,) * 4), 0)
+    assert tally.seconds_left(10.0) == 0.0
+    tally = Tally(total=2, workers=2, epochs=4)
+    tally(make_record(0, (0.5,), state="pruned"), 0)
+    tally(make_record(1, (0.5,) * 4, state="running"), 1)  # four times as long as the one before
+    assert tally.seconds_left(10.0) == 0.0
+
+
+def test_trials_that_failed_before_their_first_epoch_still_give_a_time() -> None:
+    tally = Tally(total=4, workers=2, epochs=4)
+    tally(make_record(0, state="failed", reason="too_large"), 0)
+    tally(make_record(1, (0.5,), state="running"), 1)
+    assert tally.seconds_left(6.0) == 18.0

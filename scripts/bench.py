@@ -91,7 +91,6 @@ def _shortened(config: TrialConfig, limit: int, epochs: int) -> TrialConfig:
 def _on_workers(configs: list[TrialConfig], prepared: Prepared) -> float:
     """Seconds for all models, from the first fork to the last result; TensorFlow's import is over by then."""
     executor = ForkServerExecutor(default_slots(None))
-    executor.warm_up()
     with tempfile.TemporaryDirectory() as scratch:
         tasks = [Task(n, config, prepared, Path(scratch) / str(n)) for n, config in enumerate(configs)]
         _drain(executor, [replace(tasks[0], number=-1, config=_tiny(tasks[0].config))])  # waits for the import

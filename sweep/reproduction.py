@@ -15,7 +15,7 @@ from sweep.data.loading import load
 from sweep.data.stamp import DataStamp
 from sweep.errors import DataError, TrialFailure
 from sweep.execution.executor import Executor, Task
-from sweep.execution.forkserver import ForkServerExecutor
+from sweep.execution.forkserver import ForkServerExecutor, warm_up
 from sweep.execution.workers import default_slots
 from sweep.home import Home
 from sweep.session import prepare_images
@@ -54,7 +54,7 @@ def reproduce_command(root: Path, study: str, number: int | None, tolerance: flo
     record = find_record(home.study(study), number)
     _announce(record, console)
     executor = ForkServerExecutor(default_slots(1))
-    executor.warm_up()
+    warm_up()
     prepared = prepare_images(record.config.data, home.cache, console)
     stamp = load(prepared, record.config.data).stamp
     _check_data(record, stamp)

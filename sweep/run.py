@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +43,8 @@ def command(
     from sweep.overrides import overrides
     from sweep.space.reader import read_space
 
+    at_a_time = _workers(workers)
+
     changes = overrides(
         settings,
         data=("data.name", data),
@@ -50,6 +54,10 @@ def command(
     )
     read = read_space(space, changes)  # first of all, because a typo should not wait for TensorFlow
 
+    from sweep.execution.forkserver import warm_up
+
+    warm_up()  # TensorFlow is imported over there while this process imports the rest
+
     from sweep.session import Request, run_session
 
     request = Request(
@@ -57,13 +65,13 @@ def command(
         trials=trials or read.search.trials or (1 if read.is_recipe else 50),
         study=study or read.study,
         fork=fork,
-        workers=_workers(workers),
+        workers=at_a_time,
         threads=threads,
         home=home,
         tracking_uri=tracking_uri,
         quiet=quiet,
         as_json=as_json,
-        again=f"python -m sweep.run --space {space}",
+        again=_again(fork),
     )
     raise typer.Exit(run_session(request))
 
@@ -72,10 +80,17 @@ def _text(value: int | None) -> str | None:
     return None if value is None else str(value)
 
 
+def _again(fork: str | None) -> str:
+    """The command that goes on where this one stopped."""
+    words = sys.argv[2:] if sys.argv[1:2] == ["run"] else sys.argv[1:]
+    where = f"   (with --study {fork} in place of --fork {fork})" if fork else ""
+    return f"python -m sweep.run {shlex.join(words)}{where}"
+
+
 def _workers(text: str) -> int | None:
     if text == "auto":
         return None
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise bad_option("--workers", "auto or a number from 1", text)
     return int(text)
 

@@ -18,7 +18,8 @@ from sweep.command_line import INTERRUPTED
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
 from sweep.data.prepare import prepare
-from sweep.errors import NothingFinished
+from sweep.data.stamp import DataStamp
+from sweep.errors import NothingFinished, StudyError
 from sweep.execution.forkserver import ForkServerExecutor
 from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
 from sweep.execution.workers import default_slots
@@ -30,7 +31,7 @@ from sweep.space.writer import space_to_yaml
 from sweep.study.lock import StudyLock
 from sweep.study.opening import fork_study, open_study
 from sweep.study.records import TrialRecord
-from sweep.study.study import Study, ranked
+from sweep.study.study import Study, ranked, read_records
 from sweep.terminal.console import make_console, reading_bar
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
 from sweep.terminal.summary import next_command, print_summary, summary_mapping
@@ -84,16 +85,33 @@ def run_session(request: Request) -> int:
     source = home.study(request.study)
     space = replace(request.space, study=name)
     console = make_console(quiet=request.quiet, as_json=request.as_json)
+    if request.fork:
+        read_records(source)  # raises for a study that is not there, before anything is made
     folder.mkdir(parents=True, exist_ok=True)
     with StudyLock(folder), _stop_requests() as stop:
         executor = ForkServerExecutor(default_slots(request.workers))
-        executor.warm_up()
         if request.fork:
             _fork(source, folder, space, console)
         study = open_study(folder, space, request.threads)
         (folder / "space.yaml").write_text(space_to_yaml(space), encoding="utf-8")
         setting = prepare_setting(space, home, console)
+        _check_same_images(study, setting.stamp)
         return _Run(request, home, study, executor, setting, console, stop).run()
+
+
+def _check_same_images(study: Study, stamp: DataStamp) -> None:
+    """Trials are comparable only if they were trained and judged on the same images.
+
+    Raises:
+        StudyError: the images have changed since an earlier trial.
+    """
+    for record in study.records():
+        if record.data != stamp:
+            raise StudyError(
+                f"the images have changed since trial {record.number} of the study {study.name} "
+                f"({record.data.train:,} training images then, {stamp.train:,} now; another digest). "
+                "Restore them, or start another study with --study NAME"
+            )
 
 
 def _fork(source: Path, folder: Path, space: Space, console: Console) -> None:
@@ -240,7 +258,7 @@ class _Run:
 
     def _next(self, records: list[TrialRecord]) -> str:
         if self._stop():
-            return f"{self._request.again} …  (the same command again goes on)"
+            return self._request.again
         home = None if self._request.home == Path() else self._request.home
         return next_command(self._study.name, home, bool(ranked(records)))
 

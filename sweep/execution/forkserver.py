@@ -19,6 +19,8 @@ from sweep.execution.executor import Outcome, Task, TrainTask
 from sweep.training.environment import set_flags
 from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 
+PRELOAD = "sweep.execution.preload"
+"""What the fork server imports."""
 _PATIENCE = 2.0
 """Seconds that a child has to end after SIGTERM before it is killed."""
 
@@ -29,6 +31,13 @@ class _Running:
     process: ForkServerProcess
     connection: Connection
     on_epoch: OnEpoch
+
+
+def warm_up() -> None:
+    """Start the fork server, which begins to import TensorFlow while this process does other things."""
+    set_flags()
+    multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD])
+    forkserver.ensure_running()
 
 
 class ForkServerExecutor:
@@ -44,7 +53,7 @@ class ForkServerExecutor:
         self,
         slots: Sequence[str | None],
         train: TrainTask = child.train_task,
-        preload: Sequence[str] = ("sweep.execution.preload",),
+        preload: Sequence[str] = (PRELOAD,),
     ) -> None:
         set_flags()
         self._context = multiprocessing.get_context("forkserver")
@@ -57,10 +66,6 @@ class ForkServerExecutor:
     def workers(self) -> int:
         """How many tasks run at a time."""
         return len(self._slots)
-
-    def warm_up(self) -> None:
-        """Start the fork server, which begins to import TensorFlow while this process does other things."""
-        forkserver.ensure_running()
 
     def submit(self, task: Task, on_epoch: OnEpoch) -> int:
         """Fork a child for the task, on the first free worker."""

@@ -13,7 +13,7 @@ from sweep.data.cache import Prepared
 from sweep.data.stamp import DataStamp
 from sweep.errors import SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
-from sweep.study.records import TrialRecord
+from sweep.study.records import TrialRecord, trial_folder, write_record
 from sweep.study.study import Assignment, Study
 from sweep.training.result import EpochMetrics, TrialResult, best_epoch
 
@@ -239,7 +239,8 @@ def _now() -> str:
 
 def keep_best_models(study_folder: Path, ranking: Sequence[TrialRecord], keep: int) -> None:
     """Remove the model files of all but the best trials: they can be had again with `reproduce`."""
-    best = {record.number for record in ranking[:keep]}
-    for record in ranking:
-        if record.model_file and record.number not in best:
-            (study_folder / "trials" / f"{record.number:04d}" / record.model_file).unlink(missing_ok=True)
+    for record in ranking[keep:]:
+        folder = trial_folder(study_folder, record.number)
+        if record.model_file and (folder / record.model_file).is_file():
+            (folder / record.model_file).unlink()
+            write_record(folder, dataclasses.replace(record, model_file=None))

@@ -41,7 +41,7 @@ class TrialRecord:
         epochs: the finished epochs.
         environment: versions, platform, flags and git commit, as flat text.
         started, finished: ISO 8601 with offset.
-        origin: `study/number` of the trial that this one was taken from by a fork.
+        origin: where its point comes from, if not from the sampler: a recipe's file, or `study/number` after a fork.
     """
 
     study: str

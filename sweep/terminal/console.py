@@ -15,13 +15,9 @@ def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
 
     Markup is off, because `[true, false]` in a message is text.
     """
-    return Console(
-        file=sys.stderr if as_json else sys.stdout,
-        quiet=quiet or as_json,
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    stream = sys.stderr if as_json else sys.stdout
+    wrap = stream.isatty()  # in a log or a pipe a line is a line, however long
+    return Console(file=stream, quiet=quiet or as_json, markup=False, highlight=False, soft_wrap=not wrap)
 
 
 @contextmanager

@@ -169,7 +169,9 @@ def make_database(file: Path) -> None:
     """
     scratch = file.with_name(f"{file.name}.new")
     scratch.unlink(missing_ok=True)
-    store = SqlAlchemyStore(f"sqlite:///{scratch}", (file.parent / "artifacts").absolute().as_uri())
+    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
+        f"sqlite:///{scratch}", (file.parent / "artifacts").absolute().as_uri()
+    )
     store.engine.dispose()
     scratch.replace(file)
 

@@ -13,7 +13,7 @@ from sweep.execution.executor import Executor, Task
 from sweep.execution.inline import InlineExecutor
 from sweep.execution.supervisor import Setting, Supervisor, Usage, keep_best_models
 from sweep.space.space import Space
-from sweep.study.records import TrialRecord
+from sweep.study.records import TrialRecord, read_record, write_record
 from sweep.study.study import Study, ranked, read_records
 from sweep.tracking.tracker import MemoryTracker
 from sweep.training.result import OnEpoch, TrialResult
@@ -266,10 +266,12 @@ def test_models_beyond_the_best_are_removed_and_only_those(tmp_path: Path) -> No
     for record in records:
         folder = tmp_path / "trials" / f"{record.number:04d}"
         folder.mkdir(parents=True)
-        for name in ("model.keras", "log.txt", "trial.json"):
+        write_record(folder, record)
+        for name in ("model.keras", "log.txt"):
             (folder / name).touch()
     keep_best_models(tmp_path, ranked(records), keep=2)
     keep_best_models(tmp_path, ranked(records), keep=2)  # what is gone is gone
+    assert [read_record(tmp_path / "trials" / name).model_file for name in ("0001", "0002")] == ["model.keras", None]
     left = sorted(str(path.relative_to(tmp_path / "trials")) for path in tmp_path.glob("trials/*/model.keras"))
     assert left == ["0001/model.keras", "0003/model.keras"]
     assert len(list(tmp_path.glob("trials/*/log.txt"))) == 4

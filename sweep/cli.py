@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sweep import check, reproduce, run
+from sweep import check, diff, reproduce, run, show, status
 from sweep.command_line import run_app
 
 
@@ -16,7 +16,7 @@ def app() -> typer.Typer:
         no_args_is_help=True,
         help="Hyperparameter sweeps for Keras image classifiers.",
     )
-    for module in (run, check, reproduce):
+    for module in (run, status, show, diff, reproduce, check):
         commands.command(module.__name__.rpartition(".")[2])(module.command)
     return commands
 

@@ -13,6 +13,7 @@ from sweep.data.cache import Prepared
 from sweep.data.stamp import DataStamp
 from sweep.errors import SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
+from sweep.study.pruning import is_audited, may_prune
 from sweep.study.records import TrialRecord, trial_folder, write_record
 from sweep.study.study import Assignment, Study
 from sweep.training.result import EpochMetrics, TrialResult, best_epoch
@@ -155,16 +156,17 @@ class Supervisor:
         record = dataclasses.replace(
             before, epochs=epochs, best_epoch=best.epoch, objective_value=best.value(before.config.objective)
         )
-        prune = self._study.report(number, metrics) and metrics.epoch < record.config.training.epochs
+        search = self._study.space.search
+        prune = self._study.report(number, metrics) and may_prune(search.pruner, epochs, record.config.training.epochs)
+        if prune and is_audited(search.pruner, search.seed, number):
+            record = dataclasses.replace(record, audited_at=record.audited_at or metrics.epoch)
+            prune = False
         if prune:
-            record = dataclasses.replace(record, reason=self._prune_reason(metrics.epoch))
+            record = dataclasses.replace(record, reason=f"pruned at epoch {metrics.epoch} ({search.pruner.name})")
         self._running[number] = record
         self._study.save(record)
         self._tell(record)
         return prune
-
-    def _prune_reason(self, epoch: int) -> str:
-        return f"pruned at epoch {epoch} ({self._study.space.search.pruner.name})"
 
     def _finish(self, outcome: Outcome) -> None:
         record = self._running.pop(outcome.number)

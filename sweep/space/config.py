@@ -193,6 +193,8 @@ class PrunerConfig:
         percentile: share in % of the finished trials that a trial must reach (percentile); 25 keeps the best quarter.
         patience: epochs without improvement (patient).
         reduction_factor: of hyperband and asha.
+        audit: share of the trials that would be pruned which run on, to find out what pruning costs.
+        grace_after_drop: no pruning within so many epochs after the learning rate was reduced.
     """
 
     name: Annotated[Literal["median", "percentile", "hyperband", "asha", "patient", "none"], NOT_SEARCHED] = "median"
@@ -201,6 +203,8 @@ class PrunerConfig:
     percentile: Annotated[Annotated[float, Gt(0), Lt(100)], NOT_SEARCHED] = 50.0
     patience: Annotated[Annotated[int, Ge(1)], NOT_SEARCHED] = 5
     reduction_factor: Annotated[Annotated[int, Ge(2)], NOT_SEARCHED] = 3
+    audit: Annotated[Annotated[float, Ge(0), Le(1)], NOT_SEARCHED] = 0.0
+    grace_after_drop: Annotated[Annotated[int, Ge(0)], NOT_SEARCHED] = 0
 
 
 @dataclass(frozen=True, config=_STRICT)

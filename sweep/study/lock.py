@@ -52,3 +52,28 @@ class StudyLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def holder(folder: Path) -> str | None:
+    """The process that runs a study, as it wrote itself into the lock file; None where there is none.
+
+    The lock itself is not touched: a look at it must not be in the way of a supervisor that starts.
+    """
+    try:
+        told = (folder / LOCK_FILE).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    words = told.split()
+    if len(words) == 4 and words[1].isdecimal() and words[3] == socket.gethostname() and not _alive(int(words[1])):
+        return None  # it was killed, so it could not take its name away
+    return told or None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -41,6 +41,8 @@ class TrialRecord:
         epochs: the finished epochs.
         environment: versions, platform, flags and git commit, as flat text.
         started, finished: ISO 8601 with offset.
+        audited_at: epoch at which the pruner would have ended the trial, had it not been chosen to run on
+            (`search.pruner.audit`).
         origin: where its point comes from, if not from the sampler: a recipe's file, or `study/number` after a fork.
     """
 
@@ -63,6 +65,7 @@ class TrialRecord:
     timings: Mapping[str, float] = field(default_factory=dict)
     model_file: str | None = None
     origin: str | None = None
+    audited_at: int | None = None
     format: Literal[1] = FORMAT
 
 

@@ -22,7 +22,13 @@ def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
 
 @contextmanager
 def reading_bar(console: Console, label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar that appears with the first call of `advance(done, total)` and is gone at the end."""
+    """A progress bar that appears with the first call of `advance(done, total)` and is gone at the end.
+
+    Where the console is no terminal there is none: it would leave empty lines in a log.
+    """
+    if not console.is_terminal:
+        yield lambda done, total: None  # noqa: ARG005 - the signature of a progress function
+        return
     progress = Progress(console=console, transient=True)
     task = progress.add_task(label, total=None)
 

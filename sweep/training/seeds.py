@@ -15,6 +15,7 @@ class Purpose(IntEnum):
     GENERATORS = 3
     TRIAL = 4
     SAMPLER = 5
+    AUDIT = 6
 
 
 def derive(*entropy: int) -> int:

@@ -22,6 +22,10 @@ from sweep.training.result import OnEpoch, StopReason, TrialResult, best_epoch
 from sweep.training.seeds import Purpose, derive
 
 MODEL_FILE = "model.keras"
+PREDICTIONS_FILE = "validation.npz"
+"""What the best epoch's model says of the validation images: `outputs` float32 (n, classes) as the model gives them,
+`labels` int64 (n,), `positions` int64 (n,) in the cached training part."""
+SUMMARY_FILE = "summary.txt"
 VALIDATION_BATCH = 256
 """Images a batch in validation: no gradients are kept, so more than in training fits; beyond it nothing gets faster."""
 
@@ -33,8 +37,8 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         config: all that decides the result.
         dataset: training and validation images.
         on_epoch: told every finished epoch; True stops training.
-        folder: where the best epoch's model is written as `model.keras`, in a form without augmentation; None writes
-            nothing. A trial stopped by `on_epoch` writes none either.
+        folder: where the best epoch's model is written as `model.keras`, in a form without augmentation, with its
+            summary and its predictions; None writes nothing. A trial stopped by `on_epoch` writes none either.
 
     Raises:
         TrialFailure: infeasible or too_large before the first epoch; nan when a loss stops being a finite number.
@@ -67,9 +71,10 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     epochs = tuple(reporter.epochs)
     stop_reason = _stop_reason(reporter, config)
     final = weights_digest(model)
-    if folder is not None and stop_reason != "stopped":
+    kept = folder is not None and stop_reason != "stopped"
+    if folder is not None and kept:
         model.set_weights(reporter.best_weights)
-        save_model(deployable(model, config, facts), folder / MODEL_FILE)
+        save_best(deployable(model, config, facts), dataset, folder)
     return TrialResult(
         epochs=epochs,
         stop_reason=stop_reason,
@@ -79,7 +84,7 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         build_seconds=built - started,
         fit_seconds=fitted - built,
         images_per_second=len(dataset.train) * len(epochs) / (fitted - built),
-        model_file=MODEL_FILE if folder is not None and stop_reason != "stopped" else None,
+        model_file=MODEL_FILE if kept else None,
     )
 
 
@@ -96,6 +101,16 @@ def _stop_reason(reporter: Reporter, config: TrialConfig) -> StopReason:
     if reporter.stopped:
         return "stopped"
     return "epochs" if len(reporter.epochs) == config.training.epochs else "early_stopping"
+
+
+def save_best(model: keras.Model, dataset: Dataset, folder: Path) -> None:
+    """Write the model, its summary and its predictions for the validation images."""
+    save_model(model, folder / MODEL_FILE)
+    with (folder / SUMMARY_FILE).open("w", encoding="utf-8") as stream:
+        model.summary(print_fn=lambda line, **_: stream.write(line + "\n"))
+    held_out = dataset.validation
+    outputs = model.predict(held_out.all_images(), batch_size=VALIDATION_BATCH, verbose=0)
+    np.savez(folder / PREDICTIONS_FILE, outputs=outputs, labels=held_out.labels, positions=held_out.index)
 
 
 def save_model(model: keras.Model, path: Path) -> None:

@@ -277,3 +277,14 @@ def test_models_beyond_the_best_are_removed_and_only_those(tmp_path: Path) -> No
     assert len(list(tmp_path.glob("trials/*/log.txt"))) == 4
     keep_best_models(tmp_path, ranked(records), keep=0)
     assert list(tmp_path.glob("trials/*/model.keras")) == []
+
+
+def test_an_audited_trial_runs_on_and_says_where_it_would_have_been_pruned(tmp_path: Path) -> None:
+    search = "sampler: random, pruner: {name: median, startup_trials: 1, warmup_epochs: 1, audit: 1.0}"
+    study = make_study(tmp_path / "demo", make_space(search=search, more=STARTS))
+    supervise(study, InlineExecutor(FakeTrain())).run(3)
+
+    best, behind, far_behind = read_records(tmp_path / "demo")
+    assert (best.state, best.audited_at) == ("complete", None)
+    assert (behind.state, behind.audited_at, len(behind.epochs)) == ("complete", 1, 4)
+    assert (far_behind.state, far_behind.audited_at) == ("complete", 1)

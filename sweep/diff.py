@@ -1,0 +1,27 @@
+"""`sweep diff`: two trials side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.command_line import HomeOption, JsonOption, run_command
+
+
+def command(
+    first: Annotated[int, typer.Argument(min=0, metavar="A", help="Number of a trial.")],
+    second: Annotated[int, typer.Argument(min=0, metavar="B", help="Number of another.")],
+    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
+    home: HomeOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Show what two trials have otherwise: results, configuration, environment."""
+    from sweep.inspecting import diff_command
+
+    diff_command(home, study, first, second, as_json)
+
+
+if __name__ == "__main__":
+    run_command(command, "diff")

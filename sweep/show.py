@@ -1,0 +1,26 @@
+"""`sweep show`: everything of one trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.command_line import HomeOption, JsonOption, run_command
+
+
+def command(
+    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
+    trial: Annotated[int | None, typer.Argument(min=0, help="Number of the trial; the best one by default.")] = None,
+    home: HomeOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Show a trial: result, sampled values, learning curve, configuration, data, environment."""
+    from sweep.inspecting import show_command
+
+    show_command(home, study, trial, as_json)
+
+
+if __name__ == "__main__":
+    run_command(command, "show")

@@ -1,0 +1,26 @@
+"""`sweep status`: how a study stands, from another shell while it runs or afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.command_line import HomeOption, JsonOption, run_command
+
+
+def command(
+    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew every two seconds until Ctrl-C.")] = False,
+    home: HomeOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Say how many trials are done, what runs now, and which is best."""
+    from sweep.inspecting import status_command
+
+    status_command(home, study, watch, as_json)
+
+
+if __name__ == "__main__":
+    run_command(command, "status")

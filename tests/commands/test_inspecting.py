@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import NothingFinished, StudyError
+from sweep.inspecting import diff_command, show_command, status_command
+from sweep.study.lock import StudyLock, holder
+from sweep.study.records import write_record
+from tests.study.fakes import make_record, make_study
+
+
+def study_of_three(home: Path) -> Path:
+    folder = home / "studies" / "demo"
+    make_study(folder)
+    for number, accuracies in enumerate([(0.5, 0.75), (0.25, 0.875)]):
+        write_record(folder / "trials" / f"{number:04d}", make_record(number, accuracies))
+    write_record(folder / "trials" / "0002", make_record(2, (0.125,), state="running"))
+    return folder
+
+
+def test_status_as_json_tells_counts_what_runs_and_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study_of_three(tmp_path)
+
+    status_command(tmp_path, "demo", watch=False, as_json=True)
+
+    assert json.loads(capsys.readouterr().out) == {
+        "study": "demo",
+        "run_by": None,
+        "trials": {"complete": 2, "running": 1},
+        "running": [{"trial": 2, "epochs": 1, "of": 4}],
+        "best": {"trial": 1, "val_accuracy": 0.875, "epoch": 2},
+    }
+
+
+def test_show_takes_the_best_trial_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study_of_three(tmp_path)
+    show_command(tmp_path, "demo", None, as_json=True)
+    assert json.loads(capsys.readouterr().out)["number"] == 1
+
+
+def test_show_without_a_finished_trial_says_so_with_exit_code_three(tmp_path: Path) -> None:
+    make_study(tmp_path / "studies" / "demo")
+    with pytest.raises(NothingFinished) as caught:
+        show_command(tmp_path, "demo", None, as_json=False)
+    assert caught.value.exit_code == 3
+
+
+def test_diff_as_json_has_what_differs_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study_of_three(tmp_path)
+
+    diff_command(tmp_path, "demo", 0, 1, as_json=True)
+
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "trials": [0, 1],
+        "result": {"val_accuracy": [0.75, 0.875]},
+        "configuration": {},
+        "environment": {},
+    }
+
+
+def test_an_unknown_study_and_an_unknown_trial_are_told(tmp_path: Path) -> None:
+    study_of_three(tmp_path)
+    with pytest.raises(StudyError, match="there is no study other"):
+        status_command(tmp_path, "other", watch=False, as_json=False)
+    with pytest.raises(StudyError, match="has no trial 9"):
+        diff_command(tmp_path, "demo", 0, 9, as_json=False)
+
+
+def test_the_holder_of_a_lock_is_named_while_it_lives(tmp_path: Path) -> None:
+    assert holder(tmp_path) is None
+    with StudyLock(tmp_path):
+        assert str(holder(tmp_path)).startswith("process ")
+    assert holder(tmp_path) is None
+
+
+def test_a_holder_that_was_killed_is_none(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / "supervisor.lock").write_text(f"process {gone.pid} on {socket.gethostname()}\n")
+    assert holder(tmp_path) is None
+    (tmp_path / "supervisor.lock").write_text(f"process {gone.pid} on another-machine\n")
+    assert holder(tmp_path) == f"process {gone.pid} on another-machine"

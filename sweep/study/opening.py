@@ -40,6 +40,10 @@ def open_study(folder: Path, space: Space, threads: int) -> Study:
     exists = (folder / DATABASE).exists()
     storage = open_storage(folder)
     with storage_errors(folder / DATABASE):
+        if exists and _never_begun(folder.name, storage):
+            # Nothing was tried, say because the images could not be had: the next space may be another one.
+            optuna.delete_study(study_name=folder.name, storage=storage)
+            exists = False
         if exists:
             handle = optuna.load_study(study_name=folder.name, storage=storage)
             _check_same_space(folder, handle, space)
@@ -47,6 +51,12 @@ def open_study(folder: Path, space: Space, threads: int) -> Study:
             handle = _create(folder.name, storage, space)
             _complete(handle, space)
     return Study(folder, space, handle, threads)
+
+
+def _never_begun(name: str, storage: optuna.storages.RDBStorage) -> bool:
+    handle = optuna.load_study(study_name=name, storage=storage)
+    states = {trial.state for trial in handle.get_trials(deepcopy=False)}
+    return _FORMAT in handle.user_attrs and states <= {TrialState.WAITING}
 
 
 def _create(name: str, storage: optuna.storages.RDBStorage, space: Space) -> optuna.Study:

@@ -95,7 +95,7 @@ def test_a_recipe_is_a_start_with_its_file_as_origin(tmp_path: Path) -> None:
 
 
 def test_another_space_is_refused_with_what_differs(tmp_path: Path) -> None:
-    make_study(tmp_path / "demo")
+    run_trials(make_study(tmp_path / "demo"), 1)
     changed = make_space(LINE.replace("high: 1.0", "high: 0.5"), search="sampler: tpe, pruner: {name: none}")
     with pytest.raises(StudyError) as caught:
         open_study(tmp_path / "demo", changed, threads=1)
@@ -187,3 +187,13 @@ def test_a_recipe_is_repeated_as_often_as_asked(tmp_path: Path) -> None:
     trials = run_trials(make_study(tmp_path / "demo", space), 2)
     assert [trial.values for trial in trials] == [{}, {}]
     assert trials[0].config.seed != trials[1].config.seed
+
+
+def test_a_study_in_which_nothing_was_tried_takes_another_space(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    make_study(folder, make_space(more="start_from: [{learning_rate: 0.5}]"))
+
+    study = open_study(folder, make_space(search="sampler: random, seed: 3"), threads=1)
+
+    assert (study.begun(), study.space.search.seed) == (0, 3)
+    assert take(study).number == 0

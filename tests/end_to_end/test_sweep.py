@@ -59,11 +59,14 @@ def test_mlflow_shows_a_parent_and_a_child_per_trial(home: Path, finished: dict[
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name("small")
     assert experiment is not None
-    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    runs = {run.data.tags.get("sweep.trial"): run for run in client.search_runs([experiment.experiment_id])}
 
-    assert sorted(runs) == ["small", *(f"trial {number:04d}" for number in range(8))]
+    parent = runs.pop(None)
+    assert parent.info.run_name == "small"
+    assert sorted(runs) == ["0", "1", "2", "3", "4", "5", "6", "7"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
     for record in records(home):
-        run = runs[f"trial {record['number']:04d}"]
+        run = runs[str(record["number"])]
         status = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}[record["state"]]
         assert run.info.status == status
         assert run.data.params.keys() == record["values"].keys()
@@ -71,8 +74,7 @@ def test_mlflow_shows_a_parent_and_a_child_per_trial(home: Path, finished: dict[
         assert [(point.step, point.value) for point in history] == [
             (epoch["epoch"], epoch["val_accuracy"]) for epoch in record["epochs"]
         ]
-    best = f"trial {finished['best'][0]['trial']:04d}"
-    assert runs[best].data.metrics["objective"] == finished["best"][0]["val_accuracy"]
+    assert runs[str(finished["best"][0]["trial"])].data.metrics["objective"] == finished["best"][0]["val_accuracy"]
 
 
 @pytest.mark.parametrize("state", ["complete", "pruned"])

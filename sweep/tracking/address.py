@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -30,6 +31,16 @@ class Address:
     artifacts: str | None
     file: Path | None = None
 
+    @property
+    def is_database_server(self) -> bool:
+        """A database that is no file."""
+        return self.file is None and _scheme(self.uri) in DATABASES
+
+    @property
+    def shown(self) -> str:
+        """The URI for people and logs."""
+        return hide_passwords(self.uri)
+
 
 def resolve_address(uri: str | None, environment: Mapping[str, str], home: Path) -> Address:
     """Choose the tracking store: `uri`, else MLFLOW_TRACKING_URI, else `<home>/mlflow/mlflow.db`.
@@ -47,6 +58,11 @@ def resolve_address(uri: str | None, environment: Mapping[str, str], home: Path)
     if scheme == "sqlite":
         return _sqlite(chosen, artifacts)
     return Address(uri=chosen, artifacts=artifacts)
+
+
+def hide_passwords(text: str) -> str:
+    """The text with the passwords of the addresses in it starred out."""
+    return re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
 
 
 def _scheme(uri: str) -> str:

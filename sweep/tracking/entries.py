@@ -1,4 +1,4 @@
-"""What a run of the tracking store shall hold, worked out from records alone. Pure values, no mlflow.
+"""What the run of a trial shall hold, worked out from its record alone. Pure values, no mlflow.
 
 Every number and time here is a function of the records, so that writing twice, or rebuilding from the records,
 arrives at the same run.
@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from sweep.data.stamp import DataStamp
-from sweep.space.config import Value, direction_of
+from sweep.space.config import Objective, Value
 from sweep.study.records import TrialRecord, TrialState
-from sweep.tracking.tracker import CloseState, StudyInfo
 
 # Limits of MLflow 3, from its mlflow/utils/validation.py.
 MAX_KEY = 250
@@ -36,7 +35,6 @@ STATUS: dict[TrialState, RunStatus] = {
     "pruned": "KILLED",
     "failed": "FAILED",
 }
-CLOSED: dict[CloseState, RunStatus] = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 
 EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 _RANKED: tuple[TrialState, ...] = ("complete", "pruned")
@@ -66,32 +64,39 @@ class DatasetEntry:
 
 @dataclass(frozen=True)
 class Files:
-    """Artifacts of a run: `write` puts them into an empty folder; equal digests mean equal files."""
+    """Some artifacts of a run, which come and change together.
 
+    Attributes:
+        name: of the group, among those of the run.
+        digest: equal digests mean equal files.
+        write: puts them into an empty folder.
+    """
+
+    name: str
     digest: str
     write: Callable[[Path], None]
 
 
 @dataclass(frozen=True)
 class RunEntry:
-    """Everything that one run shall hold; `ended` in milliseconds since 1970, None while running."""
+    """Everything that one run shall hold.
 
+    Attributes:
+        ended: milliseconds since 1970, None while running.
+        tags: all of those below `sweep.`; one that the run has and that is not here is removed.
+        proof: the group of files whose digest covers the points as well: where the run has those files, which are
+            written last, its metrics need not be asked for. "" where there is none.
+    """
+
+    name: str
     tags: Mapping[str, str]
     points: tuple[Point, ...]
     status: RunStatus
     ended: int | None
     params: Mapping[str, str] = field(default_factory=dict)
     dataset: DatasetEntry | None = None
-    files: Files | None = None
-
-
-class Outcome(NamedTuple):
-    """What the parent run has to know of a trial."""
-
-    number: int
-    state: str
-    objective: float | None
-    ended: int | None
+    files: tuple[Files, ...] = ()
+    proof: str = ""
 
 
 def milliseconds(moment: str, seconds: float = 0.0) -> int:
@@ -108,7 +113,25 @@ def ended_at(record: TrialRecord) -> int | None:
     return milliseconds(record.started, sum(metrics.seconds for metrics in record.epochs))
 
 
-def trial_entry(record: TrialRecord, parent: str, files: Files | None) -> RunEntry:
+def trial_name(record: TrialRecord) -> str:
+    """Sorts by number and tells how it went: `0007 0.913`, `0012 pruned@8`, `0003 failed nan`, `0005 running`."""
+    return f"{record.number:04d} {_outcome_words(record)}"
+
+
+def _outcome_words(record: TrialRecord) -> str:
+    if record.state == "complete" and record.objective_value is not None:
+        return objective_text(record.objective_value, record.config.objective)
+    if record.state == "pruned":
+        return f"pruned@{len(record.epochs)}"
+    return shorten(f"{record.state} {record.reason}".strip(), 60) if record.state == "failed" else record.state
+
+
+def objective_text(value: float, objective: Objective) -> str:
+    """Three decimals of an accuracy, four digits of a loss, which has no scale."""
+    return f"{value:.3f}" if objective == "val_accuracy" else f"{value:.4g}"
+
+
+def trial_entry(record: TrialRecord, parent: str, files: tuple[Files, ...] = ()) -> RunEntry:
     """The run of a trial.
 
     Args:
@@ -117,13 +140,15 @@ def trial_entry(record: TrialRecord, parent: str, files: Files | None) -> RunEnt
         files: artifacts, used once the trial has ended for good.
     """
     return RunEntry(
+        name=trial_name(record),
         params=trial_params(record),
         tags={**trial_identity(record, parent), **_trial_tags(record)},
         points=trial_points(record),
         status=STATUS[record.state],
         ended=ended_at(record),
         dataset=dataset_entry(record),
-        files=files if record.state in _ENDED else None,
+        files=files if record.state in _ENDED else (),
+        proof="record",
     )
 
 
@@ -138,20 +163,19 @@ def trial_identity(record: TrialRecord, parent: str) -> dict[str, str]:
 
 
 def _trial_tags(record: TrialRecord) -> dict[str, str]:
-    return {
-        "sweep.state": record.state,
-        "sweep.reason": shorten(record.reason, MAX_TAG),
-        "sweep.seed": str(record.config.seed),
-    }
+    tags = {"sweep.state": record.state, "sweep.seed": str(record.config.seed)}
+    if record.reason:
+        tags["sweep.reason"] = shorten(record.reason, MAX_TAG)
+    return tags
 
 
 def trial_params(record: TrialRecord) -> dict[str, str]:
     """Every sampled value under its plain name."""
-    return {_key(name): shorten(_text(value), MAX_PARAM) for name, value in record.values.items()}
+    return {clean_key(name): shorten(_text(value), MAX_PARAM) for name, value in record.values.items()}
 
 
-def _key(name: str) -> str:
-    # MLflow takes letters, digits and these signs only, and refuses the whole batch otherwise.
+def clean_key(name: str) -> str:
+    """The name with signs that MLflow takes; it would refuse the whole batch for another one."""
     return re.sub(r"[^\w./: -]", "_", name)[:MAX_KEY]
 
 
@@ -218,76 +242,6 @@ def _schema(stamp: DataStamp) -> str:
     return json.dumps({"mlflow_tensorspec": {"features": json.dumps(features), "targets": json.dumps(targets)}})
 
 
-def trial_outcome(record: TrialRecord) -> Outcome:
-    """What the parent run has to know of the trial."""
-    objective = record.objective_value if record.state in _RANKED else None
-    return Outcome(record.number, record.state, objective, ended_at(record))
-
-
-def study_identity(info: StudyInfo) -> dict[str, str]:
-    """The tags by which a study's run is found again."""
-    return {"sweep.kind": "study", "sweep.study": info.name}
-
-
-def study_entry(info: StudyInfo, outcomes: Iterable[Outcome], status: RunStatus, ended: int | None) -> RunEntry:
-    """The study's own run."""
-    known = sorted(outcomes)
-    return RunEntry(
-        tags={**study_identity(info), **_study_tags(info, known)},
-        points=_best_so_far(info, known),
-        status=status,
-        ended=ended,
-        files=Files(text_digest(info.space), lambda folder: _write_text(folder / "space.yaml", info.space)),
-    )
-
-
-def _study_tags(info: StudyInfo, outcomes: list[Outcome]) -> dict[str, str]:
-    states = [outcome.state for outcome in outcomes]
-    ranked = _ranked(info, outcomes)
-    return {
-        "sweep.objective": info.objective,
-        "sweep.folder": shorten(str(info.folder), MAX_TAG),
-        "sweep.trials": str(len(states)),
-        **{f"sweep.trials.{state}": str(states.count(state)) for state in STATUS},
-        "sweep.best_trial": str(ranked[0].number) if ranked else "",
-    }
-
-
-def _ranked(info: StudyInfo, outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Best first, the lower number first of equals."""
-    sign = -1.0 if direction_of(info.objective) == "maximize" else 1.0
-    usable = (o for o in outcomes if o.objective is not None and math.isfinite(o.objective))
-    return sorted(usable, key=lambda o: (sign * (o.objective or 0.0), o.number))
-
-
-def _best_so_far(info: StudyInfo, outcomes: list[Outcome]) -> tuple[Point, ...]:
-    """`best_objective` after the first, second, … trial that ended with an objective.
-
-    A point for each of them, not for improvements only: MLflow shows the value of the highest step as the newest.
-    """
-    ended = sorted(_ranked(info, outcomes), key=lambda o: (o.ended or 0, o.number))
-    choose = max if direction_of(info.objective) == "maximize" else min
-    best = accumulate((o.objective or 0.0 for o in ended), choose)
-    return tuple(
-        Point("best_objective", value, outcome.ended or 0, step)
-        for step, (outcome, value) in enumerate(zip(ended, best, strict=True), start=1)
-    )
-
-
-def records_status(records: Iterable[TrialRecord]) -> RunStatus:
-    """How a study stands, told from its records alone."""
-    states = {record.state for record in records}
-    if "running" in states:
-        return "RUNNING"
-    if "interrupted" in states:
-        return "KILLED"
-    return "FAILED" if states == {"failed"} else "FINISHED"
-
-
 def text_digest(text: str) -> str:
     """sha256, enough of it to tell two versions of a file apart."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

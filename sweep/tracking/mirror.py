@@ -10,7 +10,9 @@ from functools import partial
 from typing import Protocol
 
 from sweep.study.records import TrialRecord
-from sweep.tracking.entries import CLOSED, RunStatus
+from sweep.tracking.address import hide_passwords
+from sweep.tracking.entries import RunStatus
+from sweep.tracking.study_entry import CLOSED
 from sweep.tracking.tracker import CloseState
 
 _log = logging.getLogger("sweep.tracking")
@@ -27,6 +29,9 @@ class Store(Protocol):
 
     def sync_study(self, status: RunStatus, ended: int | None) -> object:
         """Bring the study's own run up to the trials."""
+
+    def sync_models(self) -> object:
+        """Log the best models."""
 
 
 class MlflowTracker:
@@ -140,12 +145,14 @@ class MlflowTracker:
                 "The tracking store does not take the trials at the moment; the sweep goes on, and they are sent "
                 "again later. The study's own records are complete. Cause: %s: %s",
                 type(error).__name__,
-                error,
+                hide_passwords(str(error)),
             )
 
 
 def _sync_study(store: Store, closing: CloseState | None) -> None:
     if closing is None:
         store.sync_study("RUNNING", None)
-    else:
-        store.sync_study(CLOSED[closing], round(time.time() * 1000))
+        return
+    store.sync_study(CLOSED[closing], round(time.time() * 1000))
+    if closing != "interrupted":  # that one goes on, perhaps to better models, and is in a hurry
+        store.sync_models()

@@ -12,8 +12,10 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 
 from sweep.tracking.entries import DatasetEntry, Files, Point, RunEntry, RunStatus
 
-FILES_TAG = "sweep.files"
-"""Digest of the artifacts that the run holds; written after them."""
+FILES_PREFIX = "sweep.files."
+"""With the name of a group of artifacts: the tag with the digest of those that the run holds; written after them."""
+MODEL_TAG = "sweep.model"
+"""Digest of the model that was logged for the run; written after it."""
 
 _log = logging.getLogger("sweep.tracking")
 
@@ -27,6 +29,7 @@ class MlflowRun:
     def __init__(self, client: MlflowClient, run: Run) -> None:
         self._client = client
         self.id: str = run.info.run_id
+        self.name: str | None = run.info.run_name
         self.tags: dict[str, str] = dict(run.data.tags)
         self.metrics: dict[str, float] = dict(run.data.metrics)
         self.status: str = run.info.status
@@ -46,21 +49,52 @@ class MlflowRun:
             self._write_values(entry),
             self._write_dataset(entry.dataset),
             self._write_status(entry.status, entry.ended),
-            self._write_files(entry.files),
+            self._write_name(entry.name),
+            *(self._write_files(files) for files in entry.files),
         ]
         return any(wrote)
 
+    def add(self, points: Sequence[Point], files: Sequence[Files]) -> bool:
+        """Add artifacts, and the metrics that were worked out from the same, to those of the entry.
+
+        Returns:
+            False when nothing was missing.
+        """
+        if all(self._holds(group) for group in files):
+            return False
+        missing = self._missing_points(points)
+        if missing:
+            self._client.log_batch(self.id, [Metric(p.key, p.value, p.timestamp, p.step) for p in missing])
+            self._remember_points(missing)
+        return any([bool(missing), *(self._write_files(group) for group in files)])
+
+    def mark(self, tag: str, value: str) -> None:
+        """Set a tag that is not part of an entry."""
+        self._client.set_tag(self.id, tag, value)
+        self.tags[tag] = value
+
     def _write_values(self, entry: RunEntry) -> bool:
         params = self._missing_params(entry.params)
-        tags = [RunTag(key, value) for key, value in entry.tags.items() if self.tags.get(key, "") != value]
-        points = self._missing_points(entry.points)
+        tags = [RunTag(key, value) for key, value in entry.tags.items() if self.tags.get(key) != value]
+        stale = self._remove_stale_tags(entry.tags)
+        proved = any(self._holds(files) for files in entry.files if files.name == entry.proof)
+        points = [] if proved else self._missing_points(entry.points)
         metrics = [Metric(p.key, p.value, p.timestamp, p.step) for p in points]
         if not (params or tags or metrics):
-            return False
+            return stale
         # The client cuts this into batches that a server takes (1,000 metrics, 100 params, 100 tags).
         self._client.log_batch(self.id, metrics, params, tags)
         self._remember(entry, points)
         return True
+
+    def _remove_stale_tags(self, tags: Mapping[str, str]) -> bool:
+        """A reason that no longer holds, a parameter that the new best trial has not; written tags would be shown."""
+        kept = (FILES_PREFIX, MODEL_TAG)
+        stale = [key for key in self.tags if key.startswith("sweep.") and not key.startswith(kept) and key not in tags]
+        for key in stale:
+            self._client.delete_tag(self.id, key)
+            del self.tags[key]
+        return bool(stale)
 
     def _missing_params(self, params: Mapping[str, str]) -> list[Param]:
         """MLflow never lets a param change; another value means another study of this name, or an edited record."""
@@ -94,6 +128,9 @@ class MlflowRun:
     def _remember(self, entry: RunEntry, points: Iterable[Point]) -> None:
         self.tags.update(entry.tags)
         self._params = {**entry.params, **self._params}
+        self._remember_points(points)
+
+    def _remember_points(self, points: Iterable[Point]) -> None:
         for point in points:
             self.metrics[point.key] = point.value
             self._held_points().add(_identity(point))
@@ -119,15 +156,24 @@ class MlflowRun:
         self.status, self.ended = status, ended
         return True
 
-    def _write_files(self, files: Files | None) -> bool:
-        if files is None or self.tags.get(FILES_TAG) == files.digest:
+    def _write_name(self, name: str) -> bool:
+        if name == self.name:
+            return False
+        self._client.update_run(self.id, name=name)
+        self.name = name
+        return True
+
+    def _write_files(self, files: Files) -> bool:
+        if self._holds(files):
             return False
         with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
             files.write(Path(folder))
             self._client.log_artifacts(self.id, folder)
-        self._client.set_tag(self.id, FILES_TAG, files.digest)
-        self.tags[FILES_TAG] = files.digest
+        self.mark(FILES_PREFIX + files.name, files.digest)
         return True
+
+    def _holds(self, files: Files) -> bool:
+        return self.tags.get(FILES_PREFIX + files.name) == files.digest
 
 
 def _identity(point: Point) -> tuple[str, int, str]:

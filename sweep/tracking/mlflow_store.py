@@ -5,7 +5,6 @@ Importing this module imports mlflow (about 2 s): see `sweep.tracking.opening` f
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -16,26 +15,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from sweep.space.config import config_to_mapping
-from sweep.study.records import RECORD_FILE, TrialRecord, record_to_json
+from sweep.study.records import TrialRecord, read_record, trial_folder
 from sweep.tracking.address import Address
-from sweep.tracking.curves import draw_curves
-from sweep.tracking.entries import (
-    CLOSED,
-    Files,
-    Outcome,
-    RunStatus,
-    milliseconds,
-    study_entry,
-    study_identity,
-    text_digest,
-    trial_entry,
-    trial_identity,
-    trial_outcome,
-)
-from sweep.tracking.mlflow_run import MlflowRun
+from sweep.tracking.entries import RunStatus, milliseconds, trial_entry, trial_identity, trial_name
+from sweep.tracking.files import evaluation_files, study_files, trial_files
+from sweep.tracking.logged_model import log_model
+from sweep.tracking.mlflow_run import MODEL_TAG, MlflowRun
+from sweep.tracking.study_entry import CLOSED, Outcome, study_entry, study_identity, trial_outcome
 from sweep.tracking.tracker import StudyInfo
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
@@ -80,10 +69,10 @@ class MlflowStore:
         run = self._trials.get(record.number) or self._find_trial(record.number)
         created = run is None
         if run is None:
-            run = self._create(f"trial {record.number:04d}", record.started, trial_identity(record, parent.id))
+            run = self._create(trial_name(record), record.started, trial_identity(record, parent.id))
         self._trials[record.number] = run
         self._outcomes[record.number] = trial_outcome(record)
-        wrote = run.write(trial_entry(record, parent.id, _trial_files(record)))
+        wrote = run.write(trial_entry(record, parent.id, trial_files(record, self._info.folder)))
         if created:
             return "created"
         return "updated" if wrote else "unchanged"
@@ -103,10 +92,46 @@ class MlflowStore:
         """
         try:
             parent = self._ensure_parent(round(time.time() * 1000))
-            return parent.write(study_entry(self._info, self._outcomes.values(), status, ended))
+            files = study_files(self._info, ended=status != "RUNNING")
+            return parent.write(study_entry(self._info, self._outcomes.values(), status, ended, files))
         except BaseException:
             self._parent = None
             raise
+
+    def sync_models(self) -> tuple[int, ...]:
+        """Log the models that the study keeps, each with what it says of the validation images.
+
+        Models of earlier rounds stay in MLflow, where somebody may use them, although the study has dropped them.
+
+        Returns:
+            The trials that got something that they had not.
+
+        Raises:
+            MlflowException, SQLAlchemyError, OSError: the store is away or refuses; calling again makes it good.
+            RecordError: the record of a trial cannot be read.
+        """
+        complete = sorted(number for number, outcome in self._outcomes.items() if outcome.state == "complete")
+        return tuple(number for number in complete if self._sync_model(number))
+
+    def _sync_model(self, number: int) -> bool:
+        folder = trial_folder(self._info.folder, number)
+        run = self._trials.get(number)
+        if run is None or not folder.is_dir():
+            return False
+        record = read_record(folder)
+        if record.model_file is None or not (folder / record.model_file).is_file():
+            return False
+        try:
+            wrote = run.add(*evaluation_files(record, self._info))
+            digest = (record.weights_digest or "")[:16]
+            if run.tags.get(MODEL_TAG) == digest:
+                return wrote
+            log_model(self._client, self._experiment_id, run.id, record, folder / record.model_file)
+            run.mark(MODEL_TAG, digest)
+        except BaseException:
+            self._trials.pop(number, None)
+            raise
+        return True
 
     def study_end(self) -> tuple[RunStatus, int] | None:
         """Status and end of the study's run; None while it is open, or not there."""
@@ -176,6 +201,20 @@ def make_database(file: Path) -> None:
     scratch.replace(file)
 
 
+def probe_database(uri: str) -> None:
+    """Connect once: MLflow itself would try for two minutes before it says that a database is away.
+
+    Raises:
+        SQLAlchemyError: it is.
+        ImportError: its driver is not installed.
+    """
+    engine = create_engine(uri)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
+
+
 def open_store(info: StudyInfo, address: Address) -> MlflowStore:
     """Connect, and make the study's experiment where there is none; a deleted one is restored.
 
@@ -200,18 +239,13 @@ def _ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) -
 
 def _run_outcome(number: int, run: Run) -> Outcome:
     """The same as `trial_outcome`, read back from a run."""
+    metrics = run.data.metrics
     return Outcome(
-        number, run.data.tags.get("sweep.state", "running"), run.data.metrics.get("objective"), run.info.end_time
+        number=number,
+        state=run.data.tags.get("sweep.state", "running"),
+        objective=metrics.get("objective"),
+        ended=run.info.end_time,
+        best_epoch=int(metrics["best_epoch"]) if "best_epoch" in metrics else None,
+        parameters=int(metrics["parameters"]) if "parameters" in metrics else None,
+        params=dict(run.data.params),
     )
-
-
-def _trial_files(record: TrialRecord) -> Files:
-    def write(folder: Path) -> None:
-        (folder / RECORD_FILE).write_text(text, encoding="utf-8")
-        config = json.dumps(config_to_mapping(record.config), indent=2)
-        (folder / "config.json").write_text(config + "\n", encoding="utf-8")
-        if record.epochs:
-            draw_curves(record, folder / "curves.png")
-
-    text = record_to_json(record)
-    return Files(text_digest(text), write)

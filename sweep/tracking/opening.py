@@ -11,7 +11,8 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,14 @@ from typing import TYPE_CHECKING
 
 from sweep.errors import TrackingError
 from sweep.study.records import TrialRecord
-from sweep.tracking.address import Address, resolve_address
-from sweep.tracking.entries import RunStatus, ended_at, records_status
+from sweep.tracking.address import Address, hide_passwords, resolve_address
+from sweep.tracking.entries import RunStatus, ended_at
 from sweep.tracking.mirror import MlflowTracker
+from sweep.tracking.study_entry import records_status
 from sweep.tracking.tracker import StudyInfo
 
 if TYPE_CHECKING:
-    from sweep.tracking.mlflow_store import MlflowStore
+    from sweep.tracking.mlflow_store import Change, MlflowStore
 
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -63,14 +65,21 @@ def open_mlflow(info: StudyInfo, uri: str | None, home: Path) -> MlflowTracker:
     return MlflowTracker(lambda: _connect(info, address))
 
 
-def sync_study(info: StudyInfo, records: Iterable[TrialRecord], uri: str | None, home: Path) -> SyncReport:
-    """Create or complete every run of a study from its records alone; doing it again changes nothing.
+def sync_study(
+    info: StudyInfo,
+    records: Iterable[TrialRecord],
+    uri: str | None,
+    home: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005 - the signature of a progress function
+) -> SyncReport:
+    """Create or complete every run of a study from the study alone; doing it again changes nothing.
 
     Args:
         info: of the study.
         records: of all trials.
         uri: as for `open_mlflow`.
         home: as for `open_mlflow`.
+        progress: called with trials done and trials in all.
 
     Raises:
         TrackingError: the URI is unusable, or the store is away or refuses.
@@ -80,12 +89,20 @@ def sync_study(info: StudyInfo, records: Iterable[TrialRecord], uri: str | None,
     from sweep.tracking.mlflow_store import STORE_ERRORS
 
     try:
-        return _sync(_connect(info, address), sorted(records, key=lambda record: record.number))
-    except STORE_ERRORS as error:
+        ordered = sorted(records, key=lambda record: record.number)
+        return _sync(_connect(info, address), ordered, progress)
+    except (*STORE_ERRORS, ImportError) as error:  # ImportError: the driver of a database
+        cause = _gist(str(error))
         raise TrackingError(
-            f"{address.uri}: the tracking store does not take study {info.name}: {error} "
+            f"{address.shown}: the tracking store does not take study {info.name}: {cause} "
             "See that the store can be reached, then sync again: what was written stays."
         ) from error
+
+
+def _gist(text: str) -> str:
+    """One line without passwords; of a long one the beginning and the end, where the cause is."""
+    line = hide_passwords(" ".join(text.split()))
+    return line if len(line) <= 320 else f"{line[:120]} … {line[-200:]}"
 
 
 def prepare_environment() -> None:
@@ -94,11 +111,15 @@ def prepare_environment() -> None:
         os.environ.setdefault(name, value)
     # It announces the building of its font cache, at a machine's first picture, as a warning.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    # Names of classes may be in any script; a sign that the font has not is drawn as a box.
+    warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
 
 
 def _connect(info: StudyInfo, address: Address) -> MlflowStore:
-    from sweep.tracking.mlflow_store import make_database, open_store
+    from sweep.tracking.mlflow_store import make_database, open_store, probe_database
 
+    if address.is_database_server:
+        probe_database(address.uri)
     with _alone(address.file):
         if address.file is not None and not address.file.exists():
             make_database(address.file)
@@ -116,11 +137,17 @@ def _alone(file: Path | None) -> Iterator[None]:
         yield
 
 
-def _sync(store: MlflowStore, records: list[TrialRecord]) -> SyncReport:
-    changes = {record.number: store.sync_trial(record) for record in records}
+def _sync(store: MlflowStore, records: list[TrialRecord], progress: Callable[[int, int], None]) -> SyncReport:
+    changes: dict[int, Change] = {}
+    for done, record in enumerate(records, start=1):
+        changes[record.number] = store.sync_trial(record)
+        progress(done, len(records))
     store.sync_study(*_study_end(store, records))
+    for number in store.sync_models():
+        if changes.get(number) == "unchanged":
+            changes[number] = "updated"
 
-    def numbers(wanted: str) -> tuple[int, ...]:
+    def numbers(wanted: Change) -> tuple[int, ...]:
         return tuple(number for number, change in changes.items() if change == wanted)
 
     return SyncReport(numbers("created"), numbers("updated"), numbers("unchanged"))

@@ -21,13 +21,15 @@ class StudyInfo:
         name: of the study.
         space: the search space as canonical YAML text.
         objective: what the best epoch of a trial is measured by.
-        folder: where the study keeps its records, `studies/NAME`.
+        folder: where the study keeps its records, models, samples and report, `studies/NAME`.
+        cache: of decoded images; None, or a cache without the study's images, leaves out what shows some of them.
     """
 
     name: str
     space: str
     objective: Objective
     folder: Path
+    cache: Path | None = None
 
 
 class Tracker(Protocol):

@@ -59,9 +59,9 @@ def test_mlflow_shows_a_parent_and_a_child_per_trial(home: Path, finished: dict[
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name("small")
     assert experiment is not None
-    runs = {run.data.tags.get("sweep.trial"): run for run in client.search_runs([experiment.experiment_id])}
+    runs = {run.data.tags.get("sweep.trial", ""): run for run in client.search_runs([experiment.experiment_id])}
 
-    parent = runs.pop(None)
+    parent = runs.pop("")
     assert parent.info.run_name == "small"
     assert sorted(runs) == ["0", "1", "2", "3", "4", "5", "6", "7"]
     assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}

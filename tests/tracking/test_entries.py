@@ -12,18 +12,15 @@ from mlflow.data.schema import TensorDatasetSchema
 from sweep.space.config import DataConfig
 from sweep.study.records import TrialRecord, TrialState
 from sweep.tracking.entries import (
-    Outcome,
     Point,
     dataset_entry,
     ended_at,
-    records_status,
     shorten,
-    study_entry,
     trial_entry,
+    trial_name,
     trial_params,
     trial_points,
 )
-from sweep.tracking.tracker import StudyInfo
 
 MakeRecord = Callable[..., TrialRecord]
 TEN = 1735812000000  # 2025-01-02T10:00:00+00:00
@@ -51,6 +48,30 @@ def test_shortened_text_keeps_to_the_limit_and_short_text_stays(text: str, limit
     short = shorten(text, limit)
     assert len(short) <= limit
     assert (short == text) == (len(text) <= limit)
+
+
+def test_the_name_of_a_run_sorts_by_number_and_tells_how_the_trial_went(make_record: MakeRecord) -> None:
+    records = [
+        make_record(7, "complete", epochs=4, objective_value=0.91349),
+        make_record(12, "pruned", epochs=3),
+        make_record(3, "failed", reason="nan"),
+        make_record(5),
+        make_record(6, "interrupted", epochs=1),
+    ]
+    assert [trial_name(record) for record in records] == [
+        "0007 0.913",
+        "0012 pruned@3",
+        "0003 failed nan",
+        "0005 running",
+        "0006 interrupted",
+    ]
+
+
+def test_a_loss_in_a_name_has_four_digits_wherever_its_point_is(make_record: MakeRecord) -> None:
+    config = dataclasses.replace(make_record().config, objective="val_loss")
+    losses = [0.000123456, 12.34567]
+    records = [make_record(1, "complete", epochs=1, config=config, objective_value=loss) for loss in losses]
+    assert [trial_name(record) for record in records] == ["0001 0.0001235", "0001 12.35"]
 
 
 def test_epochs_are_timed_from_the_start_by_their_seconds(make_record: MakeRecord) -> None:
@@ -83,11 +104,6 @@ def test_any_other_trial_has_no_objective_yet(make_record: MakeRecord, state: Tr
     assert keys == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "parameters"}
 
 
-def test_an_objective_that_is_not_a_number_is_left_out(make_record: MakeRecord) -> None:
-    points = trial_points(make_record(state="complete", epochs=4, objective_value=float("nan")))
-    assert "objective" not in {point.key for point in points}
-
-
 @pytest.mark.parametrize(
     ("state", "status"),
     [
@@ -99,12 +115,12 @@ def test_an_objective_that_is_not_a_number_is_left_out(make_record: MakeRecord) 
     ],
 )
 def test_each_state_has_its_status(make_record: MakeRecord, state: TrialState, status: str) -> None:
-    assert trial_entry(make_record(state=state), "parent", None).status == status
+    assert trial_entry(make_record(state=state), "parent").status == status
 
 
 def test_a_trial_says_who_it_is_and_why_it_ended(make_record: MakeRecord) -> None:
     record = make_record(7, "failed", reason="oom")
-    assert trial_entry(record, "abc", None).tags == {
+    assert trial_entry(record, "abc").tags == {
         "mlflow.parentRunId": "abc",
         "sweep.kind": "trial",
         "sweep.study": "demo",
@@ -140,63 +156,3 @@ def test_a_folder_of_images_is_named_by_its_last_part(make_record: MakeRecord) -
     config = dataclasses.replace(record.config, data=DataConfig(name="photos/birds"))
     entry = dataset_entry(dataclasses.replace(record, config=config))
     assert (entry.name, entry.source_type, entry.source) == ("birds", "local", '{"uri": "photos/birds"}')
-
-
-OUTCOMES = (
-    Outcome(0, "complete", 0.5, 300),
-    Outcome(1, "pruned", 0.25, 100),
-    Outcome(2, "failed", None, 150),
-    Outcome(3, "complete", 0.75, 200),
-    Outcome(4, "running", None, None),
-)
-
-
-def test_the_study_counts_its_trials_by_state_and_names_the_best(info: StudyInfo) -> None:
-    assert study_entry(info, OUTCOMES, "RUNNING", None).tags == {
-        "sweep.kind": "study",
-        "sweep.study": "demo",
-        "sweep.objective": "val_accuracy",
-        "sweep.folder": "studies/demo",
-        "sweep.trials": "5",
-        "sweep.trials.running": "1",
-        "sweep.trials.interrupted": "0",
-        "sweep.trials.complete": "2",
-        "sweep.trials.pruned": "1",
-        "sweep.trials.failed": "1",
-        "sweep.best_trial": "3",
-    }
-
-
-def test_the_best_so_far_follows_the_order_in_which_trials_ended(info: StudyInfo) -> None:
-    assert study_entry(info, OUTCOMES, "RUNNING", None).points == (
-        Point("best_objective", 0.25, 100, 1),
-        Point("best_objective", 0.75, 200, 2),
-        Point("best_objective", 0.75, 300, 3),
-    )
-
-
-def test_with_a_loss_as_objective_the_lowest_is_the_best(info: StudyInfo) -> None:
-    entry = study_entry(dataclasses.replace(info, objective="val_loss"), OUTCOMES, "RUNNING", None)
-    assert entry.tags["sweep.best_trial"] == "1"
-    assert [point.value for point in entry.points] == [0.25, 0.25, 0.25]
-
-
-def test_of_equal_trials_the_first_is_the_best(info: StudyInfo) -> None:
-    outcomes = (Outcome(5, "complete", 0.5, 10), Outcome(4, "complete", 0.5, 20))
-    assert study_entry(info, outcomes, "RUNNING", None).tags["sweep.best_trial"] == "4"
-
-
-@pytest.mark.parametrize(
-    ("states", "status"),
-    [
-        ((), "FINISHED"),
-        (("complete", "failed"), "FINISHED"),
-        (("complete", "interrupted"), "KILLED"),
-        (("interrupted", "running"), "RUNNING"),
-        (("failed", "failed"), "FAILED"),
-    ],
-)
-def test_records_tell_how_the_study_stands(
-    make_record: MakeRecord, states: tuple[TrialState, ...], status: str
-) -> None:
-    assert records_status(make_record(number, state) for number, state in enumerate(states)) == status

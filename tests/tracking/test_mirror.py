@@ -23,6 +23,7 @@ class ListStore:
     studies: list[RunStatus] = field(default_factory=list)
     refuses: set[int] = field(default_factory=set)
     gate: threading.Event = field(default_factory=threading.Event)
+    models: int = 0
 
     def sync_trial(self, record: TrialRecord) -> None:
         self.gate.wait(10)
@@ -33,6 +34,9 @@ class ListStore:
     def sync_study(self, status: RunStatus, ended: int | None) -> None:
         assert (ended is None) == (status == "RUNNING")
         self.studies.append(status)
+
+    def sync_models(self) -> None:
+        self.models += 1
 
 
 def mirror(connect: Callable[[], Store]) -> MlflowTracker:
@@ -60,9 +64,11 @@ def test_while_the_store_is_busy_only_the_newest_record_of_a_trial_waits(make_re
 
 
 @pytest.mark.parametrize(
-    ("state", "status"), [("finished", "FINISHED"), ("interrupted", "KILLED"), ("failed", "FAILED")]
+    ("state", "status", "models"), [("finished", "FINISHED", 1), ("interrupted", "KILLED", 0), ("failed", "FAILED", 1)]
 )
-def test_the_study_ends_as_the_sweep_did(make_record: MakeRecord, state: str, status: str) -> None:
+def test_the_study_ends_as_the_sweep_did_and_its_models_are_logged_unless_it_will_go_on(
+    make_record: MakeRecord, state: str, status: str, models: int
+) -> None:
     store = ListStore()
     store.gate.set()
     tracker = mirror(lambda: store)
@@ -70,6 +76,7 @@ def test_the_study_ends_as_the_sweep_did(make_record: MakeRecord, state: str, st
     wait_for(lambda: store.studies == ["RUNNING"])
     assert tracker.close(state, timeout=10.0) is True  # type: ignore[arg-type]
     assert store.studies == ["RUNNING", status]
+    assert store.models == models
 
 
 def test_a_trial_that_is_refused_does_not_hold_up_the_others_and_is_tried_again(make_record: MakeRecord) -> None:

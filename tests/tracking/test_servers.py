@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +14,7 @@ from sweep.errors import TrackingError
 from sweep.study.records import TrialRecord
 from sweep.tracking.opening import SyncReport, open_mlflow, sync_study
 from sweep.tracking.tracker import StudyInfo
+from tests.tracking.serving import serve
 
 MakeRecord = Callable[..., TrialRecord]
 pytestmark = pytest.mark.slow
@@ -67,39 +63,8 @@ def test_syncing_to_a_server_that_is_away_says_so(
 
 @pytest.fixture
 def server(home: Path, tmp_path: Path) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    uri = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += [
-        "--backend-store-uri",
-        f"sqlite:///{home}/mlflow/mlflow.db",
-        "--artifacts-destination",
-        str(tmp_path / "artifacts"),
-    ]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=tmp_path, env=environment, start_new_session=True
-        )
-        try:
-            _wait_until_healthy(uri, process)
-            yield uri
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _wait_until_healthy(uri: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{uri}/health", timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError("mlflow server did not start")
+    with serve(home / "mlflow", tmp_path) as uri:
+        yield uri
 
 
 def test_a_server_of_mlflow_gets_the_same_runs_as_a_file(

@@ -1,0 +1,116 @@
+"""Where a parameter's values lie on an axis: numbers by size (or its logarithm), choices side by side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sweep.analysis.words import listed, show
+from sweep.space.config import Value
+from sweep.space.fields import is_number
+from sweep.space.parameters import Choice, IntRange, Parameter, same
+
+_UNITS = {
+    "batch_size": "images",
+    "rotation": "degrees",
+    "filters": "channels",
+    "patience": "epochs",
+    "cooldown": "epochs",
+    "kernel_size": "pixels",
+}
+"""By the configuration's key; every other parameter is a plain number."""
+
+
+FEW_INTEGERS = 12
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One parameter's axis.
+
+    Attributes:
+        title: name, unit, scale.
+        log: positions are base-10 logarithms.
+        low, high: ends of the range as positions.
+        choices: in the order of the axis, positions 0, 1, …; empty for a range.
+        whole: a range of so few integers that each has a tick.
+    """
+
+    name: str
+    title: str
+    log: bool
+    low: float
+    high: float
+    choices: tuple[Value, ...] = ()
+    whole: bool = False
+
+    def place(self, value: Value) -> float | None:
+        """Position of a value; None for what cannot be on this axis."""
+        if self.choices:
+            return next((float(i) for i, choice in enumerate(self.choices) if same(choice, value)), None)
+        if not is_number(value) or (self.log and float(value) <= 0):  # type: ignore[arg-type]
+            return None
+        return math.log10(float(value)) if self.log else float(value)  # type: ignore[arg-type]
+
+    @property
+    def ticks(self) -> tuple[tuple[float, ...], tuple[str, ...]] | None:
+        """Positions and words; None where the plotting library's own are right."""
+        if self.choices:
+            return tuple(float(i) for i in range(len(self.choices))), tuple(show(choice) for choice in self.choices)
+        if self.whole:
+            steps = range(round(self.low), round(self.high) + 1)
+            return tuple(float(step) for step in steps), tuple(str(step) for step in steps)
+        if self.log:
+            return _log_ticks(self.low, self.high)
+        return None
+
+
+def axis_of(parameter: Parameter) -> Axis:
+    """The axis of a parameter."""
+    title = _title(parameter)
+    if isinstance(parameter, Choice):
+        choices = ordered(parameter)
+        return Axis(parameter.name, title, False, -0.5, len(choices) - 0.5, choices)
+    if parameter.log:
+        return Axis(parameter.name, title, True, math.log10(parameter.low), math.log10(parameter.high))
+    whole = isinstance(parameter, IntRange) and parameter.high - parameter.low <= FEW_INTEGERS
+    return Axis(parameter.name, title, False, float(parameter.low), float(parameter.high), whole=whole)
+
+
+def ordered(choice: Choice) -> tuple[Value, ...]:
+    """Numbers by size, words as written."""
+    return tuple(sorted(choice.choices, key=float)) if is_scale(choice) else choice.choices  # type: ignore[arg-type]
+
+
+def is_scale(parameter: Parameter) -> bool:
+    """Its values have a size: a range, or a choice between numbers."""
+    return not isinstance(parameter, Choice) or all(is_number(choice) for choice in parameter.choices)
+
+
+def applies_when(parameter: Parameter) -> str:
+    """`optimizer is sgd and blocks is 3 or 4`; empty for a parameter that every trial has."""
+    return " and ".join(
+        f"{condition.name} is {' or '.join(show(value) for value in condition.values)}"
+        for condition in parameter.conditions
+    )
+
+
+def _title(parameter: Parameter) -> str:
+    key = next((str(part) for part in reversed(parameter.path) if isinstance(part, str)), "")
+    notes = [_UNITS[key]] if key in _UNITS else []
+    if not isinstance(parameter, Choice) and parameter.log:
+        notes.append("log scale")
+    return f"{parameter.name} ({listed(notes)})" if notes else parameter.name
+
+
+def _log_ticks(low: float, high: float) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """Whole powers of ten; with less than two of them, 1, 2 and 5 times as well."""
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    for factors in ((1,), (1, 2, 5), tuple(range(1, 10))):
+        values = [factor * 10.0**decade for decade in decades for factor in factors]
+        inside = [value for value in values if low - 1e-9 <= math.log10(value) <= high + 1e-9]
+        if len(inside) >= 2:
+            kept = inside[:: math.ceil(len(inside) / 6)]
+            return tuple(math.log10(value) for value in kept), tuple(f"{value:.3g}" for value in kept)
+    ends = (low, high) if high > low else (low,)
+    return ends, tuple(f"{10**end:.3g}" for end in ends)

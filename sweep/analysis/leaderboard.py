@@ -1,0 +1,154 @@
+"""Who won, and by how much: the ranking, and whether the lead is more than the noise of the validation images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sweep.analysis.history import History, total_seconds, value_of
+from sweep.space.config import Value
+from sweep.study.records import TrialRecord
+
+Verdict = Literal["nobody", "alone", "tie", "within noise", "clear", "unknown"]
+
+NOISE_LIMIT = 2.0
+"""A difference of less than so many standard errors is taken for noise: about 95 % of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial of the ranking.
+
+    Attributes:
+        behind: difference of the objective to the best trial, 0 or more; None where they are not comparable.
+        seconds: wall time of the trial.
+    """
+
+    number: int
+    state: str
+    reason: str
+    value: float | None
+    behind: float | None
+    best_epoch: int | None
+    epochs: int
+    parameters: int | None
+    seconds: float
+    values: Mapping[str, Value]
+    origin: str | None
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The winner and its lead.
+
+    Attributes:
+        verdict: `within noise` and `clear` compare the lead with `noise`; `unknown` where the noise of the objective
+            cannot be told from the records (a loss).
+        best: number of the winning trial.
+        value: its objective.
+        runner_up: number of the second.
+        gap: lead over the second, 0 or more.
+        validation: number of validation images.
+        standard_error: of the winner's accuracy; see `standard_error`.
+        noise: standard error of the difference between the two accuracies.
+        rivals: complete trials, the winner not counted, that are within `NOISE_LIMIT` standard errors of it.
+        ties: numbers of the trials with exactly the winner's objective.
+    """
+
+    verdict: Verdict
+    best: int | None = None
+    value: float | None = None
+    runner_up: int | None = None
+    gap: float | None = None
+    validation: int = 0
+    standard_error: float | None = None
+    noise: float | None = None
+    rivals: int = 0
+    ties: tuple[int, ...] = ()
+
+
+def standings(history: History) -> tuple[Row, ...]:
+    """Every trial: complete ones by rank, pruned ones by value, then the others by number."""
+    ranked = (*history.ranked, *history.pruned)
+    placed = {record.number for record in ranked}
+    best = value_of(history.ranked[0]) if history.ranked else None
+    rest = tuple(record for record in history.records if record.number not in placed)
+    return tuple(_row(record, best) for record in (*ranked, *rest))
+
+
+def _row(record: TrialRecord, best: float | None) -> Row:
+    value = record.objective_value
+    comparable = record.state == "complete" and value is not None and best is not None
+    return Row(
+        number=record.number,
+        state=record.state,
+        reason=record.reason,
+        value=value,
+        behind=abs(value - best) if comparable and value is not None and best is not None else None,
+        best_epoch=record.best_epoch,
+        epochs=len(record.epochs),
+        parameters=record.parameters,
+        seconds=total_seconds(record),
+        values=dict(record.values),
+        origin=record.origin,
+    )
+
+
+def lead(history: History) -> Lead:
+    """The winner, and how much its lead means."""
+    if not history.ranked:
+        return Lead("nobody")
+    best, *others = history.ranked
+    value, images = value_of(best), best.data.validation
+    error = standard_error(value, images) if history.maximize else None
+    if not others:
+        return Lead("alone", best.number, value, validation=images, standard_error=error)
+    gap = abs(value - value_of(others[0]))
+    ties = tuple(record.number for record in others if record.objective_value == value)
+    noise = noise_of_difference(value, value_of(others[0]), images) if history.maximize else None
+    return Lead(
+        verdict=_verdict(gap, noise),
+        best=best.number,
+        value=value,
+        runner_up=others[0].number,
+        gap=gap,
+        validation=images,
+        standard_error=error,
+        noise=noise,
+        rivals=sum(_is_rival(value, value_of(record), images) for record in others) if error is not None else len(ties),
+        ties=ties,
+    )
+
+
+def _verdict(gap: float, noise: float | None) -> Verdict:
+    if gap == 0:
+        return "tie"
+    if noise is None:
+        return "unknown"
+    return "clear" if gap >= NOISE_LIMIT * noise else "within noise"
+
+
+def _is_rival(best: float, other: float, images: int) -> bool:
+    noise = noise_of_difference(best, other, images)
+    return noise is not None and abs(best - other) < NOISE_LIMIT * noise
+
+
+def standard_error(accuracy: float, images: int) -> float | None:
+    """Standard error of an accuracy that was measured on so many images, sqrt(p (1 - p) / n).
+
+    The standard deviation of a binomial proportion; None without images or for what is no proportion.
+    """
+    if images < 1 or not 0 <= accuracy <= 1:
+        return None
+    return math.sqrt(accuracy * (1 - accuracy) / images)
+
+
+def noise_of_difference(first: float, second: float, images: int) -> float | None:
+    """Standard error of the difference of two accuracies, as if measured on different images.
+
+    Both are measured on the same ones and err alike, so the true one is smaller: what is called clear is clear.
+    """
+    errors = standard_error(first, images), standard_error(second, images)
+    return math.hypot(*errors) if errors[0] is not None and errors[1] is not None else None  # type: ignore[arg-type]

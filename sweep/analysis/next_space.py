@@ -1,0 +1,183 @@
+"""The next space: the ranges that good trials touch, widened there."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sweep.analysis.axes import ordered
+from sweep.analysis.bounds import Touch
+from sweep.errors import SpaceError
+from sweep.space.config import Value
+from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter
+from sweep.space.reader import space_from_text
+from sweep.space.space import Space
+from sweep.space.writer import space_to_mapping
+
+SHARE = 0.5
+"""A range grows by half of its width, on its own scale; by less where the configuration allows no more."""
+MOST = 10.0
+"""On a logarithmic scale at most by this factor: a learning rate a hundred times as large is another world."""
+_SMALLER = (1.0, 0.5, 0.2, 0.1, 0.04)
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True)
+class Widened:
+    """What becomes of one touched end; `new` is None where nothing beyond the bound is allowed."""
+
+    touch: Touch
+    new: Value
+
+
+@dataclass(frozen=True)
+class NextSpace:
+    """The next space, and what it changes.
+
+    Attributes:
+        space: None where no end could be moved.
+    """
+
+    space: Space | None
+    changes: tuple[Widened, ...]
+
+
+def next_space(space: Space, touched: Iterable[Touch], study: str) -> NextSpace:
+    """Widen a space where it was touched; every change is read back before it is kept.
+
+    Args:
+        space: that was searched.
+        touched: see `bounds.touches`.
+        study: name of the study that is to search the new one.
+    """
+    current, changes = replace(space, study=study), []
+    for touch in touched:
+        wider, value = _widen(current, touch)
+        changes.append(Widened(touch, value))
+        current = wider or current
+    moved = any(change.new is not None for change in changes)
+    return NextSpace(current if moved else None, tuple(changes))
+
+
+def next_name(study: str, taken: Iterable[str]) -> str:
+    """`vgg-2` after `vgg`, `vgg-3` after `vgg-2`; the first that is free."""
+    stem, _, end = study.rpartition("-")
+    base, number = (stem, int(end)) if stem and end.isdecimal() and len(end) < 6 else (study, 1)
+    used = {*taken, study}
+    while True:
+        number += 1
+        suffix = f"-{number}"
+        name = base[: _LONGEST_NAME - len(suffix)] + suffix
+        if name not in used:
+            return name
+
+
+def _widen(space: Space, touch: Touch) -> tuple[Space | None, Value]:
+    parameter = next(parameter for parameter in space.parameters if parameter.name == touch.name)
+    for part in _SMALLER:
+        value = _beyond(parameter, touch, part)
+        wider = _read_back(space, parameter, touch, value) if value is not None else None
+        if wider is not None:
+            return wider, value
+    return None, None
+
+
+def _beyond(parameter: Parameter, touch: Touch, part: float) -> Value:
+    """A bound further out, rounded to what a person would write."""
+    sign = 1 if touch.end == "high" else -1
+    if isinstance(parameter, Choice):
+        return _next_choice(parameter, sign) if part == 1.0 else None
+    if isinstance(parameter, IntRange):
+        return _next_int(parameter, sign, part)
+    return _next_float(parameter, sign, part)
+
+
+def _next_choice(parameter: Choice, sign: int) -> Value:
+    """One more in the rhythm of the last two: 512 after 128 and 256, 5 after 3 and 4."""
+    values = ordered(parameter)
+    last, before = (values[-1], values[-2]) if sign > 0 else (values[0], values[1])
+    whole = isinstance(last, int)
+    last, before = float(last), float(before)  # type: ignore[arg-type]
+    ratio = last / before if before else 0.0
+    doubling = ratio > 0 and (ratio >= 1.5 or ratio <= 1 / 1.5)
+    value = last * ratio if doubling else 2 * last - before
+    if whole:
+        return round(value) if round(value) != round(last) else None
+    return float(f"{value:.6g}")
+
+
+def _next_int(parameter: IntRange, sign: int, part: float) -> Value:
+    low, high, step = parameter.low, parameter.high, parameter.step
+    end = high if sign > 0 else low
+    if parameter.log:
+        value = round(end * _factor(low, high, part) ** sign)
+        return value if value >= 1 and (value - end) * sign > 0 else None
+    steps = max(1, round(SHARE * part * (high - low) / step))
+    return end + sign * steps * step
+
+
+def _next_float(parameter: FloatRange, sign: int, part: float) -> Value:
+    low, high, step = parameter.low, parameter.high, parameter.step
+    end = high if sign > 0 else low
+    if parameter.log:
+        value = end * _factor(low, high, part) ** sign
+    elif step is not None:
+        value = end + sign * max(1, round(SHARE * part * (high - low) / step)) * step
+        return float(f"{value:.10g}")
+    else:
+        value = end + sign * SHARE * part * (high - low)
+    rounded = float(f"{value:.2g}")
+    # Two digits are enough for a bound, unless they would move it the wrong way: 0.994 after 0.99.
+    return rounded if (rounded - end) * sign > 0 else float(f"{value:.4g}")
+
+
+def _factor(low: float, high: float, part: float) -> float:
+    return min(math.pow(high / low, SHARE * part), MOST)
+
+
+def _read_back(space: Space, parameter: Parameter, touch: Touch, value: Value) -> Space | None:
+    """The space with this bound; None if it is not allowed there."""
+    mapping = copy.deepcopy(space_to_mapping(space))
+    written = _written(mapping, parameter)
+    if isinstance(parameter, Choice):
+        _add_choice(written, parameter, value)
+    else:
+        written[touch.end] = value
+        _add_blocks(mapping, parameter, value)
+    try:
+        # JSON is YAML, and the reader is the judge of what a space may be.
+        return space_from_text(json.dumps(mapping), "next_space.yaml")
+    except SpaceError:
+        return None
+
+
+def _written(mapping: dict[str, Any], parameter: Parameter) -> dict[str, Any]:
+    here: Any = mapping
+    for key in parameter.path:
+        if isinstance(key, str):
+            here = here[key]
+    found: dict[str, Any] = here
+    return found
+
+
+def _add_choice(written: dict[str, Any], parameter: Choice, value: Value) -> None:
+    """Where `choices` is one list for several blocks, all of them get the new value."""
+    lists = written["choices"]
+    target = lists[int(parameter.path[-1])] if lists and isinstance(lists[0], list) else lists
+    if value not in target:
+        target.append(value)
+        target.sort()
+
+
+def _add_blocks(mapping: Mapping[str, Any], parameter: Parameter, value: Value) -> None:
+    """More blocks need choices of their own: those of the last one."""
+    if parameter.path != ("model", "blocks") or not isinstance(value, int):
+        return
+    for written in mapping["model"].values():
+        if isinstance(written, dict) and "each" in written and isinstance(written["choices"][0], list):
+            lists = written["choices"]
+            lists.extend(list(lists[-1]) for _ in range(value - len(lists)))

@@ -1,0 +1,72 @@
+"""Numbers and values as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sweep.space.config import Value
+from sweep.space.fields import printable
+
+NONE = "-"
+"""What stands where there is no value."""
+
+LONGEST = 80
+"""Characters of a value that a table or an axis shows."""
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `3 min 20 s`, `2 h 05 min`, `120 h`."""
+    if seconds < 59.95:  # which would be rounded to 60.0
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 100 else f"{hours:,} h"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 trial`, `2,000 trials`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(words: list[str], most: int = 8) -> str:
+    """`a, b and c`; with more than `most`, `a, b and 7 more`."""
+    shown = words if len(words) <= most else [*words[:most], f"{len(words) - most:,} more"]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+
+
+def numbers(trials: list[int], most: int = 8) -> str:
+    """`trial 3`, `trials 3, 8 and 12`."""
+    return f"{'trial' if len(trials) == 1 else 'trials'} {listed([str(number) for number in trials], most)}"
+
+
+def metric(value: float | None) -> str:
+    """Four decimals; a loss that has exploded in powers of ten; a hyphen for none."""
+    if value is None:
+        return NONE
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3g}"
+
+
+def share(part: float, whole: float) -> str:
+    """`12 %`; 0 % of nothing."""
+    return f"{100 * part / whole if whole else 0.0:.0f} %"
+
+
+def show(value: Value) -> str:
+    """A sampled value, short and without control characters."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    text = f"{value:.4g}" if isinstance(value, float) else printable(str(value))
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def values_text(values: Mapping[str, Value]) -> str:
+    """`learning_rate 0.00123, optimizer adam, filters 32 64`: the blocks' values side by side."""
+    joined: dict[str, list[str]] = {}
+    for name, value in values.items():
+        stem, _, index = name.rpartition("_")
+        joined.setdefault(stem if index.isdigit() and stem else name, []).append(show(value))
+    return ", ".join(f"{name} {' '.join(texts)}" for name, texts in joined.items())

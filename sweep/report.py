@@ -1,0 +1,41 @@
+"""`sweep report`: what a study has found, as one file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.command_line import HomeOption, run_command
+
+
+class Format(StrEnum):
+    """What the report can be."""
+
+    html = "html"
+    md = "md"
+    csv = "csv"
+    json = "json"
+
+
+def command(
+    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
+    home: HomeOption = Path(),
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to; html: studies/NAME/report.html, others: standard output."),
+    ] = None,
+    kind: Annotated[
+        Format, typer.Option("--format", help="html: one offline page with charts; csv: a row per trial.")
+    ] = Format.html,
+) -> None:
+    """Answer what a study has found: who won and by how much, what mattered, where to search next."""
+    from sweep.reporting import report_command
+
+    report_command(home, study, out, kind.value)
+
+
+if __name__ == "__main__":
+    run_command(command, "report")

@@ -1,0 +1,90 @@
+"""Reading a study and writing its report."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from sweep.analysis.findings import Findings, find, findings_mapping
+from sweep.analysis.history import History
+from sweep.analysis.next_space import next_name
+from sweep.analysis.render_html import to_html
+from sweep.analysis.render_text import to_csv, to_markdown
+from sweep.analysis.report import Commands, report
+from sweep.errors import NothingFinished, UserError
+from sweep.home import Home
+from sweep.space.writer import space_to_yaml
+from sweep.study.importance import importances
+from sweep.study.opening import stored_space
+from sweep.study.study import read_records
+
+REPORT = "report.html"
+NEXT_SPACE = "next_space.yaml"
+
+
+def report_command(root: Path, study: str, out: Path | None, kind: str) -> None:
+    """Run the command: write the report, or print it.
+
+    Raises:
+        UserError: there is no such study, or the report cannot be written.
+        NothingFinished: no trial has reached its end; where there are trials the report is written all the same.
+    """
+    home = Home(root)
+    folder = home.study(study)
+    history = History(study, stored_space(folder), tuple(read_records(folder)))
+    if not history.records:
+        raise NothingFinished(f"the study {study} has no trial yet, so there is nothing to report")
+    target = out or (folder / REPORT if kind == "html" else None)
+    text = _text(home, history, target, kind)
+    if target is None:
+        sys.stdout.write(text)
+    else:
+        _write(target, text)
+        print(target)
+    if not history.ranked:
+        raise NothingFinished(f"no trial of the study {study} has reached its end; the report says how far they came")
+
+
+def _text(home: Home, history: History, target: Path | None, kind: str) -> str:
+    taken = [path.name for path in home.studies.iterdir()]
+    judged = () if kind == "csv" else history.records  # the table says nothing of importance, which takes seconds
+    findings = find(history, importances(history.space, judged), next_name(history.study, taken))
+    if kind == "json":
+        return json.dumps(findings_mapping(history, findings), indent=2, allow_nan=False) + "\n"
+    if kind == "csv":
+        return to_csv(history, findings)
+    if kind == "md":
+        return to_markdown(report(history, findings, _commands(home, history, findings, None)))
+    return to_html(report(history, findings, _commands(home, history, findings, target)))
+
+
+def _commands(home: Home, history: History, findings: Findings, target: Path | None) -> Commands:
+    """What to type next; the next space is written beside the HTML page."""
+    where = [] if home.root == Path() else ["--home", str(home.root)]
+    reproduce = ["python", "-m", "sweep.reproduce", "--study", history.study, *where]
+    space = findings.next_space.space
+    file = target.parent / NEXT_SPACE if target is not None and space is not None else None
+    if file is not None and space is not None:
+        _write(file, space_to_yaml(space))
+    go_on = ["python", "-m", "sweep.run", "--space", str(file), "--study", history.study, "--fork", findings.next_study]
+    go_on += ["--trials", str(2 * len(history.records)), *where]
+    return Commands(shlex.join(reproduce), shlex.join(go_on), NEXT_SPACE if file is not None else "")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"{path}: the report cannot be written: {error.strerror}; name another file with --out"
+        ) from error

@@ -1,0 +1,106 @@
+"""What a model says of the validation images, judged. Pure NumPy."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Of one model, for all validation images.
+
+    Attributes:
+        outputs: float (n, classes), as the model gives them: probabilities or logits.
+        labels: int64 (n,), the true classes.
+        positions: int64 (n,), of the images in the cached training part.
+    """
+
+    outputs: npt.NDArray[np.floating]
+    labels: IntArray
+    positions: IntArray
+
+    @property
+    def predicted(self) -> IntArray:
+        """int64 (n,): the class with the largest output, the first of equals."""
+        classes: IntArray = np.argmax(self.outputs, axis=1).astype(np.int64)
+        return classes
+
+
+class ClassResult(NamedTuple):
+    """How one class fared; `accuracy` is None without an image of it, `confused` what it was most often taken for."""
+
+    name: str
+    images: int
+    correct: int
+    accuracy: float | None
+    confused: str | None
+
+
+class Mistake(NamedTuple):
+    """A wrong answer: the image's position in the cached training part, and the share of the wrong class's output."""
+
+    position: int
+    label: int
+    predicted: int
+    probability: float
+
+
+def read_predictions(path: Path, classes: int) -> Predictions | None:
+    """The predictions of a trial; None where there are none, or they do not fit the classes."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            found = Predictions(stored["outputs"], stored["labels"], stored["positions"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    fits = found.outputs.shape == (len(found.labels), classes) and len(found.positions) == len(found.labels)
+    return found if fits and len(found.labels) and found.labels.max() < classes else None
+
+
+def confusion(predictions: Predictions, classes: int) -> IntArray:
+    """How many images of each class (row) were taken for each class (column), int64 (classes, classes)."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (predictions.labels, predictions.predicted), 1)
+    return counts
+
+
+def class_results(counts: IntArray, names: Sequence[str]) -> list[ClassResult]:
+    """The results of each class, from its row of the confusion matrix."""
+    return [_class_result(name, row, index, names) for index, (name, row) in enumerate(zip(names, counts, strict=True))]
+
+
+def _class_result(name: str, row: IntArray, index: int, names: Sequence[str]) -> ClassResult:
+    images, correct = int(row.sum()), int(row[index])
+    wrong = row.copy()
+    wrong[index] = 0
+    confused = names[int(wrong.argmax())] if wrong.any() else None
+    return ClassResult(name, images, correct, correct / images if images else None, confused)
+
+
+def worst_mistakes(predictions: Predictions, most: int, *, logits: bool) -> list[Mistake]:
+    """The wrong answers that the model was surest of, the surest first; at most `most`."""
+    shares = _softmax(predictions.outputs) if logits else predictions.outputs
+    predicted = predictions.predicted
+    wrong = np.flatnonzero(predicted != predictions.labels)
+    sure = shares[wrong, predicted[wrong]]
+    chosen = wrong[np.argsort(-sure, kind="stable")[:most]]
+    return [
+        Mistake(
+            int(predictions.positions[i]), int(predictions.labels[i]), int(predicted[i]), float(shares[i, predicted[i]])
+        )
+        for i in chosen
+    ]
+
+
+def _softmax(outputs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    powers: npt.NDArray[np.floating] = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    shares: npt.NDArray[np.floating] = powers / powers.sum(axis=1, keepdims=True)
+    return shares

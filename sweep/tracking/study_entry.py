@@ -1,0 +1,198 @@
+"""What the study's own run shall hold, worked out from what is known of its trials. Pure values, no mlflow.
+
+The best trial's values are tags, `sweep.best.NAME`, and not params: MLflow never lets a param change, and a study can
+always be continued and find a better trial.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from types import MappingProxyType
+from typing import NamedTuple
+
+from sweep.space.config import Objective, direction_of
+from sweep.study.records import TrialRecord
+from sweep.tracking.entries import (
+    MAX_KEY,
+    MAX_TAG,
+    STATUS,
+    Files,
+    Point,
+    RunEntry,
+    RunStatus,
+    ended_at,
+    objective_text,
+    shorten,
+    trial_params,
+)
+from sweep.tracking.tracker import CloseState, StudyInfo
+
+CLOSED: dict[CloseState, RunStatus] = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
+BEST_PREFIX = "sweep.best."
+NOTE_TAG = "mlflow.note.content"
+"""The description that MLflow shows of a run, in Markdown."""
+LEADERS = 10
+"""Rows of the leaderboard in the description."""
+
+
+class Outcome(NamedTuple):
+    """What the study's run has to know of a trial; the same whether it comes from a record or from the trial's run."""
+
+    number: int
+    state: str
+    objective: float | None
+    ended: int | None
+    best_epoch: int | None = None
+    parameters: int | None = None
+    params: Mapping[str, str] = MappingProxyType({})
+
+
+def trial_outcome(record: TrialRecord) -> Outcome:
+    """What the study's run has to know of the trial."""
+    judged = record.state in ("complete", "pruned")
+    return Outcome(
+        number=record.number,
+        state=record.state,
+        objective=record.objective_value if judged else None,
+        ended=ended_at(record),
+        best_epoch=record.best_epoch if judged else None,
+        parameters=record.parameters,
+        params=trial_params(record),
+    )
+
+
+def study_identity(info: StudyInfo) -> dict[str, str]:
+    """The tags by which a study's run is found again."""
+    return {"sweep.kind": "study", "sweep.study": info.name}
+
+
+def study_entry(
+    info: StudyInfo,
+    outcomes: Iterable[Outcome],
+    status: RunStatus,
+    ended: int | None,
+    files: tuple[Files, ...] = (),
+) -> RunEntry:
+    """The study's own run."""
+    known = sorted(outcomes, key=lambda outcome: outcome.number)
+    return RunEntry(
+        name=info.name,
+        tags={**study_identity(info), **_study_tags(info, known)},
+        points=_best_so_far(info, known),
+        status=status,
+        ended=ended,
+        files=files,
+    )
+
+
+def _study_tags(info: StudyInfo, outcomes: Sequence[Outcome]) -> dict[str, str]:
+    states = [outcome.state for outcome in outcomes]
+    tags = {
+        "sweep.objective": info.objective,
+        "sweep.folder": shorten(str(info.folder), MAX_TAG),
+        "sweep.trials": str(len(states)),
+        **{f"sweep.trials.{state}": str(states.count(state)) for state in STATUS},
+        NOTE_TAG: describe(info, outcomes),
+    }
+    for best in ranking(info.objective, outcomes)[:1]:
+        tags["sweep.best_trial"] = str(best.number)
+        tags |= {(BEST_PREFIX + name)[:MAX_KEY]: value for name, value in best.params.items()}
+    return tags
+
+
+def ranking(objective: Objective, outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The complete trials, best first, the lower number first of equals: what the study itself calls the best."""
+    sign = -1.0 if direction_of(objective) == "maximize" else 1.0
+    complete = (o for o in outcomes if o.state == "complete" and o.objective is not None and math.isfinite(o.objective))
+    return sorted(complete, key=lambda o: (sign * (o.objective or 0.0), o.number))
+
+
+def _best_so_far(info: StudyInfo, outcomes: Sequence[Outcome]) -> tuple[Point, ...]:
+    """`best_objective` after the first, second, … trial that was completed.
+
+    A point for each of them, not for improvements only: MLflow shows the value of the highest step as the newest.
+    """
+    ended = sorted(ranking(info.objective, outcomes), key=lambda o: (o.ended or 0, o.number))
+    choose = max if direction_of(info.objective) == "maximize" else min
+    best = accumulate((o.objective or 0.0 for o in ended), choose)
+    return tuple(
+        Point("best_objective", value, outcome.ended or 0, step)
+        for step, (outcome, value) in enumerate(zip(ended, best, strict=True), start=1)
+    )
+
+
+def describe(info: StudyInfo, outcomes: Sequence[Outcome]) -> str:
+    """How the study stands and its leaderboard, in Markdown, short enough for a tag."""
+    counts = {state: sum(outcome.state == state for outcome in outcomes) for state in STATUS}
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    better = "larger" if direction_of(info.objective) == "maximize" else "smaller"
+    first = f"{len(outcomes)} trials: {told or 'none yet'}. Objective: {info.objective}, the {better} the better."
+    leaders = ranking(info.objective, outcomes)[:LEADERS]
+    while leaders:
+        text = f"{first}\n\n{_leaderboard(info.objective, leaders)}"
+        if len(text) <= MAX_TAG:
+            return text
+        leaders.pop()  # very long values: fewer rows
+    return first
+
+
+def _leaderboard(objective: Objective, leaders: Sequence[Outcome]) -> str:
+    """A row per leader, with the parameters in which they differ as text, and a line with what they share.
+
+    Not a column for each parameter: a space easily has twenty, and MLflow's page does not scroll sideways.
+    """
+    names = list(dict.fromkeys(name for leader in leaders for name in leader.params))
+    differing = [name for name in names if len({leader.params.get(name) for leader in leaders}) > 1]
+    shared = [name for name in names if name not in differing]
+    head = ["trial", objective, "best epoch", "parameters", "values"]
+    rows = [
+        [
+            f"{leader.number:04d}",
+            objective_text(leader.objective or 0.0, objective),
+            _number(leader.best_epoch),
+            _number(leader.parameters),
+            _values(leader, differing or names),
+        ]
+        for leader in leaders
+    ]
+    escaped = [[plain(cell) for cell in line] for line in (head, *rows)]
+    lines = [escaped[0], ["---"] * len(head), *escaped[1:]]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    same = f"\n\nThe same in all of these: {plain(_values(leaders[0], shared))}." if shared and differing else ""
+    return table + same
+
+
+def _values(outcome: Outcome, names: Sequence[str]) -> str:
+    return ", ".join(f"{name} {_rounded(outcome.params[name])}" for name in names if name in outcome.params)
+
+
+def _rounded(value: str) -> str:
+    """Four digits of a float's text; other text stays."""
+    if re.fullmatch(r"-?[\d.]+(e-?\d+)?", value) and not value.isdecimal():
+        return f"{float(value):.4g}" if value.count(".") <= 1 else value
+    return value
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def plain(text: str) -> str:
+    """Text as Markdown that shows just this text: no markup, no line break."""
+    for sign, code in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(sign, code)
+    escaped = "".join("\\" + sign if sign in "\\`*_[]()#!|~$" else sign for sign in text)
+    return " ".join(escaped.split())
+
+
+def records_status(records: Iterable[TrialRecord]) -> RunStatus:
+    """How a study stands, told from its records alone."""
+    states = {record.state for record in records}
+    if "running" in states:
+        return "RUNNING"
+    if "interrupted" in states:
+        return "KILLED"
+    return "FAILED" if states == {"failed"} else "FINISHED"

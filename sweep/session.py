@@ -19,7 +19,8 @@ from sweep.data.cache import Prepared
 from sweep.data.loading import load
 from sweep.data.prepare import prepare
 from sweep.data.stamp import DataStamp
-from sweep.errors import NothingFinished, StudyError
+from sweep.errors import NothingFinished, StudyError, SweepError
+from sweep.execution.call import call_in_child
 from sweep.execution.forkserver import ForkServerExecutor
 from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
 from sweep.execution.workers import default_slots
@@ -41,6 +42,7 @@ from sweep.tracking.tracker import CloseState, StudyInfo
 from sweep.training.environment import environment_facts
 
 FLUSH_SECONDS = 30.0
+INTERRUPTED_FLUSH_SECONDS = 3.0
 """How long the end of a sweep waits for the tracking store."""
 
 
@@ -192,7 +194,7 @@ class _Run:
         self._console = console
         self._stop = stop
         self._executor = executor
-        info = StudyInfo(study.name, space_to_yaml(study.space), study.space.search.objective, study.folder)
+        info = StudyInfo(study.name, space_to_yaml(study.space), study.space.search.objective, study.folder, home.cache)
         self._tracker = open_mlflow(info, request.tracking_uri, home.root)
         logging.getLogger("sweep.tracking").addHandler(logging.StreamHandler())
         ended = [record for record in study.records() if record.state != "running"]
@@ -209,10 +211,22 @@ class _Run:
             with display:
                 finished = supervisor.run(self._request.trials, self._stop)
             state = "finished" if finished else "interrupted"
+            if finished:
+                self._write_samples()
         finally:
-            written = self._tracker.close(state, 1.0 if self._stop() else FLUSH_SECONDS)
+            written = self._tracker.close(state, INTERRUPTED_FLUSH_SECONDS if self._stop() else FLUSH_SECONDS)
         self._report(supervisor, written)
         return self._exit_code(finished)
+
+    def _write_samples(self) -> None:
+        """Pictures of some training images for the tracking store; once a study, after its trials, so none waits."""
+        space = self._study.space
+        augmentation = space.config(smallest(space)).augmentation
+        arguments = (self._setting.prepared, data_config(space), augmentation, self._study.folder / "samples")
+        try:
+            call_in_child("sweep.training.samples:write_samples", *arguments)
+        except SweepError as error:
+            self._console.print(f"no pictures of the training images: {error}")
 
     def _announce(self) -> None:
         prepared, stamp = self._setting.prepared, self._setting.stamp
@@ -250,6 +264,7 @@ class _Run:
             "mlflow": "scripts/ui shows it"
             if written
             else "not everything could be written; `sweep sync` completes it",
+            "report": f"python -m sweep.report --study {self._study.name}{self._home_option()}",
             "next": self._next(records),
         }
         if self._request.as_json:
@@ -259,8 +274,10 @@ class _Run:
     def _next(self, records: list[TrialRecord]) -> str:
         if self._stop():
             return self._request.again
-        home = None if self._request.home == Path() else self._request.home
-        return next_command(self._study.name, home, bool(ranked(records)))
+        return next_command(self._study.name, self._home_option(), bool(ranked(records)))
+
+    def _home_option(self) -> str:
+        return "" if self._request.home == Path() else f" --home {self._request.home}"
 
     def _exit_code(self, finished: bool) -> int:
         if not finished:

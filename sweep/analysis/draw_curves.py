@@ -73,7 +73,8 @@ def draw_curves(history: History) -> Any:
             found.data[-1].update(showlegend=True, name="the next best")
     values = [metrics.value(history.objective) for record in drawn[:2000] for metrics in record.epochs]
     found.update_yaxes(range=robust_range(values, [record.objective_value or 0.0 for record in top]))
-    found.update_xaxes(rangemode="tozero", tickformat="d")
+    longest = max((len(record.epochs) for record in drawn), default=0)
+    found.update_xaxes(rangemode="tozero", tickformat="d", dtick=1 if longest <= 12 else None)
     found.update_layout(legend={"traceorder": "reversed"})
     return found
 

@@ -23,8 +23,9 @@ def pruning_section(history: History, findings: Findings) -> Section:
         why = "the space has no pruner" if pruner.name == "none" else f"the {pruner.name} pruner let every trial go on"
         return Section("pruning", "Pruning", question, (f"It cut nothing: {why}.", *_early(audit)))
     answer = [
-        f"It cut {count(audit.pruned, 'trial')} and saved {count(audit.saved, 'epoch')}, {audit.saved_share:.0%} of "
-        f"what the trials would have trained up to the epoch limit: about {duration(audit.saved_seconds)} of fitting.",
+        f"It cut {count(audit.pruned, 'trial')} and saved {count(audit.saved, 'epoch')}, "
+        f"{share(audit.saved_share, 1.0)} of what the trials would have trained up to the epoch limit: "
+        f"about {duration(audit.saved_seconds)} of fitting.",
         *_early(audit),
         *_foresight(audit),
     ]

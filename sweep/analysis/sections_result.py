@@ -127,12 +127,12 @@ def search_section(history: History, findings: Findings) -> Section:
         thin = f" Points are thinned to {MOST_POINTS:,} per state." if ended > MOST_POINTS else ""
         charts = [
             Chart(_rise(findings), draw_progress(history, course, by_hours=False), f"A point is a trial.{thin}"),
-            Chart("What did an hour bring?", draw_progress(history, course, by_hours=True), _HOURS),
+            Chart("How long did it take?", draw_progress(history, course, by_hours=True), _HOURS),
         ]
     return Section("search", "Search", "How did the search go?", tuple(answer), tuple(charts))
 
 
-_HOURS = "Hours in which at least one trial ran; pauses between runs are left out."
+_HOURS = "Time in which at least one trial ran; pauses between runs are left out."
 
 
 def _rise(findings: Findings) -> str:

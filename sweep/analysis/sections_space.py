@@ -18,7 +18,7 @@ from sweep.analysis.draw_parameters import (
 from sweep.analysis.findings import Findings
 from sweep.analysis.history import History
 from sweep.analysis.next_space import Widened
-from sweep.analysis.words import count, listed, show
+from sweep.analysis.words import count, listed, share, show
 from sweep.space.parameters import Choice, Parameter
 from sweep.study.importance import FEWEST, Importances
 
@@ -43,7 +43,7 @@ def importance_section(history: History, findings: Findings) -> Section:
         else "None can be told from chance: the trials are too few, or nothing in this space matters much."
     )
     how = (
-        f"Measured by PED-ANOVA: how much the values of the best {found.quantile:.0%} of "
+        f"Measured by PED-ANOVA: how much the values of the best {share(found.quantile, 1.0)} of "
         f"{count(found.trials, 'complete and pruned trial')} differ from those of all."
     )
     rows = found.rows[:MOST_BARS]
@@ -135,8 +135,8 @@ def _habit(history: History, parameter: Parameter) -> str:
 
 
 def _chosen(shown: int, parameters: Sequence[Parameter], findings: Findings) -> str:
-    which = "most important" if findings.importances.rows else "first"
-    return f"The {shown} {which} of {len(parameters)} parameters."
+    which = f"{shown} most important" if findings.importances.rows else f"first {shown}"
+    return f"The {which} of {len(parameters)} parameters."
 
 
 def _parallel(history: History, parameters: Sequence[Parameter], findings: Findings) -> Chart:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -109,7 +108,6 @@ def values_text(values: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={','.join(texts)}" for name, texts in joined.items())
 
 
-def next_command(study: str, home: Path | None, best: bool) -> str:
-    """What one would type next."""
-    where = f" --home {home}" if home else ""
-    return f"python -m sweep.reproduce --study {study}{where}" if best else "python -m sweep.check FILE"
+def next_command(study: str, home: str, best: bool) -> str:
+    """What one would type next; `home` is the option ` --home DIR` or nothing."""
+    return f"python -m sweep.reproduce --study {study}{home}" if best else "python -m sweep.check FILE"

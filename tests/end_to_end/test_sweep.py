@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,20 @@ def test_a_fork_takes_the_trials_that_still_fit(home: Path) -> None:
     assert [record["origin"] for record in records(home, "narrow")] == [f"small/{number}" for number in fitting]
 
 
+def wait_for_runs(database: Path, count: int) -> None:
+    """Until the mirror, which comes behind, has so many runs."""
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+                if connection.execute("SELECT count(*) FROM runs").fetchone()[0] >= count:
+                    return
+        except sqlite3.OperationalError:
+            pass  # not made yet
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def start(home: Path) -> subprocess.Popen[str]:
     """Begin a sweep of long trials in a process group of its own, as a terminal does, and wait until two run."""
     words = ["--space", str(SMALL), "--trials", "3", "--epochs", "400", "--set", "search.pruner.name=none"]
@@ -167,6 +183,7 @@ def start(home: Path) -> subprocess.Popen[str]:
 
 def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) -> None:
     process = start(tmp_path)
+    wait_for_runs(tmp_path / "mlflow" / "mlflow.db", 3)
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to the whole group
     out, err = process.communicate(timeout=60)
 

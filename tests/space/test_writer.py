@@ -49,13 +49,13 @@ search:
   direction: maximize
   sampler: tpe
   startup_trials: 10
-  pruner: {name: median, startup_trials: 5, warmup_epochs: 5, percentile: 50.0, patience: 5, reduction_factor: 3}
+  pruner: {name: median, startup_trials: 5, warmup_epochs: 5, percentile: 50.0, patience: 5, reduction_factor: 3, audit: 0.0, grace_after_drop: 0}
   trials: 7
   seed: 0
   keep_models: 3
 start_from:
 - {blocks: 1, filters_1: 8, batch_norm: false}
-"""
+"""  # noqa: E501 - the writer decides where a line ends
 
 
 def test_a_space_is_written_whole_in_its_own_language() -> None:

@@ -26,9 +26,8 @@ from sweep.tracking.evaluation import (
 from sweep.tracking.images import SAMPLES, Samples, cached_images, read_samples
 from sweep.tracking.pictures import draw_confusion, draw_images
 from sweep.tracking.tracker import StudyInfo
+from sweep.training.result import PREDICTIONS_FILE, SUMMARY_FILE
 
-SUMMARY_FILE, PREDICTIONS_FILE = "summary.txt", "validation.npz"
-"""What training leaves in the folder of a trial that was completed, beside the model."""
 REPORT_FILE = "report.html"
 CLASS_METRICS = 20
 """Up to so many classes each has a metric of its own; beyond that the charts would show nothing else."""

@@ -11,6 +11,11 @@ from pydantic.dataclasses import dataclass
 
 from sweep.space.config import Objective, direction_of
 
+PREDICTIONS_FILE = "validation.npz"
+"""What the best epoch's model says of the validation images: `outputs` float32 (n, classes) as the model gives them,
+`labels` int64 (n,), `positions` int64 (n,) in the cached training part."""
+SUMMARY_FILE = "summary.txt"
+
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 

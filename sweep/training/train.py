@@ -18,14 +18,17 @@ from sweep.space.config import TrialConfig
 from sweep.training.batches import Batches, one_hot
 from sweep.training.callbacks import EpochStart, Reporter, schedules
 from sweep.training.determinism import use_threads, weights_digest
-from sweep.training.result import OnEpoch, StopReason, TrialResult, best_epoch
+from sweep.training.result import (
+    PREDICTIONS_FILE,
+    SUMMARY_FILE,
+    OnEpoch,
+    StopReason,
+    TrialResult,
+    best_epoch,
+)
 from sweep.training.seeds import Purpose, derive
 
 MODEL_FILE = "model.keras"
-PREDICTIONS_FILE = "validation.npz"
-"""What the best epoch's model says of the validation images: `outputs` float32 (n, classes) as the model gives them,
-`labels` int64 (n,), `positions` int64 (n,) in the cached training part."""
-SUMMARY_FILE = "summary.txt"
 VALIDATION_BATCH = 256
 """Images a batch in validation: no gradients are kept, so more than in training fits; beyond it nothing gets faster."""
 

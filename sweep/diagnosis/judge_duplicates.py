@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sweep.diagnosis.duplicates import Groups, near_duplicates, same_pixels
-from sweep.diagnosis.findings import Finding, Level, counted, entry_of
+from sweep.diagnosis.findings import Entry, Finding, Level, counted, entry_of
 from sweep.diagnosis.images import ImageFacts, Images, Part
 from sweep.diagnosis.looks import Look
 
@@ -24,7 +24,7 @@ def judge_duplicates(images: Images, sides: Sequence[int]) -> Iterator[Finding]:
     """Same and nearly the same images; `sides` are the short sides of the images in pixels."""
     seen = [image for image in images.images if image.look is not None]
     looks: list[Look] = [image.look for image in seen if image.look is not None]
-    yield from _sorted(images, seen, same_pixels(looks), "duplicate", "same", ("problem", "problem", "warning"))
+    yield from _sorted(images, seen, same_pixels(looks), "duplicate", "the same", ("problem", "problem", "warning"))
     if sides and sorted(sides)[len(sides) // 2] < LEAST_SIDE:
         title = f"Near duplicates were not searched: most images are smaller than {LEAST_SIDE} x {LEAST_SIDE}"
         yield Finding("near_unsearched", "note", title, "Look through a sample by eye.")
@@ -80,9 +80,8 @@ def _parts(groups: Sequence[Sequence[ImageFacts]]) -> str:
     return ", ".join(f"{number:,} in {places}" for number, places in told if number)
 
 
-def _entries(images: Images, group: Sequence[ImageFacts]) -> Iterator[object]:
-    first = group[0].file
-    for image in group:
-        equal = first is not None and image is not group[0] and image.file is not None
-        detail = "the same file" if equal and image.file.content == first.content else ""  # type: ignore[union-attr]
-        yield entry_of(image, images.classes, detail)
+def _entries(images: Images, group: Sequence[ImageFacts]) -> Iterator[Entry]:
+    contents = [image.file.content if image.file else b"" for image in group]
+    for position, image in enumerate(group):
+        equal = position > 0 and contents[position] != b"" and contents[position] in contents[:position]
+        yield entry_of(image, images.classes, "same bytes" if equal else "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from PIL import Image
 
 from sweep.data.contents import UInt8Array
@@ -41,11 +41,16 @@ class Section:
     groups: tuple[tuple[Shown, ...], ...]
     left: int
 
+    @property
+    def pictures(self) -> bool:
+        """Whether there is a picture to show."""
+        return any(shown.picture for group in self.groups for shown in group)
+
 
 def to_html(diagnosis: Diagnosis) -> str:
     """The page. Names come from a file system and are text: control characters are written out, all is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters["plain"] = printable
+    environment.filters |= {"plain": printable, "prose": _prose}
     template = environment.from_string(_file("page.html.j2"))
     return template.render(
         diagnosis=diagnosis,
@@ -83,6 +88,14 @@ def _png(pixels: UInt8Array) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG", optimize=True)
     return stream.getvalue()
+
+
+def _prose(text: str) -> Markup:
+    """What stands between backticks is code."""
+    pieces = printable(text).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(p) if odd % 2 else escape(p) for odd, p in enumerate(pieces)
+    )
 
 
 def _file(name: str) -> str:

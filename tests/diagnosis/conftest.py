@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import runpy
 import struct
-import subprocess
 import sys
 import zlib
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -125,16 +127,28 @@ def _links_and_strangers(root: Path, base: Path) -> None:
     picture(51).save(cat / "other.tiff")
 
 
-def doctor(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run the command."""
-    return subprocess.run(
-        [sys.executable, "-m", "sweep.doctor", *words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "COLUMNS": "200"},
-        check=False,
-    )
+class Answer(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def doctor(*words: str) -> Answer:
+    """Run `python -m sweep.doctor WORDS` within this process: a new one would take seconds to begin."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    before = sys.argv, os.environ.get("COLUMNS")
+    sys.argv, os.environ["COLUMNS"] = ["doctor", *words], "200"
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            runpy.run_module("sweep.doctor", run_name="__main__")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    finally:
+        sys.argv = before[0]
+        os.environ.pop("COLUMNS")
+        if before[1] is not None:
+            os.environ["COLUMNS"] = before[1]
+    return Answer(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="session")

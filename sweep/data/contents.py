@@ -9,6 +9,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from sweep.data.folder import Listing
+
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -73,12 +75,14 @@ class Source:
         fingerprint: changes when the source's content changes; cheap to make.
         has_test: whether the source has a test part of its own.
         open: reads what is needed to know labels and shape; raises DataError.
+        listing: the files of a directory; None of other sources.
     """
 
     description: str
     fingerprint: str
     has_test: bool
     open: Callable[[], Contents]
+    listing: Listing | None = None
 
 
 def chunks(count: int, shape: Shape) -> list[slice]:

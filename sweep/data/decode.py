@@ -44,7 +44,8 @@ class Target:
 def folder_source(root: Path, config: DataConfig) -> Source:
     """The source of a directory of class folders; raises DataError where its layout cannot be understood."""
     listing = list_folder(root)
-    return Source(f"folder {root}", fingerprint(listing), listing.test is not None, partial(_open, listing, config))
+    opened = partial(_open, listing, config)
+    return Source(f"folder {root}", fingerprint(listing), listing.test is not None, opened, listing)
 
 
 def _open(listing: Listing, config: DataConfig) -> Contents:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from sweep.data.contents import Progress, UInt8Array
-from sweep.data.folder import list_folder
+from sweep.data.folder import Listing
 from sweep.data.pixels import read_image
 from sweep.data.sources import find_source
 from sweep.diagnosis.findings import LEVELS, Finding
@@ -17,7 +16,9 @@ from sweep.diagnosis.images import Images, Part, images_of_arrays, images_of_fol
 from sweep.diagnosis.judge_classes import judge_classes, part_counts
 from sweep.diagnosis.judge_duplicates import judge_duplicates
 from sweep.diagnosis.judge_files import judge_files, judge_survey
-from sweep.diagnosis.survey import survey
+from sweep.diagnosis.judge_groups import judge_groups
+from sweep.diagnosis.survey import Survey, survey
+from sweep.errors import DataError
 from sweep.space.config import DataConfig
 
 Picture: TypeAlias = Callable[[str], UInt8Array]
@@ -58,9 +59,8 @@ def diagnose(config: DataConfig, progress: Progress) -> Diagnosis:
     Raises DataError where the source cannot be found or listed.
     """
     source = find_source(config)
-    root = Path(config.name).expanduser()
-    if source.description.startswith("folder "):
-        return _folder(root, config, source.description, progress)
+    if source.listing is not None:
+        return _folder(source.listing, config, source.description, progress)
     contents = source.open()
     count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
     images = images_of_arrays(contents, config, _counter(progress, count))
@@ -68,18 +68,25 @@ def diagnose(config: DataConfig, progress: Progress) -> Diagnosis:
     return _diagnosis(source.description, images, findings, partial(read_one, contents))
 
 
-def _folder(root: Path, config: DataConfig, description: str, progress: Progress) -> Diagnosis:
-    listing = list_folder(root)
+def _folder(listing: Listing, config: DataConfig, description: str, progress: Progress) -> Diagnosis:
     count = len(listing.train) + len(listing.test or ())
     images = images_of_folder(listing, config, _counter(progress, count))
     sides = [min(i.file.width, i.file.height) for i in images.images if i.file is not None and i.look is not None]
     findings = [
         *judge_files(images, config),
-        *judge_survey(survey(listing)),
+        *judge_survey(_surveyed(listing)),
         *judge_classes(images),
+        *judge_groups(listing, config),
         *judge_duplicates(images, sides),
     ]
-    return _diagnosis(description, images, findings, lambda name: read_image(root / name, 3, None))
+    return _diagnosis(description, images, findings, lambda name: read_image(listing.root / name, 3, None))
+
+
+def _surveyed(listing: Listing) -> Survey:
+    try:
+        return survey(listing)
+    except OSError as error:
+        raise DataError(f"data `{listing.root}`: cannot be listed: {error}; check the permissions.") from error
 
 
 def _diagnosis(description: str, images: Images, findings: list[Finding], picture: Picture) -> Diagnosis:

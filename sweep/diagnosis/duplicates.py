@@ -17,7 +17,7 @@ BITS_APART = 4
 """Two images are candidates if their perceptual hashes differ in so many of 64 bits at most."""
 BANDS = 5
 """One more than `BITS_APART`: of hashes that differ in 4 bits, one of 5 bands is the same (pigeonhole principle)."""
-TONES_APART = 12.0
+TONES_APART = 16.0
 """Candidates are near duplicates if their small copies differ by so many of 255 tones in the mean at most."""
 PAIRS_AT_ONCE = 2**20
 

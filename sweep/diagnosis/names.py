@@ -10,7 +10,7 @@ from itertools import combinations
 FEWEST_LETTERS = 3
 """That a word needs to have a plural: `b` and `bs` may be anything."""
 SHORTEST = 5
-"""Letters that a name needs for one wrong letter to be a likely slip: `bear` and `bean` are two things."""
+"""Letters that the longer name needs for one wrong letter to be a likely slip: `bear` and `bean` are two things."""
 
 
 def same_class(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -37,7 +37,7 @@ def near_classes(names: Sequence[str]) -> list[tuple[str, str]]:
 def _near(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for first, second in combinations(names, 2):
         a, b = _plain(first), _plain(second)
-        alike = a[:1] == b[:1] and min(len(a), len(b)) >= SHORTEST and _digits(a) == _digits(b)
+        alike = a[:1] == b[:1] and max(len(a), len(b)) >= SHORTEST and _digits(a) == _digits(b)
         if alike and a != b and b not in _plurals(a) and a not in _plurals(b) and _one_slip(a, b):
             yield first, second
 

@@ -102,11 +102,11 @@ def _doubles(root: Path) -> None:
     picture(42).save(train / "dog" / "two_minds.png")
     picture(42).save(train / "cat" / "two_minds.png")
     picture(43).save(train / "dog" / "near_leak.png")
-    picture(43, 64).save(test / "dog" / "near_leak.jpg", quality=60)
+    picture(43, 64).save(test / "dog" / "near_leak.jpg", quality=80)
     picture(44).save(train / "dog" / "near_a.png")
-    picture(44).save(train / "dog" / "near_b.jpg", quality=50)
+    picture(44).save(train / "dog" / "near_b.jpg", quality=80)
     picture(45).save(train / "cat" / "near_minds.png")
-    picture(45).save(train / "dog" / "near_minds.jpg", quality=50)
+    picture(45).save(train / "dog" / "near_minds.jpg", quality=80)
 
 
 def _doubtful_classes(root: Path) -> None:

@@ -67,7 +67,9 @@ def test_an_archive_is_looked_at_as_well(tmp_path: Path) -> None:
     assert [[entry["name"] for entry in group] for group in conflict["groups"]] == [["train[0]", "train[39]"]]
 
 
-def test_of_very_small_images_no_near_duplicates_are_searched() -> None:
-    done = doctor("digits")
+def test_of_very_small_images_no_near_duplicates_are_searched(tmp_path: Path) -> None:
+    images = np.stack([np.asarray(picture(seed, 8)) for seed in range(60)])
+    np.savez(tmp_path / "a.npz", x=images, y=np.arange(60) % 2)
+    done = doctor(str(tmp_path / "a.npz"))
     assert done.returncode == 0
     assert "note: Near duplicates were not searched: most images are smaller than 16 x 16" in done.stdout

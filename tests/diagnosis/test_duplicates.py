@@ -20,7 +20,7 @@ def jpeg(image: Image.Image, quality: int) -> UInt8Array:
 
 PICTURE = picture(1)
 CHANGED = {
-    "jpeg": jpeg(PICTURE, 40),
+    "jpeg": jpeg(PICTURE, 70),
     "smaller": np.asarray(PICTURE.resize((32, 32))),
     "larger": np.asarray(PICTURE.resize((96, 96))),
     "brighter": np.asarray(ImageEnhance.Brightness(PICTURE).enhance(1.05)),
@@ -60,16 +60,15 @@ def test_what_is_near_to_something_near_is_one_group() -> None:
     def look(number: int, bits: int) -> Look:
         return Look(bytes([number]), bits, bytes(192), flat=False)
 
-    assert near_duplicates([look(0, 0), look(1, 2**20), look(2, 0b1111), look(3, 0b11111111)]) == [[0, 2, 3]] or (
-        near_duplicates([look(0, 0), look(2, 0b1111), look(3, 0b11111111)]) == [[0, 1, 2]]
-    )
+    far = look(1, 2**64 - 1)
+    assert near_duplicates([look(0, 0), far, look(2, 0b1111), look(3, 0b11111111)]) == [[0, 2, 3]]
 
 
 @pytest.mark.parametrize("apart", [0, 1, 2, 3, 4, 5, 6])
 def test_hashes_are_near_up_to_four_bits_wherever_the_bits_are(apart: int) -> None:
     random = np.random.default_rng(apart)
     small = np.zeros((2, 192), dtype=np.uint8)
-    for _ in range(200):
+    for _ in range(50):
         first = int(random.integers(0, 2**63))
         second = first
         for bit in random.choice(64, apart, replace=False):
@@ -79,20 +78,20 @@ def test_hashes_are_near_up_to_four_bits_wherever_the_bits_are(apart: int) -> No
 
 def test_the_bands_find_what_comparing_all_with_all_finds() -> None:
     random = np.random.default_rng(5)
-    centres = random.integers(0, 2**63, 40, dtype=np.uint64)
+    centres = random.integers(0, 2**63, 12, dtype=np.uint64)
     hashes = np.repeat(centres, 25)
     for _ in range(3):
         hashes ^= np.uint64(1) << random.integers(0, 64, len(hashes), dtype=np.uint64)
-    small = random.integers(0, 30, (len(hashes), 192), dtype=np.uint8)
+    small = random.integers(0, 48, (len(hashes), 192), dtype=np.uint8)
     left, right = np.triu_indices(len(hashes), 1)
     near = np.bitwise_count(hashes[left] ^ hashes[right]) <= 4
-    tones = np.abs(small[left].astype(int) - small[right]).mean(axis=1) <= 12
+    tones = np.abs(small[left].astype(int) - small[right]).mean(axis=1) <= 16
     expected = np.stack([left, right], axis=1)[near & tones]
-    assert len(expected) > 1000
+    assert len(expected) > 300
     assert near_pairs(hashes, small).tolist() == expected.tolist()
 
 
 def test_a_picture_of_other_tones_is_not_near_however_alike_the_hashes() -> None:
     hashes = np.zeros(3, dtype=np.uint64)
-    small = np.repeat([[0], [12], [25]], 192, axis=1).astype(np.uint8)
+    small = np.repeat([[0], [16], [33]], 192, axis=1).astype(np.uint8)
     assert near_pairs(hashes, small).tolist() == [[0, 1]]

@@ -95,7 +95,7 @@ def _traits(image: Image.Image, data: bytes) -> tuple[Trait, ...]:
         found.append("cmyk")
     if image.mode in ("LA", "La"):
         found.append("grey_alpha")
-    elif image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:  # type: ignore[index]
+    elif image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
         found.append("transparent")
     return tuple(found)
 

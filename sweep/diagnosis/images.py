@@ -114,7 +114,9 @@ def read_one(contents: Contents, name: str) -> UInt8Array:
     """The image called `train[17]` or `test[17]`, uint8 (h, w, c)."""
     part, _, position = name.rstrip("]").partition("[")
     lot = contents.train if part == "train" or contents.test is None else contents.test
-    return _read(lot, np.array([int(position)]), contents)[0]
+    (pixels,) = _read(lot, np.array([int(position)]), contents)
+    found: UInt8Array = pixels
+    return found
 
 
 def _groups(paths: Sequence[str], kept: IntArray, config: DataConfig) -> IntArray | None:

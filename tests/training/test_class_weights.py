@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from sweep.data.dataset import Dataset, Part
@@ -45,7 +46,7 @@ def unbalanced(digits: Dataset) -> Dataset:
     chosen = np.isin(digits.train.labels, (1, 8))
     chosen[np.flatnonzero(digits.train.labels == 1)[4:]] = False
 
-    def only(part: Part, mask: np.ndarray) -> Part:  # type: ignore[type-arg]
+    def only(part: Part, mask: npt.NDArray[np.bool_]) -> Part:
         return Part(part.images, part.index[mask], (part.labels[mask] == 8).astype(np.int64))
 
     held = np.isin(digits.validation.labels, (1, 8))

@@ -137,6 +137,11 @@ def prepare_setting(space: Space, home: Home, console: Console) -> Setting:
     return Setting(prepared, load(prepared, config).stamp, environment_facts(home.root))
 
 
+def _skipped(stamp: DataStamp) -> str:
+    files = "1 unreadable file" if stamp.skipped == 1 else f"{stamp.skipped:,} unreadable files"
+    return f"; {files} skipped" if stamp.skipped else ""
+
+
 def data_config(space: Space) -> DataConfig:
     """The data section, which all trials share."""
     return space.config(smallest(space)).data
@@ -246,7 +251,7 @@ class _Run:
         self._console.print(
             f"study {self._study.name}: {self._request.trials} trials, {self._executor.workers} at a time; "
             f"{prepared.description}: {stamp.train:,} training and {stamp.validation:,} validation images of "
-            f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes",
+            f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes{_skipped(stamp)}",
         )
         done = [record for record in self._tally.before if record.state in ("complete", "pruned", "failed")]
         again = self._study.waiting_again()

@@ -3,9 +3,11 @@
     <cache>/<key>/train_images.npy  uint8 (n, h, w, c)     test_images.npy   uint8 (m, h, w, c)
                   train_labels.npy  int64 (n,)             test_labels.npy   int64 (m,)
                   train_sums.npy    int64 (n, 2, c)        meta.json
+                  train_paths.npy   bytes (n,)
 
 `train_sums` holds each image's sums of pixels and of squared pixels per channel: mean and deviation of any subset
-without reading its pixels. A folder appears by one rename, complete, or not at all.
+without reading its pixels. `train_paths` holds the paths below the class folders, or nothing where the images are no
+files. A folder appears by one rename, complete, or not at all.
 """
 
 from __future__ import annotations
@@ -27,11 +29,12 @@ from sweep.data.contents import Shape, Source
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 META = "meta.json"
 TRAIN_IMAGES, TRAIN_LABELS, TRAIN_SUMS = "train_images.npy", "train_labels.npy", "train_sums.npy"
+TRAIN_PATHS = "train_paths.npy"
 TEST_IMAGES, TEST_LABELS = "test_images.npy", "test_labels.npy"
-ARRAYS = (TRAIN_IMAGES, TRAIN_LABELS, TRAIN_SUMS, TEST_IMAGES, TEST_LABELS)
+ARRAYS = (TRAIN_IMAGES, TRAIN_LABELS, TRAIN_SUMS, TRAIN_PATHS, TEST_IMAGES, TEST_LABELS)
 
 SCRATCH = ".writing-"
 ABANDONED_SECONDS = 24 * 3600.0
@@ -43,11 +46,13 @@ class Prepared:
 
     Attributes:
         folder: where the arrays are.
-        digest: sha256 over the training part: pixels, labels, class names, shape; the same on every machine.
+        digest: sha256 over the training part: pixels, labels, class names, shape, names of what was skipped; the same
+            on every machine.
         classes: names, in the order of the labels.
         shape: height, width, channels.
         train, test: number of images (the training part still holds the validation images).
         description: of the source, for people.
+        skipped: number of unreadable files that were left out, those of the test part included.
     """
 
     folder: str
@@ -57,15 +62,16 @@ class Prepared:
     train: int
     test: int
     description: str
+    skipped: int = 0
 
 
 def cache_key(source: Source, config: DataConfig) -> str:
     """The folder name for a source as `config` wants it decoded; changes when the source changes.
 
-    `test` and `split_seed` count only where the test part is split off here.
+    `test`, `split_seed` and `group_by` count only where the test part is split off here.
     """
-    split = None if source.has_test else (config.test, config.split_seed)
-    parts = (CACHE_FORMAT, source.fingerprint, config.image_size, config.channels, split)
+    split = None if source.has_test else (config.test, config.split_seed, config.group_by)
+    parts = (CACHE_FORMAT, source.fingerprint, config.image_size, config.channels, split, config.on_unreadable)
     name = re.sub(r"[^A-Za-z0-9]+", "-", Path(config.name).stem).strip("-")[:32] or "data"
     return f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
 

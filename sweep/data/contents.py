@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from sweep.data.folder import Listing
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -23,6 +25,17 @@ Advance: TypeAlias = Callable[[int], None]
 
 ReadLot: TypeAlias = Callable[[IntArray, UInt8Array, Advance], None]
 
+
+class Unreadable(NamedTuple):
+    """An image file that cannot be decoded: its row among those asked for, its path below the root, and why."""
+
+    row: int
+    path: str
+    reason: str
+
+
+TryLot: TypeAlias = Callable[[IntArray, UInt8Array, Advance], tuple[Unreadable, ...]]
+
 CHUNK_BYTES = 2**24
 
 
@@ -33,10 +46,14 @@ class Lot:
     Attributes:
         labels: int64 (n,), positions into the names of the classes.
         read: `read(positions, out, advance)` fills `out`, uint8 (len(positions), h, w, c); raises DataError.
+        paths: (n,) of the images' files, each below its class folder; empty where the images are no files.
+        attempt: as `read`, but tells what is unreadable and leaves its rows as they are; None where nothing can be.
     """
 
     labels: IntArray
     read: ReadLot
+    paths: tuple[str, ...] = ()
+    attempt: TryLot | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +75,14 @@ class Source:
         fingerprint: changes when the source's content changes; cheap to make.
         has_test: whether the source has a test part of its own.
         open: reads what is needed to know labels and shape; raises DataError.
+        listing: the files of a directory; None of other sources.
     """
 
     description: str
     fingerprint: str
     has_test: bool
     open: Callable[[], Contents]
+    listing: Listing | None = None
 
 
 def chunks(count: int, shape: Shape) -> list[slice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sweep.data.arrays import CHANNELS
-from sweep.data.contents import Advance, Contents, IntArray, Lot, Shape, Source, UInt8Array
+from sweep.data.contents import Advance, Contents, IntArray, Lot, Shape, Source, UInt8Array, Unreadable
 from sweep.data.folder import ImageFile, Listing, fingerprint, list_folder
 from sweep.data.pixels import is_colour, read_image
 from sweep.errors import DataError
@@ -43,22 +44,28 @@ class Target:
 def folder_source(root: Path, config: DataConfig) -> Source:
     """The source of a directory of class folders; raises DataError where its layout cannot be understood."""
     listing = list_folder(root)
-    return Source(f"folder {root}", fingerprint(listing), listing.test is not None, partial(_open, listing, config))
+    opened = partial(_open, listing, config)
+    return Source(f"folder {root}", fingerprint(listing), listing.test is not None, opened, listing)
 
 
 def _open(listing: Listing, config: DataConfig) -> Contents:
     target = _target(listing, config)
-    test = None if listing.test is None else _lot(listing.test, target)
-    return Contents(listing.classes, target.shape, _lot(listing.train, target), test)
+    test = None if listing.test is None else _lot(listing, listing.test, target)
+    return Contents(listing.classes, target.shape, _lot(listing, listing.train, target), test)
 
 
-def _lot(files: Sequence[ImageFile], target: Target) -> Lot:
+def _lot(listing: Listing, files: Sequence[ImageFile], target: Target) -> Lot:
     labels = np.array([file.label for file in files], dtype=np.int64)
 
-    def read(positions: IntArray, out: UInt8Array, advance: Advance) -> None:
-        decode([files[position].path for position in positions], target, out, advance)
+    def attempt(positions: IntArray, out: UInt8Array, advance: Advance) -> tuple[Unreadable, ...]:
+        return decode([files[position].path for position in positions], target, out, advance)
 
-    return Lot(labels, read)
+    def read(positions: IntArray, out: UInt8Array, advance: Advance) -> None:
+        found = attempt(positions, out, advance)
+        if found:
+            raise _refusal(found, len(positions), listing.root)
+
+    return Lot(labels, read, tuple(listing.below_class(file) for file in files), attempt)
 
 
 def _target(listing: Listing, config: DataConfig) -> Target:
@@ -95,28 +102,28 @@ def _is_colour(path: Path) -> bool:
         return False
 
 
-def decode(paths: Sequence[str], target: Target, out: UInt8Array, advance: Advance) -> None:
-    """Decode the files into `out`, uint8 (len(paths), h, w, c).
+def decode(paths: Sequence[str], target: Target, out: UInt8Array, advance: Advance) -> tuple[Unreadable, ...]:
+    """Decode the files into `out`, uint8 (len(paths), h, w, c), and tell which are unreadable.
 
-    Raises DataError for unreadable files (after all were tried), and at the first image of another size than
-    `target.model_file`'s where the target fixes none.
+    Raises DataError at the first image of another size than `target.model_file`'s where the target fixes none.
     """
-    tasks = [slice(start, start + FILES_PER_TASK) for start in range(0, len(paths), FILES_PER_TASK)]
-    faults: list[str] = []
+    tasks = [range(start, min(start + FILES_PER_TASK, len(paths))) for start in range(0, len(paths), FILES_PER_TASK)]
+    faults: list[Unreadable] = []
     with ThreadPoolExecutor(target.threads) as pool:
-        for task, found in zip(tasks, pool.map(lambda t: list(_decode(paths[t], target, out[t])), tasks), strict=True):
+        for task, found in zip(
+            tasks, pool.map(lambda rows: list(_decode(paths, rows, target, out)), tasks), strict=True
+        ):
             faults.extend(found)
-            advance(len(paths[task]))
-    if faults:
-        raise _unreadable(faults, len(paths), target.root)
+            advance(len(task))
+    return tuple(faults)
 
 
-def _decode(paths: Sequence[str], target: Target, out: UInt8Array) -> Iterator[str]:
-    """Yield one line for each unreadable file."""
-    for row, path in enumerate(paths):
+def _decode(paths: Sequence[str], rows: range, target: Target, out: UInt8Array) -> Iterator[Unreadable]:
+    for row in rows:
+        path = paths[row]
         pixels = _try_read(target.root / path, target.shape[2], target.size)
         if isinstance(pixels, str):
-            yield f"{path}: {pixels}"
+            yield Unreadable(row, path, pixels)
         elif pixels.shape != target.shape:
             raise _sizes_differ(path, pixels.shape, target)
         else:
@@ -131,12 +138,13 @@ def _try_read(path: Path, channels: int, size: int | None) -> UInt8Array | str:
         return str(error).replace(f" {str(path)!r}", "") or type(error).__name__
 
 
-def _unreadable(faults: Sequence[str], count: int, root: Path) -> DataError:
-    shown = "\n".join(f"  {fault}" for fault in faults[:FAULTS_SHOWN])
+def _refusal(faults: Sequence[Unreadable], count: int, root: Path) -> DataError:
+    shown = "\n".join(f"  {fault.path}: {fault.reason}" for fault in faults[:FAULTS_SHOWN])
     more = f"\n  and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
     return DataError(
         f"data `{root}`: {len(faults)} of {count} image files cannot be read:\n{shown}{more}\n"
-        "Remove or replace them, then start again."
+        f"`python -m sweep.doctor {shlex.quote(str(root))}` says all that is wrong with the folder. Remove or replace "
+        "them, or leave them out with `--set data.on_unreadable=skip`."
     )
 
 

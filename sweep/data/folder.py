@@ -26,12 +26,20 @@ class ImageFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in a directory of class folders. `test` is None without a `test/` folder."""
+    """What lies in a directory of class folders. `test` is None without a `test/` folder.
+
+    `parted` says whether the class folders lie below `train/` (and `test/`), and not below the root.
+    """
 
     root: Path
     classes: tuple[str, ...]
     train: tuple[ImageFile, ...]
     test: tuple[ImageFile, ...] | None
+    parted: bool
+
+    def below_class(self, file: ImageFile) -> str:
+        """The file's path below its class folder."""
+        return file.path.split("/", 2 if self.parted else 1)[-1]
 
 
 def list_folder(root: Path) -> Listing:
@@ -47,7 +55,7 @@ def list_folder(root: Path) -> Listing:
         raise _refusal(root, "holds `test/` but no `train/`", "name the folders `train/` and `test/`")
     if not names:
         raise _refusal(root, "holds no class folders", f"expected {root}/<class>/<image>, one folder per class")
-    return Listing(root, names, _images(root, "", names), None)
+    return Listing(root, names, _images(root, "", names), None, parted=False)
 
 
 def fingerprint(listing: Listing) -> str:
@@ -75,7 +83,7 @@ def _list_parts(root: Path, names: Sequence[str]) -> Listing:
             raise _refusal(root, f"holds `{name}/` beside `train/`, which is not read", advice)
     classes = _subfolders(root / "train")
     test = _test_images(root, classes) if "test" in names else None
-    return Listing(root, classes, _images(root, "train/", classes), test)
+    return Listing(root, classes, _images(root, "train/", classes), test, parted=True)
 
 
 def _test_images(root: Path, classes: tuple[str, ...]) -> tuple[ImageFile, ...]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 
-from sweep.data.cache import TRAIN_IMAGES, TRAIN_LABELS, TRAIN_SUMS, Prepared
+from sweep.data.cache import TRAIN_IMAGES, TRAIN_LABELS, TRAIN_PATHS, TRAIN_SUMS, Prepared
 from sweep.data.contents import IntArray, Shape, UInt8Array
 from sweep.data.dataset import Dataset, Part
-from sweep.data.splits import check_classes, choose, hold_out
+from sweep.data.groups import groups_of
+from sweep.data.splits import split_validation
 from sweep.data.stamp import DataStamp
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
@@ -21,14 +23,12 @@ def load(prepared: Prepared, config: DataConfig) -> Dataset:
     """The training and validation images of `config`, memory-mapped; no pixel is read here, no test file opened.
 
     First `config.limit` images are chosen, then `config.validation` of them held out, both stratified and by
-    `config.split_seed`. Raises DataError where a class has too few images, or the cached arrays are gone.
+    `config.split_seed`; with `config.group_by` no group lies on both sides. Raises DataError where a class has too few
+    images or the groups say nothing, or the cached arrays are gone.
     """
     images, labels, sums = _open(prepared)
-    chosen = choose(labels, len(labels) if config.limit is None else config.limit, config.split_seed)
-    limited = "" if config.limit is None else f" after `limit: {config.limit}`"
-    check_classes(labels[chosen], prepared.classes, f"training part of `{config.name}`{limited}")
-    kept, held = hold_out(labels[chosen], prepared.classes, "validation", config.validation, config.split_seed)
-    train, validation = (Part(images, chosen[side], labels[chosen[side]]) for side in (kept, held))
+    sides = split_validation(labels, _groups(prepared, config), prepared.classes, config)
+    train, validation = (Part(images, side, labels[side]) for side in sides)
     mean, std = channel_statistics(sums[train.index], prepared.shape)
     stamp = _stamp(prepared, train, validation)
     return Dataset(train, validation, prepared.classes, prepared.shape, stamp, mean, std)
@@ -59,6 +59,18 @@ def _open(prepared: Prepared) -> tuple[UInt8Array, IntArray, IntArray]:
     return images, labels, sums
 
 
+def _groups(prepared: Prepared, config: DataConfig) -> IntArray | None:
+    if config.group_by is None:
+        return None
+    try:
+        paths = np.load(Path(prepared.folder) / TRAIN_PATHS, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise _lost(prepared, str(error)) from error
+    return groups_of(
+        [os.fsdecode(path) for path in paths.tolist()], config.group_by, f"training part of `{config.name}`"
+    )
+
+
 def _lost(prepared: Prepared, reason: str) -> DataError:
     return DataError(
         f"cache `{prepared.folder}`: the decoded images of {prepared.description} are gone or damaged: {reason}; "
@@ -74,6 +86,7 @@ def _stamp(prepared: Prepared, train: Part, validation: Part) -> DataStamp:
         validation=len(validation),
         shape=prepared.shape,
         classes=prepared.classes,
+        skipped=prepared.skipped,
     )
 
 

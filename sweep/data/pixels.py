@@ -41,8 +41,13 @@ def read_image(path: Path, channels: int, size: int | None) -> UInt8Array:
     with Image.open(path) as image:
         if size is not None:
             image.draft(None, (2 * size, 2 * size))
-        ImageOps.exif_transpose(image, in_place=True)
+        turn_upright(image)
         return fit_image(image, channels, size)
+
+
+def turn_upright(image: Image.Image) -> None:
+    """Turn it as its EXIF orientation says."""
+    ImageOps.exif_transpose(image, in_place=True)
 
 
 def is_colour(path: Path) -> bool:

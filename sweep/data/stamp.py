@@ -16,6 +16,7 @@ class DataStamp:
         train, validation: number of images.
         shape: height, width, channels.
         classes: names, in the order of the model's outputs.
+        skipped: number of unreadable files that were left out, those of the test part included.
     """
 
     digest: str
@@ -24,3 +25,4 @@ class DataStamp:
     validation: int
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
+    skipped: int = 0

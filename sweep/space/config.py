@@ -62,6 +62,10 @@ class DataConfig:
         test: share sealed as the test part where the source has none of its own, stratified by class.
         limit: number of images of the training part that are used at all (before the split), stratified by class.
         split_seed: seed of the test split, the subset and the validation split.
+        group_by: regular expression that is searched in each file's path below its class folder; images with the same
+            first capture group (the whole match where there is none) never lie on both sides of a split. None: every
+            image for itself.
+        on_unreadable: what to do about files of a folder that cannot be decoded: `refuse` all, or `skip` them.
     """
 
     name: Annotated[str, StringConstraints(min_length=1), NOT_SEARCHED] = "cifar10"
@@ -71,6 +75,8 @@ class DataConfig:
     test: Annotated[Share, NOT_SEARCHED] = 0.1
     limit: Annotated[PositiveInt | None, NOT_SEARCHED] = None
     split_seed: Annotated[Annotated[int, Ge(0), Lt(2**32)], NOT_SEARCHED] = 0
+    group_by: Annotated[Annotated[str, StringConstraints(min_length=1)] | None, NOT_SEARCHED] = None
+    on_unreadable: Annotated[Literal["refuse", "skip"], NOT_SEARCHED] = "refuse"
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -151,7 +157,11 @@ class EarlyStoppingConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class TrainingConfig:
-    """Optimizer, batches and schedules. Learning rates are per step; `epochs` is the most that a trial trains."""
+    """Optimizer, batches and schedules. Learning rates are per step; `epochs` is the most that a trial trains.
+
+    `class_weights: balanced` weighs each training image by n / (classes * images of its class); the reported `loss` is
+    the weighted one, accuracy and validation stay as they are.
+    """
 
     epochs: Annotated[PositiveInt, NOT_SEARCHED] = 20
     batch_size: Annotated[int, Ge(1), Le(65536)] = 64
@@ -159,6 +169,7 @@ class TrainingConfig:
     momentum: Annotated[Rate, OnlyWhen("optimizer", "sgd")] = 0.9
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     label_smoothing: Rate = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
     reduce_lr_on_plateau: PlateauConfig | None = None
     early_stopping: EarlyStoppingConfig | None = None
 

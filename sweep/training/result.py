@@ -26,6 +26,7 @@ class EpochMetrics:
     Attributes:
         epoch: 1 for the first.
         loss, accuracy: mean over the epoch's training batches, augmentation and dropout on; L2 penalty in the loss.
+            With `class_weights: balanced` the loss is weighted by class, the other three are not.
         val_loss, val_accuracy: over the validation images after the epoch.
         learning_rate: used during the epoch.
         seconds: wall time of the epoch, validation included.

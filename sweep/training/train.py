@@ -15,7 +15,7 @@ from sweep.models.build import build, compile_model, deployable
 from sweep.models.common import count_parameters
 from sweep.models.facts import ImageFacts
 from sweep.space.config import TrialConfig
-from sweep.training.batches import Batches, one_hot
+from sweep.training.batches import Batches, balanced_weights, one_hot
 from sweep.training.callbacks import EpochStart, Reporter, schedules
 from sweep.training.determinism import use_threads, weights_digest
 from sweep.training.result import (
@@ -52,7 +52,8 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     facts = image_facts(dataset)
     model = build(config, facts, derive(config.seed, Purpose.WEIGHTS))
     compile_model(model, config)
-    batches = Batches(dataset.train, facts.classes, config.training.batch_size, config.seed)
+    weights = balanced_weights(dataset.train.labels, facts.classes) if config.training.class_weights != "none" else None
+    batches = Batches(dataset.train, facts.classes, config.training.batch_size, config.seed, weights)
     reporter = Reporter(config, on_epoch)
     built = time.perf_counter()
     model.fit(

@@ -75,17 +75,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_help_and_a_bad_space_wait_for_no_heavy_package(folder: Path) -> None:
-    run_help, check_help, reproduce_help, run_bad, check_bad, no_file, good = commands(
+    run_help, check_help, reproduce_help, doctor_help, run_bad, check_bad, no_file, good = commands(
         folder,
         ["sweep.run", "--help"],
         ["sweep.check", "--help"],
         ["sweep.reproduce", "--help"],
+        ["sweep.doctor", "--help"],
         ["sweep.run", "--space", "bad.yaml"],
         ["sweep.check", "bad.yaml"],
         ["sweep.run", "--space", "god.yaml"],
         ["sweep.run", "--space", "good.yaml", "--set", "training.epochs"],
     )
-    for answer in (run_help, check_help, reproduce_help):
+    for answer in (run_help, check_help, reproduce_help, doctor_help):
         assert (answer.code, answer.err) == (0, "")
         assert "Usage: python -m sweep." in answer.out
     assert run_bad.err.splitlines() == [
@@ -160,4 +161,4 @@ def test_the_command_sweep_has_every_command(folder: Path) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "sweep", "--help"], cwd=folder, capture_output=True, text=True, timeout=60, check=True
     )
-    assert all(f" {command} " in process.stdout for command in ("run", "check", "reproduce"))
+    assert all(f" {command} " in process.stdout for command in ("run", "check", "reproduce", "doctor"))

@@ -20,7 +20,7 @@ def source(fingerprint: str, has_test: bool = True) -> Source:
 
 
 def test_a_key_begins_with_the_name_of_the_data() -> None:
-    assert cache_key(source("1"), DataConfig(name="/data/my pets.npz")) == "my-pets-b594b98405fd4134"
+    assert cache_key(source("1"), DataConfig(name="/data/my pets.npz")) == "my-pets-29f572c6796ff8a4"
 
 
 def test_a_key_follows_the_fingerprint() -> None:

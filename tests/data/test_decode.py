@@ -92,7 +92,11 @@ def test_unreadable_files_are_counted_and_the_first_listed(flat_folder: Path) ->
     assert lines[1] == "  cat/0.png: cannot identify image file"
     assert lines[2].startswith("  cat/1.png: ")
     assert [line[:12] for line in lines[3:6]] == ["  dog/0.png:", "  dog/1.png:", "  dog/2.png:"]
-    assert lines[6:] == ["  and 2 more", "Remove or replace them, then start again."]
+    assert lines[6:] == [
+        "  and 2 more",
+        f"`python -m sweep.doctor {flat_folder}` says all that is wrong with the folder. Remove or replace them, "
+        "or leave them out with `--set data.on_unreadable=skip`.",
+    ]
 
 
 def test_a_folder_without_one_readable_file_says_so(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_damaged_folder_is_replaced(flat_folder: Path, cache: Path, damage: st
     elif damage == "torn meta":
         meta.write_text(meta.read_text()[:50])
     elif damage == "other format":
-        meta.write_text(meta.read_text().replace('"format": 1', '"format": 0'))
+        meta.write_text(meta.read_text().replace('"format": 2', '"format": 1'))
     elif damage == "short array":
         images.write_bytes(images.read_bytes()[:-1])
     else:

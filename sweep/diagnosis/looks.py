@@ -1,0 +1,48 @@
+"""What makes two images the same, or nearly the same."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import imagehash
+import numpy as np
+from PIL import Image
+
+from sweep.data.contents import UInt8Array
+
+SIDE = 8
+"""Pixels of the small copy's side."""
+FLAT = 6.0
+"""Standard deviation (of 255) of the small copy below which there is too little in an image to tell it by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What an image looks like.
+
+    Attributes:
+        pixels: sha256 over size and RGB pixels of the upright image at full size.
+        phash: perceptual hash of 64 bits (imagehash.phash: signs of the low frequencies of a cosine transform).
+        small: the image as 8 x 8 RGB, 192 bytes.
+        flat: nearly one colour, so that `phash` says nothing.
+    """
+
+    pixels: bytes
+    phash: int
+    small: bytes
+    flat: bool
+
+
+def look_at(pixels: UInt8Array) -> Look:
+    """The look of an upright image, uint8 (h, w, 1 or 3)."""
+    rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    image = Image.fromarray(rgb)
+    small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
+    bits = imagehash.phash(image).hash
+    return Look(
+        pixels=hashlib.sha256(f"{image.size}".encode() + rgb.tobytes()).digest(),
+        phash=int.from_bytes(np.packbits(bits).tobytes(), "big"),
+        small=small.tobytes(),
+        flat=bool(np.asarray(small, dtype=np.float32).std(axis=(0, 1)).max() < FLAT),
+    )

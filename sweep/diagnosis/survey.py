@@ -1,0 +1,93 @@
+"""What lies in a directory besides the images that a run would read: other files, hidden ones, links."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from sweep.data.folder import Listing
+
+Kind = Literal["hidden", "image", "other"]
+"""Of a file that is not read. `image` is one that Pillow knows, under an ending or in a place that is not read."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link.
+
+    Attributes:
+        path: relative to the root.
+        target: as resolved.
+        leaves: it leads out of the root.
+        exists: there is something at its end.
+        followed: what it leads to is read.
+    """
+
+    path: str
+    target: str
+    leaves: bool
+    exists: bool
+    followed: bool
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Files that are not read, by path relative to the root, and all symbolic links."""
+
+    ignored: tuple[tuple[str, Kind], ...]
+    links: tuple[Link, ...]
+
+
+def survey(listing: Listing) -> Survey:
+    """Walk through the root as `list_folder` does, and note what it passes over. No link below a class is followed."""
+    read = {file.path for file in (*listing.train, *(listing.test or ()))}
+    ignored: list[tuple[str, Kind]] = []
+    links: list[Link] = []
+    for path, entry in sorted(_walk(listing.root, "", _followed(listing))):
+        full = listing.root / path
+        if os.path.islink(full):
+            links.append(_link(listing.root, path, path in read or path in _followed(listing)))
+        if entry == "file" and path not in read and os.path.exists(full):
+            ignored.append((path, _kind(full, path)))
+    return Survey(tuple(ignored), tuple(links))
+
+
+def _followed(listing: Listing) -> frozenset[str]:
+    """The folders that are followed where they are links: the parts and the classes."""
+    if not listing.parted:
+        return frozenset(listing.classes)
+    parts = ("train", "test") if listing.test is not None else ("train",)
+    return frozenset([*parts, *(f"{part}/{name}" for part in parts for name in listing.classes)])
+
+
+def _walk(root: Path, folder: str, followed: frozenset[str]) -> Iterator[tuple[str, str]]:
+    with os.scandir(root / folder) as entries:
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir(follow_symlinks=path in followed):
+                if entry.is_symlink():
+                    yield path, "folder"
+                yield from _walk(root, path, followed)
+            else:
+                yield path, "folder" if entry.is_dir() else "file"
+
+
+def _link(root: Path, path: str, followed: bool) -> Link:
+    target = Path(os.path.realpath(root / path))
+    leaves = not target.is_relative_to(os.path.realpath(root))
+    return Link(path, str(target), leaves, os.path.exists(root / path), followed)
+
+
+def _kind(full: Path, path: str) -> Kind:
+    if any(part.startswith(".") for part in path.split("/")):
+        return "hidden"
+    try:
+        with Image.open(full):
+            return "image"
+    except Exception:  # whatever Pillow raises: it is no image
+        return "other"

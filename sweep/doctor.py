@@ -1,0 +1,42 @@
+"""`sweep doctor`: look at images before anything is trained on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.command_line import JsonOption, SetOption, bad_option, run_command
+
+
+def command(
+    path: Annotated[
+        str | None,
+        typer.Argument(metavar="PATH", help="A folder of class folders, an .npz file, or the name of a set."),
+    ] = None,
+    space: Annotated[
+        Path | None,
+        typer.Option("--space", metavar="FILE", help="Take the data section of this space, and its images by default."),
+    ] = None,
+    settings: SetOption = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page with the pictures as well."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find what is wrong with images: unreadable files, lossy formats, doubles, leaks between parts, doubtful classes.
+
+    Exit code 0: nothing serious; 1: problems were found; 2: there is no such data, or it has no class folders.
+    """
+    from sweep.diagnosing import doctor_command, read_data_config
+
+    if path is None and space is None:
+        raise bad_option("PATH", "a folder, an .npz file, the name of a set, or --space FILE", "nothing")
+    config = read_data_config(path, space, settings)
+    raise typer.Exit(doctor_command(config, html, as_json))
+
+
+if __name__ == "__main__":
+    run_command(command, "doctor")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from sweep.data.named import CIFAR10_CLASSES, CIFAR100_CLASSES, FASHION_CLASSES, TEN_DIGITS
+from sweep.diagnosis.names import near_classes, same_class
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("cat", "Cat"),
+        ("cat", "cats"),
+        ("bus", "buses"),
+        ("butterfly", "Butterflies"),
+        ("polar_bear", "polar bear"),
+        ("polarBear", "Polar-Bears"),
+        ("rose", "roses"),
+        ("ﬁsh", "fish"),  # a ligature
+    ],
+)
+def test_case_separators_and_plurals_make_no_other_class(names: tuple[str, str]) -> None:
+    assert same_class([*names, "zebra"]) == [names]
+    assert near_classes(names) == []
+
+
+@pytest.mark.parametrize("names", [("0", "1"), ("c", "cs"), ("class_1", "class_11"), ("1", "1s"), ("cat", "car")])
+def test_other_names_are_other_classes(names: tuple[str, str]) -> None:
+    assert same_class(names) == []
+    assert near_classes(names) == []
+
+
+@pytest.mark.parametrize("slip", ["tulips_", "tuilp", "tulp", "tullip", "tulup"])
+def test_a_slip_of_the_pen_is_near(slip: str) -> None:
+    assert near_classes(["rose", "tulip", slip]) == ([] if slip == "tulips_" else [("tulip", slip)])
+
+
+@pytest.mark.parametrize("names", [("mouse", "house"), ("class_1", "class_2"), ("bear", "bean"), ("tulip", "tilpu")])
+def test_names_that_only_resemble_are_not(names: tuple[str, str]) -> None:
+    assert near_classes(names) == []
+
+
+def test_the_named_sets_have_no_class_twice() -> None:
+    for classes in (CIFAR10_CLASSES, CIFAR100_CLASSES, FASHION_CLASSES, TEN_DIGITS):
+        assert same_class(classes) == []
+    assert near_classes(CIFAR100_CLASSES) == [("castle", "cattle")]

@@ -69,18 +69,18 @@ def _corners(steps: Sequence[Step]) -> list[Step]:
     return [*kept, steps[-1]] if steps and kept[-1] is not steps[-1] else kept
 
 
-def draw_cuts(audit: PruningSummary) -> Any:
+def draw_cuts(summary: PruningSummary) -> Any:
     """How many trials were cut after which epoch."""
     found = figure("epoch of the cut", "pruned trials", height=280)
     found.add_trace(
         go.Bar(
-            x=list(audit.cuts),
-            y=list(audit.cuts.values()),
+            x=list(summary.cuts),
+            y=list(summary.cuts.values()),
             marker={"color": STATE_COLORS["pruned"]},
             hovertemplate="%{y} trials cut after epoch %{x}<extra></extra>",
         )
     )
-    found.update_xaxes(dtick=1 if len(audit.cuts) < 15 and max(audit.cuts, default=0) < 25 else None)
+    found.update_xaxes(dtick=1 if len(summary.cuts) < 15 and max(summary.cuts, default=0) < 25 else None)
     found.update_layout(bargap=0.15)
     return found
 

@@ -48,7 +48,7 @@ def _audit(history: History, found: Audit) -> tuple[str, ...]:
         how = (
             "no trial that was let run on for it has finished yet"
             if asked
-            else "with `search.pruner.audit: 0.1` a tenth of such trials would run on and tell"
+            else "with search.pruner.audit: 0.1 a tenth of such trials would run on and tell"
         )
         return (f"Whether it cut a good trial is not known: {how}.",)
     part, low, high = (round(100 * value) for value in found.share)
@@ -63,7 +63,7 @@ def _audit(history: History, found: Audit) -> tuple[str, ...]:
             f"have been as good as the top {TOP} are."
         )
     told.append(
-        f"Suggested: `warmup_epochs: {found.suggested_warmup}`, which is past every cut that would have been a mistake."
+        f"Suggested: warmup_epochs: {found.suggested_warmup}, which is past every cut that would have been a mistake."
         if found.suggested_warmup is not None
         else "Nothing here speaks for a longer warm-up."
     )

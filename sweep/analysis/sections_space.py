@@ -83,13 +83,19 @@ def _having(history: History, parameter: Parameter) -> int:
 
 
 def by_importance(history: History, found: Importances) -> list[Parameter]:
-    """The parameters that several values were tried of, the most important first; in the space's order without that."""
+    """The parameters that several values were tried of, the most important first.
+
+    Where no importance is known: those that every trial has before conditional ones, and first those that are searched
+    over orders of magnitude, a learning rate for example.
+    """
     order = {row.name: place for place, row in enumerate(found.rows)}
     judged = (*history.ranked, *history.pruned)
     tried = [
         p for p in history.space.parameters if len({show(r.values[p.name]) for r in judged if p.name in r.values}) > 1
     ]
-    return sorted(tried, key=lambda parameter: order.get(parameter.name, len(order)))
+    return sorted(
+        tried, key=lambda p: (order.get(p.name, len(order)), bool(p.conditions), not getattr(p, "log", False))
+    )
 
 
 def landscape_section(history: History, findings: Findings) -> Section:

@@ -53,7 +53,7 @@ def test_the_report_says_what_pruning_cost_with_an_interval_and_suggests_a_warm_
         "Audit: of 2 trials that it would have cut and that ran on, 1 reached the top 5 "
         "(50 %, 95 % interval 9 to 91 %).",
         "So of the 4 trials that it did cut, about 2 (0 to 4) would have been as good as the top 5 are.",
-        "Suggested: `warmup_epochs: 3`, which is past every cut that would have been a mistake.",
+        "Suggested: warmup_epochs: 3, which is past every cut that would have been a mistake.",
     )
 
 
@@ -63,7 +63,7 @@ def test_an_audit_without_a_mistake_suggests_nothing() -> None:
 
 def test_without_an_audit_the_report_says_that_the_cost_is_unknown_and_how_to_know_it() -> None:
     assert told(history(*FINISHED, *CUT))[2] == (
-        "Whether it cut a good trial is not known: with `search.pruner.audit: 0.1` a tenth of such trials would run "
+        "Whether it cut a good trial is not known: with search.pruner.audit: 0.1 a tenth of such trials would run "
         "on and tell."
     )
     space = make_space()
@@ -77,4 +77,4 @@ def test_without_an_audit_the_report_says_that_the_cost_is_unknown_and_how_to_kn
 def test_a_pruner_whose_every_cut_was_audited_has_cut_nothing_and_is_judged() -> None:
     answer = told(history(*FINISHED, GOOD, POOR))
     assert answer[0] == "It cut nothing: every trial that it would have ended was let run on."
-    assert answer[-1].startswith("Suggested: `warmup_epochs: 3`")
+    assert answer[-1].startswith("Suggested: warmup_epochs: 3")

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sweep.analysis.document import Document
+from sweep.analysis.document import Document, Table
 from sweep.analysis.findings import find, findings_mapping
 from sweep.analysis.history import History
 from sweep.analysis.render_html import to_html
@@ -70,6 +70,21 @@ def test_the_answers_come_in_the_order_of_the_questions() -> None:
         found.sections[0].answer[0]
         == "Trial 0 won with val_accuracy 0.9000 ± 0.0300, 0.4000 ahead of trial 1. That is more than noise."
     )
+
+
+def test_without_a_winner_no_row_stands_out_and_no_sentence_speaks_of_one() -> None:
+    running = complete(2, 0.9, state="running", reason="")
+    only_pruned = document_of(history(pruned(0, 0.1), pruned(1, 0.2), running))
+    (board, *_) = only_pruned.sections[0].blocks
+    assert isinstance(board, Table)
+    assert [row[:2] for row in board.rows] == [("1", "pruned"), ("0", "pruned")]
+    assert board.led is False
+    assert '<table class="ranking">' in to_html(only_pruned)
+    assert only_pruned.charts[2].note == "Pruned trials are dotted."
+    all_failed = document_of(history(failed(0), failed(1)))
+    assert all_failed.sections[-1].answer == ("1 thing to know.",)
+    winner = document_of(history(complete(0, 0.9), complete(1, 0.5)))
+    assert '<table class="ranking led">' in to_html(winner)
 
 
 def test_what_a_user_wrote_stays_text() -> None:

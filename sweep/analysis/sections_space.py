@@ -141,8 +141,9 @@ def _habit(history: History, parameter: Parameter) -> str:
 
 
 def _chosen(shown: int, parameters: Sequence[Parameter], findings: Findings) -> str:
-    which = f"{shown} most important" if findings.importances.rows else f"first {shown}"
-    return f"The {which} of {len(parameters)} parameters."
+    if not findings.importances.rows:
+        return f"{shown} of {len(parameters)} parameters; which of them matter is not known yet."
+    return f"The {shown} most important of {len(parameters)} parameters."
 
 
 def _parallel(history: History, parameters: Sequence[Parameter], findings: Findings) -> Chart:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from sweep.analysis.words import duration
 from sweep.data.loading import load
 from sweep.errors import DataError
 from sweep.execution.call import call_in_child
@@ -24,7 +25,6 @@ from sweep.space.corners import branches, draw, largest, smallest
 from sweep.space.parameters import Values
 from sweep.space.space import Space, bounds
 from sweep.terminal.console import make_console
-from sweep.terminal.tally import duration
 
 DRAWS = 64
 ASSUMED_IMAGES = 50_000

@@ -25,16 +25,22 @@ def command(
     home: HomeOption = Path(),
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where to; html: studies/NAME/report.html, others: standard output."),
+        typer.Option(
+            metavar="FILE", help="Where to; html: studies/NAME/report.html and MLflow, others: standard output."
+        ),
     ] = None,
     kind: Annotated[
         Format, typer.Option("--format", help="html: one offline page with charts; csv: a row per trial.")
     ] = Format.html,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, else mlflow/mlflow.db below --home.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Answer what a study has found: who won and by how much, what mattered, where to search next."""
     from sweep.reporting import report_command
 
-    report_command(home, study, out, kind.value)
+    report_command(home, study, out, Format.json.value if as_json else kind.value, tracking_uri)
 
 
 if __name__ == "__main__":

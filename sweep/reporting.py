@@ -13,38 +13,71 @@ from sweep.analysis.next_space import next_name
 from sweep.analysis.render_html import to_html
 from sweep.analysis.render_text import to_csv, to_markdown
 from sweep.analysis.report import Commands, report
-from sweep.errors import NothingFinished, UserError
+from sweep.errors import NothingFinished, TrackingError, UserError
 from sweep.home import Home
 from sweep.space.writer import space_to_yaml
+from sweep.study.identity import study_id
 from sweep.study.importance import importances
 from sweep.study.opening import stored_space
 from sweep.study.study import read_records
+from sweep.tracking.opening import add_report
+from sweep.tracking.tracker import REPORT_FILE, StudyInfo
 
-REPORT = "report.html"
 NEXT_SPACE = "next_space.yaml"
 
 
-def report_command(root: Path, study: str, out: Path | None, kind: str) -> None:
+def report_command(root: Path, study: str, out: Path | None, kind: str, uri: str | None) -> None:
     """Run the command: write the report, or print it.
+
+    The page that lies beside the study is added to MLflow as well, where the study has a run there.
 
     Raises:
         UserError: there is no such study, or the report cannot be written.
         NothingFinished: no trial has reached its end; where there are trials the report is written all the same.
     """
     home = Home(root)
-    folder = home.study(study)
-    history = History(study, stored_space(folder), tuple(read_records(folder)))
-    if not history.records:
-        raise NothingFinished(f"the study {study} has no trial yet, so there is nothing to report")
-    target = out or (folder / REPORT if kind == "html" else None)
+    history = _history(home, study)
+    target = out or (home.study(study) / REPORT_FILE if kind == "html" else None)
     text = _text(home, history, target, kind)
     if target is None:
         sys.stdout.write(text)
     else:
         _write(target, text)
         print(target)
+    if out is None and kind == "html":
+        _add_to_mlflow(home, history, uri)
     if not history.ranked:
         raise NothingFinished(f"no trial of the study {study} has reached its end; the report says how far they came")
+
+
+def write_report(root: Path, study: str) -> None:
+    """Write the page beside the study.
+
+    Raises:
+        UserError: there is no such study, or the page cannot be written.
+        NothingFinished: the study has no trial yet.
+    """
+    home = Home(root)
+    history, target = _history(home, study), home.study(study) / REPORT_FILE
+    _write(target, _text(home, history, target, "html"))
+
+
+def _history(home: Home, study: str) -> History:
+    folder = home.study(study)
+    history = History(study, stored_space(folder), tuple(read_records(folder)))
+    if not history.records:
+        raise NothingFinished(f"the study {study} has no trial yet, so there is nothing to report")
+    return history
+
+
+def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
+    """The page is written by now, so a store that is away is worth a line and no more."""
+    folder = home.study(history.study)
+    info = StudyInfo(history.study, study_id(folder), "", history.objective, folder)
+    try:
+        add_report(info, uri, home.root)
+    except TrackingError as error:
+        print(f"not added to MLflow: {error}", file=sys.stderr)
 
 
 def _text(home: Home, history: History, target: Path | None, kind: str) -> str:

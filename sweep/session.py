@@ -30,6 +30,7 @@ from sweep.space.config import DataConfig, TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.space import Space
 from sweep.space.writer import space_to_yaml
+from sweep.study.identity import study_id
 from sweep.study.lock import StudyLock
 from sweep.study.opening import fork_study, open_study
 from sweep.study.records import TrialRecord
@@ -200,7 +201,8 @@ class _Run:
         self._console = console
         self._stop = stop
         self._executor = executor
-        info = StudyInfo(study.name, space_to_yaml(study.space), study.space.search.objective, study.folder, home.cache)
+        text, objective = space_to_yaml(study.space), study.space.search.objective
+        info = StudyInfo(study.name, study_id(study.folder), text, objective, study.folder, home.cache)
         self._tracker = open_mlflow(info, request.tracking_uri, home.root)
         logging.getLogger("sweep.tracking").addHandler(logging.StreamHandler())
         ended = [record for record in study.records() if record.state != "running"]
@@ -219,6 +221,7 @@ class _Run:
             state = "finished" if finished else "interrupted"
             if finished:
                 self._write_samples()
+                self._write_report()
         finally:
             written = self._tracker.close(state, INTERRUPTED_FLUSH_SECONDS if self._stop() else FLUSH_SECONDS)
         self._report(supervisor, written)
@@ -245,6 +248,13 @@ class _Run:
             call_in_child("sweep.training.samples:write_samples", *arguments)
         except SweepError as error:
             self._console.print(f"no pictures of the training images: {error}")
+
+    def _write_report(self) -> None:
+        """The page, so that the tracking store has it too. In a child: what draws it takes seconds to import."""
+        try:
+            call_in_child("sweep.reporting:write_report", self._home.root, self._study.name)
+        except SweepError as error:
+            self._console.print(f"no report: {error}")
 
     def _announce(self) -> None:
         prepared, stamp = self._setting.prepared, self._setting.stamp

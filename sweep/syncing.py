@@ -14,6 +14,7 @@ from sweep.errors import StudyError
 from sweep.home import Home
 from sweep.space.config import Objective
 from sweep.space.reader import read_space
+from sweep.study.identity import study_id
 from sweep.study.lock import StudyLock
 from sweep.study.records import TrialRecord
 from sweep.study.study import read_records
@@ -43,7 +44,8 @@ def sync_command(root: Path, study: str, uri: str | None, as_json: bool) -> int:
     with _lock_unless_running(folder) as running, reading_bar(console, "writing runs") as advance:
         records = read_records(folder)
         shown = records if running else [_as_interrupted(record) for record in records]
-        info = StudyInfo(study, _space(folder), _objective(folder, records), folder, home.cache)
+        objective = _objective(folder, records)
+        info = StudyInfo(study, study_id(folder), _space(folder), objective, folder, home.cache)
         report = sync_study(info, shown, uri, root, advance)
     seconds = time.perf_counter() - begun
     if as_json:

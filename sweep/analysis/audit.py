@@ -1,56 +1,87 @@
-"""What pruning saved, and what it may have cost: read off the trials that were pruned or were let run on."""
+"""What pruning may have cost: read off the trials that would have been pruned and were let run on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
+from sweep.analysis.history import History, value_of
 from sweep.study.records import TrialRecord
-from sweep.study.study import ranked
 
 TOP = 5
+"""Places that count as the top of the ranking."""
 
 
 @dataclass(frozen=True)
-class PruningAudit:
-    """What is known of the pruning of a study.
+class AuditedTrial:
+    """A trial that would have been pruned, ran on and finished.
 
     Attributes:
-        pruned: trials that were ended early.
-        epochs_saved: epochs that they did not train, of the most that a trial may.
-        epochs_trained: of all trials.
-        audited: trials that would have been pruned, ran on and finished.
-        reached_top: how many of them are among the best five.
-        share: of the audited that reached the top, with a 95 % Wilson interval (Wilson 1927); None without any.
-        suggested_warmup: warm-up under which none of those would have been pruned; None where there is none.
+        cut: epoch after which the pruner would have ended it.
+        at_cut: the best objective until then; None where the record has no such epoch.
+        value: its objective in the end.
+        rank: its place among the complete trials, 1 for the best.
     """
 
-    pruned: int
-    epochs_saved: int
-    epochs_trained: int
-    audited: int
+    number: int
+    cut: int
+    at_cut: float | None
+    value: float
+    rank: int
+
+    @property
+    def wrongly(self) -> bool:
+        """To prune it would have been a mistake."""
+        return self.rank <= TOP
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The verdict over a study's pruner.
+
+    Which trials are audited follows from seed and number alone, so they are a fair sample of those that the pruner
+    would end, and their share holds for those that it did end.
+
+    Attributes:
+        trials: the audited ones, the best first.
+        reached_top: how many of them are among the best five.
+        share: that of all of them, with a 95 % Wilson interval (Wilson 1927): (share, low, high); None without any.
+        lost: the same times the number of pruned trials: how many of those would be as good as the best five are.
+        suggested_warmup: least `warmup_epochs` that is past every cut that would have been a mistake; None without any.
+    """
+
+    trials: tuple[AuditedTrial, ...]
     reached_top: int
     share: tuple[float, float, float] | None
+    lost: tuple[float, float, float] | None
     suggested_warmup: int | None
 
 
-def pruning_audit(records: Sequence[TrialRecord]) -> PruningAudit:
-    """Judge a study's pruning from its records."""
-    pruned = [record for record in records if record.state == "pruned"]
-    best = {record.number for record in ranked(records)[:TOP]}
-    audited = [record for record in records if record.audited_at is not None and record.state == "complete"]
-    wrongly = [record.audited_at or 0 for record in audited if record.number in best]
-    return PruningAudit(
-        pruned=len(pruned),
-        epochs_saved=sum(record.config.training.epochs - len(record.epochs) for record in pruned),
-        epochs_trained=sum(len(record.epochs) for record in records),
-        audited=len(audited),
-        reached_top=len(wrongly),
-        share=wilson(len(wrongly), len(audited)),
-        suggested_warmup=max(wrongly) + 1 if wrongly else None,
+def audit(history: History) -> Audit:
+    """Judge a study's pruner by the trials that it was not allowed to end."""
+    trials = tuple(
+        _audited(history, record, place)
+        for place, record in enumerate(history.ranked, start=1)
+        if record.audited_at is not None
     )
+    wrongly = [trial for trial in trials if trial.wrongly]
+    share = wilson(len(wrongly), len(trials))
+    pruned = len(history.of("pruned"))
+    return Audit(
+        trials=trials,
+        reached_top=len(wrongly),
+        share=share,
+        lost=None if share is None else (share[0] * pruned, share[1] * pruned, share[2] * pruned),
+        suggested_warmup=1 + max(trial.cut for trial in wrongly) if wrongly else None,
+    )
+
+
+def _audited(history: History, record: TrialRecord, rank: int) -> AuditedTrial:
+    cut = record.audited_at or 0
+    early = [metrics.value(history.objective) for metrics in record.epochs[:cut]]
+    at_cut = (max if history.maximize else min)(early) if early else None
+    return AuditedTrial(record.number, cut, at_cut, value_of(record), rank)
 
 
 def wilson(count: int, total: int) -> tuple[float, float, float] | None:
@@ -59,25 +90,3 @@ def wilson(count: int, total: int) -> tuple[float, float, float] | None:
         return None
     interval = binomtest(count, total).proportion_ci(0.95, method="wilson")
     return count / total, float(interval.low), float(interval.high)
-
-
-def audit_sentences(audit: PruningAudit) -> list[str]:
-    """The same in words."""
-    if not audit.pruned and not audit.audited:
-        return ["No trial was pruned."]
-    whole = audit.epochs_saved + audit.epochs_trained
-    trials = "1 trial was" if audit.pruned == 1 else f"{audit.pruned} trials were"
-    told = [f"{trials} pruned, which saved {audit.epochs_saved} of {whole} epochs."]
-    if audit.share is None:
-        return [
-            *told,
-            "What it cost is not known: with `search.pruner.audit: 0.1` a tenth of such trials would run on.",
-        ]
-    share, low, high = audit.share
-    told.append(
-        f"Of {audit.audited} trials that would have been pruned and ran on, {audit.reached_top} reached the best {TOP} "
-        f"({share:.0%}, 95 % interval {low:.0%} to {high:.0%})."
-    )
-    if audit.suggested_warmup is not None:
-        told.append(f"With `warmup_epochs: {audit.suggested_warmup}` none of them would have been pruned.")
-    return told

@@ -49,7 +49,9 @@ def _mixed(history: History) -> Iterator[str]:
 def _failed(history: History, progress: Progress) -> Iterator[str]:
     ended = len(progress.steps)
     failed, pruned = progress.counts.get("failed", 0), progress.counts.get("pruned", 0)
-    if failed > MANY * ended:
+    if failed and failed == ended:
+        yield "Every trial that has ended failed; their causes are above, and more trials would most likely fail too."
+    elif failed > MANY * ended:
         yield f"{share(failed, ended)} of the trials failed; their part of the space has hardly been searched."
     if pruned > MOST * ended:
         yield (
@@ -129,5 +131,5 @@ def _waiting(history: History) -> Iterator[str]:
     if waiting:
         yield (
             f"{numbers(waiting).capitalize()} had not ended when this report was written; "
-            "the next `sweep.run` of the study runs what was interrupted again."
+            "the next sweep.run of the study runs what was interrupted again."
         )

@@ -39,6 +39,7 @@ class Table:
     Attributes:
         numeric: columns that are aligned to the right.
         folded: the label to open it by; empty for a table that is open.
+        led: its first row is the winner's.
     """
 
     headings: tuple[str, ...]
@@ -46,6 +47,7 @@ class Table:
     numeric: tuple[int, ...] = ()
     note: str = ""
     folded: str = ""
+    led: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def draw_progress(history: History, progress: Progress, *, by_hours: bool) -> An
     """The best so far, over every trial's own value; against ended trials, or against hours of search."""
     minutes = by_hours and progress.hours < FEW_HOURS
     x = f"time of search ({'minutes' if minutes else 'hours'})" if by_hours else "trials that have ended"
-    found = figure(x, objective_title(history.objective))
+    found = figure(x, objective_title(history.objective), showlegend=True)
 
     def place(step: Step) -> float:
         return (step.hours * 60 if minutes else step.hours) if by_hours else step.place
@@ -69,19 +69,20 @@ def _corners(steps: Sequence[Step]) -> list[Step]:
     return [*kept, steps[-1]] if steps and kept[-1] is not steps[-1] else kept
 
 
-def draw_cuts(audit: PruningSummary) -> Any:
+def draw_cuts(summary: PruningSummary) -> Any:
     """How many trials were cut after which epoch."""
     found = figure("epoch of the cut", "pruned trials", height=280)
     found.add_trace(
         go.Bar(
-            x=list(audit.cuts),
-            y=list(audit.cuts.values()),
+            x=list(summary.cuts),
+            y=list(summary.cuts.values()),
+            width=0.8,
             marker={"color": STATE_COLORS["pruned"]},
             hovertemplate="%{y} trials cut after epoch %{x}<extra></extra>",
         )
     )
-    found.update_xaxes(dtick=1 if len(audit.cuts) < 15 and max(audit.cuts, default=0) < 25 else None)
-    found.update_layout(bargap=0.15)
+    found.update_xaxes(dtick=1 if len(summary.cuts) < 15 and max(summary.cuts, default=0) < 25 else None)
+    found.update_yaxes(dtick=1 if max(summary.cuts.values(), default=0) <= 8 else None)
     return found
 
 
@@ -89,7 +90,7 @@ def draw_hours(rows: Sequence[Spent]) -> Any:
     """Fit, build and rest, a bar per state."""
     whole = max((row.total for row in rows), default=0.0)
     unit, divisor = ("hours", 3600.0) if whole >= 7200 else ("minutes", 60.0) if whole >= 120 else ("seconds", 1.0)
-    found = figure(f"time, summed over trials ({unit})", "", height=110 + 42 * len(rows), barmode="stack")
+    found = figure(f"summed time ({unit})", "", height=110 + 42 * len(rows), barmode="stack")
     names = [f"{row.state} ({row.trials:,})" for row in rows]
     parts = (("fit", "#3f7fd1"), ("build", "#37a68f"), ("rest", "#8b929c"))
     for part, color in parts:

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from sweep.analysis.audit import Audit, audit
 from sweep.analysis.bounds import touches
 from sweep.analysis.cautions import cautions
 from sweep.analysis.failures import FailureGroup, failure_groups
@@ -33,6 +34,7 @@ class Findings:
     progress: Progress
     importances: Importances
     pruning: PruningSummary
+    audit: Audit
     next_space: NextSpace
     next_study: str
     hours: tuple[Spent, ...]
@@ -49,6 +51,7 @@ def find(history: History, importances: Importances, next_study: str) -> Finding
         progress=course,
         importances=importances,
         pruning=summarize_pruning(history),
+        audit=audit(history),
         next_space=next_space(history.space, touches(history), next_study),
         next_study=next_study,
         hours=spent(history),

@@ -1,10 +1,19 @@
 "use strict";
-// Draws the charts: those in sight at once, the others one by one whenever the browser is idle.
+// Draws each chart when it comes near the window, and all of them before printing.
 (() => {
   const charts = [...document.querySelectorAll(".chart")];
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const specs = new Map();
+  const near = new Set();
   const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+
+  // Plotly lies in the page as text: to run it takes longer than all the rest, and the words need not wait for it.
+  function start() {
+    if (window.Plotly) return;
+    const script = document.createElement("script");
+    script.textContent = document.getElementById("plotly").textContent;
+    document.head.append(script);
+  }
 
   function themed(layout) {
     const style = getComputedStyle(document.documentElement);
@@ -24,30 +33,43 @@
 
   function draw(chart) {
     if (specs.has(chart)) return;
+    start();
     const spec = JSON.parse(chart.nextElementSibling.textContent);
     specs.set(chart, spec);
     Plotly.newPlot(chart, spec.data, themed(spec.layout), config);
     watcher.unobserve(chart);
-    if (specs.size === charts.length) document.documentElement.dataset.drawn = String(charts.length);
+    near.delete(chart);
+    tell();
+  }
+
+  function tell() {
+    document.documentElement.dataset.drawn = `${specs.size} of ${charts.length}`;
+  }
+
+  // One chart at a time, the topmost first, so that scrolling stays smooth.
+  const later = window.requestIdleCallback || ((work) => setTimeout(work, 20));
+  function next() {
+    const chart = charts.find((candidate) => near.has(candidate));
+    if (!chart) return;
+    draw(chart);
+    later(next, { timeout: 200 });
   }
 
   const watcher = new IntersectionObserver(
-    (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target)),
-    { rootMargin: "200px" }
+    (entries) => {
+      for (const entry of entries) entry.isIntersecting ? near.add(entry.target) : near.delete(entry.target);
+      later(next, { timeout: 200 });
+    },
+    { rootMargin: "400px" }
   );
-  charts.forEach((chart) => watcher.observe(chart));
-
-  const later = window.requestIdleCallback || ((work) => setTimeout(work, 20));
-  function next() {
-    const chart = charts.find((candidate) => !specs.has(candidate));
-    if (chart) {
-      draw(chart);
-      later(next);
-    }
+  tell();
+  if (charts.length) {
+    window.addEventListener("load", () => {
+      charts.forEach((chart) => watcher.observe(chart));
+      later(start);
+    });
   }
-  later(next);
-  if (!charts.length) document.documentElement.dataset.drawn = "0";
-
+  window.addEventListener("beforeprint", () => charts.forEach(draw));
   dark.addEventListener("change", () =>
     specs.forEach((spec, chart) => Plotly.react(chart, spec.data, themed(spec.layout), config))
   );

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from sweep.analysis.document import Card, Document
 from sweep.analysis.findings import Findings
@@ -56,8 +57,9 @@ def _subtitle(history: History) -> str:
     if history.records:
         record = history.records[-1]
         stamp = record.data
+        name = show(Path(record.config.data.name).name)  # of a folder the last part
         parts.append(
-            f"{show(record.config.data.name)}: {count(stamp.train, 'training image')} and {stamp.validation:,} for "
+            f"{name}: {count(stamp.train, 'training image')} and {stamp.validation:,} for "
             f"validation, {'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes "
             f"({listed([show(name) for name in stamp.classes], 10)})"
         )

@@ -2,54 +2,109 @@
 
 from __future__ import annotations
 
+from sweep.analysis.audit import TOP, Audit
 from sweep.analysis.document import Block, Chart, Folded, Section, Table
 from sweep.analysis.draw_search import draw_cuts, draw_hours
 from sweep.analysis.failures import FailureGroup
 from sweep.analysis.findings import Findings
 from sweep.analysis.history import History
 from sweep.analysis.pruning import PruningSummary
-from sweep.analysis.words import count, duration, share
+from sweep.analysis.words import count, duration, metric, share
 
+SHOWN_AUDITED = 50
 SHOWN_FAILURES = 200
 SHOWN_DETAILS = 20
 LONGEST_DETAILS = 6_000
 
 
 def pruning_section(history: History, findings: Findings) -> Section:
-    """When did pruning cut, and what did it save?"""
-    question, audit = "When did pruning cut, and what did it save?", findings.pruning
+    """When did pruning cut, what did it save, and what may it have cost?"""
+    question, summary = "When did pruning cut, and what did it save?", findings.pruning
     pruner = history.space.search.pruner
-    if not audit.pruned:
+    told, blocks = _audit(history, findings.audit), _audited_table(history, findings.audit)
+    if not summary.pruned:
         why = "the space has no pruner" if pruner.name == "none" else f"the {pruner.name} pruner let every trial go on"
-        return Section("pruning", "Pruning", question, (f"It cut nothing: {why}.", *_early(audit)))
+        why = "every trial that it would have ended was let run on" if findings.audit.trials else why
+        return Section("pruning", "Pruning", question, (f"It cut nothing: {why}.", *_early(summary), *told), blocks)
     answer = [
-        f"It cut {count(audit.pruned, 'trial')} and saved {count(audit.saved, 'epoch')}, "
-        f"{share(audit.saved_share, 1.0)} of what the trials would have trained up to the epoch limit: "
-        f"about {duration(audit.saved_seconds)} of fitting.",
-        *_early(audit),
-        *_foresight(audit),
+        f"It cut {count(summary.pruned, 'trial')} and saved {count(summary.saved, 'epoch')}, "
+        f"{share(summary.saved_share, 1.0)} of what the trials would have trained up to the epoch limit: "
+        f"about {duration(summary.saved_seconds)} of fitting.",
+        *_early(summary),
+        *told,
+        *_foresight(summary),
     ]
-    usual = f"Most cuts came after epoch {audit.usual_cut}" if audit.usual_cut else "When trials were cut"
+    usual = f"Most cuts came after epoch {summary.usual_cut}" if summary.usual_cut else "When trials were cut"
     warmup = f"The {pruner.name} pruner lets every trial train {count(pruner.warmup_epochs, 'epoch')} first."
-    return Section("pruning", "Pruning", question, tuple(answer), (Chart(usual, draw_cuts(audit), warmup),))
+    return Section("pruning", "Pruning", question, tuple(answer), (Chart(usual, draw_cuts(summary), warmup), *blocks))
 
 
-def _early(audit: PruningSummary) -> tuple[str, ...]:
-    if not audit.stopped_early:
-        return ()
-    return (f"Early stopping of complete trials left out another {count(audit.stopped_early, 'epoch')}.",)
-
-
-def _foresight(audit: PruningSummary) -> tuple[str, ...]:
-    told = []
-    if audit.foresight is not None:
-        grade = "well" if audit.foresight >= 0.7 else "somewhat" if audit.foresight >= 0.3 else "hardly"
-        told.append(
-            f"Epoch {audit.usual_cut} foresees the end {grade}: over {audit.compared:,} complete trials the rank "
-            f"correlation of the best value until then with the final one is {audit.foresight:.2f}."
+def _audit(history: History, found: Audit) -> tuple[str, ...]:
+    """What pruning may have cost."""
+    pruned, asked = len(history.of("pruned")), history.space.search.pruner.audit
+    if found.share is None or found.lost is None:
+        if not pruned:
+            return ()
+        how = (
+            "no trial that was let run on for it has finished yet"
+            if asked
+            else "with search.pruner.audit: 0.1 a tenth of such trials would run on and tell"
         )
-    if audit.winner_rank is not None and audit.compared > 1:
-        told.append(f"The winner was number {audit.winner_rank:,} of {audit.compared:,} at that epoch.")
+        return (f"Whether it cut a good trial is not known: {how}.",)
+    part, low, high = (round(100 * value) for value in found.share)
+    told = [
+        f"Audit: of {count(len(found.trials), 'trial')} that it would have cut and that ran on, {found.reached_top} "
+        f"reached the top {TOP} ({part} %, 95 % interval {low} to {high} %)."
+    ]
+    if pruned:
+        about, least, most = found.lost
+        told.append(
+            f"So of the {count(pruned, 'trial')} that it did cut, about {about:.0f} ({least:.0f} to {most:.0f}) would "
+            f"have been as good as the top {TOP} are."
+        )
+    told.append(
+        f"Suggested: warmup_epochs: {found.suggested_warmup}, which is past every cut that would have been a mistake."
+        if found.suggested_warmup is not None
+        else "Nothing here speaks for a longer warm-up."
+    )
+    return tuple(told)
+
+
+def _audited_table(history: History, found: Audit) -> tuple[Table, ...]:
+    if not found.trials:
+        return ()
+    rows = tuple(
+        (str(t.number), str(t.cut), metric(t.at_cut), metric(t.value), str(t.rank))
+        for t in found.trials[:SHOWN_AUDITED]
+    )
+    left = f"The best {SHOWN_AUDITED} of {len(found.trials):,}." if len(found.trials) > SHOWN_AUDITED else ""
+    return (
+        Table(
+            ("trial", "epoch of the cut", f"{history.objective} until then", "in the end", "place"),
+            rows,
+            (0, 1, 2, 3, 4),
+            left,
+            folded=f"the {count(len(found.trials), 'audited trial')}",
+        ),
+    )
+
+
+def _early(summary: PruningSummary) -> tuple[str, ...]:
+    if not summary.stopped_early:
+        return ()
+    return (f"Early stopping of complete trials left out another {count(summary.stopped_early, 'epoch')}.",)
+
+
+def _foresight(summary: PruningSummary) -> tuple[str, ...]:
+    told = []
+    if summary.foresight is not None:
+        grade = "well" if summary.foresight >= 0.7 else "somewhat" if summary.foresight >= 0.3 else "hardly"
+        told.append(
+            f"Epoch {summary.usual_cut} foresees the end {grade}: over {summary.compared:,} complete trials the rank "
+            f"correlation of the best value until then with the final one is {summary.foresight:.2f}."
+        )
+    if summary.winner_rank is not None and summary.compared > 1:
+        told.append(f"The winner was number {summary.winner_rank:,} of {summary.compared:,} at that epoch.")
     return tuple(told)
 
 

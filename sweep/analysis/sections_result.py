@@ -18,7 +18,7 @@ LISTED = 200
 def winner_section(history: History, findings: Findings, reproduce: str) -> Section:
     """Who won, and by how much?"""
     rows = findings.standings
-    leading = [row for row in rows if row.value is not None][:LEADERS]
+    leading = [row for row in rows if row.value is not None and row.state in ("complete", "pruned")][:LEADERS]
     blocks: list[Table | Code] = []
     if leading:
         blocks.append(_leaderboard(history, leading, ""))
@@ -37,6 +37,7 @@ def _leaderboard(history: History, rows: list[Row], folded: str) -> Table:
         numeric=(0, 2, 3, 4, 5, 6),
         note="" if folded else _note(rows),
         folded=folded,
+        led=rows[0].state == "complete",
     )
 
 
@@ -142,7 +143,7 @@ def _rise(findings: Findings) -> str:
         return "What did each trial bring?"
     last = next(step for step in steps if step.best == steps[-1].best)
     ended = findings.progress.steps[-1].place
-    return f"The best came as trial {last.place:,} of {ended:,}, after {duration(last.hours * 3600)}"
+    return f"The best was number {last.place:,} of {ended:,} to end, after {duration(last.hours * 3600)}"
 
 
 def curves_section(history: History) -> Section:
@@ -155,7 +156,8 @@ def curves_section(history: History) -> Section:
     top = min(TOP, len(history.ranked))
     few = len(drawn) <= FEW
     title = "Every trial's curve" if few else f"The best {top} against all {len(drawn):,}" if top else "All trials"
-    note = "The winner in green, pruned trials dotted." if few else _bands_note(len(drawn), top)
+    lines = "The winner in green, pruned trials dotted." if top else "Pruned trials are dotted."
+    note = lines if few else _bands_note(len(drawn), top)
     return Section(
         "curves",
         "Learning",
@@ -192,5 +194,6 @@ def cautions_section(findings: Findings) -> Section:
     question = "What should one keep in mind?"
     if not findings.cautions:
         return Section("cautions", "Cautions", question, ("Nothing stands out.",))
-    answer = (f"{count(len(findings.cautions), 'thing')} to know before relying on the ranking.",)
+    ranking = " before relying on the ranking" if findings.lead.best is not None else ""
+    answer = (f"{count(len(findings.cautions), 'thing')} to know{ranking}.",)
     return Section("cautions", "Cautions", question, answer, (Notes(findings.cautions),))

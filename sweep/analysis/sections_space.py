@@ -83,13 +83,19 @@ def _having(history: History, parameter: Parameter) -> int:
 
 
 def by_importance(history: History, found: Importances) -> list[Parameter]:
-    """The parameters that several values were tried of, the most important first; in the space's order without that."""
+    """The parameters that several values were tried of, the most important first.
+
+    Where no importance is known: those that every trial has before conditional ones, and first those that are searched
+    over orders of magnitude, a learning rate for example.
+    """
     order = {row.name: place for place, row in enumerate(found.rows)}
     judged = (*history.ranked, *history.pruned)
     tried = [
         p for p in history.space.parameters if len({show(r.values[p.name]) for r in judged if p.name in r.values}) > 1
     ]
-    return sorted(tried, key=lambda parameter: order.get(parameter.name, len(order)))
+    return sorted(
+        tried, key=lambda p: (order.get(p.name, len(order)), bool(p.conditions), not getattr(p, "log", False))
+    )
 
 
 def landscape_section(history: History, findings: Findings) -> Section:
@@ -135,8 +141,9 @@ def _habit(history: History, parameter: Parameter) -> str:
 
 
 def _chosen(shown: int, parameters: Sequence[Parameter], findings: Findings) -> str:
-    which = f"{shown} most important" if findings.importances.rows else f"first {shown}"
-    return f"The {which} of {len(parameters)} parameters."
+    if not findings.importances.rows:
+        return f"{shown} of {len(parameters)} parameters; which of them matter is not known yet."
+    return f"The {shown} most important of {len(parameters)} parameters."
 
 
 def _parallel(history: History, parameters: Sequence[Parameter], findings: Findings) -> Chart:

@@ -11,8 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sweep.analysis.words import duration
 from sweep.study.records import TrialRecord
-from sweep.terminal.tally import Tally, duration
+from sweep.terminal.tally import Tally
 
 STYLES = {"running": "cyan", "complete": "green", "pruned": "yellow", "failed": "red", "interrupted": "magenta"}
 

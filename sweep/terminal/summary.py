@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweep.analysis.words import duration
 from sweep.execution.supervisor import Usage
 from sweep.study.records import TrialRecord
 from sweep.study.study import ranked
-from sweep.terminal.tally import duration
 
 SHOWN = 5
 

@@ -71,13 +71,3 @@ class Tally:
         per_trial = sum(len(record.epochs) for record in ended) / len(ended)
         trials = len(ended) + (running / per_trial if per_trial else 0)
         return max(0.0, elapsed / trials * (self.total - self.ended) - elapsed / trials * (trials - len(ended)))
-
-
-def duration(seconds: float) -> str:
-    """`4.2 s`, `3 min 20 s`, `2 h 05 min`."""
-    if seconds < 59.95:  # which would be rounded to 60.0
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

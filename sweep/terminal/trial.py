@@ -11,13 +11,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sweep.analysis.words import duration
 from sweep.space.config import config_to_mapping
 from sweep.space.nested import flatten
 from sweep.study.records import TrialRecord, trial_folder
 from sweep.study.study import ranked
 from sweep.terminal.display import STYLES
 from sweep.terminal.summary import SHOWN, best_table
-from sweep.terminal.tally import duration
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVES = ("loss", "val_loss", "accuracy", "val_accuracy", "learning_rate")

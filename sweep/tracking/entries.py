@@ -131,18 +131,19 @@ def objective_text(value: float, objective: Objective) -> str:
     return f"{value:.3f}" if objective == "val_accuracy" else f"{value:.4g}"
 
 
-def trial_entry(record: TrialRecord, parent: str, files: tuple[Files, ...] = ()) -> RunEntry:
+def trial_entry(record: TrialRecord, parent: str, study_id: str, files: tuple[Files, ...] = ()) -> RunEntry:
     """The run of a trial.
 
     Args:
         record: at any time of the trial's life.
         parent: MLflow's id of the study's run.
+        study_id: the study's own id.
         files: artifacts, used once the trial has ended for good.
     """
     return RunEntry(
         name=trial_name(record),
         params=trial_params(record),
-        tags={**trial_identity(record, parent), **_trial_tags(record)},
+        tags={**trial_identity(record, parent, study_id), **_trial_tags(record)},
         points=trial_points(record),
         status=STATUS[record.state],
         ended=ended_at(record),
@@ -152,12 +153,13 @@ def trial_entry(record: TrialRecord, parent: str, files: tuple[Files, ...] = ())
     )
 
 
-def trial_identity(record: TrialRecord, parent: str) -> dict[str, str]:
+def trial_identity(record: TrialRecord, parent: str, study_id: str) -> dict[str, str]:
     """The tags by which a trial's run is found again; they never change."""
     return {
         "mlflow.parentRunId": parent,
         "sweep.kind": "trial",
         "sweep.study": record.study,
+        "sweep.study_id": study_id,
         "sweep.trial": str(record.number),
     }
 

@@ -25,10 +25,9 @@ from sweep.tracking.evaluation import (
 )
 from sweep.tracking.images import SAMPLES, Samples, cached_images, read_samples
 from sweep.tracking.pictures import draw_confusion, draw_images
-from sweep.tracking.tracker import StudyInfo
+from sweep.tracking.tracker import REPORT_FILE, StudyInfo
 from sweep.training.result import PREDICTIONS_FILE, SUMMARY_FILE
 
-REPORT_FILE = "report.html"
 CLASS_METRICS = 20
 """Up to so many classes each has a metric of its own; beyond that the charts would show nothing else."""
 MISTAKES = 24
@@ -117,14 +116,20 @@ def study_files(info: StudyInfo, *, ended: bool) -> tuple[Files, ...]:
     space = info.space
     groups = [Files("space", text_digest(space), lambda folder: _write_text(folder / "space.yaml", space))]
     if ended:
-        report = _read(info.folder / REPORT_FILE)
-        if report:
-            groups.append(Files("report", _digest(report), lambda folder: _write_bytes(folder / REPORT_FILE, report)))
+        groups += report_files(info)
         samples = read_samples(info.folder)
         if samples is not None:
             digest = _digest(_read(info.folder / SAMPLES))
             groups.append(Files("samples", digest, lambda folder: _draw_samples(samples, info.name, folder)))
     return tuple(groups)
+
+
+def report_files(info: StudyInfo) -> tuple[Files, ...]:
+    """The study's report; nothing where none has been written."""
+    report = _read(info.folder / REPORT_FILE)
+    if not report:
+        return ()
+    return (Files("report", _digest(report), lambda folder: _write_bytes(folder / REPORT_FILE, report)),)
 
 
 def _draw_samples(samples: Samples, study: str, folder: Path) -> None:

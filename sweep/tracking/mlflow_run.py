@@ -103,7 +103,7 @@ class MlflowRun:
                 self._warned.add(key)
                 _log.warning(
                     "MLflow run %s holds %s = %s, the trial's record says %s: left as it is. "
-                    "Does another study of the same name write there?",
+                    "Was the record edited, or is the study's folder a copy of another one that went on?",
                     self.id,
                     key,
                     self._params[key],

@@ -5,6 +5,7 @@ Importing this module imports mlflow (about 2 s): see `sweep.tracking.opening` f
 
 from __future__ import annotations
 
+import getpass
 import logging
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sweep.study.records import TrialRecord, read_record, trial_folder
 from sweep.tracking.address import Address
 from sweep.tracking.entries import RunStatus, milliseconds, trial_entry, trial_identity, trial_name
-from sweep.tracking.files import evaluation_files, study_files, trial_files
+from sweep.tracking.files import evaluation_files, report_files, study_files, trial_files
 from sweep.tracking.logged_model import log_model
 from sweep.tracking.mlflow_run import MODEL_TAG, MlflowRun
 from sweep.tracking.study_entry import CLOSED, Outcome, study_entry, study_identity, trial_outcome
@@ -31,6 +32,7 @@ STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
 """What a store that is away, locked or broken raises; the errors of `requests` are OSErrors."""
 
 PAGE = 1000
+_STUDY = "tags.`sweep.kind` = 'study'"
 Change: TypeAlias = Literal["created", "updated", "unchanged"]
 
 _log = logging.getLogger("sweep.tracking")
@@ -69,10 +71,10 @@ class MlflowStore:
         run = self._trials.get(record.number) or self._find_trial(record.number)
         created = run is None
         if run is None:
-            run = self._create(trial_name(record), record.started, trial_identity(record, parent.id))
+            run = self._create(trial_name(record), record.started, trial_identity(record, parent.id, self._info.id))
         self._trials[record.number] = run
         self._outcomes[record.number] = trial_outcome(record)
-        wrote = run.write(trial_entry(record, parent.id, trial_files(record, self._info.folder)))
+        wrote = run.write(trial_entry(record, parent.id, self._info.id, trial_files(record, self._info.folder)))
         if created:
             return "created"
         return "updated" if wrote else "unchanged"
@@ -142,7 +144,7 @@ class MlflowStore:
         return None
 
     def _load(self) -> None:
-        for run in self._search("tags.`sweep.kind` = 'study'"):
+        for run in self._search(_STUDY):
             self._parent = MlflowRun(self._client, run)
         for run in self._search("tags.`sweep.kind` = 'trial'"):
             number = int(run.data.tags["sweep.trial"])
@@ -150,21 +152,7 @@ class MlflowStore:
             self._outcomes[number] = _run_outcome(number, run)
 
     def _search(self, filter_string: str) -> Iterator[Run]:
-        """Live runs of the study, the oldest last, so that it is the one kept where two writers made two."""
-        token: str | None = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment_id],
-                filter_string,
-                run_view_type=ViewType.ACTIVE_ONLY,
-                max_results=PAGE,
-                order_by=["attributes.start_time DESC", "attributes.run_id DESC"],
-                page_token=token,
-            )
-            yield from (run for run in page if run.data.tags.get("sweep.study") == self._info.name)
-            token = page.token
-            if not token:
-                return
+        return _search_runs(self._client, self._experiment_id, self._info, filter_string)
 
     def _find_trial(self, number: int) -> MlflowRun | None:
         found = list(self._search(f"tags.`sweep.kind` = 'trial' and tags.`sweep.trial` = '{number}'"))
@@ -172,7 +160,7 @@ class MlflowStore:
 
     def _ensure_parent(self, started: int) -> MlflowRun:
         if self._parent is None:
-            found = list(self._search("tags.`sweep.kind` = 'study'"))
+            found = list(self._search(_STUDY))
             tags = study_identity(self._info)
             run = found[-1] if found else self._create_run(self._info.name, started, tags)
             self._parent = MlflowRun(self._client, run)
@@ -182,8 +170,55 @@ class MlflowStore:
         return MlflowRun(self._client, self._create_run(name, milliseconds(started), tags))
 
     def _create_run(self, name: str, started: int, tags: dict[str, str]) -> Run:
-        run: Run = self._client.create_run(self._experiment_id, start_time=started, tags=tags, run_name=name)
+        run: Run = self._client.create_run(
+            self._experiment_id, start_time=started, tags={**tags, **_user()}, run_name=name
+        )
         return run
+
+
+def _user() -> dict[str, str]:
+    """Who writes, which tells two people's studies of one name apart in the list; nothing where nobody has a name."""
+    try:
+        return {"mlflow.user": getpass.getuser()}
+    except (KeyError, OSError):  # the first before Python 3.13: a container's user without an entry
+        return {}
+
+
+def _search_runs(client: MlflowClient, experiment_id: str, info: StudyInfo, filter_string: str) -> Iterator[Run]:
+    """Live runs of the study, the oldest last, so that it is the one kept where two writers made two."""
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment_id],
+            f"{filter_string} and tags.`sweep.study_id` = '{info.id}'",
+            run_view_type=ViewType.ACTIVE_ONLY,
+            max_results=PAGE,
+            order_by=["attributes.start_time DESC", "attributes.run_id DESC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def add_report(info: StudyInfo, address: Address) -> bool:
+    """Add the study's report to its run; asks for no trial's run.
+
+    Returns:
+        False where the store has no run of the study.
+
+    Raises:
+        MlflowException, SQLAlchemyError, OSError: the store is away or refuses.
+    """
+    client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
+    experiment = client.get_experiment_by_name(info.name)
+    if experiment is None or experiment.lifecycle_stage == "deleted":
+        return False
+    found = list(_search_runs(client, experiment.experiment_id, info, _STUDY))
+    if found:
+        MlflowRun(client, found[-1]).add((), report_files(info))
+    return bool(found)
 
 
 def make_database(file: Path) -> None:

@@ -99,6 +99,37 @@ def sync_study(
         ) from error
 
 
+def add_report(info: StudyInfo, uri: str | None, home: Path) -> bool:
+    """Add the study's report to its run.
+
+    Args:
+        info: of the study.
+        uri: as for `open_mlflow`.
+        home: as for `open_mlflow`.
+
+    Returns:
+        False where the store has no run of the study yet; the sync that makes one takes the report along.
+
+    Raises:
+        TrackingError: the URI is unusable, or the store is away or refuses.
+    """
+    address = resolve_address(uri, os.environ, home)
+    if address.file is not None and not address.file.exists():
+        return False
+    prepare_environment()
+    from sweep.tracking.mlflow_store import STORE_ERRORS, probe_database
+    from sweep.tracking.mlflow_store import add_report as add
+
+    try:
+        if address.is_database_server:
+            probe_database(address.uri)
+        return add(info, address)
+    except (*STORE_ERRORS, ImportError) as error:
+        raise TrackingError(
+            f"{address.shown}: the tracking store does not take the report: {_gist(str(error))}"
+        ) from error
+
+
 def _gist(text: str) -> str:
     """One line without passwords; of a long one the beginning and the end, where the cause is."""
     line = hide_passwords(" ".join(text.split()))

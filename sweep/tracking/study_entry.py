@@ -66,7 +66,7 @@ def trial_outcome(record: TrialRecord) -> Outcome:
 
 def study_identity(info: StudyInfo) -> dict[str, str]:
     """The tags by which a study's run is found again."""
-    return {"sweep.kind": "study", "sweep.study": info.name}
+    return {"sweep.kind": "study", "sweep.study": info.name, "sweep.study_id": info.id}
 
 
 def study_entry(
@@ -111,17 +111,28 @@ def ranking(objective: Objective, outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 def _best_so_far(info: StudyInfo, outcomes: Sequence[Outcome]) -> tuple[Point, ...]:
-    """`best_objective` after the first, second, … trial that was completed.
+    """`best_objective`, `best_trial`, … after the first, second, … trial that was completed.
 
     A point for each of them, not for improvements only: MLflow shows the value of the highest step as the newest.
     """
     ended = sorted(ranking(info.objective, outcomes), key=lambda o: (o.ended or 0, o.number))
-    choose = max if direction_of(info.objective) == "maximize" else min
-    best = accumulate((o.objective or 0.0 for o in ended), choose)
+    best = accumulate(ended, lambda first, second: ranking(info.objective, (first, second))[0])
     return tuple(
-        Point("best_objective", value, outcome.ended or 0, step)
-        for step, (outcome, value) in enumerate(zip(ended, best, strict=True), start=1)
+        Point(f"best_{name}", float(value), outcome.ended or 0, step)
+        for step, (outcome, leader) in enumerate(zip(ended, best, strict=True), start=1)
+        for name, value in _leader_numbers(leader).items()
+        if value is not None
     )
+
+
+def _leader_numbers(leader: Outcome) -> dict[str, float | None]:
+    """What every complete trial has; a sampled value is no metric, because the next leader may not have it."""
+    return {
+        "objective": leader.objective,
+        "trial": leader.number,
+        "epoch": leader.best_epoch,
+        "parameters": leader.parameters,
+    }
 
 
 def describe(info: StudyInfo, outcomes: Sequence[Outcome]) -> str:

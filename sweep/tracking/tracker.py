@@ -9,6 +9,9 @@ from typing import Literal, Protocol, TypeAlias
 from sweep.space.config import Objective
 from sweep.study.records import TrialRecord
 
+REPORT_FILE = "report.html"
+"""Of a study, in its folder and in its run."""
+
 CloseState: TypeAlias = Literal["finished", "interrupted", "failed"]
 """How a sweep ended: all trials done, stopped from outside, or stopped by an error."""
 
@@ -19,6 +22,7 @@ class StudyInfo:
 
     Attributes:
         name: of the study.
+        id: of the study; runs are found by it, so that two studies of one name do not mix in a shared store.
         space: the search space as canonical YAML text.
         objective: what the best epoch of a trial is measured by.
         folder: where the study keeps its records, models, samples and report, `studies/NAME`.
@@ -26,6 +30,7 @@ class StudyInfo:
     """
 
     name: str
+    id: str
     space: str
     objective: Objective
     folder: Path

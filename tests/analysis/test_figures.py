@@ -17,8 +17,9 @@ from sweep.analysis.drawing import plain, robust_range, thinned
 from sweep.analysis.hours import Spent
 from sweep.analysis.progress import progress
 from sweep.analysis.pruning import summarize_pruning
+from sweep.analysis.sections_space import by_importance
 from sweep.space.parameters import Choice, Parameter
-from sweep.study.importance import Importance
+from sweep.study.importance import Importance, importances
 from tests.analysis.histories import complete, history, make_space, pruned
 
 
@@ -49,7 +50,7 @@ def test_cuts_are_counted_by_epoch() -> None:
 )
 def test_time_is_drawn_in_a_unit_of_its_size(seconds: float, unit: str, shown: float) -> None:
     figure = draw_hours([Spent("complete", 1, seconds, 0.0, 0.0, seconds)]).to_dict()
-    assert figure["layout"]["xaxis"]["title"]["text"] == f"time, summed over trials ({unit})"
+    assert figure["layout"]["xaxis"]["title"]["text"] == f"summed time ({unit})"
     assert list(figure["data"][0]["x"]) == [shown]
 
 
@@ -84,6 +85,18 @@ def test_a_trial_without_a_parameter_lies_below_its_parallel_axis() -> None:
     momentum = draw_parallel(found, [parameter("momentum")]).to_dict()["data"][0]["dimensions"][0]
     assert momentum["values"][0] < 0.8 <= momentum["values"][1]
     assert momentum["ticktext"][0] == "not used"
+
+
+def test_without_an_importance_a_learning_rate_comes_first_and_conditional_parameters_last() -> None:
+    values = [
+        {"blocks": 1 + n % 2, "learning_rate": 0.001 * (1 + n), "momentum": 0.8 + 0.01 * n, "label_smoothing": 0.01 * n}
+        for n in range(4)
+    ]
+    found = history(*(complete(n, 0.5, values=values[n]) for n in range(4)))
+    unknown = importances(found.space, found.records)
+    assert [p.name for p in by_importance(found, unknown)] == [
+        "learning_rate", "blocks", "label_smoothing", "momentum",
+    ]  # fmt: skip
 
 
 def test_a_band_holds_the_quantiles_of_the_trials_that_trained_the_epoch() -> None:

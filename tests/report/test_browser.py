@@ -43,7 +43,15 @@ class Browser:
     folder: Path
 
     def open(self, found: History, scheme: str = "light", width: int = 1200) -> tuple[Any, list[str]]:
-        """The report of a history, all charts drawn; and what went wrong on the page."""
+        """The report of a history, all charts drawn as for printing; and what went wrong on the page."""
+        page, wrong = self.begin(found, scheme, width)
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        count = page.locator(".chart").count()
+        page.wait_for_function(f"document.documentElement.dataset.drawn === '{count} of {count}'", timeout=SLOW)
+        return page, wrong
+
+    def begin(self, found: History, scheme: str = "light", width: int = 1200) -> tuple[Any, list[str]]:
+        """The report as it is when the browser says that it is loaded; and what goes wrong on the page."""
         path = self.folder / "report.html"
         measured = importances(found.space, found.records, resamples=20)
         document = report(found, find(found, measured, "demo-2"), Commands("again", "go on", "next_space.yaml"))
@@ -55,7 +63,6 @@ class Browser:
         page.on("request", lambda request: wrong.append(request.url) if not _local(request.url) else None)
         page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
         page.goto(path.as_uri(), timeout=SLOW)
-        page.wait_for_function("document.documentElement.dataset.drawn", timeout=SLOW)
         return page, wrong
 
 
@@ -85,6 +92,15 @@ def test_every_chart_of_a_large_study_draws_offline_without_an_error(browser: Br
     assert all(drawn)
 
 
+def test_the_words_wait_for_no_chart_and_a_chart_is_drawn_when_it_comes_near(browser: Browser) -> None:
+    page, wrong = browser.begin(simulated(40))
+    assert page.evaluate("document.documentElement.dataset.drawn").startswith("0 of ")
+    page.evaluate("document.querySelector('#search').scrollIntoView({behavior: 'instant'})")
+    page.locator("#search .chart svg").first.wait_for(timeout=SLOW)
+    assert page.locator("#hours .chart svg").count() == 0
+    assert wrong == []
+
+
 def test_pointing_at_a_trial_shows_which_it_is(browser: Browser) -> None:
     page, _ = browser.open(simulated(40))
     chart = page.locator("#search .chart").first
@@ -101,7 +117,7 @@ def test_html_in_names_and_values_is_shown_as_text(browser: Browser) -> None:
     assert EVIL in page.locator(".subtitle").inner_text()
     ticks = page.locator("#landscape .grid .chart").all_text_contents()
     assert any("<script>" in text for text in ticks)
-    assert page.evaluate("document.querySelectorAll('body script:not([type])').length") == 2
+    assert page.evaluate("document.querySelectorAll('body script:not([type])').length") == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

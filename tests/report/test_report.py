@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sweep.analysis.document import Document
+from sweep.analysis.document import Document, Table
 from sweep.analysis.findings import find, findings_mapping
 from sweep.analysis.history import History
 from sweep.analysis.render_html import to_html
@@ -72,6 +72,21 @@ def test_the_answers_come_in_the_order_of_the_questions() -> None:
     )
 
 
+def test_without_a_winner_no_row_stands_out_and_no_sentence_speaks_of_one() -> None:
+    running = complete(2, 0.9, state="running", reason="")
+    only_pruned = document_of(history(pruned(0, 0.1), pruned(1, 0.2), running))
+    (board, *_) = only_pruned.sections[0].blocks
+    assert isinstance(board, Table)
+    assert [row[:2] for row in board.rows] == [("1", "pruned"), ("0", "pruned")]
+    assert board.led is False
+    assert '<table class="ranking">' in to_html(only_pruned)
+    assert only_pruned.charts[2].note == "Pruned trials are dotted."
+    all_failed = document_of(history(failed(0), failed(1)))
+    assert all_failed.sections[-1].answer == ("1 thing to know.",)
+    winner = document_of(history(complete(0, 0.9), complete(1, 0.5)))
+    assert '<table class="ranking led">' in to_html(winner)
+
+
 def test_what_a_user_wrote_stays_text() -> None:
     page = to_html(document_of(evil_history()))
     assert "<script>alert" not in page
@@ -88,7 +103,7 @@ def test_the_charts_data_cannot_end_their_script_element() -> None:
 
 
 def test_the_page_loads_nothing_and_says_so() -> None:
-    page = re.sub(r"<script>.*?</script>", "", to_html(document_of(history(complete(0, 0.9)))), flags=re.S)
+    page = re.sub(r"<script.*?</script>", "", to_html(document_of(history(complete(0, 0.9)))), flags=re.S)
     assert "default-src 'none'" in html.unescape(page)
     assert not re.findall(r'(?:src|href)="(?!#|data:,)', page)
 
@@ -122,33 +137,43 @@ def home(tmp_path: Path) -> Path:
 def test_the_command_writes_the_page_beside_the_study_and_prints_its_path(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report_command(home, "demo", None, "html")
+    report_command(home, "demo", None, "html", None)
     path = home / "studies" / "demo" / "report.html"
     assert capsys.readouterr().out == f"{path}\n"
     assert path.stat().st_size < 8e6
+
+
+def test_a_tracking_store_that_is_away_costs_a_line_and_not_the_report(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_command(home, "demo", None, "html", "http://127.0.0.1:1")
+    told = capsys.readouterr()
+    assert (home / "studies" / "demo" / "report.html").exists()
+    assert told.err.startswith("not added to MLflow: http://127.0.0.1:1: the tracking store does not take the report: ")
+    assert told.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("kind", ["md", "csv", "json"])
 def test_the_other_formats_go_to_standard_output_or_to_a_file(
     home: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    report_command(home, "demo", None, kind)
+    report_command(home, "demo", None, kind, None)
     printed = capsys.readouterr().out
-    report_command(home, "demo", home / "out" / "file", kind)
+    report_command(home, "demo", home / "out" / "file", kind, None)
     assert (home / "out" / "file").read_text(encoding="utf-8") == printed
     assert not (home / "studies" / "demo" / "next_space.yaml").exists()
 
 
 def test_an_unknown_study_is_an_error_that_names_those_that_are_there(home: Path) -> None:
     with pytest.raises(StudyError, match=r"no study nope .* there are demo"):
-        report_command(home, "nope", None, "html")
+        report_command(home, "nope", None, "html", None)
 
 
 def test_a_study_without_a_finished_trial_gets_its_report_and_exit_code_three(tmp_path: Path) -> None:
     cut = [record for record in simulate(30) if record.state == "pruned"]
     folder = write_study(tmp_path, "demo", simulated_space(), cut)
     with pytest.raises(NothingFinished) as caught:
-        report_command(tmp_path, "demo", None, "html")
+        report_command(tmp_path, "demo", None, "html", None)
     assert caught.value.exit_code == 3
     assert (folder / "report.html").exists()
 
@@ -156,13 +181,13 @@ def test_a_study_without_a_finished_trial_gets_its_report_and_exit_code_three(tm
 def test_a_study_without_trials_gets_none(tmp_path: Path) -> None:
     folder = write_study(tmp_path, "demo", simulated_space(), [])
     with pytest.raises(NothingFinished, match="no trial yet"):
-        report_command(tmp_path, "demo", None, "html")
+        report_command(tmp_path, "demo", None, "html", None)
     assert not (folder / "report.html").exists()
 
 
 def test_the_next_space_can_be_read_and_is_wider(tmp_path: Path) -> None:
     folder = write_study(tmp_path, "demo", simulated_space(), simulate(200))
-    report_command(tmp_path, "demo", None, "html")
+    report_command(tmp_path, "demo", None, "html", None)
     space = read_space(folder / "next_space.yaml")
     rate = next(parameter for parameter in space.parameters if parameter.name == "learning_rate")
     assert (space.study, getattr(rate, "high", None)) == ("demo-2", 0.1)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import pytest
@@ -149,7 +152,7 @@ def _shown(client: MlflowClient, run: Run, names: dict[str, str | None]) -> dict
         "points": sorted(points),
         "inputs": [d.to_dictionary() for d in run.inputs.dataset_inputs] if run.inputs else [],
         "outputs": len(run.outputs.model_outputs) if run.outputs else 0,
-        "artifacts": _artifacts(client, run.info.run_id, None),
+        "artifacts": _artifacts(client, run, None),
         "models": [
             {
                 "name": model.name,
@@ -165,10 +168,12 @@ def _shown(client: MlflowClient, run: Run, names: dict[str, str | None]) -> dict
     }
 
 
-def _artifacts(client: MlflowClient, run_id: str, path: str | None) -> list[tuple[str, int | None]]:
-    found: list[FileInfo] = client.list_artifacts(run_id, path)
-    files = [(info.path, info.file_size) for info in found if not info.is_dir]
-    return files + [file for info in found if info.is_dir for file in _artifacts(client, run_id, info.path)]
+def _artifacts(client: MlflowClient, run: Run, path: str | None) -> list[tuple[str, str]]:
+    """Path and digest of the content."""
+    found: list[FileInfo] = client.list_artifacts(run.info.run_id, path)
+    folder = Path(url2pathname(urlsplit(run.info.artifact_uri).path))
+    files = [(i.path, hashlib.sha256((folder / i.path).read_bytes()).hexdigest()) for i in found if not i.is_dir]
+    return files + [file for info in found if info.is_dir for file in _artifacts(client, run, info.path)]
 
 
 def _model_files(location: str, path: str | None = None) -> list[str]:

@@ -14,10 +14,11 @@ import pytest
 from mlflow.entities import Metric
 
 from sweep.errors import StudyError, TrackingError
+from sweep.study.identity import study_id
 from sweep.study.lock import StudyLock
 from sweep.study.study import read_records
 from sweep.syncing import sync_command
-from sweep.tracking.opening import open_mlflow
+from sweep.tracking.opening import add_report, open_mlflow
 from sweep.tracking.tracker import StudyInfo
 from tests.sync.conftest import find_run, snapshot
 
@@ -84,7 +85,9 @@ def test_what_a_sweep_wrote_while_it_ran_is_what_a_sync_makes_from_its_folder(
     sync(home)
     rebuilt = snapshot(local)
     space = (folder / "space.yaml").read_text()
-    tracker = open_mlflow(StudyInfo("demo", space, "val_accuracy", folder, home / "cache"), second, home)
+    tracker = open_mlflow(
+        StudyInfo("demo", study_id(folder), space, "val_accuracy", folder, home / "cache"), second, home
+    )
     for record in read_records(folder):
         tracker.update(record)
     assert tracker.close("finished", timeout=60.0) is True
@@ -155,6 +158,22 @@ def test_the_run_of_the_study_has_the_best_values_the_space_and_the_report(home:
     assert run["tags"]["sweep.best.learning_rate"] == "0.001"
     assert run["tags"]["sweep.best_trial"] == "0"
     assert run["tags"]["mlflow.note.content"].startswith("7 trials: 2 interrupted, 3 complete, 1 pruned, 1 failed.")
+
+
+def test_a_newer_report_takes_the_place_of_the_one_that_the_run_has(home: Path, local: str) -> None:
+    folder = home / "studies/demo"
+    info = StudyInfo("demo", study_id(folder), "", "val_accuracy", folder)
+    assert add_report(info, None, home) is False
+    sync(home)
+    before = snapshot(local)
+    (folder / "report.html").write_text("<!doctype html><title>newer</title>")
+    assert add_report(info, None, home) is True
+    after = snapshot(local)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"demo"}
+    assert [path for path, _ in after["demo"]["artifacts"]] == ["report.html", "space.yaml"]
+    sync(home)
+    assert snapshot(local) == after
 
 
 def test_a_trial_said_to_run_is_shown_as_running_only_while_a_sweep_has_the_lock(home: Path, local: str) -> None:

@@ -1,28 +1,7 @@
 from __future__ import annotations
 
-import pytest
-
-from sweep.terminal.tally import Tally, duration
+from sweep.terminal.tally import Tally
 from tests.study.fakes import make_record
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "0.0 s"),
-        (4.25, "4.2 s"),
-        (59.94, "59.9 s"),
-        (59.96, "1 min 00 s"),
-        (60.0, "1 min 00 s"),
-        (200.4, "3 min 20 s"),
-        (3599.4, "59 min 59 s"),
-        (3599.6, "1 h 00 min"),
-        (7500.0, "2 h 05 min"),
-        (360_000.0, "100 h 00 min"),
-    ],
-)
-def test_a_duration_is_said_in_two_units_at_most(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_trials_of_earlier_runs_count_as_ended() -> None:

@@ -78,7 +78,11 @@ def make_record() -> Callable[..., TrialRecord]:
 @pytest.fixture
 def info() -> StudyInfo:
     return StudyInfo(
-        name="demo", space="model:\n  blocks: [2, 3]\n", objective="val_accuracy", folder=Path("studies/demo")
+        name="demo",
+        id="1" * 32,
+        space="model:\n  blocks: [2, 3]\n",
+        objective="val_accuracy",
+        folder=Path("studies/demo"),
     )
 
 
@@ -91,7 +95,7 @@ def no_tracking_uri(monkeypatch: pytest.MonkeyPatch) -> None:
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with its tables and one foreign experiment: creating the tables takes seconds, copying them nothing."""
     home = tmp_path_factory.mktemp("template")
-    other = StudyInfo(name="other", space="", objective="val_loss", folder=Path("studies/other"))
+    other = StudyInfo(name="other", id="2" * 32, space="", objective="val_loss", folder=Path("studies/other"))
     sync_study(other, [], f"sqlite:///{home}/mlflow.db", home)
     return home / "mlflow.db"
 

@@ -115,15 +115,16 @@ def test_any_other_trial_has_no_objective_yet(make_record: MakeRecord, state: Tr
     ],
 )
 def test_each_state_has_its_status(make_record: MakeRecord, state: TrialState, status: str) -> None:
-    assert trial_entry(make_record(state=state), "parent").status == status
+    assert trial_entry(make_record(state=state), "parent", "1" * 32).status == status
 
 
 def test_a_trial_says_who_it_is_and_why_it_ended(make_record: MakeRecord) -> None:
     record = make_record(7, "failed", reason="oom")
-    assert trial_entry(record, "abc").tags == {
+    assert trial_entry(record, "abc", "1" * 32).tags == {
         "mlflow.parentRunId": "abc",
         "sweep.kind": "trial",
         "sweep.study": "demo",
+        "sweep.study_id": "1" * 32,
         "sweep.trial": "7",
         "sweep.state": "failed",
         "sweep.reason": "oom",

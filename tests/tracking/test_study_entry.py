@@ -33,6 +33,7 @@ def test_the_study_counts_its_trials_by_state_and_names_the_best_complete_one(in
     assert study_entry(info, OUTCOMES, "RUNNING", None).tags == {
         "sweep.kind": "study",
         "sweep.study": "demo",
+        "sweep.study_id": "1" * 32,
         "sweep.objective": "val_accuracy",
         "sweep.folder": "studies/demo",
         "sweep.trials": "5",
@@ -49,16 +50,25 @@ def test_the_study_counts_its_trials_by_state_and_names_the_best_complete_one(in
 
 
 def test_the_best_so_far_follows_the_order_in_which_trials_ended(info: StudyInfo) -> None:
-    assert study_entry(info, OUTCOMES, "RUNNING", None).points == (
+    outcomes = (*OUTCOMES, Outcome(5, "complete", 0.8, 400))
+    assert study_entry(info, outcomes, "RUNNING", None).points == (
         Point("best_objective", 0.75, 200, 1),
+        Point("best_trial", 3.0, 200, 1),
+        Point("best_epoch", 4.0, 200, 1),
+        Point("best_parameters", 15300.0, 200, 1),
         Point("best_objective", 0.75, 300, 2),
+        Point("best_trial", 3.0, 300, 2),
+        Point("best_epoch", 4.0, 300, 2),
+        Point("best_parameters", 15300.0, 300, 2),
+        Point("best_objective", 0.8, 400, 3),
+        Point("best_trial", 5.0, 400, 3),
     )
 
 
 def test_with_a_loss_as_objective_the_lowest_is_the_best(info: StudyInfo) -> None:
     entry = study_entry(dataclasses.replace(info, objective="val_loss"), OUTCOMES, "RUNNING", None)
     assert entry.tags["sweep.best_trial"] == "0"
-    assert [point.value for point in entry.points] == [0.75, 0.5]
+    assert [point.value for point in entry.points if point.key == "best_objective"] == [0.75, 0.5]
 
 
 def test_of_equal_trials_the_first_is_the_best(info: StudyInfo) -> None:

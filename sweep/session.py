@@ -40,7 +40,7 @@ from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
 from sweep.terminal.summary import next_command, print_summary, summary_mapping
 from sweep.terminal.tally import Tally
 from sweep.tracking.opening import open_mlflow
-from sweep.tracking.tracker import CloseState, StudyInfo
+from sweep.tracking.tracker import REPORT_FILE, CloseState, StudyInfo
 from sweep.training.environment import environment_facts
 
 FLUSH_SECONDS = 30.0
@@ -292,12 +292,19 @@ class _Run:
             "mlflow": "scripts/ui shows it"
             if written
             else "not everything could be written; `sweep sync` completes it",
-            "report": f"python -m sweep.report --study {self._study.name}{self._home_option()}",
+            "report": self._where_report(),
             "next": self._next(records),
         }
         if self._request.as_json:
             print(json.dumps(summary_mapping(self._study.name, records, supervisor.usage, places)))
         print_summary(self._console, records, supervisor.usage, places)
+
+    def _where_report(self) -> str:
+        """The page, or after an interruption the command that writes it."""
+        path = self._study.folder / REPORT_FILE
+        if path.is_file() and not self._stop():
+            return str(path)
+        return f"python -m sweep.report --study {self._study.name}{self._home_option()}"
 
     def _next(self, records: list[TrialRecord]) -> str:
         if self._stop():

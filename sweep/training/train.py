@@ -40,8 +40,9 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         config: all that decides the result.
         dataset: training and validation images.
         on_epoch: told every finished epoch; True stops training.
-        folder: where the best epoch's model is written as `model.keras`, in a form without augmentation, with its
-            summary and its predictions; None writes nothing. A trial stopped by `on_epoch` writes none either.
+        folder: where the model's summary is written, and the best epoch's model as `model.keras`, in a form without
+            augmentation, with its predictions; None writes nothing. Of a trial that `on_epoch`
+            stops only the summary is written.
 
     Raises:
         TrialFailure: infeasible or too_large before the first epoch; nan when a loss stops being a finite number.
@@ -76,9 +77,13 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     stop_reason = _stop_reason(reporter, config)
     final = weights_digest(model)
     kept = folder is not None and stop_reason != "stopped"
-    if folder is not None and kept:
-        model.set_weights(reporter.best_weights)
-        save_best(deployable(model, config, facts), dataset, folder)
+    if folder is not None:
+        if kept:
+            model.set_weights(reporter.best_weights)
+        shown = deployable(model, config, facts)
+        write_summary(shown, folder)
+        if kept:
+            save_best(shown, dataset, folder)
     return TrialResult(
         epochs=epochs,
         stop_reason=stop_reason,
@@ -108,13 +113,18 @@ def _stop_reason(reporter: Reporter, config: TrialConfig) -> StopReason:
 
 
 def save_best(model: keras.Model, dataset: Dataset, folder: Path) -> None:
-    """Write the model, its summary and its predictions for the validation images."""
+    """Write the model and its predictions for the validation images."""
     save_model(model, folder / MODEL_FILE)
-    with (folder / SUMMARY_FILE).open("w", encoding="utf-8") as stream:
-        model.summary(print_fn=lambda line, **_: stream.write(line + "\n"))
     held_out = dataset.validation
     outputs = model.predict(held_out.all_images(), batch_size=VALIDATION_BATCH, verbose=0)
     np.savez(folder / PREDICTIONS_FILE, outputs=outputs, labels=held_out.labels, positions=held_out.index)
+
+
+def write_summary(model: keras.Model, folder: Path) -> None:
+    """Write the layers with their shapes and weights as text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / SUMMARY_FILE).open("w", encoding="utf-8") as stream:
+        model.summary(print_fn=lambda line, **_: stream.write(line + "\n"))
 
 
 def save_model(model: keras.Model, path: Path) -> None:

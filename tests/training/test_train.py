@@ -126,11 +126,12 @@ def test_the_saved_model_is_the_best_epochs_and_takes_raw_pixels(digits: Dataset
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith("part-")]
 
 
-def test_a_stopped_trial_saves_no_model(digits: Dataset, tmp_path: Path) -> None:
+def test_a_stopped_trial_saves_its_summary_and_no_model(digits: Dataset, tmp_path: Path) -> None:
     result = train(EVERYTHING_RANDOM, digits, lambda metrics: metrics.epoch == 1, folder=tmp_path)
 
     assert result.model_file is None
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.txt"]
+    assert "Total params" in (tmp_path / "summary.txt").read_text(encoding="utf-8")
 
 
 def test_label_smoothing_raises_the_loss_of_a_sure_model(digits: Dataset) -> None:

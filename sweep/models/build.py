@@ -9,12 +9,16 @@ import keras
 
 from sweep.models.common import augmentation_layers, check_parameters, pixel_scaling_layers
 from sweep.models.facts import ImageFacts
-from sweep.models.vgg import vgg_layers
+from sweep.models.resnet import resnet
+from sweep.models.vgg import vgg
 from sweep.space.config import AugmentationConfig, TrainingConfig, TrialConfig
 
-Builder = Callable[[Any, ImageFacts, int], Iterator[keras.Layer]]
+Builder = Callable[[Any, ImageFacts, int, Any], Any]
+"""(section `model`, facts of the images, seed, tensor of scaled pixels) -> tensor of outputs. May raise TrialFailure.
 
-BUILDERS: dict[str, Builder] = {"vgg": vgg_layers}
+Every random choice follows from the seed, and the same arguments give layers of the same names."""
+
+BUILDERS: dict[str, Builder] = {"vgg": vgg, "resnet": resnet}
 """By the name that `model.builder` has."""
 
 
@@ -36,21 +40,21 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
     """
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
     hidden = inputs
-    for layer in _layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
+    for layer in _input_layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
         hidden = layer(hidden)
-    model = keras.Model(inputs, hidden, name=config.model.builder)
+    outputs = BUILDERS[config.model.builder](config.model, facts, seed, hidden)
+    model = keras.Model(inputs, outputs, name=config.model.builder)
     check_parameters(model, config.model.max_parameters)
     return model
 
 
-def _layers(
+def _input_layers(
     config: TrialConfig, facts: ImageFacts, seed: int, augmentation: AugmentationConfig
 ) -> Iterator[keras.Layer]:
     scaling = list(pixel_scaling_layers(config.model.pixel_scaling, facts))
     yield scaling[0]  # to 0..1 first: the augmentation layers interpolate, which wants floating point
     yield from augmentation_layers(augmentation, seed + 20_000)
     yield from scaling[1:]
-    yield from BUILDERS[config.model.builder](config.model, facts, seed)
 
 
 def compile_model(model: keras.Model, config: TrialConfig) -> None:

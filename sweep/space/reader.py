@@ -21,6 +21,7 @@ from sweep.space.config import (
     TrainingConfig,
     config_to_mapping,
     direction_of,
+    section_of,
 )
 from sweep.space.distributions import Draft, read_field
 from sweep.space.fields import did_you_mean, fields_of, nearest, show
@@ -168,12 +169,13 @@ class _Reader:
         elif isinstance(model.node, Mapping):
             builder = self._builder(model.node)
             if builder is not None:
-                return {"data": DataConfig, "model": MODEL_SECTIONS[builder], **sections}
+                return {"data": DataConfig, "model": builder, **sections}
         else:
             self._faults.add(model.node.mark, "`model` is a section: a mapping that begins with `builder: vgg`")
         return sections
 
-    def _builder(self, model: Mapping) -> str | None:
+    def _builder(self, model: Mapping) -> type[Any] | None:
+        """The section of the builder that the model names."""
         entry = model.entries.get("builder")
         known = ", ".join(MODEL_SECTIONS)
         if entry is None:
@@ -185,12 +187,14 @@ class _Reader:
             self._faults.add(entry.node.mark, f"`builder` takes one value for the whole study, one of {known}")
             return None
         name = entry.node.value
-        if isinstance(name, str) and name in MODEL_SECTIONS:
-            return name
+        section = section_of(name) if isinstance(name, str) else None
+        if section is not None:
+            return section
         near = nearest(str(name), MODEL_SECTIONS) if isinstance(name, str) else None
         hint = f"; did you mean `{near}`?" if near else ""
         self._faults.unreadable(entry.node.mark, f"`builder` must be one of {known}, not {show(name)}{hint}")
-        return near  # what was meant is clear enough to judge the other keys of the model as well
+        # What was meant is clear enough to judge the other keys of the model as well.
+        return section_of(near) if near else None
 
     def _section(self, cls: type[Any], name: str) -> dict[str, Any]:
         entry = self._root.entries.get(name)

@@ -32,6 +32,7 @@ from sweep.space.model_sections import (
     DropoutConfig,
     ModelConfig,
     ResnetConfig,
+    TransferConfig,
     VggConfig,
     section_of,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "ResnetConfig",
     "SearchConfig",
     "TrainingConfig",
+    "TransferConfig",
     "TrialConfig",
     "Value",
     "VggConfig",
@@ -114,16 +116,43 @@ class EarlyStoppingConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
-    """Optimizer, batches and schedules. Learning rates are per step; `epochs` is the most that a trial trains."""
+    """Optimizer, batches and schedules. Learning rates are per step; `epochs` is the most that a trial trains.
+
+    Attributes:
+        weight_decay: of AdamW, decoupled from the gradient (Loshchilov and Hutter 2017).
+        clipnorm: each weight's gradient is scaled down to this norm; None leaves gradients as they are.
+        precision: `mixed_float16` and `mixed_bfloat16` compute in 16 bits and keep the weights in 32; for float16 the
+            loss is scaled. Faster on GPUs made for it, mostly slower on a CPU.
+        schedule: of the learning rate. `cosine`: falls from `learning_rate` along half a cosine over all epochs
+            (Loshchilov and Hutter 2016); `cyclic`: a triangle between the lowest rate and `learning_rate` (Smith 2015);
+            both change it at every step. `constant` leaves it to ReduceLROnPlateau, which goes with no other.
+        warmup_epochs: the schedule's rate is multiplied by a ramp from 0 to 1 in these (Goyal et al. 2017).
+        lowest_rate: where the schedule ends or turns, as a share of `learning_rate`.
+        cycle_epochs: from one lowest rate to the next.
+        restart_every: after so many epochs training goes on from the best epoch's weights; None never.
+    """
 
     epochs: Annotated[PositiveInt, NOT_SEARCHED] = 20
     batch_size: Annotated[int, Ge(1), Le(65536)] = 64
-    optimizer: Literal["sgd", "adam", "nadam"] = "adam"
+    optimizer: Literal["sgd", "adam", "nadam", "adamw"] = "adam"
     momentum: Annotated[Rate, OnlyWhen("optimizer", "sgd")] = 0.9
+    weight_decay: Annotated[Annotated[float, Ge(0)], OnlyWhen("optimizer", "adamw")] = 4e-3
     learning_rate: Annotated[float, Gt(0)] = 1e-3
+    clipnorm: Annotated[float, Gt(0)] | None = None
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     label_smoothing: Rate = 0.0
+    schedule: Literal["constant", "cosine", "cyclic"] = "constant"
+    warmup_epochs: Annotated[Annotated[int, Ge(0)], OnlyWhen("schedule", "cosine", "cyclic")] = 0
+    lowest_rate: Annotated[Rate, OnlyWhen("schedule", "cosine", "cyclic")] = 0.0
+    cycle_epochs: Annotated[Annotated[int, Ge(2)], OnlyWhen("schedule", "cyclic")] = 10
+    restart_every: PositiveInt | None = None
     reduce_lr_on_plateau: PlateauConfig | None = None
     early_stopping: EarlyStoppingConfig | None = None
+
+    def __post_init__(self) -> None:
+        """Keras cannot set a rate that a schedule computes."""
+        if self.schedule != "constant" and self.reduce_lr_on_plateau is not None:
+            raise ValueError(f"reduce_lr_on_plateau goes with schedule constant, not with {self.schedule}")
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -8,13 +8,13 @@ the class) what its network is fed with; the rest is the builder's own. A new bu
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from annotated_types import Ge, Le
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from pydantic.dataclasses import dataclass
 
-from sweep.space.marks import NOT_SEARCHED, STRICT, OnlyWhen, PositiveInt, Rate
+from sweep.space.marks import MAX_IMAGE_SIZE, NOT_SEARCHED, STRICT, OnlyWhen, PositiveInt, Rate
 
 MAX_BLOCKS = 8
 
@@ -126,9 +126,63 @@ class ResnetConfig:
     max_parameters: Annotated[PositiveInt | None, NOT_SEARCHED] = None
 
 
-ModelConfig: TypeAlias = Annotated[VggConfig | ResnetConfig, Field(discriminator="builder")]
+Backbone: TypeAlias = Literal[
+    "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge",
+    "DenseNet121", "DenseNet169", "DenseNet201",
+    "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3",
+    "EfficientNetB4", "EfficientNetB5", "EfficientNetB6", "EfficientNetB7",
+    "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3",
+    "EfficientNetV2S", "EfficientNetV2M", "EfficientNetV2L",
+    "InceptionResNetV2", "InceptionV3",
+    "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small",
+    "NASNetLarge", "NASNetMobile",
+    "ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", "ResNet152V2",
+    "VGG16", "VGG19", "Xception",
+]  # fmt: skip
+"""Functions of keras.applications. Written out, because a space is read without Keras; a test compares."""
 
-MODEL_SECTIONS: dict[str, type[Any]] = {"vgg": VggConfig, "resnet": ResnetConfig}
+
+@dataclass(frozen=True, config=STRICT)
+class TransferConfig:
+    """A network of keras.applications without its top, under a new head.
+
+    Its own preprocessing of raw pixels is part of the model.
+
+    Attributes:
+        backbone: the name of a function of keras.applications.
+        weights: `imagenet` (fetched by Keras, or put into its folder before), `none` (random ones), or the path of a
+            weights file (.h5 or .weights.h5) of the backbone without its top, relative to the space's file.
+        weights_digest: sha256 of that file, filled in when a sweep starts: a trial refuses a file that has changed.
+        input_size: height and width that images are resized to inside the model; None feeds them as they are.
+        trainable: share of the backbone's layers with weights, counted from its output, that are trained; 0 freezes
+            all, 1 trains all. Frozen BatchNormalization uses its stored statistics.
+        pooling: what becomes of the backbone's last feature maps.
+        dense_units: width of a hidden dense layer.
+        dropout: rate before the output layer.
+        max_parameters: a larger model is infeasible.
+    """
+
+    pixel_scaling: ClassVar[Literal["raw"]] = "raw"
+
+    builder: Annotated[Literal["transfer"], NOT_SEARCHED] = "transfer"
+    backbone: Backbone = "MobileNetV2"
+    weights: Annotated[Annotated[str, StringConstraints(min_length=1)], NOT_SEARCHED] = "imagenet"
+    weights_digest: Annotated[Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None, NOT_SEARCHED] = None
+    input_size: Annotated[int, Ge(32), Le(MAX_IMAGE_SIZE)] | None = None
+    trainable: Annotated[float, Ge(0), Le(1)] = 0.0
+    pooling: Literal["average", "max", "flatten"] = "average"
+    head: Literal["dense", "none"] = "none"
+    dense_units: Annotated[DenseUnits, OnlyWhen("head", "dense")] = 128
+    activation: Annotated[Activation, OnlyWhen("head", "dense")] = "relu"
+    kernel_initializer: Annotated[Initializer, OnlyWhen("head", "dense")] = "glorot_uniform"
+    dropout: Rate = 0.0
+    output: Output = "softmax"
+    max_parameters: Annotated[PositiveInt | None, NOT_SEARCHED] = None
+
+
+ModelConfig: TypeAlias = Annotated[VggConfig | ResnetConfig | TransferConfig, Field(discriminator="builder")]
+
+MODEL_SECTIONS: dict[str, type[Any]] = {"vgg": VggConfig, "resnet": ResnetConfig, "transfer": TransferConfig}
 """By the name that `model.builder` has."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,8 +39,8 @@ def make_backbone(config: TransferConfig, shape: tuple[int, int, int], seed: int
     check_weights_file(config.weights, config.weights_digest)
     weights = None if config.weights == "none" else config.weights
     try:
-        with _default_seeds(seed):
-            backbone: keras.Model = function(include_top=False, weights=weights, input_shape=shape, name="backbone")
+        with _default_seeds(seed), _strict_loading():
+            backbone: keras.Model = function(include_top=False, weights=weights, input_shape=shape)
     except Exception as error:
         raise _explained(error, config, shape) from error
     return backbone
@@ -58,6 +59,14 @@ def _default_seeds(seed: int) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
+
+
+@contextmanager
+def _strict_loading() -> Iterator[None]:
+    """Keras only warns where a file lacks weights, and would go on with random ones."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="(?i).*skipping|.*freshly-initialized", category=UserWarning)
+        yield
 
 
 def _explained(error: Exception, config: TransferConfig, shape: tuple[int, int, int]) -> Exception:
@@ -93,7 +102,8 @@ def _asked_file(trace: TracebackType | None) -> tuple[Path, str] | None:
         if frame.f_code.co_name == "get_file" and frame.f_locals.get("origin"):
             values = frame.f_locals
             name = values.get("fname") or str(values["origin"]).rsplit("/", 1)[-1]
-            return keras_home() / str(values.get("cache_subdir", "models")) / str(name), str(values["origin"])
+            folder = Path(values.get("cache_dir") or keras_home())
+            return folder / str(values.get("cache_subdir", "models")) / str(name), str(values["origin"])
         trace = trace.tb_next
     return None
 

@@ -1,4 +1,5 @@
-"""Measurements. `throughput`: images per second of the sweep's workers against one plain TensorFlow process.
+"""Measurements. `throughput`: images per second of the sweep's workers against one plain TensorFlow process; `recipes`
+(bench_recipes.py): the published systems, trained, beside their published figures.
 
 Figures of a shared machine drift, so both sides train the same models in turns, and the ratio is what counts.
 """
@@ -10,6 +11,7 @@ import multiprocessing
 import os
 import random
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -32,7 +34,11 @@ from sweep.space.reader import Override, read_space
 from sweep.study.study import read_records
 from sweep.training.result import TrialResult
 
+sys.path.insert(0, str(Path(__file__).parent))  # `python -P` leaves it out
+from bench_recipes import recipes
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(recipes)
 
 
 @app.callback()

@@ -19,6 +19,7 @@ from sweep.execution.call import call_in_child
 from sweep.execution.workers import default_slots
 from sweep.home import Home
 from sweep.models.facts import ImageFacts
+from sweep.pretrained import pin_weights, require_weights
 from sweep.session import data_config, prepare_images
 from sweep.space.config import DataConfig, TrialConfig
 from sweep.space.corners import branches, draw, largest, smallest
@@ -64,6 +65,7 @@ def check_command(space: Space, trials: int | None, root: Path, fast: bool, as_j
         images = find_images(data_config(space), Home(root), console)
         if images.assumed:
             console.print(f"{images.assumed}\nassuming {_images_text(images)}", style="yellow")
+        require_weights(pin_weights(space), images.facts.shape)
         points = build_points(space, images.facts)
         found |= _found(points, images, space, total)
         _print_found(found, points, console)

@@ -4,6 +4,7 @@
     ├── UserError               the user can mend it; exit code 2
     │   ├── SpaceError          the space file, an override or a recipe is wrong (carries all faults)
     │   ├── DataError           the images or labels cannot be used
+    │   ├── WeightsError        pre-trained weights cannot be had
     │   ├── StudyError          the study is locked, missing, or holds another space
     │   ├── RecordError         a trial's record cannot be read
     │   └── TrackingError       the tracking store cannot be used
@@ -60,6 +61,10 @@ class SpaceError(UserError):
 
 class DataError(UserError):
     """The data set cannot be found, read or split."""
+
+
+class WeightsError(UserError):
+    """A file of pre-trained weights is missing, cannot be fetched, or is not the one that was meant."""
 
 
 class StudyError(UserError):

@@ -26,6 +26,7 @@ from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
 from sweep.execution.workers import default_slots
 from sweep.home import Home
 from sweep.models.facts import ImageFacts
+from sweep.pretrained import pin_weights, require_weights
 from sweep.space.config import DataConfig, TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.space import Space
@@ -87,7 +88,7 @@ def run_session(request: Request) -> int:
     name = request.fork or request.study
     folder = home.study(name)
     source = home.study(request.study)
-    space = replace(request.space, study=name)
+    space = pin_weights(replace(request.space, study=name))
     console = make_console(quiet=request.quiet, as_json=request.as_json)
     if request.fork:
         read_records(source)  # raises for a study that is not there, before anything is made
@@ -100,6 +101,7 @@ def run_session(request: Request) -> int:
         (folder / "space.yaml").write_text(space_to_yaml(space), encoding="utf-8")
         setting = prepare_setting(space, home, console)
         _check_same_images(study, setting.stamp)
+        require_weights(space, setting.stamp.shape)
         return _Run(request, home, study, executor, setting, console, stop).run()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sweep.analysis.diagnoses import diagnosis_notes, diagnosis_summary
 from sweep.analysis.document import Chart, Code, Notes, Section, Table
 from sweep.analysis.draw_curves import FEW, TOP, draw_curves, has_curves
 from sweep.analysis.draw_search import MOST_POINTS, draw_progress
@@ -158,12 +159,13 @@ def curves_section(history: History) -> Section:
     title = "Every trial's curve" if few else f"The best {top} against all {len(drawn):,}" if top else "All trials"
     lines = "The winner in green, pruned trials dotted." if top else "Pruned trials are dotted."
     note = lines if few else _bands_note(len(drawn), top)
+    summary, notes = diagnosis_summary(history), diagnosis_notes(history)
     return Section(
         "curves",
         "Learning",
         "How did the trials learn?",
-        (_learning(history),),
-        (Chart(title, draw_curves(history), note),),
+        (_learning(history), *([summary] if summary else [])),
+        (Chart(title, draw_curves(history), note), *([Notes(notes)] if notes else [])),
     )
 
 

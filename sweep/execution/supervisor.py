@@ -15,7 +15,7 @@ from sweep.errors import SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
 from sweep.execution.order import Cost, TrialQueue
 from sweep.study.pruning import is_audited, may_prune
-from sweep.study.records import TrialRecord, trial_folder, write_record
+from sweep.study.records import TrialRecord, diagnosed, trial_folder, write_record
 from sweep.study.study import Assignment, Study
 from sweep.training.result import EpochMetrics, TrialResult, best_epoch
 
@@ -189,6 +189,7 @@ class Supervisor:
             record = _with_failure(record, ended)
         total = time.perf_counter() - self._begun.pop(outcome.number)
         record = dataclasses.replace(record, finished=_now(), timings={**record.timings, "total": total})
+        record = diagnosed(record)
         self._study.finish(record)
         self._tell(record)
         self._worker.pop(outcome.number)

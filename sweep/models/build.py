@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import keras
 
 from sweep.models.common import augmentation_layers, check_parameters, pixel_scaling_layers
 from sweep.models.facts import ImageFacts
-from sweep.models.vgg import vgg_layers
-from sweep.space.config import AugmentationConfig, TrainingConfig, TrialConfig
+from sweep.models.optimizer import make_optimizer
+from sweep.models.resnet import resnet
+from sweep.models.transfer import transfer
+from sweep.models.vgg import vgg
+from sweep.space.config import AugmentationConfig, TransferConfig, TrialConfig
 
-Builder = Callable[[Any, ImageFacts, int], Iterator[keras.Layer]]
+Builder = Callable[[Any, ImageFacts, int, Any], Any]
+"""(section `model`, facts of the images, seed, tensor of scaled pixels) -> tensor of outputs. May raise TrialFailure.
 
-BUILDERS: dict[str, Builder] = {"vgg": vgg_layers}
+Every random choice follows from the seed, and the same arguments give layers of the same names."""
+
+BUILDERS: dict[str, Builder] = {"vgg": vgg, "resnet": resnet, "transfer": transfer}
 """By the name that `model.builder` has."""
 
 
@@ -33,30 +41,56 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
 
     Raises:
         TrialFailure: infeasible or too_large.
+        WeightsError: pre-trained weights cannot be had; see `untrained`.
     """
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
     hidden = inputs
-    for layer in _layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
+    for layer in _input_layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
         hidden = layer(hidden)
-    model = keras.Model(inputs, hidden, name=config.model.builder)
+    with _precision(config.training.precision):
+        outputs = BUILDERS[config.model.builder](config.model, facts, seed, hidden)
+    model = keras.Model(inputs, outputs, name=config.model.builder)
     check_parameters(model, config.model.max_parameters)
     return model
 
 
-def _layers(
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Layers that are made inside compute in this precision; the process's own setting is as before afterwards."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _input_layers(
     config: TrialConfig, facts: ImageFacts, seed: int, augmentation: AugmentationConfig
 ) -> Iterator[keras.Layer]:
     scaling = list(pixel_scaling_layers(config.model.pixel_scaling, facts))
     yield scaling[0]  # to 0..1 first: the augmentation layers interpolate, which wants floating point
     yield from augmentation_layers(augmentation, seed + 20_000)
     yield from scaling[1:]
-    yield from BUILDERS[config.model.builder](config.model, facts, seed)
 
 
-def compile_model(model: keras.Model, config: TrialConfig) -> None:
-    """Give the model its optimizer, loss (categorical cross-entropy on one-hot labels) and accuracy."""
+def untrained(config: TrialConfig) -> TrialConfig:
+    """The same model with random weights instead of pre-trained ones: where only its form matters."""
+    if not isinstance(config.model, TransferConfig):
+        return config
+    return replace(config, model=replace(config.model, weights="none", weights_digest=None))
+
+
+def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int | None = None) -> None:
+    """Give the model its optimizer, loss (categorical cross-entropy on one-hot labels) and accuracy.
+
+    Args:
+        model: not compiled.
+        config: of the trial.
+        steps_per_epoch: batches in an epoch, for schedules of the learning rate; None leaves the rate constant.
+    """
     model.compile(
-        optimizer=_optimizer(config.training),
+        optimizer=make_optimizer(config.training, steps_per_epoch),
         loss=keras.losses.CategoricalCrossentropy(
             from_logits=config.model.output == "logits", label_smoothing=config.training.label_smoothing
         ),
@@ -68,17 +102,9 @@ def compile_model(model: keras.Model, config: TrialConfig) -> None:
     model.optimizer.build(model.trainable_variables)
 
 
-def _optimizer(config: TrainingConfig) -> keras.Optimizer:
-    if config.optimizer == "sgd":
-        return keras.optimizers.SGD(config.learning_rate, momentum=config.momentum)
-    if config.optimizer == "adam":
-        return keras.optimizers.Adam(config.learning_rate)
-    return keras.optimizers.Nadam(config.learning_rate)
-
-
 def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
     """A copy of a trained model without augmentation layers: the same function at inference, nothing random inside."""
-    plain = build(config, facts, seed=0, augmentation=False)
+    plain = build(untrained(config), facts, seed=0, augmentation=False)
     trained = {layer.name: layer for layer in model.layers}
     for layer in plain.layers:
         layer.set_weights(trained[layer.name].get_weights())

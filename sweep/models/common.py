@@ -1,4 +1,4 @@
-"""What every builder shares: the input's preprocessing, and the limits of a model."""
+"""What builders share: the input's preprocessing, initializers, penalty, output layer, and the limits of a model."""
 
 from __future__ import annotations
 
@@ -69,8 +69,11 @@ def pixel_scaling_layers(scaling: str, facts: ImageFacts) -> Iterator[keras.Laye
     """Layers from raw pixels 0..255 to what the network is fed with.
 
     `unit`: x / 255. `centered`: x / 255 - mean. `standardized`: (x / 255 - mean) / std; mean and standard deviation
-    are those of the training images per channel.
+    are those of the training images per channel. `raw`: x as floating point, for a network that scales by itself.
     """
+    if scaling == "raw":
+        yield keras.layers.Rescaling(1.0, name="pixels_to_float")
+        return
     yield keras.layers.Rescaling(1 / 255, name="pixels_to_unit")
     if scaling == "unit":
         return
@@ -78,6 +81,35 @@ def pixel_scaling_layers(scaling: str, facts: ImageFacts) -> Iterator[keras.Laye
     spread = facts.channel_std if scaling == "standardized" else (1.0,) * len(facts.channel_std)
     variance = [max(std, 1e-6) ** 2 for std in spread]
     yield keras.layers.Normalization(mean=list(facts.channel_mean), variance=variance, name=f"pixels_{scaling}")
+
+
+def initializer(kind: str, seed: int) -> keras.Initializer:
+    """The initializer of a kernel by its name in a configuration."""
+    kinds = {
+        "he_uniform": keras.initializers.HeUniform,
+        "he_normal": keras.initializers.HeNormal,
+        "glorot_uniform": keras.initializers.GlorotUniform,
+        "glorot_normal": keras.initializers.GlorotNormal,
+        "lecun_normal": keras.initializers.LecunNormal,
+        "random_normal": keras.initializers.RandomNormal,
+    }
+    return kinds[kind](seed=seed)
+
+
+def l2_penalty(weight: float) -> keras.Regularizer | None:
+    """The penalty on a kernel; none for 0."""
+    return keras.regularizers.L2(weight) if weight > 0 else None
+
+
+def output_layer(output: str, classes: int, seed: int) -> keras.Layer:
+    """The last layer: probabilities, or logits; in full precision whatever the layers before it compute with."""
+    return keras.layers.Dense(
+        classes,
+        activation="softmax" if output == "softmax" else None,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        dtype="float32",
+        name="output",
+    )
 
 
 def check_parameters(model: keras.Model, most: int | None) -> None:

@@ -7,89 +7,99 @@ small images.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 
 from sweep.errors import TrialFailure
+from sweep.models.common import initializer, l2_penalty, output_layer
 from sweep.models.facts import ImageFacts
 from sweep.space.config import DropoutConfig, VggConfig
 
 
-def vgg_layers(config: VggConfig, facts: ImageFacts, seed: int) -> Iterator[keras.Layer]:
-    """The layers after preprocessing, in order.
+def vgg(config: VggConfig, facts: ImageFacts, seed: int, hidden: Any) -> Any:
+    """The layers after preprocessing, from scaled pixels to the output.
 
     Args:
         config: of the model.
         facts: of the images.
         seed: for initial weights and dropout; each layer has its own number derived from it.
+        hidden: tensor of shape (batch, height, width, channels).
 
     Raises:
         TrialFailure: infeasible, where a convolution or pooling would leave no pixel.
     """
     check_size(config, facts.shape)
+    for layer in _layers(config, facts.classes, seed):
+        hidden = layer(hidden)
+    return hidden
+
+
+def _layers(config: VggConfig, classes: int, seed: int) -> Iterator[keras.Layer]:
     seeds = iter(range(seed, seed + 10_000))
     rates = dropout_rates(config.dropout, config.blocks)
     for block in range(1, config.blocks + 1):
-        for index in range(1, config.convolutions_per_block + 1):
-            yield _convolution(config, config.filters[block - 1], f"block{block}_conv{index}", next(seeds))
-            if config.batch_norm:
-                yield keras.layers.BatchNormalization(name=f"block{block}_norm{index}")
-        yield keras.layers.MaxPooling2D(2, name=f"block{block}_pool")
+        yield from _block(config, block, seeds)
         if rates[block - 1] > 0:
             yield keras.layers.Dropout(rates[block - 1], seed=next(seeds), name=f"block{block}_dropout")
-    yield from _head(config, facts.classes, rates[-1], next(seeds))
+    yield from _head(config, classes, rates[-1], next(seeds))
 
 
-def _convolution(config: VggConfig, filters: int, name: str, seed: int) -> keras.Layer:
+def _block(config: VggConfig, block: int, seeds: Iterator[int]) -> Iterator[keras.Layer]:
+    width = config.filters[block - 1]
+    for index in range(1, config.convolutions_per_block + 1):
+        yield _convolution(config, width, config.kernel_size, f"block{block}_conv{index}", next(seeds))
+        if config.batch_norm:
+            yield keras.layers.BatchNormalization(name=f"block{block}_norm{index}")
+        width *= config.filter_growth
+    if config.downsampling == "max_pool":
+        yield keras.layers.MaxPooling2D(2, name=f"block{block}_pool")
+        return
+    kernel = config.downsampling_kernel_size
+    width //= config.filter_growth  # it only halves the image
+    yield _convolution(config, width, kernel, f"block{block}_down", next(seeds), strides=2)
+    if config.batch_norm:
+        yield keras.layers.BatchNormalization(name=f"block{block}_down_norm")
+
+
+def _convolution(config: VggConfig, filters: int, kernel: int, name: str, seed: int, **options: Any) -> keras.Layer:
     return keras.layers.Conv2D(
         filters,
-        config.kernel_size,
-        padding=config.padding,
+        kernel,
         activation=config.activation,
-        kernel_initializer=_initializer(config, seed),
-        kernel_regularizer=_penalty(config),
+        kernel_initializer=initializer(config.kernel_initializer, seed),
+        kernel_regularizer=l2_penalty(config.l2),
         name=name,
+        **{"padding": config.padding, **options},
     )
 
 
 def _head(config: VggConfig, classes: int, rate: float, seed: int) -> Iterator[keras.Layer]:
+    norm = config.batch_norm if config.dense_batch_norm is None else config.dense_batch_norm
+    if config.head == "conv":
+        yield _convolution(config, config.head_filters, config.head_kernel_size, "head_conv", seed + 1, padding="valid")
+        if norm:
+            yield keras.layers.BatchNormalization(name="head_norm")
     yield keras.layers.Flatten(name="flatten")
     dropout = [keras.layers.Dropout(rate, seed=seed, name="head_dropout")] if rate > 0 else []
-    if config.dropout_position == "before_dense":
+    if config.head == "dense":
+        dense = list(_dense(config, norm, seed + 1))
+        yield from [*dropout, *dense] if config.dropout_position == "before_dense" else [*dense, *dropout]
+    else:
         yield from dropout
+    yield output_layer(config.output, classes, seed + 2)
+
+
+def _dense(config: VggConfig, norm: bool, seed: int) -> Iterator[keras.Layer]:
     yield keras.layers.Dense(
         config.dense_units,
         activation=config.activation,
-        kernel_initializer=_initializer(config, seed + 1),
-        kernel_regularizer=_penalty(config),
+        kernel_initializer=initializer(config.kernel_initializer, seed),
+        kernel_regularizer=l2_penalty(config.l2),
         name="head_dense",
     )
-    if config.batch_norm if config.dense_batch_norm is None else config.dense_batch_norm:
+    if norm:
         yield keras.layers.BatchNormalization(name="head_norm")
-    if config.dropout_position == "after_dense":
-        yield from dropout
-    yield keras.layers.Dense(
-        classes,
-        activation="softmax" if config.output == "softmax" else None,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 2),
-        name="output",
-    )
-
-
-def _initializer(config: VggConfig, seed: int) -> keras.Initializer:
-    kinds = {
-        "he_uniform": keras.initializers.HeUniform,
-        "he_normal": keras.initializers.HeNormal,
-        "glorot_uniform": keras.initializers.GlorotUniform,
-        "glorot_normal": keras.initializers.GlorotNormal,
-        "lecun_normal": keras.initializers.LecunNormal,
-        "random_normal": keras.initializers.RandomNormal,
-    }
-    return kinds[config.kernel_initializer](seed=seed)
-
-
-def _penalty(config: VggConfig) -> keras.Regularizer | None:
-    return keras.regularizers.L2(config.l2) if config.l2 > 0 else None
 
 
 def dropout_rates(config: DropoutConfig, blocks: int) -> tuple[float, ...]:
@@ -118,10 +128,24 @@ def check_size(config: VggConfig, shape: tuple[int, int, int]) -> None:
     size = min(shape[:2])
     loss = config.kernel_size - 1 if config.padding == "valid" else 0
     for block in range(1, config.blocks + 1):
-        size = (size - loss * config.convolutions_per_block) // 2
+        size = _halved(config, size - loss * config.convolutions_per_block)
         if size < 1:
             raise TrialFailure(
                 "infeasible",
                 f"block {block} of {config.blocks} leaves no pixel of the {shape[0]}x{shape[1]} image; "
                 "fewer blocks, or a larger image_size",
             )
+    if config.head == "conv" and size < config.head_kernel_size:
+        raise TrialFailure(
+            "infeasible",
+            f"the head's convolution of {config.head_kernel_size}x{config.head_kernel_size} does not fit into the "
+            f"{size}x{size} pixels that are left of the {shape[0]}x{shape[1]} image; a smaller head_kernel_size, "
+            "fewer blocks, or a larger image_size",
+        )
+
+
+def _halved(config: VggConfig, size: int) -> int:
+    """Height or width after a block's downsampling."""
+    if config.downsampling == "max_pool":
+        return size // 2
+    return -(-size // 2) if config.padding == "same" else (size - config.downsampling_kernel_size) // 2 + 1

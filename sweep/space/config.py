@@ -12,43 +12,63 @@ from dataclasses import field
 from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import ConfigDict, StringConstraints, TypeAdapter
+from pydantic import StringConstraints, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+from sweep.space.marks import (
+    MAX_IMAGE_SIZE,
+    NOT_SEARCHED,
+    STRICT,
+    Name,
+    NotSearched,
+    OnlyWhen,
+    PositiveInt,
+    Rate,
+    Share,
+    Value,
+)
+from sweep.space.model_sections import (
+    MODEL_SECTIONS,
+    DropoutConfig,
+    ModelConfig,
+    ResnetConfig,
+    TransferConfig,
+    VggConfig,
+    section_of,
+)
 
-Value: TypeAlias = bool | int | float | str | None
-"""What a parameter of a space can be."""
+__all__ = [
+    "MODEL_SECTIONS",
+    "AugmentationConfig",
+    "DataConfig",
+    "Direction",
+    "DropoutConfig",
+    "EarlyStoppingConfig",
+    "ModelConfig",
+    "Name",
+    "NotSearched",
+    "Objective",
+    "OnlyWhen",
+    "PlateauConfig",
+    "PrunerConfig",
+    "ResnetConfig",
+    "SearchConfig",
+    "TrainingConfig",
+    "TransferConfig",
+    "TrialConfig",
+    "Value",
+    "VggConfig",
+    "config_from_mapping",
+    "config_to_mapping",
+    "direction_of",
+    "section_of",
+]
 
 Objective: TypeAlias = Literal["val_accuracy", "val_loss"]
 Direction: TypeAlias = Literal["maximize", "minimize"]
 
-MAX_IMAGE_SIZE = 1024
-MAX_BLOCKS = 8
 
-
-class NotSearched:
-    """Marks a field that every trial of a study shares."""
-
-
-NOT_SEARCHED = NotSearched()
-
-
-class OnlyWhen:
-    """Marks a field that takes effect only while another field of the same section has one of `values`."""
-
-    def __init__(self, name: str, *values: Value) -> None:
-        self.name = name
-        self.values = values
-
-
-PositiveInt: TypeAlias = Annotated[int, Ge(1)]
-Share: TypeAlias = Annotated[float, Gt(0), Lt(1)]
-Rate: TypeAlias = Annotated[float, Ge(0), Lt(1)]
-Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
-
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class DataConfig:
     """Which images, how large, and how they are split.
 
@@ -79,62 +99,7 @@ class DataConfig:
     on_unreadable: Annotated[Literal["refuse", "skip"], NOT_SEARCHED] = "refuse"
 
 
-@dataclass(frozen=True, config=_STRICT)
-class DropoutConfig:
-    """Dropout after every block and in the head.
-
-    Attributes:
-        schedule: `none`; `constant`: `start` everywhere; `increasing`: linear from `start` after the first block to
-            `end` in the head; `listed`: `rates` after the blocks and nothing in the head unless `head` says so.
-        head: rate in the head; None takes what the schedule gives.
-    """
-
-    schedule: Literal["none", "constant", "increasing", "listed"] = "none"
-    start: Annotated[Rate, OnlyWhen("schedule", "constant", "increasing")] = 0.2
-    end: Annotated[Rate, OnlyWhen("schedule", "increasing")] = 0.5
-    rates: Annotated[tuple[Rate, ...], OnlyWhen("schedule", "listed")] = ()
-    head: Rate | None = None
-
-
-@dataclass(frozen=True, config=_STRICT)
-class VggConfig:
-    """A stack of VGG blocks: convolutions and a pooling, then a dense head.
-
-    Attributes:
-        filters: width of each block; as many as there are blocks, more are not used.
-        batch_norm: BatchNormalization after every convolution.
-        dense_batch_norm: the same after the dense layer; None follows `batch_norm`.
-        dropout_position: where the head's dropout sits relative to the dense layer.
-        l2: weight of the L2 penalty on every convolution and dense kernel (not on the output layer's bias); 0 is none.
-        pixel_scaling: `unit` divides by 255; `centered` then subtracts the training images' mean per channel;
-            `standardized` also divides by their standard deviation per channel.
-        output: `softmax` probabilities, or `logits` with the loss computed from them (the same function in exact
-            arithmetic).
-        max_parameters: a larger model is infeasible.
-    """
-
-    builder: Annotated[Literal["vgg"], NOT_SEARCHED] = "vgg"
-    blocks: Annotated[int, Ge(1), Le(MAX_BLOCKS)] = 3
-    filters: tuple[Annotated[int, Ge(1), Le(4096)], ...] = (32, 64, 128)
-    convolutions_per_block: Annotated[int, Ge(1), Le(8)] = 2
-    kernel_size: Annotated[int, Ge(1), Le(11)] = 3
-    padding: Literal["same", "valid"] = "same"
-    activation: Literal["relu", "elu", "gelu", "leaky_relu", "selu", "silu", "tanh"] = "relu"
-    kernel_initializer: Literal[
-        "he_uniform", "he_normal", "glorot_uniform", "glorot_normal", "lecun_normal", "random_normal"
-    ] = "he_uniform"
-    batch_norm: bool = False
-    dropout: DropoutConfig = field(default_factory=DropoutConfig)
-    dropout_position: Literal["after_dense", "before_dense"] = "after_dense"
-    l2: Annotated[float, Ge(0)] = 0.0
-    dense_units: Annotated[int, Ge(1), Le(65536)] = 128
-    dense_batch_norm: bool | None = None
-    pixel_scaling: Literal["unit", "centered", "standardized"] = "unit"
-    output: Literal["softmax", "logits"] = "softmax"
-    max_parameters: Annotated[PositiveInt | None, NOT_SEARCHED] = None
-
-
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class PlateauConfig:
     """keras.callbacks.ReduceLROnPlateau."""
 
@@ -146,7 +111,7 @@ class PlateauConfig:
     cooldown: Annotated[int, Ge(0)] = 0
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class EarlyStoppingConfig:
     """keras.callbacks.EarlyStopping."""
 
@@ -155,26 +120,51 @@ class EarlyStoppingConfig:
     min_delta: Annotated[float, Ge(0)] = 0.0
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
     """Optimizer, batches and schedules. Learning rates are per step; `epochs` is the most that a trial trains.
 
-    `class_weights: balanced` weighs each training image by n / (classes * images of its class); the reported `loss` is
-    the weighted one, accuracy and validation stay as they are.
+    Attributes:
+        class_weights: `balanced` weighs each training image by n / (classes * images of its class); the reported
+            `loss` is the weighted one, accuracy and validation stay as they are.
+        weight_decay: of AdamW, decoupled from the gradient (Loshchilov and Hutter 2017).
+        clipnorm: each weight's gradient is scaled down to this norm; None leaves gradients as they are.
+        precision: `mixed_float16` and `mixed_bfloat16` compute in 16 bits and keep the weights in 32; for float16 the
+            loss is scaled. Faster on GPUs made for it, mostly slower on a CPU.
+        schedule: of the learning rate. `cosine`: falls from `learning_rate` along half a cosine over all epochs
+            (Loshchilov and Hutter 2016); `cyclic`: a triangle between the lowest rate and `learning_rate` (Smith 2015);
+            both change it at every step. `constant` leaves it to ReduceLROnPlateau, which goes with no other.
+        warmup_epochs: the schedule's rate is multiplied by a ramp from 0 to 1 in these (Goyal et al. 2017).
+        lowest_rate: where the schedule ends or turns, as a share of `learning_rate`.
+        cycle_epochs: from one lowest rate to the next.
+        restart_every: after so many epochs training goes on from the best epoch's weights; None never.
     """
 
     epochs: Annotated[PositiveInt, NOT_SEARCHED] = 20
     batch_size: Annotated[int, Ge(1), Le(65536)] = 64
-    optimizer: Literal["sgd", "adam", "nadam"] = "adam"
+    optimizer: Literal["sgd", "adam", "nadam", "adamw"] = "adam"
     momentum: Annotated[Rate, OnlyWhen("optimizer", "sgd")] = 0.9
+    weight_decay: Annotated[Annotated[float, Ge(0)], OnlyWhen("optimizer", "adamw")] = 4e-3
     learning_rate: Annotated[float, Gt(0)] = 1e-3
+    clipnorm: Annotated[float, Gt(0)] | None = None
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     label_smoothing: Rate = 0.0
     class_weights: Literal["none", "balanced"] = "none"
+    schedule: Literal["constant", "cosine", "cyclic"] = "constant"
+    warmup_epochs: Annotated[Annotated[int, Ge(0)], OnlyWhen("schedule", "cosine", "cyclic")] = 0
+    lowest_rate: Annotated[Rate, OnlyWhen("schedule", "cosine", "cyclic")] = 0.0
+    cycle_epochs: Annotated[Annotated[int, Ge(2)], OnlyWhen("schedule", "cyclic")] = 10
+    restart_every: PositiveInt | None = None
     reduce_lr_on_plateau: PlateauConfig | None = None
     early_stopping: EarlyStoppingConfig | None = None
 
+    def __post_init__(self) -> None:
+        """Keras cannot set a rate that a schedule computes."""
+        if self.schedule != "constant" and self.reduce_lr_on_plateau is not None:
+            raise ValueError(f"reduce_lr_on_plateau goes with schedule constant, not with {self.schedule}")
 
-@dataclass(frozen=True, config=_STRICT)
+
+@dataclass(frozen=True, config=STRICT)
 class AugmentationConfig:
     """Random changes of the training images; each maximum below is scaled by `strength`.
 
@@ -193,7 +183,7 @@ class AugmentationConfig:
     zoom: Rate = 0.0
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class PrunerConfig:
     """When a trial that is behind the others is stopped early.
 
@@ -218,7 +208,7 @@ class PrunerConfig:
     grace_after_drop: Annotated[Annotated[int, Ge(0)], NOT_SEARCHED] = 0
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class SearchConfig:
     """How the space is searched.
 
@@ -241,16 +231,12 @@ class SearchConfig:
     keep_models: Annotated[Annotated[int, Ge(0)], NOT_SEARCHED] = 3
 
 
-ModelConfig: TypeAlias = VggConfig
-MODEL_SECTIONS: dict[str, type[Any]] = {"vgg": VggConfig}
-
-
 def direction_of(objective: Objective) -> Direction:
     """Accuracy is maximized, loss minimized."""
     return "maximize" if objective == "val_accuracy" else "minimize"
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TrialConfig:
     """All that decides a trial's bits on a given machine: nothing else is needed to run it again.
 

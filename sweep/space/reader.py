@@ -21,12 +21,13 @@ from sweep.space.config import (
     TrainingConfig,
     config_to_mapping,
     direction_of,
+    section_of,
 )
 from sweep.space.distributions import Draft, read_field
 from sweep.space.fields import did_you_mean, fields_of, nearest, show
 from sweep.space.nested import flatten, get
 from sweep.space.parameters import Path as KeyPath
-from sweep.space.resolve import Known, Resolver, catalog, check_lengths
+from sweep.space.resolve import Known, Resolver, catalog, check_lengths, values_of
 from sweep.space.space import Space, StartPoint
 from sweep.space.yaml_tree import (
     Entry,
@@ -134,12 +135,13 @@ class _Reader:
         # Without its section, every condition on the model would be one on an unknown name.
         parameters = Resolver(known, self._faults).parameters() if "model" in sections else ()
         self._check_direction(search_values)
+        self._check_schedule(template["training"], search_values, known)
         starts = self._starts()
         if len(self._faults):
             return None
         search = TypeAdapter(SearchConfig).validate_json(json.dumps(search_values))
         search = dataclasses.replace(search, direction=direction_of(search.objective))
-        template["data"] = self._data_path(template["data"], known)
+        self._resolve_paths(template, known)
         space = Space(study, template, parameters, search)
         self._check_grid(space)
         points = [self._start_point(space, index, *start) for index, start in enumerate(starts)]
@@ -168,12 +170,13 @@ class _Reader:
         elif isinstance(model.node, Mapping):
             builder = self._builder(model.node)
             if builder is not None:
-                return {"data": DataConfig, "model": MODEL_SECTIONS[builder], **sections}
+                return {"data": DataConfig, "model": builder, **sections}
         else:
             self._faults.add(model.node.mark, "`model` is a section: a mapping that begins with `builder: vgg`")
         return sections
 
-    def _builder(self, model: Mapping) -> str | None:
+    def _builder(self, model: Mapping) -> type[Any] | None:
+        """The section of the builder that the model names."""
         entry = model.entries.get("builder")
         known = ", ".join(MODEL_SECTIONS)
         if entry is None:
@@ -185,12 +188,14 @@ class _Reader:
             self._faults.add(entry.node.mark, f"`builder` takes one value for the whole study, one of {known}")
             return None
         name = entry.node.value
-        if isinstance(name, str) and name in MODEL_SECTIONS:
-            return name
+        section = section_of(name) if isinstance(name, str) else None
+        if section is not None:
+            return section
         near = nearest(str(name), MODEL_SECTIONS) if isinstance(name, str) else None
         hint = f"; did you mean `{near}`?" if near else ""
         self._faults.unreadable(entry.node.mark, f"`builder` must be one of {known}, not {show(name)}{hint}")
-        return near  # what was meant is clear enough to judge the other keys of the model as well
+        # What was meant is clear enough to judge the other keys of the model as well.
+        return section_of(near) if near else None
 
     def _section(self, cls: type[Any], name: str) -> dict[str, Any]:
         entry = self._root.entries.get(name)
@@ -258,20 +263,40 @@ class _Reader:
             mark = self._marks[("search", "direction")]
             self._faults.add(mark, f"`{objective}` is to be {right}d; write `direction: {right}` or remove it")
 
-    def _data_path(self, data: dict[str, Any], known: dict[KeyPath, Known]) -> dict[str, Any]:
+    def _check_schedule(self, training: dict[str, Any], search: dict[str, Any], known: dict[KeyPath, Known]) -> None:
+        """A rate that a schedule computes cannot be reduced, and its fall is nothing that a pruner should wait for."""
+        schedule = known[("training", "schedule")]
+        moving = [value for value in values_of(schedule) if value != "constant"]
+        if not moving:
+            return
+        if training.get("reduce_lr_on_plateau") is not None:
+            self._faults.add(
+                self._marks[("training", "reduce_lr_on_plateau")],
+                f"`reduce_lr_on_plateau` cannot set the rate where `schedule` is {moving[0]}; remove one of them",
+            )
+        if search.get("pruner", {}).get("grace_after_drop", 0) > 0:
+            self._faults.add(
+                self._marks[("search", "pruner", "grace_after_drop")],
+                f"with `schedule: {moving[0]}` the rate falls all the time and nothing would ever be pruned; "
+                "remove `grace_after_drop`",
+            )
+
+    def _resolve_paths(self, template: dict[str, Any], known: dict[KeyPath, Known]) -> None:
         """A path in the file is relative to the file; one on the command line to the current directory."""
-        name = data.get("name")
-        if not isinstance(name, str) or not ("/" in name or name.startswith(".") or name.endswith(".npz")):
-            return data
-        mark = known[("data", "name")].mark or self._root.mark
+        for section, key, is_path in (("data", "name", _is_data_path), ("model", "weights", _is_weights_path)):
+            value = template[section].get(key)
+            if isinstance(value, str) and is_path(value):
+                template[section] = {**template[section], key: self._resolved((section, key), value, known)}
+
+    def _resolved(self, path: KeyPath, value: str, known: dict[KeyPath, Known]) -> str:
+        mark = known[path].mark or self._root.mark
         base = self._path.parent if mark.file == str(self._path) else Path()
         try:
-            return {**data, "name": str((base / Path(name).expanduser()).resolve())}
+            return str((base / Path(value).expanduser()).resolve())
         except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a NUL
-            self._faults.add(
-                mark, f"`name` is no usable path ({str(error).rstrip('.')}); write a folder or an .npz file"
-            )
-            return data
+            wanted = "a folder or an .npz file" if path[0] == "data" else "a weights file"
+            self._faults.add(mark, f"`{path[1]}` is no usable path ({str(error).rstrip('.')}); write {wanted}")
+            return value
 
     def _check_grid(self, space: Space) -> None:
         if space.search.sampler != "grid":
@@ -349,6 +374,14 @@ def _notes(space: Space, values: dict[str, Any], theirs: dict[str, Any]) -> tupl
         if value != other and key != "model.max_parameters":
             notes.append(f"{key} {show(value) if found else value} (recipe: {show(other)})")
     return tuple(dict.fromkeys(notes))
+
+
+def _is_data_path(name: str) -> bool:
+    return "/" in name or name.startswith(".") or name.endswith(".npz")
+
+
+def _is_weights_path(name: str) -> bool:
+    return name not in ("imagenet", "none")
 
 
 def _is_file(path: Path) -> bool:

@@ -302,6 +302,11 @@ def _values(parameter: Parameter) -> tuple[Value, ...]:
     return tuple(parameter.grid()) if isinstance(parameter, Choice | IntRange) else parameter.extremes()
 
 
+def values_of(known: Known) -> tuple[Value, ...]:
+    """What a key can be: its values where it is searched, else the one it has."""
+    return _values(known.parameter) if isinstance(known, Draft) else (known.value,)
+
+
 def _possible(draft: Draft, value: Value) -> bool:
     return draft.parameter.contains(value)
 
@@ -324,8 +329,7 @@ def _counts(known: Known | None) -> tuple[int, ...]:
     """The numbers of blocks that there can be; empty if what was written is a fault."""
     if known is None or (isinstance(known, Constant) and known.broken):
         return ()
-    values = _values(known.parameter) if isinstance(known, Draft) else (known.value,)
-    return tuple(value for value in values if isinstance(value, int))
+    return tuple(value for value in values_of(known) if isinstance(value, int))
 
 
 def check_lengths(known: MappingType[Path, Known], faults: Faults, fallback: Mark) -> None:

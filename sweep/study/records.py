@@ -5,6 +5,7 @@ Written whole and atomically after every epoch, so that a reader in another proc
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import field
@@ -18,6 +19,7 @@ from pydantic.dataclasses import dataclass
 from sweep.data.stamp import DataStamp
 from sweep.errors import RecordError
 from sweep.space.config import TrialConfig
+from sweep.training.diagnosis import Diagnosis, diagnose
 from sweep.training.result import EpochMetrics
 
 RECORD_FILE = "trial.json"
@@ -43,6 +45,7 @@ class TrialRecord:
         started, finished: ISO 8601 with offset.
         audited_at: epoch at which the pruner would have ended the trial, had it not been chosen to run on
             (`search.pruner.audit`).
+        diagnosis: what its curves say, once it has ended.
         origin: where its point comes from, if not from the sampler: a recipe's file, or `study/number` after a fork.
     """
 
@@ -64,12 +67,19 @@ class TrialRecord:
     weights_digest: str | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     model_file: str | None = None
+    diagnosis: tuple[Diagnosis, ...] = ()
     origin: str | None = None
     audited_at: int | None = None
     format: Literal[1] = FORMAT
 
 
 _RECORD = TypeAdapter(TrialRecord)
+
+
+def diagnosed(record: TrialRecord) -> TrialRecord:
+    """The record with what its curves say."""
+    found = diagnose(record.epochs, len(record.data.classes), record.data.validation)
+    return dataclasses.replace(record, diagnosis=found)
 
 
 def trial_folder(study_folder: Path, number: int) -> Path:

@@ -49,6 +49,7 @@ def trial_view(record: TrialRecord, folder: Path) -> Group:
     parts: list[RenderableType] = [head, Text(record.reason)]
     if record.message:
         parts.append(Text(record.message, style=STYLES["failed"]))
+    parts += [Text(str(finding), style="yellow") for finding in record.diagnosis]
     parts += [_facts(record, folder), _section("sampled", record.values), curves(record)]
     return Group(
         *parts,

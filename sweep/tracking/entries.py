@@ -168,6 +168,8 @@ def _trial_tags(record: TrialRecord) -> dict[str, str]:
     tags = {"sweep.state": record.state, "sweep.seed": str(record.config.seed)}
     if record.reason:
         tags["sweep.reason"] = shorten(record.reason, MAX_TAG)
+    if record.diagnosis:
+        tags["sweep.diagnosis"] = shorten("; ".join(map(str, record.diagnosis)), MAX_TAG)
     return tags
 
 

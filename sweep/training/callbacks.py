@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from sweep.models.schedule import RateSchedule
 from sweep.space.config import TrainingConfig, TrialConfig, direction_of
 from sweep.training.batches import Batches
 from sweep.training.determinism import seed_generators
@@ -47,6 +48,7 @@ class Reporter(keras.callbacks.Callback):
 
     def __init__(self, config: TrialConfig, on_epoch: OnEpoch) -> None:
         super().__init__()
+        self._training = config.training
         self._objective = config.objective
         self._sign = 1.0 if direction_of(config.objective) == "maximize" else -1.0
         self._on_epoch = on_epoch
@@ -61,7 +63,7 @@ class Reporter(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note the time and the learning rate of the epoch."""
         self._started = time.perf_counter()
-        self._learning_rate = float(np.asarray(self.model.optimizer.learning_rate))
+        self._learning_rate = epoch_rate(self.model.optimizer, self._training, int(self.params["steps"]))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Report; runs last, when the schedules have seen the epoch."""
@@ -87,6 +89,39 @@ class Reporter(keras.callbacks.Callback):
         if value > self._best:
             self._best = value
             self.best_weights = self.model.get_weights()
+
+
+def epoch_rate(optimizer: keras.Optimizer, config: TrainingConfig, steps: int) -> float:
+    """The learning rate of the epoch that begins; its mean over the steps where a schedule changes it at each."""
+    if config.schedule == "constant":
+        return float(np.asarray(optimizer.learning_rate))
+    return RateSchedule(config, steps).mean(int(optimizer.iterations), steps)
+
+
+class RestartFromBest(keras.callbacks.Callback):
+    """Training goes on from the best epoch's weights after every so many epochs; the optimizer's state stays.
+
+    It has no state of its own: which epochs begin so follows from their number, and the reporter keeps the weights.
+
+    Args:
+        every: epochs.
+        reporter: knows the best epoch.
+    """
+
+    def __init__(self, every: int, reporter: Reporter) -> None:
+        super().__init__()
+        self._every = every
+        self._reporter = reporter
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keras counts epochs from 0."""
+        if epoch > 0 and epoch % self._every == 0 and self._reporter.best_weights is not None:
+            self.model.set_weights(self._reporter.best_weights)
+
+
+def restarts(config: TrainingConfig, reporter: Reporter) -> list[keras.callbacks.Callback]:
+    """A `RestartFromBest` if the configuration asks for it."""
+    return [] if config.restart_every is None else [RestartFromBest(config.restart_every, reporter)]
 
 
 def schedules(config: TrainingConfig) -> list[keras.callbacks.Callback]:

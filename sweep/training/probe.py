@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import keras
 import numpy as np
 
-from sweep.errors import TrialFailure
-from sweep.models.build import build, compile_model
+from sweep.errors import TrialFailure, WeightsError
+from sweep.models.backbones import make_backbone
+from sweep.models.build import build, compile_model, untrained
 from sweep.models.common import count_parameters
 from sweep.models.cost import multiply_adds
 from sweep.models.facts import ImageFacts
-from sweep.space.config import TrialConfig
+from sweep.space.config import TransferConfig, TrialConfig
 from sweep.training.determinism import use_threads
 
 TIMED_BATCHES = 3
+FETCH_TIMEOUT = 30.0
+"""Seconds without an answer after which a server of weights counts as away."""
 
 
 def build_all(configs: list[TrialConfig], facts: ImageFacts) -> list[tuple[int | None, str]]:
@@ -26,7 +30,7 @@ def build_all(configs: list[TrialConfig], facts: ImageFacts) -> list[tuple[int |
 def _build(config: TrialConfig, facts: ImageFacts) -> tuple[int | None, str]:
     keras.backend.clear_session()
     try:
-        return count_parameters(build(config, facts, seed=0)), ""
+        return count_parameters(build(untrained(config), facts, seed=0)), ""
     except TrialFailure as failure:
         return None, str(failure)
 
@@ -51,7 +55,7 @@ def seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
     """
     use_threads(config.threads)
     try:
-        model = build(config, facts, seed=0)
+        model = build(untrained(config), facts, seed=0)
     except TrialFailure:
         return None
     compile_model(model, config)
@@ -63,3 +67,24 @@ def seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
     for _ in range(TIMED_BATCHES):
         model.train_on_batch(images, labels)
     return (time.perf_counter() - begun) / (TIMED_BATCHES * len(images))
+
+
+def missing_weights(configs: list[TransferConfig], shape: tuple[int, int, int]) -> str:
+    """Fetch the pre-trained weights of these models unless they are there; why they cannot be had, or ""."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(FETCH_TIMEOUT)  # Keras sets none, and a silent network would hold up the start for ever
+    try:
+        return next((reason for config in configs if (reason := _missing(config, shape))), "")
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _missing(config: TransferConfig, shape: tuple[int, int, int]) -> str:
+    height, width = (config.input_size, config.input_size) if config.input_size else shape[:2]
+    try:
+        make_backbone(config, (height, width, 3), seed=0)
+    except WeightsError as error:
+        return str(error)
+    except TrialFailure:
+        return ""  # an image size that the backbone does not take is the trials' own failure
+    return ""

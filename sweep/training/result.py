@@ -28,7 +28,7 @@ class EpochMetrics:
         loss, accuracy: mean over the epoch's training batches, augmentation and dropout on; L2 penalty in the loss.
             With `class_weights: balanced` the loss is weighted by class, the other three are not.
         val_loss, val_accuracy: over the validation images after the epoch.
-        learning_rate: used during the epoch.
+        learning_rate: used during the epoch; the mean over its steps where a schedule changes it at each.
         seconds: wall time of the epoch, validation included.
     """
 

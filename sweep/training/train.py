@@ -16,7 +16,7 @@ from sweep.models.common import count_parameters
 from sweep.models.facts import ImageFacts
 from sweep.space.config import TrialConfig
 from sweep.training.batches import Batches, balanced_weights, one_hot
-from sweep.training.callbacks import EpochStart, Reporter, schedules
+from sweep.training.callbacks import EpochStart, Reporter, restarts, schedules
 from sweep.training.determinism import use_threads, weights_digest
 from sweep.training.result import (
     PREDICTIONS_FILE,
@@ -52,9 +52,9 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     started = time.perf_counter()
     facts = image_facts(dataset)
     model = build(config, facts, derive(config.seed, Purpose.WEIGHTS))
-    compile_model(model, config)
     weights = balanced_weights(dataset.train.labels, facts.classes) if config.training.class_weights != "none" else None
     batches = Batches(dataset.train, facts.classes, config.training.batch_size, config.seed, weights)
+    compile_model(model, config, len(batches))
     reporter = Reporter(config, on_epoch)
     built = time.perf_counter()
     model.fit(
@@ -66,6 +66,7 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
             EpochStart(batches, config.seed),
             keras.callbacks.TerminateOnNaN(),
             *schedules(config.training),
+            *restarts(config.training, reporter),
             reporter,
         ],
         verbose=0,

@@ -73,6 +73,14 @@ def test_a_sweep_trains_every_trial_to_its_end(tmp_path: Path) -> None:
     assert (second.number, second.objective_value) == (1, 0.46875)
 
 
+def test_a_record_says_what_the_curves_show_once_the_trial_has_ended(tmp_path: Path) -> None:
+    tracker = MemoryTracker()
+    supervise(make_study(tmp_path / "demo", make_space(more=STARTS)), InlineExecutor(FakeTrain()), tracker).run(1)
+    (record,) = read_records(tmp_path / "demo")
+    assert [finding.kind for finding in record.diagnosis] == ["under-fitting"]
+    assert tracker.newest[0].diagnosis == record.diagnosis
+
+
 def test_observers_are_told_every_change_in_order(tmp_path: Path) -> None:
     told: list[tuple[int, str, int, int]] = []
     study = make_study(tmp_path / "demo")

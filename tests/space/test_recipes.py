@@ -18,7 +18,7 @@ def test_every_shipped_recipe_leaves_nothing_to_search(path: Path) -> None:
     recipe = read_space(path)
     assert recipe.is_recipe
     assert recipe.study == path.stem
-    assert recipe.config({}).model.builder == "vgg"
+    assert recipe.config({}).data.name == "cifar10"
 
 
 @pytest.mark.parametrize("path", SPACES, ids=[path.stem for path in SPACES])

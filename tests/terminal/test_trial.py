@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from sweep.terminal.trial import differing_table, sparkline, status_view, trial_view
+from sweep.training.diagnosis import Diagnosis
 from tests.study.fakes import make_record
 
 
@@ -35,6 +36,13 @@ def test_a_trial_is_shown_with_its_result_values_curve_and_place() -> None:
     curve = next(line for line in shown.splitlines() if line.startswith("val_accuracy  "))
     assert curve.split() == ["val_accuracy", "0.5", "▁█", "0.75", "0.75"]
     assert "folder      studies/demo/trials/0007" in shown
+
+
+def test_what_a_trial_s_curves_say_is_shown_below_its_result() -> None:
+    finding = Diagnosis("over-fitting", "accuracy 0.98 in training, 0.66 in validation")
+    shown = text(trial_view(make_record(7, (0.5, 0.66), diagnosis=(finding,)), Path("studies/demo")))
+
+    assert "\nover-fitting: accuracy 0.98 in training, 0.66 in validation\n" in shown
 
 
 def test_a_failed_trial_is_shown_with_its_message() -> None:

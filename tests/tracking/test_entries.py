@@ -21,6 +21,7 @@ from sweep.tracking.entries import (
     trial_params,
     trial_points,
 )
+from sweep.training.diagnosis import Diagnosis
 
 MakeRecord = Callable[..., TrialRecord]
 TEN = 1735812000000  # 2025-01-02T10:00:00+00:00
@@ -116,6 +117,12 @@ def test_any_other_trial_has_no_objective_yet(make_record: MakeRecord, state: Tr
 )
 def test_each_state_has_its_status(make_record: MakeRecord, state: TrialState, status: str) -> None:
     assert trial_entry(make_record(state=state), "parent", "1" * 32).status == status
+
+
+def test_what_a_trial_s_curves_say_is_a_tag(make_record: MakeRecord) -> None:
+    finding = Diagnosis("under-fitting", "accuracy in training is 0.3")
+    record = make_record(7, "complete", diagnosis=(finding,))
+    assert trial_entry(record, "abc").tags["sweep.diagnosis"] == "under-fitting: accuracy in training is 0.3"
 
 
 def test_a_trial_says_who_it_is_and_why_it_ended(make_record: MakeRecord) -> None:

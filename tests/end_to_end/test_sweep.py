@@ -76,7 +76,23 @@ def test_mlflow_shows_a_parent_and_a_child_per_trial(home: Path, finished: dict[
         assert [(point.step, point.value) for point in history] == [
             (epoch["epoch"], epoch["val_accuracy"]) for epoch in record["epochs"]
         ]
+        artifacts = [file.path for file in client.list_artifacts(run.info.run_id) if not file.is_dir]
+        assert artifacts == ["config.json", "curves.png", "summary.txt", "trial.json"]
     assert runs[str(finished["best"][0]["trial"])].data.metrics["objective"] == finished["best"][0]["val_accuracy"]
+
+
+def test_a_finished_sweep_leaves_its_report_beside_the_study_and_in_mlflow(
+    home: Path, finished: dict[str, Any]
+) -> None:
+    path = home / "studies" / "small" / "report.html"
+    assert finished["places"]["report"] == str(path)
+    client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    (parent,) = client.search_runs([experiment.experiment_id], "tags.`sweep.kind` = 'study'")
+    held = home / "mlflow" / "artifacts" / parent.info.run_id / "artifacts" / "report.html"
+    assert held.read_bytes() == path.read_bytes()
+    assert parent.data.metrics["best_trial"] == finished["best"][0]["trial"]
 
 
 @pytest.mark.parametrize("state", ["complete", "pruned"])

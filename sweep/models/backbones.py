@@ -79,7 +79,8 @@ def _explained(error: Exception, config: TransferConfig, shape: tuple[int, int, 
             f"the ImageNet weights of {name} cannot be fetched: put the file {path} there (it comes from {origin}), "
             f"or write `weights: none`. {_first_line(error)}"
         )
-    if isinstance(error, ValueError) and "input" in str(error).lower() and config.weights in WORDS:
+    too_small = "input size must be at least" in str(error).lower()
+    if too_small or (isinstance(error, ValueError) and config.weights in WORDS):
         size = f"{shape[0]}x{shape[1]}"
         return TrialFailure(
             "infeasible", f"{name} does not take images of {size}: {_first_line(error)}; set another input_size"

@@ -21,16 +21,16 @@ training: {epochs: 1}
 MAKE = "import keras; keras.applications.MobileNetV2(include_top=False, weights=None).save_weights('own.weights.h5')"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a space and its weights file."""
-    made = tmp_path_factory.mktemp("transfer")
-    (made / "own.yaml").write_text(SPACE)
-    subprocess.run([sys.executable, "-c", MAKE], cwd=made, check=True, capture_output=True, timeout=120)
-    return made
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A home with a space."""
+    (tmp_path / "own.yaml").write_text(SPACE)
+    return tmp_path
 
 
+@pytest.mark.long
 def test_a_study_with_a_weights_file_runs_and_comes_back_exactly(folder: Path) -> None:
+    subprocess.run([sys.executable, "-c", MAKE], cwd=folder, check=True, capture_output=True, timeout=120)
     done = sweep("run", "--space", str(folder / "own.yaml"), "--trials", "2", "--quiet", home=folder)
     assert done.returncode == 0, done.stderr
     again = sweep("reproduce", "--study", "own", home=folder)

@@ -25,7 +25,7 @@ FORMAT: Literal[1] = 1
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 TrialState = Literal["running", "interrupted", "complete", "pruned", "failed"]
-"""`interrupted` trials were given back by a supervisor that stopped; the next one runs them again."""
+"""`interrupted` trials were given back by a supervisor that stopped; the next one goes on with them."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -43,6 +43,8 @@ class TrialRecord:
         started, finished: ISO 8601 with offset.
         audited_at: epoch at which the pruner would have ended the trial, had it not been chosen to run on
             (`search.pruner.audit`).
+        pruned_at: epoch at which the pruner ended the trial; there from the decision on, so that a trial that is
+            killed before it has ended does not ask again.
         origin: where its point comes from, if not from the sampler: a recipe's file, or `study/number` after a fork.
     """
 
@@ -66,6 +68,7 @@ class TrialRecord:
     model_file: str | None = None
     origin: str | None = None
     audited_at: int | None = None
+    pruned_at: int | None = None
     format: Literal[1] = FORMAT
 
 

@@ -57,9 +57,11 @@ def test_interrupted_trials_are_finished_even_beyond_the_total(tmp_path: Path) -
 def test_a_trial_that_is_run_again_keeps_the_time_of_its_first_start(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     assignment = take(study)
-    assert assignment.begun is None
+    assert assignment.before is None
     study.save(assigned_record(study, assignment, state="running", started="2025-01-02T03:04:05+00:00"))
-    assert take(make_study(tmp_path / "demo")).begun == "2025-01-02T03:04:05+00:00"
+    before = take(make_study(tmp_path / "demo")).before
+    assert before is not None
+    assert before.started == "2025-01-02T03:04:05+00:00"
 
 
 def test_a_trial_cut_off_before_its_values_were_drawn_draws_the_same_ones(tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+
 from sweep.execution import lifeline
 
+# Ctrl-C goes to every process of the terminal, and the server takes no notice of it only when it has imported all.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 lifeline.tie()

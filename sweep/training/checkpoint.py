@@ -94,10 +94,10 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, owner: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{checkpoint.epoch:04d}.npz"
     part = path.with_suffix(".part")
-    arrays, meta = _pack(checkpoint, owner)
+    arrays = _pack(checkpoint, owner)
     with part.open("wb") as stream:
         hashing = _Hashing(stream)
-        np.savez(hashing, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+        np.savez(hashing, **arrays)  # type: ignore[arg-type]  # none of them is called allow_pickle
         stream.write(hashing.sha256.digest())
         stream.flush()
         os.fsync(stream.fileno())
@@ -172,7 +172,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _pack(checkpoint: Checkpoint, owner: str) -> tuple[dict[str, Array], dict[str, Any]]:
+def _pack(checkpoint: Checkpoint, owner: str) -> dict[str, Array]:
     arrays = {f"variable.{index}": array for index, array in enumerate(checkpoint.variables)}
     for index, array in enumerate(checkpoint.best_weights or ()):
         arrays[f"best.{index}"] = array
@@ -183,14 +183,14 @@ def _pack(checkpoint: Checkpoint, owner: str) -> tuple[dict[str, Array], dict[st
     meta = {
         "format": _FORMAT,
         "owner": owner,
-        "epochs": [dataclasses.asdict(metrics) for metrics in checkpoint.epochs],  # type: ignore[call-overload]
+        "epochs": [dataclasses.asdict(metrics) for metrics in checkpoint.epochs],
         "best": checkpoint.best_weights is not None,
         "callbacks": scalars,
         "ended": checkpoint.ended,
         "build_seconds": checkpoint.build_seconds,
         "fit_seconds": checkpoint.fit_seconds,
     }
-    return arrays, meta
+    return {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays}
 
 
 def _verified(path: Path) -> bytes:

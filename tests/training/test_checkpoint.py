@@ -49,9 +49,9 @@ def test_what_was_written_comes_back_to_the_last_bit(tmp_path: Path) -> None:
     (read,) = checkpoints(tmp_path, OWNER)
 
     assert read.epochs == make_checkpoint(3).epochs
-    assert [(array.dtype, array.tolist()) for array in read.variables] == [
-        (np.float32, [[3, 3, 3], [3, 3, 3]]),
-        (np.int64, 7),
+    assert [(str(array.dtype), array.tolist()) for array in read.variables] == [
+        ("float32", [[3, 3, 3], [3, 3, 3]]),
+        ("int64", 7),
     ]
     assert read.best_weights is not None
     assert [array.tolist() for array in read.best_weights] == [[0, 1, 2, 3]]

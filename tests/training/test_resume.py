@@ -81,7 +81,12 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
         killed(digits, tmp_path, dies_after(epoch))
 
     told: list[int] = []
-    result = train(EVENTFUL, digits, lambda metrics: bool(told.append(metrics.epoch)), folder=tmp_path)
+
+    def on_epoch(metrics: EpochMetrics) -> bool:
+        told.append(metrics.epoch)
+        return False
+
+    result = train(EVENTFUL, digits, on_epoch, folder=tmp_path)
 
     assert same(result, undisturbed)
     assert told == [1, 2, 3, 4, 5]
@@ -173,7 +178,7 @@ def test_another_thread_count_or_seed_begins_anew(digits: Dataset, tmp_path: Pat
     assert same(result, train(other, digits, go_on))
 
 
-class Remembering(keras.callbacks.Callback):
+class Remembering(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     """Any callback with the pair of methods is kept."""
 
     def __init__(self) -> None:

@@ -15,8 +15,8 @@ from sweep.stopping import stop_requests
 
 with stop_requests() as stop:
     stop.graceful = sys.argv[1] == "graceful"
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         while not stop():
             time.sleep(0.01)
         print("asked", flush=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
@@ -17,6 +18,8 @@ from sweep.training.environment import set_flags
 
 PRELOAD = "sweep.execution.preload"
 """What the fork server imports."""
+_PAUSE = 0.1
+"""Seconds before the server is asked again."""
 _LIFELINE = "sweep.execution.lifeline_server"
 
 
@@ -61,14 +64,22 @@ class ServerWatch:
     def _ask(self) -> None:
         while True:
             server = self._questions.get()
-            child = self._context.Process(target=_nothing, daemon=True)
-            try:
-                child.start()
-            except (OSError, EOFError):
-                continue  # it was killed meanwhile; the next question is to the next one
-            child.join()
-            if child.exitcode == 0 and server == self._asked:
+            answered = False
+            while server == self._asked and not answered:
+                answered = self._answers()
+            if server == self._asked:
                 self._answered.set()
+
+    def _answers(self) -> bool:
+        """Whether a child could be made; not if it or the server was killed meanwhile."""
+        child = self._context.Process(target=_nothing, daemon=True)
+        try:
+            child.start()
+        except (OSError, EOFError):
+            time.sleep(_PAUSE)
+            return False
+        child.join()
+        return child.exitcode == 0
 
 
 def _nothing() -> None:

@@ -73,6 +73,8 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
                 batches,
                 validation_data=_validation(dataset, facts.classes),
                 validation_batch_size=VALIDATION_BATCH,
+                # Keras would shuffle the batches once more, by Python's global generator: not a function of the epoch.
+                shuffle=False,
                 initial_epoch=done,
                 epochs=config.training.epochs,
                 callbacks=[

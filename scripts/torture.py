@@ -33,7 +33,11 @@ from sweep.study.study import read_records
 
 SPACE = Path(__file__).with_name("torture.yaml")
 STUDY = "torture"
-HISTORY = ("search.sampler=tpe", "search.startup_trials=3", "search.pruner={name: median, startup_trials: 2}")
+HISTORY = (
+    "search.sampler=tpe",
+    "search.startup_trials=3",
+    "search.pruner={name: median, startup_trials: 2, warmup_epochs: 1}",
+)
 """With one worker: points and pruning that depend on the trials before."""
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from sweep.errors import SweepError
+from sweep.stopping import INTERRUPTED
 
 HomeOption: TypeAlias = Annotated[
     Path, typer.Option("--home", metavar="DIR", help="Folder that holds studies/, mlflow/ and cache/.")
@@ -19,7 +20,6 @@ SetOption: TypeAlias = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file: training.epochs=20. Repeatable."),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
-INTERRUPTED = 130
 
 
 def run_command(command: Callable[..., Any], name: str) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from sweep.command_line import HomeOption, JsonOption, SetOption, bad_option, run_command
+from sweep.stopping import stop_requests
 
 
 def command(
@@ -54,26 +55,27 @@ def command(
     )
     read = read_space(space, changes)  # first of all, because a typo should not wait for TensorFlow
 
-    from sweep.execution.forkserver import warm_up
+    with stop_requests() as stop:
+        from sweep.execution.forkserver import warm_up
 
-    warm_up()  # TensorFlow is imported over there while this process imports the rest
+        warm_up()  # TensorFlow is imported over there while this process imports the rest
 
-    from sweep.session import Request, run_session
+        from sweep.session import Request, run_session
 
-    request = Request(
-        space=read,
-        trials=trials or read.search.trials or (1 if read.is_recipe else 50),
-        study=study or read.study,
-        fork=fork,
-        workers=at_a_time,
-        threads=threads,
-        home=home,
-        tracking_uri=tracking_uri,
-        quiet=quiet,
-        as_json=as_json,
-        again=_again(fork),
-    )
-    raise typer.Exit(run_session(request))
+        request = Request(
+            space=read,
+            trials=trials or read.search.trials or (1 if read.is_recipe else 50),
+            study=study or read.study,
+            fork=fork,
+            workers=at_a_time,
+            threads=threads,
+            home=home,
+            tracking_uri=tracking_uri,
+            quiet=quiet,
+            as_json=as_json,
+            again=_again(fork),
+        )
+        raise typer.Exit(run_session(request, stop))
 
 
 def _text(value: int | None) -> str | None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
-from sweep.command_line import INTERRUPTED
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
 from sweep.data.prepare import prepare
@@ -31,10 +28,11 @@ from sweep.space.config import DataConfig, TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.space import Space
 from sweep.space.writer import space_to_yaml
+from sweep.stopping import INTERRUPTED, StopRequests
 from sweep.study.identity import study_id
 from sweep.study.lock import StudyLock
 from sweep.study.opening import fork_study, open_study
-from sweep.study.records import TrialRecord
+from sweep.study.records import RECORD_FILE, TrialRecord, trial_folder
 from sweep.study.study import Study, ranked, read_records
 from sweep.terminal.console import make_console, reading_bar
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
@@ -42,11 +40,14 @@ from sweep.terminal.summary import next_command, print_summary, summary_mapping
 from sweep.terminal.tally import Tally
 from sweep.tracking.opening import open_mlflow
 from sweep.tracking.tracker import REPORT_FILE, CloseState, StudyInfo
+from sweep.training.checkpoint import last_epoch
 from sweep.training.environment import environment_facts
 
 FLUSH_SECONDS = 30.0
 INTERRUPTED_FLUSH_SECONDS = 3.0
 """How long the end of a sweep waits for the tracking store."""
+_MIRRORED = ".mirrored"
+"""File in a study's folder; what is older has been written to the tracking store."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,12 @@ class Request:
     again: str
 
 
-def run_session(request: Request) -> int:
+def run_session(request: Request, stop: StopRequests) -> int:
     """Run the sweep.
+
+    Args:
+        request: what is to be done.
+        stop: ends it before its end.
 
     Returns:
         The exit code: 0, or 130 when it was interrupted.
@@ -93,7 +98,7 @@ def run_session(request: Request) -> int:
     if request.fork:
         read_records(source)  # raises for a study that is not there, before anything is made
     folder.mkdir(parents=True, exist_ok=True)
-    with StudyLock(folder), _stop_requests() as stop:
+    with StudyLock(folder):
         executor = ForkServerExecutor(default_slots(request.workers))
         if request.fork:
             _fork(source, folder, space, console)
@@ -156,33 +161,6 @@ def prepare_images(config: DataConfig, cache: Path, console: Console) -> Prepare
         return prepare(config, cache, advance)
 
 
-class _StopRequests:
-    """Set by the first signal; the second ends the process at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __call__(self) -> bool:
-        return self.asked
-
-    def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers
-        if self.asked:
-            os._exit(INTERRUPTED)
-        self.asked = True
-
-
-@contextmanager
-def _stop_requests() -> Iterator[_StopRequests]:
-    stop = _StopRequests()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop.handle) for number in signals}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class _Run:
     """The sweep itself, once everything is open."""
 
@@ -194,7 +172,7 @@ class _Run:
         executor: ForkServerExecutor,
         setting: Setting,
         console: Console,
-        stop: _StopRequests,
+        stop: StopRequests,
     ) -> None:
         self._request = request
         self._home = home
@@ -203,6 +181,7 @@ class _Run:
         self._console = console
         self._stop = stop
         self._executor = executor
+        stop.graceful = True
         text, objective = space_to_yaml(study.space), study.space.search.objective
         info = StudyInfo(study.name, study_id(study.folder), text, objective, study.folder, home.cache)
         self._tracker = open_mlflow(info, request.tracking_uri, home.root)
@@ -210,6 +189,7 @@ class _Run:
         ended = [record for record in study.records() if record.state != "running"]
         epochs = study.space.config(smallest(study.space)).training.epochs
         self._tally = Tally(request.trials, executor.workers, epochs, ended)
+        self._complete_mirror(ended)
 
     def run(self) -> int:
         self._announce()
@@ -225,7 +205,7 @@ class _Run:
                 self._write_samples()
                 self._write_report()
         finally:
-            written = self._tracker.close(state, INTERRUPTED_FLUSH_SECONDS if self._stop() else FLUSH_SECONDS)
+            written = self._close_tracker(state)
         self._report(supervisor, written)
         return self._exit_code(finished)
 
@@ -240,6 +220,28 @@ class _Run:
             self._console.print(f"the last trials begin in the order of their numbers: {str(error).splitlines()[-1]}")
             return [0] * len(configs)
         return found
+
+    def _complete_mirror(self, ended: list[TrialRecord]) -> None:
+        """Tell the tracking store of what an earlier run could not: it was killed, or the store was away."""
+        marker = self._study.folder / _MIRRORED
+        complete = marker.stat().st_mtime if marker.exists() else 0.0
+        for record in ended:
+            path = trial_folder(self._study.folder, record.number) / RECORD_FILE
+            if path.stat().st_mtime > complete:
+                self._tracker.update(record)
+
+    def _close_tracker(self, state: CloseState) -> bool:
+        """Wait until everything is written, but not long for a user who wants to stop."""
+        begun = time.monotonic()
+        newest = time.time()
+        while not (written := self._tracker.close(state, 0.25)):
+            if time.monotonic() - begun > (INTERRUPTED_FLUSH_SECONDS if self._stop() else FLUSH_SECONDS):
+                break
+        if written:
+            marker = self._study.folder / _MIRRORED
+            marker.touch()
+            os.utime(marker, (newest, newest))
+        return written
 
     def _write_samples(self) -> None:
         """Pictures of some training images for the tracking store; once a study, after its trials, so none waits."""
@@ -266,13 +268,25 @@ class _Run:
             f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes{_skipped(stamp)}",
         )
         done = [record for record in self._tally.before if record.state in ("complete", "pruned", "failed")]
-        again = self._study.waiting_again()
-        if done or again:
-            taken = f", trials {', '.join(map(str, again))} are run again from their start" if again else ""
-            self._console.print(f"going on: {len(done)} trials are done{taken}")
+        if done or self._study.waiting_again():
+            self._console.print(f"going on: {len(done)} trials are done")
+            self._announce_taken_back()
         elif self._study.space.start_from:
             names = ", ".join(point.name for point in self._study.space.start_from)
             self._console.print(f"tried first: {names}", style="dim")
+
+    def _announce_taken_back(self) -> None:
+        again = self._study.waiting_again()
+        states = {record.number: record.state for record in self._study.records()}
+        for killed in (True, False):
+            taken = [number for number in again if (states.get(number) != "interrupted") == killed]
+            whose = "taken back from a run that was killed" if killed else "taken up again"
+            if taken:
+                self._console.print(f"{whose}: {', '.join(map(self._goes_on, taken))}")
+
+    def _goes_on(self, number: int) -> str:
+        epoch = last_epoch(trial_folder(self._study.folder, number))
+        return f"trial {number:04d} after epoch {epoch}" if epoch else f"trial {number:04d} from its start"
 
     def _display(self) -> LiveDisplay | PlainDisplay:
         if self._console.quiet:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
 from sweep.errors import SweepError
-from sweep.training.environment import set_flags
+from sweep.execution.server import fork_context
 
 
 def call_in_child(function: str, *arguments: Any) -> Any:
@@ -23,9 +22,7 @@ def call_in_child(function: str, *arguments: Any) -> Any:
     Raises:
         SweepError: with the traceback of whatever went wrong there.
     """
-    set_flags()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sweep.execution.preload"])
+    context = fork_context()
     ours, theirs = context.Pipe()
     process = context.Process(target=_main, args=(theirs, function, arguments), daemon=True)
     process.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import os
 import signal
 import traceback
@@ -11,6 +13,7 @@ from typing import NoReturn, TypeAlias
 
 from sweep.errors import DataError, FailureCause, TrialFailure, WeightsError
 from sweep.execution.executor import Task, TrainTask
+from sweep.execution.lifeline import watch_supervisor
 from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 
 LOG_FILE = "log.txt"
@@ -40,7 +43,9 @@ def main(connection: Connection, train: TrainTask, task: Task, gpu: str | None) 
     """
     # Ctrl-C goes to every process of the terminal; it is the supervisor who decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    watch_supervisor()
     _redirect_output(task)
+    _lock(task)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     message = _run(connection, train, task)
@@ -51,11 +56,26 @@ def main(connection: Connection, train: TrainTask, task: Task, gpu: str | None) 
 
 
 def _redirect_output(task: Task) -> None:
+    """Everything that is said goes to the trial's log, behind what its earlier starts said."""
     task.folder.mkdir(parents=True, exist_ok=True)
-    log = os.open(task.folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    log = os.open(task.folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
+    told = logging.StreamHandler()
+    told.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.getLogger("sweep")
+    logger.addHandler(told)
+    logger.setLevel(logging.INFO)
+
+
+def _lock(task: Task) -> None:
+    """Wait until no other process trains this trial: one that has lost its supervisor may need a moment to end.
+
+    The descriptor is never closed: the kernel gives the lock back when this process ends, however it does.
+    """
+    log = os.open(task.folder / LOG_FILE, os.O_WRONLY)
+    fcntl.flock(log, fcntl.LOCK_EX)
 
 
 def _run(connection: Connection, train: TrainTask, task: Task) -> Message:

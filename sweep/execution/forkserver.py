@@ -5,24 +5,25 @@ A fork takes some 15 ms where an import takes seconds; a dead child gives back a
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
-from sweep.errors import TrialFailure
+from sweep.errors import SweepError, TrialFailure
 from sweep.execution import child
 from sweep.execution.executor import Outcome, Task, TrainTask
-from sweep.training.environment import set_flags
+from sweep.execution.server import PRELOAD, ServerWatch, current_server, fork_context
 from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 
-PRELOAD = "sweep.execution.preload"
-"""What the fork server imports."""
 _PATIENCE = 2.0
 """Seconds that a child has to end after SIGTERM before it is killed."""
+_UNKNOWN_EXIT = 255
+"""What `multiprocessing` takes for the exit code of a child whose fork server is gone."""
+SERVER_STARTS = 5
+"""A fork server that is killed so many times without a word of any child between cannot be had."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,20 @@ class _Running:
     process: ForkServerProcess
     connection: Connection
     on_epoch: OnEpoch
+    server: int | None
 
 
 def warm_up() -> None:
     """Start the fork server, which begins to import TensorFlow while this process does other things."""
-    set_flags()
-    multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD])
-    forkserver.ensure_running()
+    fork_context()
+    current_server()
 
 
 class ForkServerExecutor:
     """Runs each task in a process of its own.
+
+    A fork server that is killed takes its children along. Another one is started, and the tasks are begun again: each
+    goes on from its checkpoint.
 
     Args:
         slots: one entry per worker; the GPU that it uses, or None.
@@ -55,12 +59,13 @@ class ForkServerExecutor:
         train: TrainTask = child.train_task,
         preload: Sequence[str] = (PRELOAD,),
     ) -> None:
-        set_flags()
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
+        self._context = fork_context(preload)
+        self._watch = ServerWatch(self._context)
         self._slots = list(slots)
         self._train = train
         self._running: dict[int, _Running] = {}
+        self._waiting: dict[int, tuple[Task, OnEpoch]] = {}
+        self._lost_servers = 0
 
     @property
     def workers(self) -> int:
@@ -68,46 +73,84 @@ class ForkServerExecutor:
         return len(self._slots)
 
     def submit(self, task: Task, on_epoch: OnEpoch) -> int:
-        """Fork a child for the task, on the first free worker."""
-        worker = next(index for index in range(len(self._slots)) if index not in self._running)
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=child.main,
-            args=(theirs, self._train, task, self._slots[worker]),
-            name=f"trial-{task.number}",
-            daemon=True,
-        )
-        process.start()
-        theirs.close()
-        self._running[worker] = _Running(task, process, ours, on_epoch)
+        """Give the task to the first free worker; its child is made as soon as the fork server is there."""
+        worker = next(i for i in range(len(self._slots)) if i not in self._running and i not in self._waiting)
+        self._waiting[worker] = (task, on_epoch)
         return worker
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """Answer the children's epochs; return the tasks that have ended."""
+        """Make children, answer their epochs; return the tasks that have ended.
+
+        Raises:
+            SweepError: the fork server is killed again and again.
+        """
+        if self._waiting and self._watch.is_ready(0.0 if self._running else seconds):
+            self._make_children()
         by_connection = {running.connection: worker for worker, running in self._running.items()}
         ended: list[Outcome] = []
-        for ready in wait(list(by_connection), timeout=seconds):
+        for ready in wait(list(by_connection), timeout=seconds if by_connection else 0.0):
             outcome = self._serve(by_connection[ready])  # type: ignore[index]  # what we put in comes out
             if outcome is not None:
                 ended.append(outcome)
         return ended
+
+    def _make_children(self) -> None:
+        for worker, (task, on_epoch) in list(self._waiting.items()):
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(
+                target=child.main,
+                args=(theirs, self._train, task, self._slots[worker]),
+                name=f"trial-{task.number}",
+                daemon=True,
+            )
+            server = current_server()
+            try:
+                process.start()
+            except (OSError, EOFError):  # the server was killed just now
+                ours.close()
+                self._count_lost_server()
+                return
+            finally:
+                theirs.close()
+            del self._waiting[worker]
+            self._running[worker] = _Running(task, process, ours, on_epoch, server)
 
     def _serve(self, worker: int) -> Outcome | None:
         running = self._running[worker]
         try:
             message: child.Message = running.connection.recv()
         except (EOFError, OSError):  # OSError: it died in the middle of a message
-            return self._end(worker, _died(running))
+            return self._died(worker)
+        self._lost_servers = 0
         if isinstance(message, EpochMetrics):
             stop = running.on_epoch(message)
             try:
                 running.connection.send(stop)
             except OSError:
-                return self._end(worker, _died(running))
+                return self._died(worker)
             return None
         if isinstance(message, child.Failed):
             return self._end(worker, TrialFailure(message.cause, message.message, message.traceback))
         return self._end(worker, message)
+
+    def _died(self, worker: int) -> Outcome | None:
+        """The outcome of a child that is gone without a word; none where it is the fork server that was killed."""
+        running = self._running[worker]
+        running.process.join(_PATIENCE)
+        if running.process.exitcode != _UNKNOWN_EXIT or not _is_lost(running.server):
+            return self._end(worker, _death(running))
+        self._end(worker, _death(running))
+        self._waiting[worker] = (running.task, running.on_epoch)
+        self._count_lost_server()
+        return None
+
+    def _count_lost_server(self) -> None:
+        self._lost_servers += 1
+        if self._lost_servers > SERVER_STARTS * len(self._slots):
+            raise SweepError(
+                f"the process that trials are forked from was killed {SERVER_STARTS} times in a row before a trial "
+                "could finish an epoch; is the machine out of memory?"
+            )
 
     def _end(self, worker: int, ended: TrialResult | TrialFailure) -> Outcome:
         running = self._running.pop(worker)
@@ -117,6 +160,7 @@ class ForkServerExecutor:
 
     def close(self) -> None:
         """Kill the children; the fork server ends with this process."""
+        self._waiting.clear()
         for running in self._running.values():
             running.process.terminate()
         for running in self._running.values():
@@ -132,9 +176,18 @@ def _join(process: ForkServerProcess) -> None:
         process.join()
 
 
-def _died(running: _Running) -> TrialFailure:
+def _is_lost(server: int | None) -> bool:
+    """Whether a fork server is gone; another one is started then. Its last moments may take longer than its child's."""
+    end = time.monotonic() + _PATIENCE
+    while current_server() == server:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _death(running: _Running) -> TrialFailure:
     """The failure of a child that is gone without a word."""
-    running.process.join(_PATIENCE)
     code = running.process.exitcode
     log = running.task.folder / child.LOG_FILE
     if code is not None and code < 0:

@@ -14,9 +14,11 @@ from sweep.data.stamp import DataStamp
 from sweep.errors import SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
 from sweep.execution.order import Cost, TrialQueue
+from sweep.execution.retries import Retries
 from sweep.study.pruning import is_audited, may_prune
 from sweep.study.records import TrialRecord, diagnosed, trial_folder, write_record
 from sweep.study.study import Assignment, Study
+from sweep.training.checkpoint import remove_checkpoints
 from sweep.training.result import EpochMetrics, TrialResult, best_epoch
 
 Observer = Callable[[TrialRecord, int], None]
@@ -49,8 +51,8 @@ class Usage:
 
     Attributes:
         wall_seconds: from the first trial's start to the last one's end.
-        fit_seconds: inside `fit`, summed over trials.
-        images: trained on, an image counting once per epoch.
+        fit_seconds: inside `fit`, summed over trials, without what earlier runs had done of them.
+        images: trained on, an image counting once per epoch; likewise.
         workers: how many trials ran at a time.
     """
 
@@ -98,6 +100,8 @@ class Supervisor:
         self._running: dict[int, TrialRecord] = {}
         self._worker: dict[int, int] = {}
         self._begun: dict[int, float] = {}
+        self._before: dict[int, TrialRecord] = {}
+        self._retries = Retries()
         self._bugs: deque[str] = deque(maxlen=SAME_BUG)
         self.usage = Usage(executor.workers)
 
@@ -113,6 +117,7 @@ class Supervisor:
         """
         begun = time.perf_counter()
         more = True
+        self._tidy_up()
         try:
             while more or self._running:
                 if stop():
@@ -138,62 +143,127 @@ class Supervisor:
             self._start(assignment)
         return True
 
+    def _tidy_up(self) -> None:
+        """Remove the checkpoints of trials that ended just before their supervisor was killed."""
+        for record in self._study.records():
+            if record.state not in ("running", "interrupted"):
+                remove_checkpoints(trial_folder(self._study.folder, record.number))
+
     def _start(self, assignment: Assignment) -> None:
-        number = assignment.number
-        record = TrialRecord(
+        record = self._begin_record(assignment)
+        self._study.save(record)
+        self._before[assignment.number] = record
+        self._running[assignment.number] = record
+        self._begun[assignment.number] = time.perf_counter()
+        self._submit(record)
+        self._tell(record)
+
+    def _begin_record(self, assignment: Assignment) -> TrialRecord:
+        """A new trial's first record; of one that goes on the record that it had, with all its epochs."""
+        new = TrialRecord(
             study=self._study.name,
-            number=number,
+            number=assignment.number,
             state="running",
             config=assignment.config,
             values=assignment.values,
             data=self._setting.stamp,
             environment=self._setting.environment,
-            started=assignment.begun or _now(),
+            started=_now(),
             origin=assignment.origin,
         )
-        task = Task(number, assignment.config, self._setting.prepared, assignment.folder)
-        self._study.save(record)
-        self._running[number] = record
-        self._begun[number] = time.perf_counter()
+        before = assignment.before
+        if before is None:
+            return new
+        return dataclasses.replace(
+            new,
+            started=before.started,
+            epochs=before.epochs,
+            best_epoch=before.best_epoch,
+            objective_value=before.objective_value,
+            audited_at=before.audited_at,
+            pruned_at=before.pruned_at,
+            timings=before.timings,
+        )
+
+    def _submit(self, record: TrialRecord) -> None:
+        number = record.number
+        folder = trial_folder(self._study.folder, number)
+        task = Task(number, record.config, self._setting.prepared, folder)
+        self._retries.begin(number, len(record.epochs))
         self._worker[number] = self._executor.submit(task, lambda metrics: self._epoch(number, metrics))
-        self._tell(record)
 
     def _epoch(self, number: int, metrics: EpochMetrics) -> bool:
-        """Record an epoch; True if the trial is pruned here."""
+        """Record an epoch; True if the trial is pruned here.
+
+        A trial that goes on tells its epochs again, from the first: those on record change nothing, and what was
+        decided then still holds.
+        """
         before = self._running[number]
-        epochs = (*before.epochs, metrics)
-        best = best_epoch(epochs, before.config.objective)
-        record = dataclasses.replace(
-            before, epochs=epochs, best_epoch=best.epoch, objective_value=best.value(before.config.objective)
-        )
+        if _on_record(before, metrics):
+            return before.pruned_at == metrics.epoch
+        record = self._with_epoch(before, metrics)
         search = self._study.space.search
-        prune = self._study.report(number, metrics) and may_prune(search.pruner, epochs, record.config.training.epochs)
+        prune = self._study.report(number, metrics) and may_prune(
+            search.pruner, record.epochs, record.config.training.epochs
+        )
         if prune and is_audited(search.pruner, search.seed, number):
             record = dataclasses.replace(record, audited_at=record.audited_at or metrics.epoch)
             prune = False
         if prune:
-            record = dataclasses.replace(record, reason=f"pruned at epoch {metrics.epoch} ({search.pruner.name})")
+            record = dataclasses.replace(record, pruned_at=metrics.epoch)
         self._running[number] = record
         self._study.save(record)
         self._tell(record)
         return prune
 
+    def _with_epoch(self, record: TrialRecord, metrics: EpochMetrics) -> TrialRecord:
+        """With its newest epoch; in place of what was on record of it and those after it, if it came out otherwise."""
+        epochs = (*record.epochs[: metrics.epoch - 1], metrics)
+        best = best_epoch(epochs, record.config.objective)
+        return dataclasses.replace(
+            record,
+            epochs=epochs,
+            best_epoch=best.epoch,
+            objective_value=best.value(record.config.objective),
+            pruned_at=None,
+            timings={"total": self._seconds(record.number)},
+        )
+
+    def _seconds(self, number: int) -> float:
+        """Spent on a trial, that of earlier runs included as far as it is on record."""
+        before = self._before[number].timings.get("total", 0.0)
+        return before + time.perf_counter() - self._begun[number]
+
     def _finish(self, outcome: Outcome) -> None:
-        record = self._running.pop(outcome.number)
+        record = self._running[outcome.number]
+        if _killed(outcome) and self._retries.may_try_again(outcome.number, len(record.epochs)):
+            self._submit(record)
+            return
+        del self._running[outcome.number]
         ended = outcome.ended
         if isinstance(ended, TrialResult):
-            record = _with_result(record, ended)
-            self.usage.fit_seconds += ended.fit_seconds
-            self.usage.images += self._setting.stamp.train * len(ended.epochs)
+            record = _with_result(record, ended, self._study.space.search.pruner.name)
+            self._use(ended, self._before[outcome.number])
         else:
             record = _with_failure(record, ended)
-        total = time.perf_counter() - self._begun.pop(outcome.number)
-        record = dataclasses.replace(record, finished=_now(), timings={**record.timings, "total": total})
+        timings = {**record.timings, "total": self._seconds(outcome.number)}
+        record = dataclasses.replace(record, finished=_now(), timings=timings)
         record = diagnosed(record)
         self._study.finish(record)
+        remove_checkpoints(trial_folder(self._study.folder, outcome.number))
         self._tell(record)
-        self._worker.pop(outcome.number)
+        self._forget(outcome.number)
         self._remember_bug(ended)
+
+    def _use(self, result: TrialResult, before: TrialRecord) -> None:
+        """Count what this run has done of a trial."""
+        self.usage.fit_seconds += max(0.0, result.fit_seconds - sum(metrics.seconds for metrics in before.epochs))
+        self.usage.images += self._setting.stamp.train * max(0, len(result.epochs) - len(before.epochs))
+
+    def _forget(self, number: int) -> None:
+        for known in (self._worker, self._begun, self._before):
+            known.pop(number)
+        self._retries.forget(number)
 
     def _remember_bug(self, ended: TrialResult | TrialFailure) -> None:
         if not isinstance(ended, TrialFailure) or ended.cause != "bug":
@@ -218,9 +288,17 @@ class Supervisor:
             observer(record, self._worker.get(record.number, 0))
 
 
-def _with_result(record: TrialRecord, result: TrialResult) -> TrialRecord:
+def _on_record(record: TrialRecord, metrics: EpochMetrics) -> bool:
+    """Whether the record has this very epoch; the time that it took may be another one."""
+    if metrics.epoch > len(record.epochs):
+        return False
+    return dataclasses.replace(record.epochs[metrics.epoch - 1], seconds=metrics.seconds) == metrics
+
+
+def _with_result(record: TrialRecord, result: TrialResult, pruner: str) -> TrialRecord:
     pruned = result.stop_reason == "stopped"
-    reasons = {"epochs": "all epochs", "early_stopping": "early stopping", "stopped": record.reason}
+    stopped = f"pruned at epoch {record.pruned_at} ({pruner})"
+    reasons = {"epochs": "all epochs", "early_stopping": "early stopping", "stopped": stopped}
     return dataclasses.replace(
         record,
         state="pruned" if pruned else "complete",

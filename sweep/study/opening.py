@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import optuna
@@ -16,7 +17,7 @@ from sweep.space.space import Space
 from sweep.space.writer import Difference, differences, space_to_mapping, space_to_yaml
 from sweep.study.records import TrialRecord, trial_folder, write_record
 from sweep.study.sampling import distribution
-from sweep.study.storage import DATABASE, open_storage, storage_errors
+from sweep.study.storage import DATABASE, close_storage, open_storage, storage_errors
 from sweep.study.study import Study, no_study, read_records
 
 _SPACE = "sweep.space"
@@ -37,20 +38,38 @@ def open_study(folder: Path, space: Space, threads: int) -> Study:
     Raises:
         StudyError: the study holds another space (with the differences), or its database cannot be used.
     """
-    exists = (folder / DATABASE).exists()
+    if not (folder / DATABASE).exists():
+        _make(folder, space)
     storage = open_storage(folder)
     with storage_errors(folder / DATABASE):
-        if exists and _never_begun(folder.name, storage):
+        if _never_begun(folder.name, storage):
             # Nothing was tried, say because the images could not be had: the next space may be another one.
             optuna.delete_study(study_name=folder.name, storage=storage)
-            exists = False
-        if exists:
-            handle = optuna.load_study(study_name=folder.name, storage=storage)
-            _check_same_space(folder, handle, space)
-        else:
             handle = _create(folder.name, storage, space)
             _complete(handle, space)
+        else:
+            handle = optuna.load_study(study_name=folder.name, storage=storage)
+            _check_same_space(folder, handle, space)
     return Study(folder, space, handle, threads)
+
+
+def _make(folder: Path, space: Space) -> None:
+    """Make the database aside and move it into place when it is complete.
+
+    Optuna makes its tables in many steps, and a database that was cut off between two of them is of no use.
+    """
+    aside = folder / ".making"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir()
+    except OSError as error:
+        raise StudyError(f"the study's folder {folder} cannot be written: {error.strerror}") from None
+    with storage_errors(folder / DATABASE):
+        storage = open_storage(aside)
+        _complete(_create(folder.name, storage, space), space)
+        close_storage(storage, aside)
+    (aside / DATABASE).replace(folder / DATABASE)
+    aside.rmdir()
 
 
 def _never_begun(name: str, storage: optuna.storages.RDBStorage) -> bool:

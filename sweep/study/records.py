@@ -27,7 +27,7 @@ FORMAT: Literal[1] = 1
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 TrialState = Literal["running", "interrupted", "complete", "pruned", "failed"]
-"""`interrupted` trials were given back by a supervisor that stopped; the next one runs them again."""
+"""`interrupted` trials were given back by a supervisor that stopped; the next one goes on with them."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -46,6 +46,8 @@ class TrialRecord:
         audited_at: epoch at which the pruner would have ended the trial, had it not been chosen to run on
             (`search.pruner.audit`).
         diagnosis: what its curves say, once it has ended.
+        pruned_at: epoch at which the pruner ended the trial; there from the decision on, so that a trial that is
+            killed before it has ended does not ask again.
         origin: where its point comes from, if not from the sampler: a recipe's file, or `study/number` after a fork.
     """
 
@@ -70,6 +72,7 @@ class TrialRecord:
     diagnosis: tuple[Diagnosis, ...] = ()
     origin: str | None = None
     audited_at: int | None = None
+    pruned_at: int | None = None
     format: Literal[1] = FORMAT
 
 

@@ -36,6 +36,17 @@ def open_storage(folder: Path) -> RDBStorage:
             raise StudyError(f"{path}: {_first_line(error)}") from error
 
 
+def close_storage(storage: RDBStorage, folder: Path) -> None:
+    """Leave everything in the one file."""
+    storage.remove_session()
+    storage.engine.dispose()
+    connection = sqlite3.connect(folder / DATABASE, timeout=BUSY_SECONDS)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+
+
 def _check_ours(path: Path, name: str) -> None:
     """Optuna would add its tables to whatever database it is given, MLflow's for example.
 

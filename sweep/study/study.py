@@ -15,7 +15,8 @@ from sweep.space.config import TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.parameters import Values
 from sweep.space.space import Space
-from sweep.study.records import TrialRecord, read_record, trial_folder, write_record
+from sweep.study.leftovers import propose_again
+from sweep.study.records import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
 from sweep.study.sampling import make_pruner, make_sampler, suggest
 from sweep.study.storage import DATABASE, storage_errors
 from sweep.training.result import EpochMetrics
@@ -31,7 +32,7 @@ class Assignment:
 
     Attributes:
         origin: the recipe it comes from, if any.
-        begun: when it was begun, ISO 8601, if it was interrupted and is run again; None for a new one.
+        before: its record as an earlier supervisor left it; None for a new one.
     """
 
     number: int
@@ -39,7 +40,7 @@ class Assignment:
     config: TrialConfig
     folder: Path
     origin: str | None
-    begun: str | None
+    before: TrialRecord | None
 
 
 class Study:
@@ -55,7 +56,16 @@ class Study:
         epochs = space.config(smallest(space)).training.epochs  # the same in all trials
         handle.pruner = make_pruner(space.search.pruner, epochs)
         handle.sampler = make_sampler(space.search, 0)  # here already, to fail early where a package is missing
-        self._again = self._stored((TrialState.RUNNING,))
+        self._again = [trial for trial in self._stored((TrialState.RUNNING,)) if not self._settled(trial)]
+
+    def _settled(self, stored: FrozenTrial) -> bool:
+        """Whether a trial had ended, and only the database was not told any more; it is told now."""
+        record = _record(trial_folder(self.folder, stored.number))
+        if record is None or record.state in ("running", "interrupted"):
+            return False
+        with storage_errors(self.folder / DATABASE):
+            self._tell(optuna.Trial(self._handle, stored._trial_id), record)
+        return True
 
     def next(self, total: int) -> Assignment | None:
         """The next trial to run: first those that were interrupted, then new ones, until the study has `total`.
@@ -65,28 +75,34 @@ class Study:
         """
         with storage_errors(self.folder / DATABASE):
             if self._again:
-                stored = self._again.pop(0)
-                # What was not sampled before the interruption is sampled now.
-                self._handle.sampler = make_sampler(self.space.search, stored.number)
-                trial = optuna.Trial(self._handle, stored._trial_id)
-                return self._assign(trial, _begun(trial_folder(self.folder, trial.number)))
+                return self._take_back(self._again.pop(0))
             begun = self.begun()
             if begun >= total or not self._has_more_points():
                 return None
             self._handle.sampler = make_sampler(self.space.search, begun)
             return self._assign(self._handle.ask(), None)
 
-    def _assign(self, trial: optuna.Trial, begun: str | None) -> Assignment:
+    def _take_back(self, stored: FrozenTrial) -> Assignment:
+        before = _record(trial_folder(self.folder, stored.number))
+        # An enqueued trial has a low number and may have been begun late; all others are begun in their order.
+        sampler = make_sampler(self.space.search, stored.number)
+        if before is None:  # the record is written as soon as all values are drawn
+            return self._assign(propose_again(self._handle, stored, sampler, self.space), None)
+        self._handle.sampler = sampler
+        return self._assign(optuna.Trial(self._handle, stored._trial_id), before)
+
+    def _assign(self, trial: optuna.Trial, before: TrialRecord | None) -> Assignment:
+        threads = before.config.threads if before else self._threads  # another count would give other bits
         values = self.space.suggest(functools.partial(suggest, trial))
         self._trials[trial.number] = trial
         seed = derive(self.space.search.seed, Purpose.TRIAL, trial.number)
         return Assignment(
             number=trial.number,
             values=values,
-            config=self.space.config(values, seed=seed, threads=self._threads),
+            config=self.space.config(values, seed=seed, threads=threads),
             folder=trial_folder(self.folder, trial.number),
             origin=trial.user_attrs.get("origin"),
-            begun=begun,
+            before=before,
         )
 
     def _has_more_points(self) -> bool:
@@ -132,27 +148,29 @@ class Study:
             StudyError: the database fails.
         """
         self.save(record)
-        trial = self._trials.pop(record.number)
         with storage_errors(self.folder / DATABASE):
-            trial.set_user_attr("state", record.state)
-            trial.set_user_attr("reason", record.reason)
-            if record.state == "complete":
-                self._handle.tell(trial, record.objective_value)
-            elif record.state == "pruned":
-                self._handle.tell(trial, state=TrialState.PRUNED)
-            elif record.reason in _LEARNED_CAUSES:
-                # Optuna's FAIL teaches nothing; a pruned trial with a violated constraint ranks below all others.
-                trial.set_constraint(record.reason, 1.0)
-                self._handle.tell(trial, state=TrialState.PRUNED)
-            else:
-                self._handle.tell(trial, state=TrialState.FAIL)
+            self._tell(self._trials.pop(record.number), record)
+
+    def _tell(self, trial: optuna.Trial, record: TrialRecord) -> None:
+        trial.set_user_attr("state", record.state)
+        trial.set_user_attr("reason", record.reason)
+        if record.state == "complete":
+            self._handle.tell(trial, record.objective_value)
+        elif record.state == "pruned":
+            self._handle.tell(trial, state=TrialState.PRUNED)
+        elif record.reason in _LEARNED_CAUSES:
+            # Optuna's FAIL teaches nothing; a pruned trial with a violated constraint ranks below all others.
+            trial.set_constraint(record.reason, 1.0)
+            self._handle.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._handle.tell(trial, state=TrialState.FAIL)
 
     def begun(self) -> int:
         """How many trials have been begun, ever: what `--trials` counts."""
         return len(self._stored((TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)))
 
     def waiting_again(self) -> tuple[int, ...]:
-        """Numbers of the interrupted trials that `next` will give first."""
+        """Numbers of the trials taken back from earlier supervisors, which `next` will give first."""
         return tuple(trial.number for trial in self._again)
 
     def _stored(self, states: Iterable[TrialState]) -> list[FrozenTrial]:
@@ -164,10 +182,10 @@ class Study:
         return read_records(self.folder)
 
 
-def _begun(folder: Path) -> str | None:
-    """When the trial of a folder was begun for the first time; None where its record was never written."""
+def _record(folder: Path) -> TrialRecord | None:
+    """The record of a trial; None where it was never written."""
     try:
-        return read_record(folder).started
+        return read_record(folder)
     except RecordError:
         return None
 
@@ -181,8 +199,9 @@ def read_records(study_folder: Path) -> list[TrialRecord]:
     """
     if not (study_folder / DATABASE).is_file():
         raise StudyError(no_study(study_folder))
-    folders = sorted((study_folder / "trials").glob("[0-9]*")) if (study_folder / "trials").is_dir() else []
-    return sorted((read_record(folder) for folder in folders), key=lambda record: record.number)
+    # A folder without a record belongs to a trial that was killed before it had one.
+    paths = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
+    return sorted((read_record(path.parent) for path in paths), key=lambda record: record.number)
 
 
 def no_study(study_folder: Path) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import keras
 import numpy as np
@@ -14,7 +15,61 @@ from sweep.models.schedule import RateSchedule
 from sweep.space.config import TrainingConfig, TrialConfig, direction_of
 from sweep.training.batches import Batches
 from sweep.training.determinism import seed_generators
-from sweep.training.result import EpochMetrics, OnEpoch
+from sweep.training.result import EpochMetrics, OnEpoch, best_epoch
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """A callback that remembers something from one epoch to the next; it is kept in the trial's checkpoints."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What it remembers at the end of an epoch: scalars, None or numpy arrays by name."""
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Remember it again; called at the beginning of the first epoch of a trial that goes on."""
+
+
+class StateRestorer(keras.callbacks.Callback):
+    """Gives callbacks their states back at the first epoch's beginning; Keras' own forget them in `on_train_begin`.
+
+    Args:
+        restore: does it.
+    """
+
+    def __init__(self, restore: Callable[[], None]) -> None:
+        super().__init__()
+        self._restore = restore
+        self._restored = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Only once."""
+        if not self._restored:
+            self._restore()
+        self._restored = True
+
+
+class ReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
+    """Keras' callback that can be taken up again. Not `min_delta`: Keras turns its sign once per instance."""
+
+    def get_state(self) -> dict[str, Any]:
+        """The best value so far and the counters."""
+        return {"best": self.best, "wait": self.wait, "cooldown_counter": self.cooldown_counter}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """The same again."""
+        self.best, self.wait, self.cooldown_counter = state["best"], state["wait"], state["cooldown_counter"]
+
+
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras' callback that can be taken up again; see `ReduceLROnPlateau`."""
+
+    def get_state(self) -> dict[str, Any]:
+        """The best value so far, its epoch and the counter."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """The same again."""
+        self.best, self.best_epoch, self.wait = state["best"], state["best_epoch"], state["wait"]
 
 
 class EpochStart(keras.callbacks.Callback):
@@ -43,6 +98,7 @@ class Reporter(keras.callbacks.Callback):
         epochs: the finished epochs.
         not_finite: the first epoch whose loss was not a finite number; it is not among `epochs`.
         stopped: `on_epoch` said so.
+        best_epoch: its number, 0 before the first.
         best_weights: of the best epoch, None before the first.
     """
 
@@ -58,7 +114,15 @@ class Reporter(keras.callbacks.Callback):
         self.epochs: list[EpochMetrics] = []
         self.not_finite: int | None = None
         self.stopped = False
+        self.best_epoch = 0
         self.best_weights: list[npt.NDArray[Any]] | None = None
+
+    def go_on(self, epochs: Sequence[EpochMetrics], best_weights: list[npt.NDArray[Any]]) -> None:
+        """Know the epochs of an earlier start of the trial, of which there is at least one."""
+        self.epochs = list(epochs)
+        best = best_epoch(tuple(epochs), self._objective)
+        self._best = self._sign * best.value(self._objective)
+        self.best_epoch, self.best_weights = best.epoch, best_weights
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note the time and the learning rate of the epoch."""
@@ -88,7 +152,7 @@ class Reporter(keras.callbacks.Callback):
         value = self._sign * metrics.value(self._objective)
         if value > self._best:
             self._best = value
-            self.best_weights = self.model.get_weights()
+            self.best_epoch, self.best_weights = metrics.epoch, self.model.get_weights()
 
 
 def epoch_rate(optimizer: keras.Optimizer, config: TrainingConfig, steps: int) -> float:
@@ -130,7 +194,7 @@ def schedules(config: TrainingConfig) -> list[keras.callbacks.Callback]:
     if config.reduce_lr_on_plateau is not None:
         plateau = config.reduce_lr_on_plateau
         found.append(
-            keras.callbacks.ReduceLROnPlateau(
+            ReduceLROnPlateau(
                 monitor=plateau.monitor,
                 mode=_mode(plateau.monitor),
                 factor=plateau.factor,
@@ -143,7 +207,7 @@ def schedules(config: TrainingConfig) -> list[keras.callbacks.Callback]:
     if config.early_stopping is not None:
         stopping = config.early_stopping
         found.append(
-            keras.callbacks.EarlyStopping(
+            EarlyStopping(
                 monitor=stopping.monitor,
                 mode=_mode(stopping.monitor),
                 patience=stopping.patience,

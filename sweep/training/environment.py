@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("tensorflow", "keras", "numpy", "optuna", "mlflow", "keras-tuner", "scikit-learn", "pillow", "sweep")
+ARITHMETIC = ("tensorflow", "keras", "numpy", "sweep")
+"""Packages whose version can change a bit of a result."""
 FLAGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS", "TF_XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
 
 
@@ -36,6 +38,14 @@ def environment_facts(directory: Path) -> dict[str, str]:
     facts |= {f"flag.{name}": os.environ[name] for name in FLAGS if name in os.environ}
     commit = _git_commit(directory)
     return {**facts, "git_commit": commit} if commit else facts
+
+
+def arithmetic_facts() -> dict[str, str]:
+    """The part of the environment that decides the bits of a result: a trial must not go on under another one."""
+    facts = {f"version.{name}": found for name in ARITHMETIC if (found := _version(name))}
+    # Not the choice of the GPU: a trial may go on on another one of the same machine.
+    flags = {f"flag.{name}": os.environ[name] for name in FLAGS if name in os.environ and name.startswith("TF_")}
+    return {**facts, **flags, "machine": platform.machine(), "cpu": _cpu_model()}
 
 
 def _version(package: str) -> str | None:

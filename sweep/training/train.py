@@ -16,16 +16,19 @@ from sweep.models.common import count_parameters
 from sweep.models.facts import ImageFacts
 from sweep.space.config import TrialConfig
 from sweep.training.batches import Batches, balanced_weights, one_hot
-from sweep.training.callbacks import EpochStart, Reporter, restarts, schedules
+from sweep.training.callbacks import EpochStart, Reporter, StateRestorer, restarts, schedules
+from sweep.training.checkpoint import identity
 from sweep.training.determinism import use_threads, weights_digest
 from sweep.training.result import (
     PREDICTIONS_FILE,
     SUMMARY_FILE,
+    EpochMetrics,
     OnEpoch,
     StopReason,
     TrialResult,
     best_epoch,
 )
+from sweep.training.resume import Resumption
 from sweep.training.seeds import Purpose, derive
 
 MODEL_FILE = "model.keras"
@@ -34,15 +37,19 @@ VALIDATION_BATCH = 256
 
 
 def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: Path | None = None) -> TrialResult:
-    """Build, train and judge one model.
+    """Build, train and judge one model; go on from the folder's checkpoint where there is one.
+
+    A checkpoint is written after each epoch, before `on_epoch` is told of it, so that what anybody knows of can be gone
+    on from. A trial that goes on tells `on_epoch` the epochs of its earlier starts again, from the first, and arrives
+    at the same bits as one that was never interrupted.
 
     Args:
         config: all that decides the result.
         dataset: training and validation images.
         on_epoch: told every finished epoch; True stops training.
-        folder: where the model's summary is written, and the best epoch's model as `model.keras`, in a form without
-            augmentation, with its predictions; None writes nothing. Of a trial that `on_epoch`
-            stops only the summary is written.
+        folder: of the trial. Here are its checkpoints, which the caller removes when it has the result, and here the
+            model's summary is written, and the best epoch's model as `model.keras`, in a form without augmentation,
+            with its predictions; of a trial stopped by `on_epoch` only the summary. None writes nothing.
 
     Raises:
         TrialFailure: infeasible or too_large before the first epoch; nan when a loss stops being a finite number.
@@ -55,23 +62,32 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     weights = balanced_weights(dataset.train.labels, facts.classes) if config.training.class_weights != "none" else None
     batches = Batches(dataset.train, facts.classes, config.training.batch_size, config.seed, weights)
     compile_model(model, config, len(batches))
-    reporter = Reporter(config, on_epoch)
-    built = time.perf_counter()
-    model.fit(
-        batches,
-        validation_data=_validation(dataset, facts.classes),
-        validation_batch_size=VALIDATION_BATCH,
-        epochs=config.training.epochs,
-        callbacks=[
-            EpochStart(batches, config.seed),
-            keras.callbacks.TerminateOnNaN(),
-            *schedules(config.training),
-            *restarts(config.training, reporter),
-            reporter,
-        ],
-        verbose=0,
-    )
-    fitted = time.perf_counter()
+    scheduled = schedules(config.training)
+    reporter = Reporter(config, lambda metrics: _save_and_tell(resumption, metrics, on_epoch))
+    owner = identity(config, dataset.stamp)
+    resumption = Resumption(folder, owner, model, scheduled, reporter, time.perf_counter() - started)
+    resumption.go_on(on_epoch)
+    done = len(reporter.epochs)
+    if not (reporter.stopped or resumption.ended or done == config.training.epochs):
+        with resumption.fitting():
+            model.fit(
+                batches,
+                validation_data=_validation(dataset, facts.classes),
+                validation_batch_size=VALIDATION_BATCH,
+                # Keras would shuffle the batches once more, by Python's global generator: not a function of the epoch.
+                shuffle=False,
+                initial_epoch=done,
+                epochs=config.training.epochs,
+                callbacks=[
+                    StateRestorer(resumption.restore_states),
+                    EpochStart(batches, config.seed),
+                    keras.callbacks.TerminateOnNaN(),
+                    *scheduled,
+                    *restarts(config.training, reporter),
+                    reporter,
+                ],
+                verbose=0,
+            )
     if reporter.not_finite is not None:
         raise TrialFailure("nan", f"the loss was not a finite number in epoch {reporter.not_finite}")
     epochs = tuple(reporter.epochs)
@@ -91,11 +107,16 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         best_epoch=best_epoch(epochs, config.objective).epoch,
         parameters=count_parameters(model),
         weights_digest=final,
-        build_seconds=built - started,
-        fit_seconds=fitted - built,
-        images_per_second=len(dataset.train) * len(epochs) / (fitted - built),
+        build_seconds=resumption.build_seconds,
+        fit_seconds=resumption.fit_seconds,
+        images_per_second=len(dataset.train) * len(epochs) / resumption.fit_seconds,
         model_file=MODEL_FILE if kept else None,
     )
+
+
+def _save_and_tell(resumption: Resumption, metrics: EpochMetrics, on_epoch: OnEpoch) -> bool:
+    resumption.save(metrics)
+    return on_epoch(metrics)
 
 
 def image_facts(dataset: Dataset) -> ImageFacts:

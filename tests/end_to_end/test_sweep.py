@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,7 @@ def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) 
     os.killpg(again.pid, signal.SIGINT)
     out, err = again.communicate(timeout=60)
 
-    assert "going on: 0 trials are done, trials 0, 1 are run again from their start" in out
+    assert "going on: 0 trials are done\ntaken up again: trial 0000 after epoch " in out
     resumed = records(tmp_path)
     assert [record["number"] for record in resumed] == [0, 1]
     assert [record["values"] for record in resumed] == [record["values"] for record in stopped]
@@ -224,19 +225,39 @@ def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) 
     assert [record["epochs"][0]["val_loss"] for record in resumed] == first
 
 
-def test_a_killed_trial_does_not_stop_the_sweep(tmp_path: Path) -> None:
+def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
     process = start(tmp_path)
-    os.kill(newest_trial(process.pid), signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while not any(record["state"] == "failed" for record in records(tmp_path)):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)
+    trial = newest_trial(process.pid)
+    os.kill(trial, signal.SIGKILL)
+    logs = tmp_path / "studies" / "small" / "trials"
+    until(lambda: any("goes on after epoch" in log.read_text() for log in logs.glob("*/log.txt")))
+    assert [record["state"] for record in records(tmp_path)] == ["running", "running"]
+    fork_server = _children(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in fork_server))
+    killed = records(tmp_path)
 
-    failed = next(record for record in records(tmp_path) if record["state"] == "failed")
-    assert failed["reason"] == "killed"
-    assert failed["message"].startswith("the trial's process was ended by SIGKILL")
+    again = start(tmp_path)
+    os.killpg(again.pid, signal.SIGTERM)
+    begun = time.monotonic()
+    out, err = again.communicate(timeout=60)
+
+    assert (again.returncode, "Traceback" in err) == (130, False)
+    assert time.monotonic() - begun < 5.0
+    assert "taken back from a run that was killed: trial 0000 after epoch " in out
+    resumed = records(tmp_path)
+    assert [record["state"] for record in resumed] == ["interrupted", "interrupted"]
+    for before, after in zip(killed, resumed, strict=True):
+        assert after["epochs"][: len(before["epochs"])] == before["epochs"]  # to the second they took
+        assert [epoch["epoch"] for epoch in after["epochs"]] == list(range(1, len(after["epochs"]) + 1))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def newest_trial(supervisor: int) -> int:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import struct
@@ -16,8 +17,9 @@ from pathlib import Path
 from sweep.errors import DataError, TrialFailure
 from sweep.execution.executor import Task
 from sweep.space.config import DataConfig
+from sweep.training.checkpoint import Checkpoint, checkpoints, write_checkpoint
 from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
-from tests.study.fakes import CONFIG, PREPARED, FakeTrain, fake_result
+from tests.study.fakes import CONFIG, PREPARED, FakeTrain, fake_epoch, fake_result
 
 
 def make_task(folder: Path, behaviour: str = "train", number: int = 0) -> Task:
@@ -31,9 +33,35 @@ def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
     name = task.config.data.name
     if name in BEHAVIOURS:
         BEHAVIOURS[name](task)
+    if name in ("killed at every epoch", "cut off at every epoch"):
+        return _one_epoch(task, on_epoch)
     if name.startswith("failure:"):
         raise TrialFailure(name.removeprefix("failure:"), "as asked for", "Traceback of it")  # type: ignore[arg-type]
     return FakeTrain()(task, on_epoch)
+
+
+def _one_epoch(task: Task, on_epoch: OnEpoch) -> TrialResult:
+    """Train an epoch in closed form, as `sweep.training.train` does: checkpoint first, then tell. Then die."""
+    epochs: list[EpochMetrics] = []
+    for checkpoint in checkpoints(task.folder, "owner"):
+        epochs = list(checkpoint.epochs)
+        for metrics in epochs:
+            on_epoch(metrics)
+        logging.getLogger("sweep.training").info("goes on after epoch %d", checkpoint.epoch)
+        break
+    if len(epochs) == task.config.training.epochs:
+        return fake_result(task.config, epochs, stopped=False)
+    epochs.append(fake_epoch(task.config, len(epochs) + 1))
+    write_checkpoint(task.folder, Checkpoint(tuple(epochs), ()), "owner")
+    on_epoch(epochs[-1])
+    if task.config.data.name == "killed at every epoch":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise TrialFailure("killed", "cut off")
+
+
+def _kill_the_server(task: Task) -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
 
 
 def _exit(task: Task) -> None:
@@ -112,6 +140,7 @@ def _rendezvous(task: Task) -> None:
 
 
 BEHAVIOURS = {
+    "kill the server": _kill_the_server,
     "exit": _exit,
     "kill": _kill,
     "crash": _crash,

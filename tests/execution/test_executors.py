@@ -75,6 +75,23 @@ class ExecutorContract(ABC):
         assert isinstance(ended, TrialFailure)
         assert (ended.cause, ended.message, ended.traceback) == (cause, "as asked for", "Traceback of it")
 
+    def test_a_task_that_was_cut_off_goes_on_and_tells_its_epochs_from_the_first(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
+        told: list[int] = []
+
+        def on_epoch(metrics: EpochMetrics) -> bool:
+            told.append(metrics.epoch)
+            return False
+
+        ended = []
+        for _ in range(5):
+            executor.submit(make_task(tmp_path, "cut off at every epoch"), on_epoch)
+            ended.append(outcomes(executor, 1)[0])
+
+        assert [type(one) for one in ended] == [TrialFailure] * 4 + [TrialResult]
+        assert told == [1, 1, 2, 1, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4]
+
     def test_one_task_after_the_other(self, executor: Executor, tmp_path: Path) -> None:
         first = run(executor, make_task(tmp_path, "failure:nan", number=4))
         second = run(executor, make_task(tmp_path, number=7))

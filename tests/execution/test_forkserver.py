@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from sweep.errors import SweepError, TrialFailure
 from sweep.execution import forkserver
 from sweep.execution.call import call_in_child
 from sweep.execution.forkserver import ForkServerExecutor
-from sweep.training.result import TrialResult
+from sweep.training.result import EpochMetrics, TrialResult
 from tests.execution.tasks import make_task, train
 from tests.execution.test_executors import go_on, outcomes, run
 
@@ -27,11 +28,12 @@ SUPERVISOR = """
 import sys
 from pathlib import Path
 from sweep.execution.forkserver import ForkServerExecutor
-from tests.execution.tasks import endless, make_task
+from tests.execution.tasks import endless, make_task, train
 
 if __name__ == "__main__":
-    executor = ForkServerExecutor([None], endless, preload=[])
-    executor.submit(make_task(Path(sys.argv[1])), lambda metrics: False)
+    behaviour = sys.argv[2]
+    executor = ForkServerExecutor([None], endless if behaviour == "endless" else train, preload=[])
+    executor.submit(make_task(Path(sys.argv[1]), "hang" if behaviour == "in an epoch" else "train"), lambda m: False)
     while True:
         executor.wait(0.1)
 """
@@ -50,12 +52,14 @@ def failure(executor: ForkServerExecutor, folder: Path, behaviour: str) -> Trial
     return ended
 
 
-def pid_of_hanging(folder: Path) -> int:
-    """Wait until the child is there."""
+def pid_of_hanging(folder: Path, executor: ForkServerExecutor | None = None) -> int:
+    """Wait until the child is there; `executor` makes it, if nobody else runs one."""
     end = time.monotonic() + 20
     while not (folder / "pid").is_file() or not (folder / "pid").read_text():
         assert time.monotonic() < end
         time.sleep(0.005)
+        if executor is not None:
+            executor.wait(0.0)
     return int((folder / "pid").read_text())
 
 
@@ -155,7 +159,7 @@ def test_close_ends_children_even_those_that_will_not(
 ) -> None:
     monkeypatch.setattr(forkserver, "_PATIENCE", patience)
     executor.submit(make_task(tmp_path, behaviour), go_on)
-    pid = pid_of_hanging(tmp_path / "0000")
+    pid = pid_of_hanging(tmp_path / "0000", executor)
     assert state(pid) in ("S", "R")
     begun = time.monotonic()
     executor.close()
@@ -164,13 +168,81 @@ def test_close_ends_children_even_those_that_will_not(
     assert executor.wait(0.0) == []
 
 
-def test_a_child_ends_when_its_supervisor_is_gone(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path)]
+@pytest.mark.parametrize("behaviour", ["endless", "in an epoch"])
+def test_a_child_ends_at_once_when_its_supervisor_is_killed(tmp_path: Path, behaviour: str) -> None:
+    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path), behaviour]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as supervisor:
         pid = pid_of_hanging(tmp_path / "0000")
+        fork_server = parent_of(pid)
         assert state(pid) in ("S", "R")
         supervisor.kill()
-    assert until_gone(pid)
+    assert until_gone(pid, seconds=2.0)
+    assert until_gone(fork_server, seconds=2.0)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.parametrize("behaviour", ["hang", "hang on"])
+def test_a_fork_server_that_is_killed_takes_its_children_along_and_is_replaced(
+    executor: ForkServerExecutor, tmp_path: Path, behaviour: str
+) -> None:
+    executor.submit(make_task(tmp_path, behaviour), go_on)
+    pid = pid_of_hanging(tmp_path / "0000", executor)
+    (tmp_path / "0000" / "pid").unlink()
+
+    os.kill(parent_of(pid), signal.SIGKILL)
+
+    assert until_gone(pid, seconds=2.0)
+    again = pid_of_hanging(tmp_path / "0000", executor)
+    assert again != pid
+    assert state(again) in ("S", "R")
+
+
+def test_a_fork_server_that_is_killed_again_and_again_stops_the_sweep(
+    executor: ForkServerExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forkserver, "SERVER_STARTS", 1)
+    executor.submit(make_task(tmp_path, "kill the server"), go_on)
+    with pytest.raises(SweepError, match="was killed 1 times in a row before a trial could finish an epoch"):
+        outcomes(executor, 1)
+
+
+def test_a_trial_that_somebody_trains_is_not_trained_beside_it(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    task.folder.mkdir()
+    with (task.folder / "log.txt").open("w") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        executor.submit(task, go_on)
+        assert outcomes(executor, 1, seconds=1.0) == {}
+    assert isinstance(outcomes(executor, 1)[0], TrialResult)
+
+
+def test_the_log_of_an_earlier_start_is_kept(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    for _ in range(2):
+        run(executor, make_task(tmp_path, "speak"))
+    assert (tmp_path / "0000" / "log.txt").read_text() == "to the log\nand errors too\n" * 2
+
+
+def test_a_child_killed_at_any_epoch_goes_on_from_its_checkpoint(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    told: list[int] = []
+    task = make_task(tmp_path, "killed at every epoch")
+
+    def on_epoch(metrics: EpochMetrics) -> bool:
+        told.append(metrics.epoch)
+        return False
+
+    ended: list[TrialResult | TrialFailure] = []
+    for _ in range(5):
+        executor.submit(task, on_epoch)
+        ended += outcomes(executor, 1).values()
+
+    assert [type(one) for one in ended] == [TrialFailure] * 4 + [TrialResult]
+    assert told == [1, 1, 2, 1, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4]
+    assert isinstance(ended[-1], TrialResult)
+    assert [metrics.val_accuracy for metrics in ended[-1].epochs] == [0.25, 0.375, 0.4375, 0.46875]
+    assert "goes on after epoch 3" in (task.folder / "log.txt").read_text()
 
 
 def test_fifty_tasks_leave_neither_zombies_nor_open_files(executor: ForkServerExecutor, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from sweep.space.space import Space
 from sweep.study.records import TrialRecord, read_record, write_record
 from sweep.study.study import Study, ranked, read_records
 from sweep.tracking.tracker import MemoryTracker
-from sweep.training.result import OnEpoch, TrialResult
+from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 from tests.study.fakes import (
     LINE,
     PREPARED,
@@ -296,3 +297,172 @@ def test_an_audited_trial_runs_on_and_says_where_it_would_have_been_pruned(tmp_p
     assert (best.state, best.audited_at) == ("complete", None)
     assert (behind.state, behind.audited_at, len(behind.epochs)) == ("complete", 1, 4)
     assert (far_behind.state, far_behind.audited_at) == ("complete", 1)
+
+
+class Dies(BaseException):
+    """The supervisor is killed: nothing of it goes on."""
+
+
+def dying(at: int, after_epochs: int | None = None) -> Callable[[Task, OnEpoch], TrialResult]:
+    """Training whose trial 0 takes the supervisor along: before it tells epoch `at`, or after it was answered."""
+
+    def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
+        epochs = []
+        for epoch in range(1, task.config.training.epochs + 1):
+            if epoch == at:
+                raise Dies
+            epochs.append(fake_epoch(task.config, epoch))
+            stopped = on_epoch(epochs[-1])
+            if epoch == after_epochs:
+                raise Dies
+            if stopped:
+                return fake_result(task.config, epochs, stopped=True)
+        return fake_result(task.config, epochs, stopped=False)
+
+    return train
+
+
+def kill_supervisor(study: Study, train: Callable[[Task, OnEpoch], TrialResult]) -> None:
+    """Run until it dies, and leave everything as a SIGKILL would."""
+    supervisor = supervise(study, InlineExecutor(train))
+    supervisor._give_back = lambda: None  # type: ignore[method-assign]  # a SIGKILL gives nothing back
+    with pytest.raises(Dies):
+        supervisor.run(1)
+
+
+def test_epochs_on_record_are_not_told_again_when_a_trial_goes_on(tmp_path: Path) -> None:
+    told: list[tuple[str, int]] = []
+
+    def observe(record: TrialRecord, worker: int) -> None:
+        told.append((record.state, len(record.epochs)))
+
+    kill_supervisor(make_study(tmp_path / "demo"), dying(at=3))
+    before = read_records(tmp_path / "demo")[0]
+    Supervisor(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain()), SETTING, [observe]).run(1)
+
+    record = read_records(tmp_path / "demo")[0]
+    assert told == [("running", 2), ("running", 3), ("running", 4), ("complete", 4)]
+    assert (before.state, before.epochs, before.started) == ("running", record.epochs[:2], record.started)
+
+
+def test_the_times_of_a_trial_are_sums_over_all_supervisors(tmp_path: Path) -> None:
+    kill_supervisor(make_study(tmp_path / "demo"), dying(at=3))
+    folder = tmp_path / "demo" / "trials" / "0000"
+    write_record(folder, dataclasses.replace(read_record(folder), timings={"total": 1000.0}))
+
+    supervisor = supervise(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain()))
+    supervisor.run(1)
+
+    assert 1000.0 < read_record(folder).timings["total"] < 1010.0
+    # Two epochs of a second each were the earlier run's; the fake says 2 s of fitting for all four.
+    assert (supervisor.usage.images, supervisor.usage.fit_seconds) == (200, 0.0)
+
+
+def test_a_decision_to_prune_holds_although_the_supervisor_died_before_the_trial_heard_it(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo", pruning())
+    supervise(study, InlineExecutor(FakeTrain())).run(1)
+    supervisor = supervise(make_study(tmp_path / "demo", pruning()), InlineExecutor(dying(at=9, after_epochs=1)))
+    supervisor._give_back = lambda: None  # type: ignore[method-assign]
+    with pytest.raises(Dies):
+        supervisor.run(2)
+    assert (read_records(tmp_path / "demo")[1].state, read_records(tmp_path / "demo")[1].pruned_at) == ("running", 1)
+
+    class Unasked(Study):
+        def report(self, number: int, metrics: EpochMetrics) -> bool:
+            raise AssertionError("the pruner is asked anew")
+
+    again = make_study(tmp_path / "demo", pruning())
+    again.__class__ = Unasked
+    supervise(again, InlineExecutor(FakeTrain())).run(2)
+
+    second = read_records(tmp_path / "demo")[1]
+    assert (second.state, second.reason, len(second.epochs)) == ("pruned", "pruned at epoch 1 (median)", 1)
+
+
+def test_an_interrupted_decision_is_not_lost_either(tmp_path: Path) -> None:
+    folder = tmp_path / "demo" / "trials" / "0000"
+    kill_supervisor(make_study(tmp_path / "demo"), dying(at=3))
+    write_record(
+        folder, dataclasses.replace(read_record(folder), state="interrupted", reason="interrupted", pruned_at=2)
+    )
+    supervise(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain())).run(1)
+    assert (read_record(folder).state, read_record(folder).reason) == ("pruned", "pruned at epoch 2 (none)")
+
+
+def test_an_epoch_that_comes_out_otherwise_takes_the_place_of_the_recorded_one(tmp_path: Path) -> None:
+    folder = tmp_path / "demo" / "trials" / "0000"
+    kill_supervisor(make_study(tmp_path / "demo"), dying(at=4))
+    record = read_record(folder)
+    other = dataclasses.replace(record.epochs[1], loss=123.0)
+    write_record(folder, dataclasses.replace(record, epochs=(record.epochs[0], other, record.epochs[2])))
+    supervise(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain())).run(1)
+    assert read_record(folder).epochs == record.epochs + read_record(folder).epochs[3:]
+    assert [metrics.epoch for metrics in read_record(folder).epochs] == [1, 2, 3, 4]
+
+
+def test_a_trial_that_had_ended_when_its_supervisor_died_is_not_trained_again(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo")
+
+    class BrokenStudy(Study):
+        def _tell(self, trial: object, record: TrialRecord) -> None:
+            raise Dies
+
+    study.__class__ = BrokenStudy
+    kill_supervisor(study, FakeTrain())
+    checkpoint = tmp_path / "demo" / "trials" / "0000" / "checkpoint-0004.npz"
+    checkpoint.touch()
+
+    again = make_study(tmp_path / "demo")
+    assert again.waiting_again() == ()
+    assert supervise(again, InlineExecutor(dying(at=1))).run(1) is True
+    assert states(tmp_path / "demo") == ["complete"]
+    assert not checkpoint.exists()
+
+
+def killed_at(*epochs: int) -> Callable[[Task, OnEpoch], TrialResult]:
+    """Training that is killed, start by start, before it tells these epochs; a later start is left alone."""
+    left = list(epochs)
+
+    def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
+        until = left.pop(0) if left else 99
+        done = []
+        for epoch in range(1, task.config.training.epochs + 1):
+            if epoch == until:
+                raise TrialFailure("killed", "ended by SIGKILL")
+            done.append(fake_epoch(task.config, epoch))
+            on_epoch(done[-1])
+        return fake_result(task.config, done, stopped=False)
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("killed", "state"),
+    [
+        ((2, 3, 4), "complete"),
+        ((1, 1), "complete"),
+        ((1, 1, 1), "failed"),
+        ((1, 1, 2, 2, 2, 3, 3, 3), "complete"),
+        ((2, 2, 2, 2), "failed"),
+    ],
+)
+def test_a_killed_trial_is_started_again_while_it_gets_on(tmp_path: Path, killed: tuple[int, ...], state: str) -> None:
+    assert supervise(make_study(tmp_path / "demo"), InlineExecutor(killed_at(*killed))).run(1) is True
+    (record,) = read_records(tmp_path / "demo")
+    assert (record.number, record.state) == (0, state)
+    if state == "complete":
+        assert [metrics.epoch for metrics in record.epochs] == [1, 2, 3, 4]
+
+
+def test_the_checkpoints_of_a_trial_go_when_it_has_ended_and_stay_when_it_is_interrupted(tmp_path: Path) -> None:
+    def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
+        task.folder.mkdir(parents=True, exist_ok=True)
+        (task.folder / "checkpoint-0002.npz").touch()
+        return FakeTrain()(task, on_epoch)
+
+    supervise(make_study(tmp_path / "demo"), InlineExecutor(train)).run(1)
+    assert [path.name for path in (tmp_path / "demo" / "trials" / "0000").iterdir()] == ["trial.json"]
+    kill_supervisor(make_study(tmp_path / "more"), lambda task, on_epoch: dying(at=2)(task, on_epoch))
+    (tmp_path / "more" / "trials" / "0000" / "checkpoint-0001.npz").touch()
+    supervise(make_study(tmp_path / "more"), SteppedExecutor()).run(1, lambda: True)
+    assert (tmp_path / "more" / "trials" / "0000" / "checkpoint-0001.npz").exists()

@@ -107,3 +107,9 @@ def test_a_condition_that_changes_is_a_difference() -> None:
 
 def test_true_and_one_differ() -> None:
     assert differences({"a": True}, {"a": 1}) == [Difference("a", "True", "1")]
+
+
+def test_equal_lists_are_each_written_out() -> None:
+    text = "model: {builder: vgg, blocks: {low: 1, high: 2}, filters: {each: blocks, choices: [[8, 16], [8, 16]]}}"
+    space = space_from_text(text, "t.yaml")
+    assert space_from_text(space_to_yaml(space), "t.yaml") == space

@@ -197,3 +197,12 @@ def test_a_study_in_which_nothing_was_tried_takes_another_space(tmp_path: Path) 
 
     assert (study.begun(), study.space.search.seed) == (0, 3)
     assert take(study).number == 0
+
+
+def test_a_database_that_was_cut_off_while_it_was_made_is_made_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    (folder / ".making").mkdir(parents=True)
+    (folder / ".making" / "study.db").write_bytes(b"half of it")
+    study = open_study(folder, make_space(), threads=1)
+    assert study.begun() == 0
+    assert sorted(path.name for path in folder.iterdir() if not path.name.endswith(("-wal", "-shm"))) == ["study.db"]

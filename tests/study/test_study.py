@@ -13,6 +13,10 @@ import pytest
 from optuna.trial import TrialState
 
 from sweep.errors import FailureCause, RecordError, StudyError
+from sweep.space.config import Value
+from sweep.space.parameters import Parameter
+from sweep.study.opening import open_study
+from sweep.study.sampling import make_sampler, suggest
 from sweep.study.study import Study, find_record, ranked, read_records
 from tests.study.fakes import CONFIG, LINE, TREE, assigned_record, make_record, make_space, make_study, metrics, take
 
@@ -57,9 +61,11 @@ def test_interrupted_trials_are_finished_even_beyond_the_total(tmp_path: Path) -
 def test_a_trial_that_is_run_again_keeps_the_time_of_its_first_start(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     assignment = take(study)
-    assert assignment.begun is None
+    assert assignment.before is None
     study.save(assigned_record(study, assignment, state="running", started="2025-01-02T03:04:05+00:00"))
-    assert take(make_study(tmp_path / "demo")).begun == "2025-01-02T03:04:05+00:00"
+    before = take(make_study(tmp_path / "demo")).before
+    assert before is not None
+    assert before.started == "2025-01-02T03:04:05+00:00"
 
 
 def test_a_trial_cut_off_before_its_values_were_drawn_draws_the_same_ones(tmp_path: Path) -> None:
@@ -247,3 +253,52 @@ def test_a_study_without_a_finished_trial_has_no_best(tmp_path: Path) -> None:
 def test_a_missing_study_has_no_records(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"^there is no study demo in "):
         find_record(tmp_path / "demo", None)
+
+
+@pytest.mark.parametrize("search", ["sampler: random", "sampler: tpe, startup_trials: 2"])
+@pytest.mark.parametrize("drawn", [1, 2, 3])
+def test_a_trial_cut_off_while_its_values_were_drawn_has_the_values_of_an_undisturbed_one(
+    tmp_path: Path, search: str, drawn: int
+) -> None:
+    space = make_space(TREE, search=search)
+
+    def after_four(folder: Path) -> Study:
+        study = make_study(folder, space)
+        for accuracy in (0.3, 0.6, 0.1, 0.9):
+            _train(study, (accuracy,) * 4)
+        return study
+
+    whole = take(after_four(tmp_path / "a" / "demo"))
+    cut = after_four(tmp_path / "b" / "demo")
+    cut._handle.sampler = make_sampler(space.search, 4)
+    suggested: list[object] = []
+
+    def draw(parameter: Parameter) -> Value:
+        if len(suggested) == drawn:
+            raise KeyboardInterrupt
+        suggested.append(parameter)
+        return suggest(trial, parameter)
+
+    trial = cut._handle.ask()
+    with pytest.raises(KeyboardInterrupt):
+        space.suggest(draw)
+
+    again = take(make_study(tmp_path / "b" / "demo", space))
+
+    assert (again.number, again.values, again.config) == (4, whole.values, whole.config)
+    assert stored(tmp_path / "b" / "demo")[4].params == stored(tmp_path / "a" / "demo")[4].params
+
+
+def test_a_trial_that_goes_on_keeps_its_thread_count(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo")
+    assignment = take(study)
+    study.save(assigned_record(study, assignment, state="running"))
+    again = open_study(tmp_path / "demo", make_space(), threads=4)
+    assert take(again).config.threads == 1
+    assert take(again).config.threads == 4
+
+
+def test_a_trial_killed_before_it_had_a_record_is_no_obstacle(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo")
+    (tmp_path / "demo" / "trials" / "0000").mkdir(parents=True)
+    assert study.records() == []

@@ -1,0 +1,265 @@
+"""Is anything lost when processes are killed? Runs a sweep twice: left alone, and with SIGKILLs at random times.
+
+After each kill of the supervisor the same command is started again. In the end both studies and both MLflow stores must
+hold the same trials, to the bit. With one worker the sampler is TPE under a median pruner, so that points and pruning
+depend on all that came before; with more the order in which trials end depends on the clock, so points are drawn at
+random (a function of seed and number) and nothing is pruned.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import optuna
+import psutil
+import typer
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from sweep.study.records import TrialRecord
+from sweep.study.study import read_records
+
+SPACE = Path(__file__).with_name("torture.yaml")
+STUDY = "torture"
+HISTORY = (
+    "search.sampler=tpe",
+    "search.startup_trials=3",
+    "search.pruner={name: median, startup_trials: 2, warmup_epochs: 1}",
+)
+"""With one worker: points and pruning that depend on the trials before."""
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
+
+
+@dataclass
+class Disturbed:
+    """A sweep that was killed again and again.
+
+    Attributes:
+        seconds: from the first start to the end.
+        killed: how often each kind of process was.
+    """
+
+    seconds: float = 0.0
+    killed: Counter[str] = field(default_factory=Counter)
+
+
+def main(
+    trials: Annotated[int, typer.Option(min=1, help="Trials of the sweep.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each.")] = 8,
+    kills: Annotated[int, typer.Option(min=0, help="SIGKILLs during each disturbed sweep.")] = 20,
+    seed: Annotated[list[int] | None, typer.Option(help="Of times and victims; repeat it for more sweeps.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at a time; 1: with TPE and a median pruner.")] = 2,
+    image_size: Annotated[int, typer.Option(help="Digits are enlarged to it: trains longer.")] = 8,
+    limit: Annotated[int | None, typer.Option(help="Use so many digits.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Keep both sweeps here; a new temporary folder without.")] = None,
+) -> None:
+    """Kill a sweep's processes at random times and compare the result with an undisturbed sweep."""
+    place = folder or Path(tempfile.mkdtemp(prefix="torture-"))
+    settings = [f"training.epochs={epochs}", f"data.image_size={image_size}", *(HISTORY if workers == 1 else ())]
+    settings += [f"data.limit={limit}"] if limit else []
+    words = ["--space", str(SPACE), "--trials", str(trials), "--workers", str(workers)]
+    words += [word for setting in settings for word in ("--set", setting)]
+    calm = place / "undisturbed"
+    seconds = _undisturbed(words, calm)
+    print(f"undisturbed: {seconds:.1f} s, {_summary(calm)}", flush=True)
+    different = 0
+    for number in seed or [1]:
+        home = place / f"kills-{number}"
+        ran = _disturbed(words, home, kills, seconds, random.Random(number))
+        found = list(_differences(calm, home, trials))
+        if sum(ran.killed.values()) < kills:
+            found.append(f"only {sum(ran.killed.values())} of {kills} kills came before the end: take longer trials")
+        _print(number, ran, seconds, found, calm, home)
+        different += len(found)
+    print(f"both are in {place}")
+    raise typer.Exit(1 if different else 0)
+
+
+def _command(words: list[str], home: Path) -> list[str]:
+    return [sys.executable, "-P", "-m", "sweep.run", *words, "--home", str(home)]
+
+
+def _start(words: list[str], home: Path) -> subprocess.Popen[bytes]:
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "output.txt").open("ab") as output:
+        return subprocess.Popen(_command(words, home), stdout=output, stderr=subprocess.STDOUT)
+
+
+def _undisturbed(words: list[str], home: Path) -> float:
+    begun = time.perf_counter()
+    if _start(words, home).wait() != 0:
+        raise SystemExit(f"the undisturbed sweep failed:\n{(home / 'output.txt').read_text()}")
+    return time.perf_counter() - begun
+
+
+def _disturbed(words: list[str], home: Path, kills: int, seconds: float, generator: random.Random) -> Disturbed:
+    """Run the sweep, start it again whenever its supervisor was killed, and kill on average every 1/`kills`th part of
+    0.9 times the undisturbed time, so that all kills come before the end."""
+    ran = Disturbed()
+    begun = time.perf_counter()
+    process = _start(words, home)
+    gaps = [generator.uniform(0.0, 1.8 * seconds / max(1, kills)) for _ in range(kills)]
+    for gap in gaps:
+        if _ended_within(process, gap):
+            break
+        kind, victim = generator.choice(_victims(process.pid))
+        _kill(victim)
+        ran.killed[kind] += 1
+        if kind == "supervisor":
+            process.wait()
+            process = _start(words, home)
+    if process.wait() != 0:
+        raise SystemExit(f"the disturbed sweep failed:\n{(home / 'output.txt').read_text()}")
+    ran.seconds = time.perf_counter() - begun
+    return ran
+
+
+def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _victims(supervisor: int) -> list[tuple[str, int]]:
+    """The processes of a sweep that are there: the supervisor, its fork server, the trials."""
+    found = [("supervisor", supervisor)]
+    try:
+        for server in psutil.Process(supervisor).children():
+            if "multiprocessing.forkserver" in " ".join(server.cmdline()):
+                found += [("fork server", server.pid), *(("trial", child.pid) for child in server.children())]
+    except psutil.NoSuchProcess:
+        pass  # it ended while it was looked at
+    return found
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it was faster
+        os.kill(pid, signal.SIGKILL)
+
+
+def _differences(calm: Path, home: Path, trials: int) -> Iterator[str]:
+    yield from _record_differences(_records(calm), _records(home), trials)
+    yield from _study_differences(_stored(calm), _stored(home))
+    yield from _mirror_differences(_records(home), home)
+    left = [str(path.relative_to(home)) for path in home.glob("studies/*/trials/*/checkpoint-*")]
+    if left:
+        yield f"checkpoints of ended trials were left: {', '.join(left)}"
+
+
+def _records(home: Path) -> dict[int, TrialRecord]:
+    return {record.number: record for record in read_records(home / "studies" / STUDY)}
+
+
+def _bits(record: TrialRecord) -> TrialRecord:
+    """The record without what differs between two runs of the same trial: times, and which files are kept."""
+    epochs = tuple(replace(metrics, seconds=0.0) for metrics in record.epochs)
+    return replace(record, epochs=epochs, timings={}, started="", finished=None, model_file=None)
+
+
+def _record_differences(calm: dict[int, TrialRecord], disturbed: dict[int, TrialRecord], trials: int) -> Iterator[str]:
+    if sorted(disturbed) != list(range(trials)):
+        yield f"the trials are {sorted(disturbed)}"
+    for number, record in sorted(disturbed.items()):
+        if number in calm and _bits(record) != _bits(calm[number]):
+            yield f"trial {number}: {_first_difference(calm[number], record)}"
+
+
+def _first_difference(calm: TrialRecord, disturbed: TrialRecord) -> str:
+    for name, expected in vars(_bits(calm)).items():
+        received = getattr(_bits(disturbed), name)
+        if received != expected:
+            return f"{name}: {expected} without, {received} with kills"
+    return "the same"
+
+
+def _stored(home: Path) -> list[dict[str, Any]]:
+    """The study as Optuna has it."""
+    study = optuna.load_study(study_name=STUDY, storage=f"sqlite:///{home}/studies/{STUDY}/study.db")
+    return [
+        {
+            "number": trial.number,
+            "state": trial.state.name,
+            "values": trial.values,
+            "params": trial.params,
+            "reported": trial.intermediate_values,
+        }
+        for trial in study.get_trials(deepcopy=False)
+    ]
+
+
+def _study_differences(calm: list[dict[str, Any]], disturbed: list[dict[str, Any]]) -> Iterator[str]:
+    if len(calm) != len(disturbed):
+        yield f"Optuna has {len(disturbed)} trials in place of {len(calm)}"
+    for expected, received in zip(calm, disturbed, strict=False):
+        for key in expected:
+            if expected[key] != received[key]:
+                yield f"Optuna's trial {expected['number']}: {key}: {expected[key]} without, {received[key]} with kills"
+
+
+def _mirror_differences(records: dict[int, TrialRecord], home: Path) -> Iterator[str]:
+    """MLflow must have each trial of the study once, ended, and each point of it once."""
+    client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name(STUDY)
+    runs = list(client.search_runs([experiment.experiment_id])) if experiment else []
+    children = [run for run in runs if "sweep.trial" in run.data.tags]
+    for run in runs:
+        if run not in children and run.info.status != "FINISHED":
+            yield f"MLflow's run of the study is {run.info.status}"
+    if len(runs) - len(children) != 1:
+        yield f"MLflow has {len(runs) - len(children)} runs of the study"
+    if sorted(int(run.data.tags["sweep.trial"]) for run in children) != sorted(records):
+        yield f"MLflow has the trials {sorted(run.data.tags['sweep.trial'] for run in children)}"
+    for run in children:
+        yield from _run_differences(client, run, records[int(run.data.tags["sweep.trial"])])
+
+
+def _run_differences(client: MlflowClient, run: Run, record: TrialRecord) -> Iterator[str]:
+    if run.info.status != STATUS[record.state]:
+        yield f"MLflow's run of trial {record.number} is {run.info.status}, the trial is {record.state}"
+    for key in METRICS:
+        held = [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, key)]
+        if sorted(held) != [(metrics.epoch, getattr(metrics, key)) for metrics in record.epochs]:
+            yield f"MLflow's run of trial {record.number}: {key} is {held}"
+
+
+def _summary(home: Path) -> str:
+    states = Counter(record.state for record in _records(home).values())
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+
+
+def _print(seed: int, ran: Disturbed, seconds: float, found: list[str], calm: Path, home: Path) -> None:
+    told = ", ".join(f"{count} x {kind}" for kind, count in sorted(ran.killed.items()))
+    print(f"\nseed {seed}: {sum(ran.killed.values())} kills ({told})")
+    print("trial  state      epochs  weights (undisturbed)  weights (killed)  same")
+    before = _records(calm)
+    for number, record in sorted(_records(home).items()):
+        expected = before.get(number)
+        same = expected is not None and _bits(expected) == _bits(record)
+        digests = [(one.weights_digest or "-")[:16] if one else "-" for one in (expected, record)]
+        state = f"{number:04d}   {record.state:<9}  {len(record.epochs):>6}"
+        print(f"{state}  {digests[0]:<21}  {digests[1]:<16}  {'yes' if same else 'NO'}")
+    for difference in found:
+        print(f"DIFFERENT: {difference}")
+    print(f"wall time {ran.seconds:.1f} s against {seconds:.1f} s undisturbed: {ran.seconds / seconds:.2f} times")
+    print("everything is the same" if not found else f"{len(found)} differences", flush=True)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

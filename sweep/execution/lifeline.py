@@ -1,0 +1,50 @@
+"""Nobody trains for nobody: a process ends with the one that it works for. Imported first by the fork server.
+
+When the supervisor is killed, the fork server must not go on importing TensorFlow beside the next supervisor's; when
+the fork server is killed, its children must not go on training. On Linux the kernel ends them (`prctl(2)`,
+PR_SET_PDEATHSIG). That a child's supervisor is gone is noticed by `watch_supervisor`, everywhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from multiprocessing.connection import wait
+
+_PR_SET_PDEATHSIG = 1
+_parent = 0
+
+
+def _note_parent() -> None:
+    global _parent
+    _parent = os.getpid()
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when the thread that made it ends; here at once if it has ended already."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if _parent and os.getppid() != _parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tie() -> None:
+    """Tie this process to its parent, and to this process all that it forks."""
+    if sys.platform == "linux":
+        _end_with_parent()
+        os.register_at_fork(before=_note_parent, after_in_child=_end_with_parent)
+
+
+def watch_supervisor() -> None:
+    """End this child of the fork server as soon as the supervisor is gone, also in the middle of an epoch."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_outlive_not, args=(parent.sentinel,), name="sweep-lifeline", daemon=True).start()
+
+
+def _outlive_not(sentinel: int) -> None:
+    wait([sentinel])
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,143 @@
+"""Going on from a checkpoint, and writing one after every epoch: the bridge between Keras and `checkpoint`."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from sweep.training.callbacks import Reporter, Stateful
+from sweep.training.checkpoint import Checkpoint, State, checkpoints, write_checkpoint
+from sweep.training.determinism import is_generator_state
+from sweep.training.result import EpochMetrics, OnEpoch
+
+_log = logging.getLogger("sweep.training")
+
+
+def own_variables(model: keras.Model) -> list[Any]:
+    """The variables that make up a model's state: its own without generator states, then the optimizer's."""
+    return [*(v for v in model.variables if not is_generator_state(v)), *model.optimizer.variables]
+
+
+class Resumption:
+    """The checkpoints of one trial while it is trained.
+
+    Args:
+        folder: of the trial; None keeps no checkpoints.
+        owner: `checkpoint.identity` of the trial.
+        model: built and compiled.
+        callbacks: of `fit`; those that are `Stateful` are kept.
+        reporter: has the epochs and the best weights.
+        build_seconds: spent in this start of the trial.
+
+    Attributes:
+        ended: training had ended, by itself, with the epoch that the trial goes on from.
+        build_seconds: spent in all starts of the trial.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        owner: str,
+        model: keras.Model,
+        callbacks: Sequence[keras.callbacks.Callback],
+        reporter: Reporter,
+        build_seconds: float,
+    ) -> None:
+        self._folder = folder
+        self._owner = owner
+        self._model = model
+        self._reporter = reporter
+        self._stateful = {
+            f"{index}-{type(callback).__name__}": callback
+            for index, callback in enumerate(callbacks)
+            if isinstance(callback, Stateful)
+        }
+        self._states: Mapping[str, State] = {}
+        self._fit_before = 0.0
+        self._fit_started: float | None = None
+        self.ended = False
+        self.build_seconds = build_seconds
+
+    def go_on(self, on_epoch: OnEpoch) -> None:
+        """Restore the newest checkpoint that can be used; `on_epoch` is told its epochs again, from the first.
+
+        Whoever keeps a record knows which of them it has; whoever does not is told the same as without the
+        interruption. Where `on_epoch` says stop before the last of them, the checkpoint is of no use: what is wanted
+        are the weights of that earlier epoch.
+        """
+        for checkpoint in self._usable():
+            stop = next((metrics.epoch for metrics in checkpoint.epochs if on_epoch(metrics)), None)
+            if stop is None or stop == checkpoint.epoch:
+                self._restore(checkpoint)
+                self._reporter.stopped = stop is not None
+                return
+
+    def _usable(self) -> Iterator[Checkpoint]:
+        if self._folder is None:
+            return
+        shapes = [tuple(variable.shape) for variable in own_variables(self._model)]
+        for checkpoint in checkpoints(self._folder, self._owner):
+            if [array.shape for array in checkpoint.variables] == shapes:
+                yield checkpoint
+            else:
+                _log.warning("the checkpoint of epoch %d is not used: it is of another model", checkpoint.epoch)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        for variable, array in zip(own_variables(self._model), checkpoint.variables, strict=True):
+            variable.assign(array)
+        best = checkpoint.best_weights
+        self._reporter.go_on(checkpoint.epochs, self._model.get_weights() if best is None else list(best))
+        self._states = checkpoint.callbacks
+        self._fit_before = checkpoint.fit_seconds
+        self.build_seconds += checkpoint.build_seconds
+        self.ended = checkpoint.ended
+        _log.info("goes on after epoch %d", checkpoint.epoch)
+
+    def restore_states(self) -> None:
+        """Give the callbacks their states back; see `callbacks.StateRestorer`."""
+        for name, state in self._states.items():
+            self._stateful[name].set_state(state)
+
+    @property
+    def fit_seconds(self) -> float:
+        """Spent inside `fit` in all starts of the trial, as far as their checkpoints know, up to now."""
+        return self._fit_before + (time.perf_counter() - self._fit_started if self._fit_started is not None else 0.0)
+
+    @contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Counts as time inside `fit`."""
+        self._fit_started = time.perf_counter()
+        yield
+        self._fit_before, self._fit_started = self.fit_seconds, None
+
+    def save(self, metrics: EpochMetrics) -> None:
+        """Write the checkpoint of the epoch that has just ended, before anybody is told of it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._folder is None:
+            return
+        best = self._reporter.best_weights
+        checkpoint = Checkpoint(
+            epochs=tuple(self._reporter.epochs),
+            variables=tuple(np.asarray(variable) for variable in own_variables(self._model)),
+            best_weights=None if best is None or self._reporter.best_epoch == metrics.epoch else tuple(best),
+            callbacks={name: _plain(callback.get_state()) for name, callback in self._stateful.items()},
+            ended=bool(self._model.stop_training),
+            build_seconds=self.build_seconds,
+            fit_seconds=self.fit_seconds,
+        )
+        write_checkpoint(self._folder, checkpoint, self._owner)
+
+
+def _plain(state: dict[str, Any]) -> State:
+    """NumPy's scalars as Python's, which JSON keeps to the last bit."""
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in state.items()}

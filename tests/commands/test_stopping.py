@@ -1,0 +1,54 @@
+"""What signals do to a process that takes them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys, time
+from sweep.stopping import stop_requests
+
+with stop_requests() as stop:
+    stop.graceful = sys.argv[1] == "graceful"
+    try:
+        print("ready", flush=True)
+        while not stop():
+            time.sleep(0.01)
+        print("asked", flush=True)
+        time.sleep(60)
+    finally:
+        print("tidied up", flush=True)
+"""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def start(way: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM, way]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_asks_and_the_second_ends_at_once(number: signal.Signals) -> None:
+    process = start("graceful")
+    process.send_signal(number)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asked\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=5)[0] == ""
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_where_there_is_nothing_to_give_back_the_first_one_ends_it_in_order(number: signal.Signals) -> None:
+    process = start("at once")
+    process.send_signal(number)
+    assert process.communicate(timeout=5)[0] == "tidied up\n"
+    assert process.returncode == 130

@@ -36,11 +36,12 @@ def space_to_yaml(space: Space) -> str:
     """The same as YAML text."""
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
-    # Equal lists may be one object here, which would be written as an alias; the reader takes none.
-    yaml.representer.ignore_aliases = lambda data: True  # noqa: ARG005
     yaml.default_flow_style = None  # short mappings on one line
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the given order, not the alphabet's
     yaml.width = 160
+    # Equal lists may be one object here, which would be written as an alias; the reader takes none. Set last, because
+    # asking for the representer makes it, with the settings above.
+    yaml.representer.ignore_aliases = lambda data: True  # noqa: ARG005
     yaml.dump(space_to_mapping(space), stream)
     return stream.getvalue()
 

@@ -13,6 +13,7 @@ from sweep.data.cache import Prepared
 from sweep.data.stamp import DataStamp
 from sweep.errors import SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
+from sweep.study.policies import Action, Retries, decide, policy_of
 from sweep.study.pruning import is_audited, may_prune
 from sweep.study.records import TrialRecord, trial_folder, write_record
 from sweep.study.study import Assignment, Study
@@ -89,6 +90,7 @@ class Supervisor:
         self._worker: dict[int, int] = {}
         self._begun: dict[int, float] = {}
         self._bugs: deque[str] = deque(maxlen=SAME_BUG)
+        self._retries = Retries()
         self.usage = Usage(executor.workers)
 
     def run(self, total: int, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -112,7 +114,8 @@ class Supervisor:
                     # Ctrl-C, a closed terminal or a stopped service end the children too, perhaps before they can be
                     # asked to: such a trial stays among the running ones and is given back.
                     if not (_killed(outcome) and stop()):
-                        self._finish(outcome)
+                        self._end(outcome)
+                more = more or bool(self._study.waiting_again())  # a failed trial is to be run again
                 self.usage.wall_seconds = time.perf_counter() - begun
         finally:
             self._executor.close()
@@ -168,20 +171,49 @@ class Supervisor:
         self._tell(record)
         return prune
 
-    def _finish(self, outcome: Outcome) -> None:
-        record = self._running.pop(outcome.number)
+    def _end(self, outcome: Outcome) -> None:
+        """Finish a trial, or run it again, or stop: what the study's policy says of its end."""
         ended = outcome.ended
+        if isinstance(ended, TrialResult):
+            self._finish(outcome.number, ended, "fail")
+            return
+        number = outcome.number
+        retries = self._retries.in_vain(number, len(self._running[number].epochs))
+        action = decide(ended.cause, policy_of(ended.cause, self._study.space.search.failures), retries)
+        if action == "stop":
+            raise SweepStopped(_stopped(number, ended))
+        if action == "retry":
+            self._retry(number, ended)
+        else:
+            self._finish(number, ended, action)
+
+    def _retry(self, number: int, failure: TrialFailure) -> None:
+        """Give the trial back to the study, which gives it out first."""
+        self._retries.made(number)
+        self._study.give_back(number)
+        record = dataclasses.replace(
+            self._running.pop(number), state="interrupted", reason=f"{failure.cause}: run again", message=_text(failure)
+        )
+        self._study.save(record)
+        self._tell(record)
+        self._begun.pop(number)
+        self._worker.pop(number)
+        self._remember_bug(failure)
+
+    def _finish(self, number: int, ended: TrialResult | TrialFailure, action: Action) -> None:
+        record = self._running.pop(number)
         if isinstance(ended, TrialResult):
             record = _with_result(record, ended)
             self.usage.fit_seconds += ended.fit_seconds
             self.usage.images += self._setting.stamp.train * len(ended.epochs)
         else:
-            record = _with_failure(record, ended)
-        total = time.perf_counter() - self._begun.pop(outcome.number)
+            record = _with_failure(record, ended, action)
+        total = time.perf_counter() - self._begun.pop(number)
         record = dataclasses.replace(record, finished=_now(), timings={**record.timings, "total": total})
         self._study.finish(record)
         self._tell(record)
-        self._worker.pop(outcome.number)
+        self._worker.pop(number)
+        self._retries.forget(number)
         self._remember_bug(ended)
 
     def _remember_bug(self, ended: TrialResult | TrialFailure) -> None:
@@ -221,13 +253,26 @@ def _with_result(record: TrialRecord, result: TrialResult) -> TrialRecord:
     )
 
 
-def _with_failure(record: TrialRecord, failure: TrialFailure) -> TrialRecord:
-    message = f"{failure.message}\n{failure.traceback}".strip()
-    # A file name that is no UTF-8 is text with surrogates, which no record can hold.
-    message = message.encode("utf-8", "backslashreplace").decode("utf-8")
+def _with_failure(record: TrialRecord, failure: TrialFailure, action: Action) -> TrialRecord:
+    if action == "prune":
+        reason = f"pruned after {len(record.epochs)} epochs ({failure.cause})"
+        return dataclasses.replace(record, state="pruned", reason=reason, message=_text(failure))
     # What was reached before a failure is in the epochs; as a result it would be misleading.
     return dataclasses.replace(
-        record, state="failed", reason=failure.cause, message=message, objective_value=None, best_epoch=None
+        record, state="failed", reason=failure.cause, message=_text(failure), objective_value=None, best_epoch=None
+    )
+
+
+def _text(failure: TrialFailure) -> str:
+    # A file name that is no UTF-8 is text with surrogates, which no record can hold.
+    return f"{failure.message}\n{failure.traceback}".strip().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _stopped(number: int, failure: TrialFailure) -> str:
+    return (
+        f"trial {number} failed ({failure.cause}): {_text(failure)}\n"
+        f"The sweep stops, as `search.failures.{failure.cause}: stop` says. Mend the cause, then the same command goes "
+        "on with this trial"
     )
 
 

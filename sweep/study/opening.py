@@ -22,8 +22,10 @@ from sweep.study.study import Study, no_study, read_records
 _SPACE = "sweep.space"
 _FORMAT = "sweep.format"
 
-_MAY_CHANGE = ("study", "search.trials", "search.keep_models")
+_MAY_CHANGE = ("study", "search.trials", "search.keep_models", "search.watchdog", "search.memory_limit")
 """Keys that change nothing about what has been tried."""
+_FAILURES = "search.failures."
+"""Nor do the keys below this one."""
 
 
 def open_study(folder: Path, space: Space, threads: int) -> Study:
@@ -115,7 +117,7 @@ def space_differences(old: Space, new: Space) -> list[Difference]:
     return [
         difference
         for difference in differences(space_to_mapping(old), space_to_mapping(new))
-        if difference.key not in _MAY_CHANGE
+        if difference.key not in _MAY_CHANGE and not difference.key.startswith(_FAILURES)
     ]
 
 

@@ -15,14 +15,12 @@ from sweep.space.config import TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.parameters import Values
 from sweep.space.space import Space
+from sweep.study.policies import is_infeasible
 from sweep.study.records import TrialRecord, read_record, trial_folder, write_record
 from sweep.study.sampling import make_pruner, make_sampler, suggest
 from sweep.study.storage import DATABASE, storage_errors
 from sweep.training.result import EpochMetrics
 from sweep.training.seeds import Purpose, derive
-
-_LEARNED_CAUSES = ("nan", "oom", "too_large", "infeasible")
-"""Failures that come from the sampled point: the sampler is told to keep away from it."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +138,22 @@ class Study:
                 self._handle.tell(trial, record.objective_value)
             elif record.state == "pruned":
                 self._handle.tell(trial, state=TrialState.PRUNED)
-            elif record.reason in _LEARNED_CAUSES:
+            elif is_infeasible(record.reason, self.space.search.failures):
                 # Optuna's FAIL teaches nothing; a pruned trial with a violated constraint ranks below all others.
                 trial.set_constraint(record.reason, 1.0)
                 self._handle.tell(trial, state=TrialState.PRUNED)
             else:
                 self._handle.tell(trial, state=TrialState.FAIL)
+
+    def give_back(self, number: int) -> None:
+        """Let `next` give a trial again, before any other, that it gave and that has not ended.
+
+        Raises:
+            StudyError: the database fails.
+        """
+        trial = self._trials.pop(number)
+        with storage_errors(self.folder / DATABASE):
+            self._again.insert(0, self._handle._storage.get_trial(trial._trial_id))
 
     def begun(self) -> int:
         """How many trials have been begun, ever: what `--trials` counts."""

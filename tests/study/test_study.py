@@ -140,6 +140,25 @@ def test_a_failure_that_says_nothing_of_the_point_is_a_fail(tmp_path: Path) -> N
     assert [trial.constraints for trial in trials] == [{}] * 4
 
 
+def test_what_the_policies_say_decides_what_the_sampler_is_told(tmp_path: Path) -> None:
+    search = "sampler: random, failures: {nan: fail, killed: infeasible, timeout: {retry: 2}, oom: {retry: 2}}"
+    study = make_study(tmp_path / "demo", make_space(search=search))
+    for cause in ("nan", "killed", "timeout", "oom"):
+        finish(study, state="failed", reason=cause, objective_value=None)
+    assert [trial.constraints for trial in stored(tmp_path / "demo")] == [{}, {"killed": 1.0}, {}, {"oom": 1.0}]
+
+
+def test_a_trial_given_back_comes_next_with_number_and_values(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo", make_space(TREE))
+    first, second = take(study), take(study)
+    study.give_back(first.number)
+    again = take(study)
+    assert (again.number, again.values, again.config) == (first.number, first.values, first.config)
+    study.finish(assigned_record(study, again))
+    study.finish(assigned_record(study, second))
+    assert study.begun() == 2
+
+
 def test_a_pruned_trial_has_no_value_and_a_complete_one_its_best(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     finish(study, state="pruned", reason="pruned at epoch 2 (median)")

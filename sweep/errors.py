@@ -5,6 +5,7 @@
     │   ├── SpaceError          the space file, an override or a recipe is wrong (carries all faults)
     │   ├── DataError           the images or labels cannot be used
     │   ├── StudyError          the study is locked, missing, or holds another space
+    │   │   └── DiskError       its disk is full, read-only or not ours to write
     │   ├── RecordError         a trial's record cannot be read
     │   └── TrackingError       the tracking store cannot be used
     ├── NothingFinished         the sweep ended without a single finished trial; exit code 3
@@ -64,6 +65,10 @@ class DataError(UserError):
 
 class StudyError(UserError):
     """The study cannot be opened, or does not hold what was asked for."""
+
+
+class DiskError(StudyError):
+    """The study's disk cannot be written: full, read-only, or no right to. The study itself is intact."""
 
 
 class RecordError(UserError):

@@ -11,7 +11,8 @@ import optuna
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
-from sweep.errors import StudyError
+from sweep.errors import DiskError, StudyError
+from sweep.study.disk import database_disk_error
 
 DATABASE = "study.db"
 BUSY_SECONDS = 60
@@ -75,19 +76,30 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn what Optuna and SQLite raise for a bad file into one sentence.
 
     Raises:
-        StudyError: instead of a database error.
+        DiskError: the disk is full or cannot be written.
+        StudyError: instead of any other database error.
     """
     try:
         yield
     except (sqlite3.Error, SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise StudyError(
+        raise _disk_error(path, error) or StudyError(
             f"{path}: cannot be used as a study's database: {_first_line(error)}. "
             "Move the file away to start afresh, or restore a copy"
         ) from error
     except AssertionError as error:
         # Optuna's RDBStorage ends in `assert False` when the database fails; the cause is the context.
         cause = error.__context__ or error
-        raise StudyError(f"{path}: the database failed: {_first_line(cause)}") from error
+        raise _disk_error(path, error) or StudyError(f"{path}: the database failed: {_first_line(cause)}") from error
+
+
+def _disk_error(path: Path, error: BaseException) -> DiskError | None:
+    """Optuna and SQLAlchemy hide the disk's error behind their own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, sqlite3.Error) and (found := database_disk_error(path, _first_line(cause))):
+            return found
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _first_line(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from sweep.space.config import TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.parameters import Values
 from sweep.space.space import Space
+from sweep.study.disk import disk_error
 from sweep.study.policies import is_infeasible
 from sweep.study.records import TrialRecord, read_record, trial_folder, write_record
 from sweep.study.sampling import make_pruner, make_sampler, suggest
@@ -115,18 +116,19 @@ class Study:
         """Write a trial's record.
 
         Raises:
-            StudyError: it cannot be written.
+            DiskError: it cannot be written.
         """
         folder = trial_folder(self.folder, record.number)
         try:
             write_record(folder, record)
         except OSError as error:
-            raise StudyError(f"{folder}: the trial's record cannot be written: {error.strerror}") from error
+            raise disk_error(folder, error) from error
 
     def finish(self, record: TrialRecord) -> None:
         """Write the record of a trial that has ended, and tell the sampler.
 
         Raises:
+            DiskError: the record cannot be written.
             StudyError: the database fails.
         """
         self.save(record)

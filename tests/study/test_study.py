@@ -200,7 +200,7 @@ def test_a_record_that_cannot_be_written_is_a_study_error(tmp_path: Path) -> Non
     study = make_study(tmp_path / "demo")
     record = assigned_record(study, take(study))
     (tmp_path / "demo" / "trials").write_text("in the way")
-    with pytest.raises(StudyError, match="the trial's record cannot be written: Not a directory"):
+    with pytest.raises(StudyError, match="trials/0000: Not a directory; "):
         study.save(record)
 
 

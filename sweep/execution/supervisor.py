@@ -6,13 +6,15 @@ import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sweep.data.cache import Prepared
 from sweep.data.stamp import DataStamp
-from sweep.errors import SweepStopped, TrialFailure
+from sweep.errors import DiskError, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
+from sweep.study.disk import trial_disk_error
 from sweep.study.policies import Action, Retries, decide, policy_of
 from sweep.study.pruning import is_audited, may_prune
 from sweep.study.records import TrialRecord, trial_folder, write_record
@@ -100,7 +102,8 @@ class Supervisor:
             True if everything was run; False if it was stopped, with the running trials given back to the study.
 
         Raises:
-            SweepStopped: the same traceback came three times in a row.
+            SweepStopped: the same traceback came three times in a row, or a policy says so.
+            DiskError: the disk is full or cannot be written.
             StudyError: the study's database fails.
         """
         begun = time.perf_counter()
@@ -178,6 +181,9 @@ class Supervisor:
             self._finish(outcome.number, ended, "fail")
             return
         number = outcome.number
+        full = trial_disk_error(self._study.folder, _text(ended))
+        if full is not None:
+            raise full  # says nothing of the trial, which is given back
         retries = self._retries.in_vain(number, len(self._running[number].epochs))
         action = decide(ended.cause, policy_of(ended.cause, self._study.space.search.failures), retries)
         if action == "stop":
@@ -230,7 +236,10 @@ class Supervisor:
         """Mark what was running; the study gives these trials out first when it is opened again."""
         for number in sorted(self._running):
             record = dataclasses.replace(self._running[number], state="interrupted", reason="interrupted")
-            self._study.save(record)
+            # Where the disk is full, that error is on its way already; a record that says `running` while nobody holds
+            # the study means the same.
+            with suppress(DiskError):
+                self._study.save(record)
             self._tell(record)
         self._running.clear()
 

@@ -320,8 +320,9 @@ def test_a_trial_that_is_run_again_ends_as_if_nothing_had_happened(tmp_path: Pat
 
 
 def test_the_last_trial_of_a_study_is_run_again_too(tmp_path: Path) -> None:
-    assert supervise(make_study(tmp_path / "demo"), InlineExecutor(KilledOnce())).run(1) is True
-    assert states(tmp_path / "demo") == ["complete"]
+    """Two workers, so that the study has said already that there are no more trials."""
+    assert supervise(make_study(tmp_path / "demo"), SteppedExecutor(workers=2, killed=(0,))).run(1) is True
+    assert states(tmp_path / "demo") == ["failed"]
 
 
 def test_the_policy_stop_gives_the_trial_back_and_says_why(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from sweep.study.disk import make_folder, needed_bytes, write_whole
 from sweep.study.lock import StudyLock
 from sweep.study.opening import fork_study, open_study
 from sweep.study.records import TrialRecord
+from sweep.study.repair import repair_records
 from sweep.study.study import Study, ranked, read_records
 from sweep.terminal.console import make_console, reading_bar
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
@@ -99,6 +100,8 @@ def run_session(request: Request) -> int:
         if request.fork:
             _fork(source, folder, space, console)
         study = open_study(folder, space, request.threads)
+        for sentence in repair_records(folder, study.waiting_again()):
+            console.print(sentence, style="yellow")
         write_whole(folder / "space.yaml", space_to_yaml(space))
         setting = prepare_setting(space, home, console)
         _check_same_images(study, setting.stamp)

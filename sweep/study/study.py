@@ -15,9 +15,10 @@ from sweep.space.config import TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.parameters import Values
 from sweep.space.space import Space
+from sweep.study.copies import keep_copy
 from sweep.study.disk import disk_error
 from sweep.study.policies import is_infeasible
-from sweep.study.records import TrialRecord, read_record, trial_folder, write_record
+from sweep.study.records import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
 from sweep.study.sampling import make_pruner, make_sampler, suggest
 from sweep.study.storage import DATABASE, storage_errors
 from sweep.training.result import EpochMetrics
@@ -132,6 +133,7 @@ class Study:
             StudyError: the database fails.
         """
         self.save(record)
+        keep_copy(self.folder, record)
         trial = self._trials.pop(record.number)
         with storage_errors(self.folder / DATABASE):
             trial.set_user_attr("state", record.state)
@@ -191,8 +193,9 @@ def read_records(study_folder: Path) -> list[TrialRecord]:
     """
     if not (study_folder / DATABASE).is_file():
         raise StudyError(no_study(study_folder))
-    folders = sorted((study_folder / "trials").glob("[0-9]*")) if (study_folder / "trials").is_dir() else []
-    return sorted((read_record(folder) for folder in folders), key=lambda record: record.number)
+    # A kill between the making of the folder and the first record leaves one without: it says nothing yet.
+    paths = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
+    return sorted((read_record(path.parent) for path in paths), key=lambda record: record.number)
 
 
 def no_study(study_folder: Path) -> str:

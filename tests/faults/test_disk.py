@@ -82,8 +82,8 @@ def test_a_disk_that_fills_up_stops_the_sweep_and_with_space_it_goes_on(
     with pytest.raises(DiskError) as caught:
         supervise(study, InlineExecutor(Disturbed(lambda: fill(disk))))
     assert re.fullmatch(
-        rf"{folder}/\S+: (No space left on device|database or disk is full|disk I/O error); [\d,]+ bytes are free on its disk\. "
-        r"Free some space, then the same command goes on where it stopped",
+        rf"{folder}/\S+: (No space left on device|database or disk is full|disk I/O error); "
+        r"[\d,]+ bytes are free on its disk\. Free some space, then the same command goes on where it stopped",
         str(caught.value),
     )
     (disk / "ballast").unlink()

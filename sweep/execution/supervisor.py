@@ -17,7 +17,7 @@ from sweep.execution.executor import Executor, Outcome, Task
 from sweep.study.disk import trial_disk_error
 from sweep.study.policies import Action, Retries, decide, policy_of
 from sweep.study.pruning import is_audited, may_prune
-from sweep.study.records import TrialRecord, trial_folder, write_record
+from sweep.study.records import TrialRecord, read_record, trial_folder, write_record
 from sweep.study.study import Assignment, Study
 from sweep.training.result import EpochMetrics, TrialResult, best_epoch
 
@@ -299,4 +299,4 @@ def keep_best_models(study_folder: Path, ranking: Sequence[TrialRecord], keep: i
         folder = trial_folder(study_folder, record.number)
         if record.model_file and (folder / record.model_file).is_file():
             (folder / record.model_file).unlink()
-            write_record(folder, dataclasses.replace(record, model_file=None))
+            write_record(folder, dataclasses.replace(read_record(folder), model_file=None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -269,9 +270,11 @@ def test_models_beyond_the_best_are_removed_and_only_those(tmp_path: Path) -> No
         write_record(folder, record)
         for name in ("model.keras", "log.txt"):
             (folder / name).touch()
-    keep_best_models(tmp_path, ranked(records), keep=2)
+    without_epochs = [replace(record, epochs=()) for record in records]  # as a display keeps them
+    keep_best_models(tmp_path, ranked(without_epochs), keep=2)
     keep_best_models(tmp_path, ranked(records), keep=2)  # what is gone is gone
     assert [read_record(tmp_path / "trials" / name).model_file for name in ("0001", "0002")] == ["model.keras", None]
+    assert len(read_record(tmp_path / "trials" / "0002").epochs) == 1
     left = sorted(str(path.relative_to(tmp_path / "trials")) for path in tmp_path.glob("trials/*/model.keras"))
     assert left == ["0001/model.keras", "0003/model.keras"]
     assert len(list(tmp_path.glob("trials/*/log.txt"))) == 4

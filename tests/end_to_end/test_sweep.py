@@ -208,19 +208,24 @@ def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) 
     assert [record["epochs"][0]["val_loss"] for record in resumed] == first
 
 
-def test_a_killed_trial_does_not_stop_the_sweep(tmp_path: Path) -> None:
+def test_a_killed_trial_is_run_again_and_a_second_supervisor_is_refused_meanwhile(tmp_path: Path) -> None:
     process = start(tmp_path)
-    os.kill(newest_trial(process.pid), signal.SIGKILL)
+    killed = newest_trial(process.pid)
+    os.kill(killed, signal.SIGKILL)
+    second = sweep("run", "--space", str(SMALL), "--trials", "3", home=tmp_path)
     deadline = time.monotonic() + 60
-    while not any(record["state"] == "failed" for record in records(tmp_path)):
+    while newest_trial(process.pid) <= killed:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
 
-    failed = next(record for record in records(tmp_path) if record["state"] == "failed")
-    assert failed["reason"] == "killed"
-    assert failed["message"].startswith("the trial's process was ended by SIGKILL")
+    assert second.returncode == 2
+    assert f"the study small is being run by process {process.pid} on " in second.stderr
+    assert [(record["number"], record["state"]) for record in records(tmp_path)] == [
+        (0, "interrupted"),
+        (1, "interrupted"),
+    ]
 
 
 def newest_trial(supervisor: int) -> int:

@@ -26,12 +26,12 @@ from sweep.study.disk import (
     write_whole,
 )
 from sweep.study.lock import StudyLock
-from sweep.study.records import read_record
+from sweep.study.records import TrialRecord, read_record
 from sweep.study.study import Study, read_records
 from sweep.training.result import OnEpoch, TrialResult
 from tests.execution.tasks import train
 from tests.faults.conftest import fill
-from tests.study.fakes import PREPARED, STAMP, FakeTrain, make_study
+from tests.study.fakes import PREPARED, STAMP, FakeTrain, SteppedExecutor, make_study
 
 MakeDisk = Callable[[str], Path]
 TRIALS = 4
@@ -93,6 +93,24 @@ def test_a_disk_that_fills_up_stops_the_sweep_and_with_space_it_goes_on(
     assert again.waiting_again() == (2,)
     assert supervise(again, InlineExecutor(FakeTrain())) is True
     assert results(folder) == calm
+
+
+def test_on_a_full_disk_all_running_trials_are_given_back_although_none_can_be_recorded(make_disk: MakeDisk) -> None:
+    disk = make_disk("size=8m")
+    told: list[tuple[int, str]] = []
+
+    def observe(record: TrialRecord, worker: int) -> None:  # noqa: ARG001 - an observer's signature
+        told.append((record.number, record.state))
+        if len(record.epochs) == 2 and not (disk / "ballast").exists():
+            fill(disk)
+
+    study, executor = make_study(disk / "demo"), SteppedExecutor(workers=2)
+    with pytest.raises(DiskError):
+        Supervisor(study, executor, Setting(PREPARED, STAMP, {}), [observe]).run(TRIALS)
+    assert told[-2:] == [(0, "interrupted"), (1, "interrupted")]
+    assert executor.closed
+    (disk / "ballast").unlink()
+    assert make_study(disk / "demo").waiting_again() == (0, 1)
 
 
 @pytest.mark.parametrize("leave", [0, 4096, 16384, 65536])

@@ -14,6 +14,7 @@ from sweep.space.config import direction_of
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
 from sweep.space.writer import Difference, differences, space_to_mapping, space_to_yaml
+from sweep.study.copies import keep_copy
 from sweep.study.records import TrialRecord, trial_folder, write_record
 from sweep.study.sampling import distribution
 from sweep.study.storage import DATABASE, open_storage, storage_errors
@@ -197,3 +198,4 @@ def _adopt(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space
     origin = f"{record.study}/{record.number}"
     taken = dataclasses.replace(record, study=folder.name, number=number, values=values, origin=origin, model_file=None)
     write_record(trial_folder(folder, number), taken)
+    keep_copy(folder, taken)

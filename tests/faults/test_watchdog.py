@@ -90,10 +90,11 @@ def test_a_trial_that_is_killed_again_and_again_has_the_retries_of_the_policy(
 def test_the_kernel_would_take_a_trial_before_its_supervisor(tmp_path: Path) -> None:
     executor = ForkServerExecutor([None], tasks.silent, ["tests.faults.tasks"])
     guarded = WatchedExecutor(executor, Limits())
-    guarded.submit(make_task(tmp_path), go_on)
-    pid = executor.pids()[0]
-    assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "500\n"
-    guarded.close()
+    try:
+        guarded.submit(make_task(tmp_path), go_on)
+        assert Path(f"/proc/{executor.pids()[0]}/oom_score_adj").read_text() == "500\n"
+    finally:
+        guarded.close()
 
 
 class Scripted:

@@ -6,6 +6,7 @@
     │   ├── DataError           the images or labels cannot be used
     │   ├── WeightsError        pre-trained weights cannot be had
     │   ├── StudyError          the study is locked, missing, or holds another space
+    │   │   └── DiskError       its disk is full, read-only or not ours to write
     │   ├── RecordError         a trial's record cannot be read
     │   └── TrackingError       the tracking store cannot be used
     ├── NothingFinished         the sweep ended without a single finished trial; exit code 3
@@ -69,6 +70,10 @@ class WeightsError(UserError):
 
 class StudyError(UserError):
     """The study cannot be opened, or does not hold what was asked for."""
+
+
+class DiskError(StudyError):
+    """The study's disk cannot be written: full, read-only, or no right to. The study itself is intact."""
 
 
 class RecordError(UserError):

@@ -19,7 +19,7 @@ def overrides(settings: list[str] | None, **shortcuts: tuple[str, str | None]) -
     found = [_setting(text) for text in settings or []]
     for option, (key, text) in shortcuts.items():
         if text is not None:
-            found.append(Override(key, text, f"--{option} {text}"))
+            found.append(Override(key, text, f"--{option.replace('_', '-')} {text}"))
     return found
 
 

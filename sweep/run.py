@@ -32,6 +32,9 @@ def command(
     workers: Annotated[
         str, typer.Option(metavar="N|auto", help="Trials at a time; auto: one per GPU, else one per core.")
     ] = "auto",
+    memory_limit: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="End a trial that grows beyond it: 4G, 512M (resident memory).")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each trial; another count gives other bits.")] = 1,
     home: HomeOption = Path(),
     tracking_uri: Annotated[
@@ -52,6 +55,7 @@ def command(
         limit=("data.limit", _text(limit)),
         epochs=("training.epochs", _text(epochs)),
         objective=("search.objective", objective),
+        memory_limit=("search.memory_limit", memory_limit),
     )
     read = read_space(space, changes)  # first of all, because a typo should not wait for TensorFlow
 

@@ -18,8 +18,10 @@ from sweep.data.prepare import prepare
 from sweep.data.stamp import DataStamp
 from sweep.errors import NothingFinished, StudyError, SweepError
 from sweep.execution.call import call_in_child
+from sweep.execution.executor import Executor
 from sweep.execution.forkserver import ForkServerExecutor
 from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
+from sweep.execution.watchdog import WatchedExecutor, limits_of
 from sweep.execution.workers import default_slots
 from sweep.home import Home
 from sweep.models.facts import ImageFacts
@@ -29,10 +31,12 @@ from sweep.space.corners import smallest
 from sweep.space.space import Space
 from sweep.space.writer import space_to_yaml
 from sweep.stopping import INTERRUPTED, StopRequests
+from sweep.study.disk import make_folder, needed_bytes, write_whole
 from sweep.study.identity import study_id
 from sweep.study.lock import StudyLock
 from sweep.study.opening import fork_study, open_study
 from sweep.study.records import RECORD_FILE, TrialRecord, trial_folder
+from sweep.study.repair import repair_records
 from sweep.study.study import Study, ranked, read_records
 from sweep.terminal.console import make_console, reading_bar
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
@@ -97,17 +101,26 @@ def run_session(request: Request, stop: StopRequests) -> int:
     console = make_console(quiet=request.quiet, as_json=request.as_json)
     if request.fork:
         read_records(source)  # raises for a study that is not there, before anything is made
-    folder.mkdir(parents=True, exist_ok=True)
+    slots = default_slots(request.workers)
+    make_folder(folder, _needed(space, len(slots)))
     with StudyLock(folder):
-        executor = ForkServerExecutor(default_slots(request.workers))
+        executor = WatchedExecutor(ForkServerExecutor(slots), limits_of(space.search))
         if request.fork:
             _fork(source, folder, space, console)
         study = open_study(folder, space, request.threads)
-        (folder / "space.yaml").write_text(space_to_yaml(space), encoding="utf-8")
+        for sentence in repair_records(folder, study.waiting_again()):
+            console.print(sentence, style="yellow")
+        write_whole(folder / "space.yaml", space_to_yaml(space))
         setting = prepare_setting(space, home, console)
         _check_same_images(study, setting.stamp)
         require_weights(space, setting.stamp.shape)
         return _Run(request, home, study, executor, setting, console, stop).run()
+
+
+def _needed(space: Space, workers: int) -> int:
+    """Bytes that the sweep may write."""
+    limit = getattr(space.config(smallest(space)).model, "max_parameters", None)
+    return needed_bytes(limit, space.search.keep_models, workers)
 
 
 def _check_same_images(study: Study, stamp: DataStamp) -> None:
@@ -169,7 +182,7 @@ class _Run:
         request: Request,
         home: Home,
         study: Study,
-        executor: ForkServerExecutor,
+        executor: Executor,
         setting: Setting,
         console: Console,
         stop: StopRequests,

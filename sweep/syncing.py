@@ -37,10 +37,10 @@ def sync_command(root: Path, study: str, uri: str | None, as_json: bool) -> int:
     """
     home = Home(root)
     console = make_console(as_json=as_json)
+    folder = home.study(study)
+    read_records(folder)  # raises for a study that is not there, before a lock or a store is made
     store = resolve_address(uri, os.environ, root).shown
     begun = time.perf_counter()
-    folder = home.study(study)
-    read_records(folder)  # raises for a study that is not there, before a lock is made in its place
     with _lock_unless_running(folder) as running, reading_bar(console, "writing runs") as advance:
         records = read_records(folder)
         shown = records if running else [_as_interrupted(record) for record in records]

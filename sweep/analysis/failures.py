@@ -14,7 +14,7 @@ ADVICE: Mapping[str, str] = {
     "oom": "memory ran out; fewer trials at a time, smaller batches or a lower max_parameters leave more",
     "too_large": "the model has more weights than max_parameters allows; the sampler has been told",
     "infeasible": "no such model can be built, as when pooling shrinks the image to nothing; the sampler has been told",
-    "timeout": "the trial took longer than it may",
+    "timeout": "no epoch came within search.watchdog times the usual; a hung driver or file system, or a busy machine",
     "killed": "the trial's process was ended from outside; the system's log says by whom, often for lack of memory",
     "data": "the images could not be read; the data set may have moved or changed",
     "bug": "the trial's code raised an exception; the traceback says where",

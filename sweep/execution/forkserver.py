@@ -158,6 +158,16 @@ class ForkServerExecutor:
         _join(running.process)
         return Outcome(running.task.number, ended)
 
+    def pids(self) -> dict[int, int]:
+        """The processes that run now, by the number of their task."""
+        return {running.task.number: running.process.pid for running in self._running.values() if running.process.pid}
+
+    def end(self, number: int, failure: TrialFailure) -> Outcome:
+        """Kill the child of a running task, which has failed so."""
+        worker = next(worker for worker, running in self._running.items() if running.task.number == number)
+        self._running[worker].process.kill()
+        return self._end(worker, failure)
+
     def close(self) -> None:
         """Kill the children; the fork server ends with this process."""
         self._waiting.clear()

@@ -6,17 +6,19 @@ import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sweep.data.cache import Prepared
 from sweep.data.stamp import DataStamp
-from sweep.errors import SweepStopped, TrialFailure
+from sweep.errors import DiskError, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
 from sweep.execution.order import Cost, TrialQueue
-from sweep.execution.retries import Retries
+from sweep.study.disk import trial_disk_error
+from sweep.study.policies import Action, Retries, decide, policy_of
 from sweep.study.pruning import is_audited, may_prune
-from sweep.study.records import TrialRecord, diagnosed, trial_folder, write_record
+from sweep.study.records import TrialRecord, diagnosed, read_record, trial_folder, write_record
 from sweep.study.study import Assignment, Study
 from sweep.training.checkpoint import remove_checkpoints
 from sweep.training.result import EpochMetrics, TrialResult, best_epoch
@@ -112,7 +114,8 @@ class Supervisor:
             True if everything was run; False if it was stopped, with the running trials given back to the study.
 
         Raises:
-            SweepStopped: the same traceback came three times in a row.
+            SweepStopped: the same traceback came three times in a row, or a policy says so.
+            DiskError: the disk is full or cannot be written.
             StudyError: the study's database fails.
         """
         begun = time.perf_counter()
@@ -127,7 +130,7 @@ class Supervisor:
                     # Ctrl-C, a closed terminal or a stopped service end the children too, perhaps before they can be
                     # asked to: such a trial stays among the running ones and is given back.
                     if not (_killed(outcome) and stop()):
-                        self._finish(outcome)
+                        self._end(outcome)
                 self.usage.wall_seconds = time.perf_counter() - begun
         finally:
             self._executor.close()
@@ -189,7 +192,6 @@ class Supervisor:
         number = record.number
         folder = trial_folder(self._study.folder, number)
         task = Task(number, record.config, self._setting.prepared, folder)
-        self._retries.begin(number, len(record.epochs))
         self._worker[number] = self._executor.submit(task, lambda metrics: self._epoch(number, metrics))
 
     def _epoch(self, number: int, metrics: EpochMetrics) -> bool:
@@ -234,25 +236,39 @@ class Supervisor:
         before = self._before[number].timings.get("total", 0.0)
         return before + time.perf_counter() - self._begun[number]
 
-    def _finish(self, outcome: Outcome) -> None:
-        record = self._running[outcome.number]
-        if _killed(outcome) and self._retries.may_try_again(outcome.number, len(record.epochs)):
-            self._submit(record)
+    def _end(self, outcome: Outcome) -> None:
+        """Finish a trial, or run it again, or stop: what the study's policy says of its end."""
+        number, ended = outcome.number, outcome.ended
+        if isinstance(ended, TrialResult):
+            self._finish(number, ended, "fail")
             return
-        del self._running[outcome.number]
-        ended = outcome.ended
+        full = trial_disk_error(self._study.folder, _text(ended))
+        if full is not None:
+            raise full  # says nothing of the trial, which is given back
+        retries = self._retries.in_vain(number, len(self._running[number].epochs))
+        action = decide(ended.cause, policy_of(ended.cause, self._study.space.search.failures), retries)
+        if action == "stop":
+            raise SweepStopped(_stopped(number, ended))
+        if action == "retry":
+            self._retries.made(number)
+            self._submit(self._running[number])
+            self._remember_bug(ended)
+        else:
+            self._finish(number, ended, action)
+
+    def _finish(self, number: int, ended: TrialResult | TrialFailure, action: Action) -> None:
+        record = self._running.pop(number)
         if isinstance(ended, TrialResult):
             record = _with_result(record, ended, self._study.space.search.pruner.name)
-            self._use(ended, self._before[outcome.number])
+            self._use(ended, self._before[number])
         else:
-            record = _with_failure(record, ended)
-        timings = {**record.timings, "total": self._seconds(outcome.number)}
-        record = dataclasses.replace(record, finished=_now(), timings=timings)
-        record = diagnosed(record)
+            record = _with_failure(record, ended, action)
+        timings = {**record.timings, "total": self._seconds(number)}
+        record = diagnosed(dataclasses.replace(record, finished=_now(), timings=timings))
         self._study.finish(record)
-        remove_checkpoints(trial_folder(self._study.folder, outcome.number))
+        remove_checkpoints(trial_folder(self._study.folder, number))
         self._tell(record)
-        self._forget(outcome.number)
+        self._forget(number)
         self._remember_bug(ended)
 
     def _use(self, result: TrialResult, before: TrialRecord) -> None:
@@ -279,7 +295,10 @@ class Supervisor:
         """Mark what was running; the study gives these trials out first when it is opened again."""
         for number in sorted(self._running):
             record = dataclasses.replace(self._running[number], state="interrupted", reason="interrupted")
-            self._study.save(record)
+            # Where the disk is full, that error is on its way already; a record that says `running` while nobody holds
+            # the study means the same.
+            with suppress(DiskError):
+                self._study.save(record)
             self._tell(record)
         self._running.clear()
 
@@ -310,13 +329,26 @@ def _with_result(record: TrialRecord, result: TrialResult, pruner: str) -> Trial
     )
 
 
-def _with_failure(record: TrialRecord, failure: TrialFailure) -> TrialRecord:
-    message = f"{failure.message}\n{failure.traceback}".strip()
-    # A file name that is no UTF-8 is text with surrogates, which no record can hold.
-    message = message.encode("utf-8", "backslashreplace").decode("utf-8")
+def _with_failure(record: TrialRecord, failure: TrialFailure, action: Action) -> TrialRecord:
+    if action == "prune":
+        reason = f"pruned after {len(record.epochs)} epochs ({failure.cause})"
+        return dataclasses.replace(record, state="pruned", reason=reason, message=_text(failure))
     # What was reached before a failure is in the epochs; as a result it would be misleading.
     return dataclasses.replace(
-        record, state="failed", reason=failure.cause, message=message, objective_value=None, best_epoch=None
+        record, state="failed", reason=failure.cause, message=_text(failure), objective_value=None, best_epoch=None
+    )
+
+
+def _text(failure: TrialFailure) -> str:
+    # A file name that is no UTF-8 is text with surrogates, which no record can hold.
+    return f"{failure.message}\n{failure.traceback}".strip().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _stopped(number: int, failure: TrialFailure) -> str:
+    return (
+        f"trial {number} failed ({failure.cause}): {_text(failure)}\n"
+        f"The sweep stops, as `search.failures.{failure.cause}: stop` says. Mend the cause, then the same command goes "
+        "on with this trial"
     )
 
 
@@ -334,4 +366,4 @@ def keep_best_models(study_folder: Path, ranking: Sequence[TrialRecord], keep: i
         folder = trial_folder(study_folder, record.number)
         if record.model_file and (folder / record.model_file).is_file():
             (folder / record.model_file).unlink()
-            write_record(folder, dataclasses.replace(record, model_file=None))
+            write_record(folder, dataclasses.replace(read_record(folder), model_file=None))

@@ -19,6 +19,7 @@ from sweep.space.marks import (
     MAX_IMAGE_SIZE,
     NOT_SEARCHED,
     STRICT,
+    MemorySize,
     Name,
     NotSearched,
     OnlyWhen,
@@ -209,6 +210,47 @@ class PrunerConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class RetryPolicy:
+    """Run a failed trial again, under its number.
+
+    Attributes:
+        retry: times in a row without a finished epoch between them; then it counts as the cause's own default does.
+    """
+
+    retry: Annotated[Annotated[int, Ge(1)], NOT_SEARCHED] = 1
+
+
+FailurePolicy: TypeAlias = Literal["infeasible", "prune", "fail", "stop"] | RetryPolicy
+"""`infeasible`: the sampler is told to keep away; `prune`: it counts as pruned where it stands; `fail`: it teaches
+nothing; `stop`: the trial is given back and the sweep ends."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class FailuresConfig:
+    """What is done with a trial that fails, by its cause.
+
+    Attributes:
+        nan: the loss stopped being a finite number.
+        oom: memory ran out, or the trial grew beyond `memory_limit`.
+        too_large: more weights than `max_parameters`.
+        infeasible: no such model can be built.
+        timeout: no epoch within `watchdog` times the usual.
+        killed: the trial's process was ended from outside, or crashed.
+        data: the images could not be read.
+        bug: the trial's code raised an exception; three equal ones in a row stop the sweep in any case.
+    """
+
+    nan: Annotated[FailurePolicy, NOT_SEARCHED] = "infeasible"
+    oom: Annotated[FailurePolicy, NOT_SEARCHED] = "infeasible"
+    too_large: Annotated[FailurePolicy, NOT_SEARCHED] = "infeasible"
+    infeasible: Annotated[FailurePolicy, NOT_SEARCHED] = "infeasible"
+    timeout: Annotated[FailurePolicy, NOT_SEARCHED] = "fail"
+    killed: Annotated[FailurePolicy, NOT_SEARCHED] = RetryPolicy(3)
+    data: Annotated[FailurePolicy, NOT_SEARCHED] = "stop"
+    bug: Annotated[FailurePolicy, NOT_SEARCHED] = "fail"
+
+
+@dataclass(frozen=True, config=STRICT)
 class SearchConfig:
     """How the space is searched.
 
@@ -219,6 +261,9 @@ class SearchConfig:
         trials: total of the study where the command line does not say.
         seed: of the study; every random choice is derived from it.
         keep_models: model files of so many best trials stay on disk.
+        failures: what is done with a failed trial, by cause.
+        watchdog: a trial without an epoch for so many times its usual epoch is ended; 0 ends none.
+        memory_limit: a trial whose resident memory grows beyond it is ended, `4G`; TensorFlow itself takes 0.5G of it.
     """
 
     objective: Annotated[Objective, NOT_SEARCHED] = "val_accuracy"
@@ -229,6 +274,9 @@ class SearchConfig:
     trials: Annotated[PositiveInt | None, NOT_SEARCHED] = None
     seed: Annotated[Annotated[int, Ge(0), Lt(2**32)], NOT_SEARCHED] = 0
     keep_models: Annotated[Annotated[int, Ge(0)], NOT_SEARCHED] = 3
+    failures: FailuresConfig = field(default_factory=FailuresConfig)
+    watchdog: Annotated[Annotated[float, Ge(0)], NOT_SEARCHED] = 10.0
+    memory_limit: Annotated[MemorySize | None, NOT_SEARCHED] = None
 
 
 def direction_of(objective: Objective) -> Direction:

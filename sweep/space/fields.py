@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from sweep.space.config import NotSearched, OnlyWhen, Value
+from sweep.space.marks import Like, NotSearched, OnlyWhen, Value
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,16 @@ def _describe_option(option: Any) -> str:
     if get_origin(inner) is Literal:
         words = [str(word) for word in get_args(inner)]
         return f"one of {', '.join(words)}" if len(words) > 1 else words[0]
+    if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+        return "{" + ", ".join(f"{item.name}: …" for item in dataclasses.fields(inner)) + "}"
     name = {int: "an integer", float: "a number", bool: "true or false", str: "text"}.get(inner, str(inner))
     return ", ".join([name, *_bounds(marks)])
 
 
 def _bounds(marks: Iterable[Any]) -> Iterator[str]:
     for mark in marks:
+        if isinstance(mark, Like):
+            yield f"like {mark.example}"
         for kind, attribute, words in _BOUNDS:
             if isinstance(mark, kind):
                 yield f"{words} {getattr(mark, attribute):,}"

@@ -31,7 +31,17 @@ class OnlyWhen:
         self.values = values
 
 
+class Like:
+    """Marks text of a form that an example tells best."""
+
+    def __init__(self, example: str) -> None:
+        self.example = example
+
+
 PositiveInt: TypeAlias = Annotated[int, Ge(1)]
 Share: TypeAlias = Annotated[float, Gt(0), Lt(1)]
 Rate: TypeAlias = Annotated[float, Ge(0), Lt(1)]
+MemorySize: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?[KMGT]$"), Like("512M or 4G")
+]
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -23,8 +23,8 @@ from sweep.space.config import (
     direction_of,
     section_of,
 )
-from sweep.space.distributions import Draft, read_field
-from sweep.space.fields import did_you_mean, fields_of, nearest, show
+from sweep.space.distributions import Draft, Fixed, read_field
+from sweep.space.fields import FieldSpec, did_you_mean, fields_of, literals, nearest, show
 from sweep.space.nested import flatten, get
 from sweep.space.parameters import Path as KeyPath
 from sweep.space.resolve import Known, Resolver, catalog, check_lengths, values_of
@@ -220,7 +220,7 @@ class _Reader:
             path = (*prefix, key)
             self._marks[path] = entry.node.mark
             if spec.nested is not None:
-                self._subsection(spec.nested, spec.optional, entry, path, fixed)
+                self._subsection(spec, spec.nested, entry, path, fixed)
                 continue
             value = read_field(spec, path, entry.node, self._faults)
             if isinstance(value, Draft):
@@ -229,10 +229,14 @@ class _Reader:
                 fixed[key] = value.value
         return fixed
 
-    def _subsection(self, cls: type[Any], optional: bool, entry: Entry, path: KeyPath, fixed: dict[str, Any]) -> None:
-        key = str(path[-1])
+    def _subsection(self, spec: FieldSpec, cls: type[Any], entry: Entry, path: KeyPath, fixed: dict[str, Any]) -> None:
+        key, optional = spec.name, spec.optional
         if isinstance(entry.node, Mapping):
             fixed[key] = self._mapping(cls, entry.node, path)
+        elif literals(spec):  # a word does as well as the mapping
+            value = read_field(spec, path, entry.node, self._faults)
+            if isinstance(value, Fixed):
+                fixed[key] = value.value
         elif optional and isinstance(entry.node, Scalar) and entry.node.value is None:
             fixed[key] = None
         else:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 
 from sweep.space.config import MODEL_SECTIONS, AugmentationConfig, DataConfig, Name, SearchConfig, TrainingConfig
-from sweep.space.fields import FieldSpec, fields_of
+from sweep.space.fields import FieldSpec, fields_of, literals
 
 
 def space_schema() -> dict[str, Any]:
@@ -60,6 +60,8 @@ def _section(cls: type[Any], required: list[str] | None = None) -> dict[str, Any
 def _field(spec: FieldSpec) -> dict[str, Any]:
     if spec.nested is not None:
         section = _section(spec.nested)
+        if words := literals(spec):
+            return {"anyOf": [{"enum": list(words)}, section]}
         return {"anyOf": [section, {"type": "null"}]} if spec.optional else section
     value = TypeAdapter(spec.annotation, config=ConfigDict(strict=True)).json_schema()
     if not spec.searched:

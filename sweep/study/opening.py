@@ -15,6 +15,7 @@ from sweep.space.config import direction_of
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
 from sweep.space.writer import Difference, differences, space_to_mapping, space_to_yaml
+from sweep.study.copies import keep_copy
 from sweep.study.records import TrialRecord, trial_folder, write_record
 from sweep.study.sampling import distribution
 from sweep.study.storage import DATABASE, close_storage, open_storage, storage_errors
@@ -23,8 +24,10 @@ from sweep.study.study import Study, no_study, read_records
 _SPACE = "sweep.space"
 _FORMAT = "sweep.format"
 
-_MAY_CHANGE = ("study", "search.trials", "search.keep_models")
+_MAY_CHANGE = ("study", "search.trials", "search.keep_models", "search.watchdog", "search.memory_limit")
 """Keys that change nothing about what has been tried."""
+_FAILURES = "search.failures."
+"""Nor do the keys below this one."""
 
 
 def open_study(folder: Path, space: Space, threads: int) -> Study:
@@ -134,7 +137,7 @@ def space_differences(old: Space, new: Space) -> list[Difference]:
     return [
         difference
         for difference in differences(space_to_mapping(old), space_to_mapping(new))
-        if difference.key not in _MAY_CHANGE
+        if difference.key not in _MAY_CHANGE and not difference.key.startswith(_FAILURES)
     ]
 
 
@@ -214,3 +217,4 @@ def _adopt(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space
     origin = f"{record.study}/{record.number}"
     taken = dataclasses.replace(record, study=folder.name, number=number, values=values, origin=origin, model_file=None)
     write_record(trial_folder(folder, number), taken)
+    keep_copy(folder, taken)

@@ -118,7 +118,7 @@ def record_from_json(text: str, source: str) -> TrialRecord:
         place = ".".join(str(part) for part in first["loc"]) or "the whole file"
         raise RecordError(
             f"{source}: not a trial record of format {FORMAT}: {place}: {first['msg']}. "
-            "Restore the file, or leave the trial out."
+            "The next `sweep run` of the study restores it."
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ import optuna
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
-from sweep.errors import StudyError
+from sweep.errors import DiskError, StudyError
+from sweep.study.disk import database_disk_error
 
 DATABASE = "study.db"
 BUSY_SECONDS = 60
@@ -55,11 +57,15 @@ def _check_ours(path: Path, name: str) -> None:
     """
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
     try:
+        # A file that lacks its last pages opens, and fails when a trial needs them. 3 ms for 500 trials.
+        (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         ours = {"studies", "trials", "version_info"} <= tables
         names = [row[0] for row in connection.execute("SELECT study_name FROM studies")] if ours else []
     finally:
         connection.close()
+    if state != "ok":
+        raise sqlite3.DatabaseError(f"damaged: {' '.join(state.split())}")
     if not ours:
         raise StudyError(
             f"{path} is not a study's database, or was cut off while being made; "
@@ -86,19 +92,30 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn what Optuna and SQLite raise for a bad file into one sentence.
 
     Raises:
-        StudyError: instead of a database error.
+        DiskError: the disk is full or cannot be written.
+        StudyError: instead of any other database error.
     """
     try:
         yield
-    except (sqlite3.Error, SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise StudyError(
+    except (sqlite3.Error, SQLAlchemyError, optuna.exceptions.StorageInternalError, json.JSONDecodeError) as error:
+        raise _disk_error(path, error) or StudyError(
             f"{path}: cannot be used as a study's database: {_first_line(error)}. "
             "Move the file away to start afresh, or restore a copy"
         ) from error
     except AssertionError as error:
         # Optuna's RDBStorage ends in `assert False` when the database fails; the cause is the context.
         cause = error.__context__ or error
-        raise StudyError(f"{path}: the database failed: {_first_line(cause)}") from error
+        raise _disk_error(path, error) or StudyError(f"{path}: the database failed: {_first_line(cause)}") from error
+
+
+def _disk_error(path: Path, error: BaseException) -> DiskError | None:
+    """Optuna and SQLAlchemy hide the disk's error behind their own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, sqlite3.Error) and (found := database_disk_error(path, _first_line(cause))):
+            return found
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _first_line(error: BaseException) -> str:

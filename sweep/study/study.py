@@ -15,15 +15,15 @@ from sweep.space.config import TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.parameters import Values
 from sweep.space.space import Space
+from sweep.study.copies import keep_copy
+from sweep.study.disk import disk_error
 from sweep.study.leftovers import propose_again
+from sweep.study.policies import is_infeasible
 from sweep.study.records import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
 from sweep.study.sampling import make_pruner, make_sampler, suggest
 from sweep.study.storage import DATABASE, storage_errors
 from sweep.training.result import EpochMetrics
 from sweep.training.seeds import Purpose, derive
-
-_LEARNED_CAUSES = ("nan", "oom", "too_large", "infeasible")
-"""Failures that come from the sampled point: the sampler is told to keep away from it."""
 
 
 @dataclass(frozen=True)
@@ -133,21 +133,23 @@ class Study:
         """Write a trial's record.
 
         Raises:
-            StudyError: it cannot be written.
+            DiskError: it cannot be written.
         """
         folder = trial_folder(self.folder, record.number)
         try:
             write_record(folder, record)
         except OSError as error:
-            raise StudyError(f"{folder}: the trial's record cannot be written: {error.strerror}") from error
+            raise disk_error(folder, error) from error
 
     def finish(self, record: TrialRecord) -> None:
         """Write the record of a trial that has ended, and tell the sampler.
 
         Raises:
+            DiskError: the record cannot be written.
             StudyError: the database fails.
         """
         self.save(record)
+        keep_copy(self.folder, record)
         with storage_errors(self.folder / DATABASE):
             self._tell(self._trials.pop(record.number), record)
 
@@ -158,7 +160,7 @@ class Study:
             self._handle.tell(trial, record.objective_value)
         elif record.state == "pruned":
             self._handle.tell(trial, state=TrialState.PRUNED)
-        elif record.reason in _LEARNED_CAUSES:
+        elif is_infeasible(record.reason, self.space.search.failures):
             # Optuna's FAIL teaches nothing; a pruned trial with a violated constraint ranks below all others.
             trial.set_constraint(record.reason, 1.0)
             self._handle.tell(trial, state=TrialState.PRUNED)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sweep.study.records import TrialRecord
 from sweep.study.study import ranked
 
+ENDED = ("complete", "pruned", "failed")
+
 
 @dataclass
 class Tally:
-    """Counts and the newest records of a run.
+    """Counts and the newest records of a run; of trials that have ended without their epochs, which are in the study.
 
     Attributes:
         total: trials that the study is to have.
@@ -26,12 +28,16 @@ class Tally:
     before: list[TrialRecord] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
     _newest: dict[int, TrialRecord] = field(default_factory=dict)
+    _trained: int = 0
     _on_worker: dict[int, TrialRecord] = field(default_factory=dict)
 
     def __call__(self, record: TrialRecord, worker: int) -> None:
         """Take a change of a trial."""
-        self._newest[record.number] = record
         self._on_worker[worker] = record
+        if record.state in ENDED:
+            self._trained += len(record.epochs)
+            record = replace(record, epochs=(), message="", environment={}, timings={})
+        self._newest[record.number] = record
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -50,7 +56,7 @@ class Tally:
     @property
     def ended(self) -> int:
         """Trials that will not run any more."""
-        return sum(record.state in ("complete", "pruned", "failed") for record in self.records)
+        return sum(record.state in ENDED for record in self.records)
 
     @property
     def best(self) -> TrialRecord | None:
@@ -64,10 +70,10 @@ class Tally:
             elapsed: seconds since the run began.
         """
         here = list(self._newest.values())
-        ended = [record for record in here if record.state in ("complete", "pruned", "failed")]
+        ended = sum(record.state in ENDED for record in here)
         if not ended:
             return None
-        running = sum(len(r.epochs) for r in here if r.state == "running")
-        per_trial = sum(len(record.epochs) for record in ended) / len(ended)
-        trials = len(ended) + (running / per_trial if per_trial else 0)
-        return max(0.0, elapsed / trials * (self.total - self.ended) - elapsed / trials * (trials - len(ended)))
+        running = sum(len(record.epochs) for record in here if record.state == "running")
+        per_trial = self._trained / ended
+        trials = ended + (running / per_trial if per_trial else 0)
+        return max(0.0, elapsed / trials * (self.total - self.ended) - elapsed / trials * (trials - ended))

@@ -68,6 +68,10 @@ class MlflowRun:
             self._remember_points(missing)
         return any([bool(missing), *(self._write_files(group) for group in files)])
 
+    def forget_points(self) -> None:
+        """Give the memory of the history back; where it is needed again it is read from the store."""
+        self._points = None
+
     def mark(self, tag: str, value: str) -> None:
         """Set a tag that is not part of an entry."""
         self._client.set_tag(self.id, tag, value)

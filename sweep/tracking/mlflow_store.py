@@ -75,6 +75,8 @@ class MlflowStore:
         self._trials[record.number] = run
         self._outcomes[record.number] = trial_outcome(record)
         wrote = run.write(trial_entry(record, parent.id, self._info.id, trial_files(record, self._info.folder)))
+        if record.finished is not None:
+            run.forget_points()
         if created:
             return "created"
         return "updated" if wrote else "unchanged"

@@ -229,6 +229,9 @@ def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
     process = start(tmp_path)
     trial = newest_trial(process.pid)
     os.kill(trial, signal.SIGKILL)
+    second = sweep("run", "--space", str(SMALL), "--trials", "3", home=tmp_path)
+    assert second.returncode == 2
+    assert f"the study small is being run by process {process.pid} on " in second.stderr
     logs = tmp_path / "studies" / "small" / "trials"
     until(lambda: any("goes on after epoch" in log.read_text() for log in logs.glob("*/log.txt")))
     assert [record["state"] for record in records(tmp_path)] == ["running", "running"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,7 @@ def test_a_failure_of_one_trial_is_recorded_and_the_sweep_goes_on(tmp_path: Path
 
 
 def test_a_message_that_is_no_utf8_is_recorded_all_the_same(tmp_path: Path) -> None:
-    executor = InlineExecutor(FakeTrain({0: TrialFailure("data", "cannot read caf\udce9.png")}))
+    executor = InlineExecutor(FakeTrain({0: TrialFailure("bug", "cannot read caf\udce9.png")}))
     supervise(make_study(tmp_path / "demo"), executor).run(1)
     assert read_records(tmp_path / "demo")[0].message == r"cannot read caf\udce9.png"
 
@@ -278,9 +279,11 @@ def test_models_beyond_the_best_are_removed_and_only_those(tmp_path: Path) -> No
         write_record(folder, record)
         for name in ("model.keras", "log.txt"):
             (folder / name).touch()
-    keep_best_models(tmp_path, ranked(records), keep=2)
+    without_epochs = [replace(record, epochs=()) for record in records]  # as a display keeps them
+    keep_best_models(tmp_path, ranked(without_epochs), keep=2)
     keep_best_models(tmp_path, ranked(records), keep=2)  # what is gone is gone
     assert [read_record(tmp_path / "trials" / name).model_file for name in ("0001", "0002")] == ["model.keras", None]
+    assert len(read_record(tmp_path / "trials" / "0002").epochs) == 1
     left = sorted(str(path.relative_to(tmp_path / "trials")) for path in tmp_path.glob("trials/*/model.keras"))
     assert left == ["0001/model.keras", "0003/model.keras"]
     assert len(list(tmp_path.glob("trials/*/log.txt"))) == 4
@@ -441,7 +444,8 @@ def killed_at(*epochs: int) -> Callable[[Task, OnEpoch], TrialResult]:
     [
         ((2, 3, 4), "complete"),
         ((1, 1), "complete"),
-        ((1, 1, 1), "failed"),
+        ((1, 1, 1), "complete"),
+        ((1, 1, 1, 1), "failed"),
         ((1, 1, 2, 2, 2, 3, 3, 3), "complete"),
         ((2, 2, 2, 2), "failed"),
     ],
@@ -466,3 +470,69 @@ def test_the_checkpoints_of_a_trial_go_when_it_has_ended_and_stay_when_it_is_int
     (tmp_path / "more" / "trials" / "0000" / "checkpoint-0001.npz").touch()
     supervise(make_study(tmp_path / "more"), SteppedExecutor()).run(1, lambda: True)
     assert (tmp_path / "more" / "trials" / "0000" / "checkpoint-0001.npz").exists()
+
+
+def test_a_trial_that_is_killed_again_and_again_fails_under_its_number(tmp_path: Path) -> None:
+    tracker = MemoryTracker()
+    executor = failing(t0="killed")
+    supervise(make_study(tmp_path / "demo", make_space(more=STARTS)), executor, tracker).run(2)
+    failed, complete = read_records(tmp_path / "demo")
+    assert (failed.number, failed.state, failed.reason) == (0, "failed", "killed")
+    assert (complete.number, complete.state) == (1, "complete")
+    assert [failed.values["learning_rate"], complete.values["learning_rate"]] == [0.01, 0.1]
+
+
+class KilledOnce(FakeTrain):
+    """Trial 0 is killed after its second epoch, the first time."""
+
+    def __call__(self, task: Task, on_epoch: OnEpoch) -> TrialResult:
+        self.failures = {0: failure("killed")} if not self.failures and task.number == 0 else {9: failure("bug")}
+        return super().__call__(task, on_epoch)
+
+
+def test_a_trial_that_is_run_again_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    supervise(make_study(tmp_path / "a" / "demo"), InlineExecutor(FakeTrain())).run(2)
+    study = make_study(tmp_path / "b" / "demo")
+    assert supervise(study, InlineExecutor(KilledOnce())).run(2) is True
+    calm, shaken = read_records(tmp_path / "a" / "demo"), read_records(tmp_path / "b" / "demo")
+    assert [(r.number, r.state, r.epochs, r.values, r.message) for r in shaken] == [
+        (r.number, r.state, r.epochs, r.values, "") for r in calm
+    ]
+    assert study.begun() == 2
+
+
+def test_the_last_trial_of_a_study_is_run_again_too(tmp_path: Path) -> None:
+    """Two workers, so that the study has said already that there are no more trials."""
+    assert supervise(make_study(tmp_path / "demo"), SteppedExecutor(workers=2, killed=(0,))).run(1) is True
+    assert states(tmp_path / "demo") == ["failed"]
+
+
+def test_the_policy_stop_gives_the_trial_back_and_says_why(tmp_path: Path) -> None:
+    executor = InlineExecutor(FakeTrain({1: TrialFailure("data", "the images are gone")}))
+    with pytest.raises(SweepStopped) as caught:
+        supervise(make_study(tmp_path / "demo"), executor).run(3)
+    assert str(caught.value) == (
+        "trial 1 failed (data): the images are gone\n"
+        "The sweep stops, as `search.failures.data: stop` says. Mend the cause, then the same command goes on with "
+        "this trial"
+    )
+    assert states(tmp_path / "demo") == ["complete", "interrupted"]
+    study = make_study(tmp_path / "demo")
+    assert study.waiting_again() == (1,)
+    assert supervise(study, InlineExecutor(FakeTrain())).run(3) is True
+    assert states(tmp_path / "demo") == ["complete"] * 3
+
+
+def test_the_policy_prune_keeps_what_a_trial_has_reached(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo", make_space(search="sampler: random, failures: {timeout: prune}"))
+    supervise(study, failing(t0="timeout")).run(1)
+    (record,) = read_records(tmp_path / "demo")
+    assert (record.state, record.reason) == ("pruned", "pruned after 2 epochs (timeout)")
+    assert record.objective_value == record.epochs[1].val_accuracy
+
+
+def test_three_equal_tracebacks_stop_the_sweep_although_each_trial_may_be_run_again(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo", make_space(search="sampler: random, failures: {bug: {retry: 5}}"))
+    with pytest.raises(SweepStopped, match="the last 3 trials failed in the same way"):
+        supervise(study, failing(t0="bug")).run(3)
+    assert states(tmp_path / "demo") == ["interrupted"]

@@ -53,6 +53,16 @@ search:
   trials: 7
   seed: 0
   keep_models: 3
+  failures:
+    nan: infeasible
+    oom: infeasible
+    too_large: infeasible
+    infeasible: infeasible
+    timeout: fail
+    killed: {retry: 3}
+    data: stop
+    bug: fail
+  watchdog: 10.0
 start_from:
 - {blocks: 1, filters_1: 8, batch_norm: false}
 """  # noqa: E501 - the writer decides where a line ends

@@ -9,6 +9,7 @@ import pytest
 from sweep.errors import StudyError
 from sweep.space.config import Value
 from sweep.study.opening import Fork, fork_study, misfit
+from sweep.study.repair import repair_records
 from sweep.study.study import Study, read_records
 from tests.study.fakes import LINE, TREE, assigned_record, make_record, make_space, make_study, run_trials, take
 
@@ -65,6 +66,14 @@ def test_taken_trials_are_numbered_anew_and_keep_their_origin(old: Path, new: Pa
     assert [record.reason for record in records] == ["pruned at epoch 2 (median)", "all epochs"]
     assert [len(record.epochs) for record in records] == [2, 2]
     assert [record.model_file for record in records] == [None, None]
+
+
+def test_a_taken_record_that_is_torn_is_restored_like_any_other(old: Path, new: Path) -> None:
+    fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.25")))
+    before = read_records(new)
+    (new / "trials" / "0001" / "trial.json").write_text("{")
+    assert len(repair_records(new, unfinished=())) == 1
+    assert read_records(new) == before
 
 
 def test_the_old_study_is_not_changed(old: Path, new: Path) -> None:

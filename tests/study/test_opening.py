@@ -111,6 +111,7 @@ def test_another_space_is_refused_with_what_differs(tmp_path: Path) -> None:
 def test_what_changes_nothing_about_earlier_trials_may_change(tmp_path: Path) -> None:
     run_trials(make_study(tmp_path / "demo"), 1)
     search = "sampler: random, pruner: {name: none}, trials: 500, keep_models: 0"
+    search += ", failures: {nan: stop, bug: {retry: 1}}, watchdog: 0, memory_limit: 4G"
     changed = make_space(LINE.replace("study: demo", "study: other"), search)
     assert space_differences(make_space(), changed) == []
     assert take(make_study(tmp_path / "demo", changed)).number == 1

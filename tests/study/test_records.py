@@ -108,7 +108,7 @@ def test_a_wrong_value_is_named(key: str, value: object, message: str) -> None:
     with pytest.raises(RecordError) as caught:
         record_from_json(json.dumps(mapping), "trial.json")
     assert message in str(caught.value)
-    assert str(caught.value).endswith("Restore the file, or leave the trial out.")
+    assert str(caught.value).endswith("The next `sweep run` of the study restores it.")
 
 
 def test_a_wrong_value_deep_inside_is_named_by_its_path() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -106,6 +108,19 @@ def test_the_study_keeps_a_write_ahead_log(tmp_path: Path) -> None:
     run_trials(make_study(tmp_path / "demo"), 1)
     with closing(sqlite3.connect(tmp_path / "demo" / "study.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_write_waits_for_another_process_that_writes(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo")
+    with closing(sqlite3.connect(tmp_path / "demo" / "study.db", check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.5, other.rollback)
+        release.start()
+        begun = time.monotonic()
+        run_trials(study, 1)
+        assert time.monotonic() - begun >= 0.4
+        release.join()
+    assert study.begun() == 1
 
 
 def test_an_error_without_a_text_still_makes_a_sentence() -> None:

@@ -146,6 +146,14 @@ def test_a_failure_that_says_nothing_of_the_point_is_a_fail(tmp_path: Path) -> N
     assert [trial.constraints for trial in trials] == [{}] * 4
 
 
+def test_what_the_policies_say_decides_what_the_sampler_is_told(tmp_path: Path) -> None:
+    search = "sampler: random, failures: {nan: fail, killed: infeasible, timeout: {retry: 2}, oom: {retry: 2}}"
+    study = make_study(tmp_path / "demo", make_space(search=search))
+    for cause in ("nan", "killed", "timeout", "oom"):
+        finish(study, state="failed", reason=cause, objective_value=None)
+    assert [trial.constraints for trial in stored(tmp_path / "demo")] == [{}, {"killed": 1.0}, {}, {"oom": 1.0}]
+
+
 def test_a_pruned_trial_has_no_value_and_a_complete_one_its_best(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     finish(study, state="pruned", reason="pruned at epoch 2 (median)")
@@ -187,7 +195,7 @@ def test_a_record_that_cannot_be_written_is_a_study_error(tmp_path: Path) -> Non
     study = make_study(tmp_path / "demo")
     record = assigned_record(study, take(study))
     (tmp_path / "demo" / "trials").write_text("in the way")
-    with pytest.raises(StudyError, match="the trial's record cannot be written: Not a directory"):
+    with pytest.raises(StudyError, match="trials/0000: Not a directory; "):
         study.save(record)
 
 

@@ -65,3 +65,13 @@ def test_trials_that_failed_before_their_first_epoch_still_give_a_time() -> None
     tally(make_record(0, state="failed", reason="too_large"), 0)
     tally(make_record(1, (0.5,), state="running"), 1)
     assert tally.seconds_left(6.0) == 18.0
+
+
+def test_of_an_ended_trial_only_what_is_ranked_is_kept() -> None:
+    tally = Tally(total=4, workers=1, epochs=4)
+    tally(make_record(0, (0.5, 0.75), state="running"), 0)
+    assert len(tally.records[0].epochs) == 2
+    tally(make_record(0, (0.5, 0.75), message="x" * 1000), 0)
+    (kept,) = tally.records
+    assert (kept.epochs, kept.message, kept.objective_value, kept.best_epoch) == ((), "", 0.75, 2)
+    assert tally.seconds_left(elapsed=10.0) == 30.0

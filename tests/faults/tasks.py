@@ -1,0 +1,60 @@
+"""Trials that go wrong for real, in a child of the fork server; the preload without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+
+from sweep.execution.executor import Task
+from sweep.training.result import OnEpoch, TrialResult
+from tests.study.fakes import FakeTrain, fake_epoch
+
+MEGABYTE = 2**20
+
+
+def stopping(task: Task, on_epoch: OnEpoch) -> TrialResult:
+    """Finish one epoch, then stand still as with a hung driver; woken, train."""
+    on_epoch(fake_epoch(task.config, 1))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return FakeTrain()(task, on_epoch)
+
+
+def silent(task: Task, on_epoch: OnEpoch) -> TrialResult:
+    """Never finish the first epoch."""
+    time.sleep(60)
+    return FakeTrain()(task, on_epoch)
+
+
+def growing(task: Task, on_epoch: OnEpoch) -> TrialResult:
+    """Take 5 MB every hundredth of a second, up to a gigabyte."""
+    taken = []
+    for _ in range(200):
+        taken.append(b"x" * (5 * MEGABYTE))
+        time.sleep(0.01)
+    return FakeTrain()(task, on_epoch)
+
+
+def beyond_the_address_space(task: Task, on_epoch: OnEpoch) -> TrialResult:
+    """Ask for more than the system gives."""
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + 50 * MEGABYTE, resource.RLIM_INFINITY))
+    bytearray(500 * MEGABYTE)
+    return FakeTrain()(task, on_epoch)
+
+
+def killed_twice(task: Task, on_epoch: OnEpoch) -> TrialResult:
+    """SIGKILL before the first epoch, the first two times."""
+    starts = task.folder / "starts"
+    count = int(starts.read_text()) + 1 if starts.exists() else 1
+    starts.write_text(str(count))
+    if count <= 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return FakeTrain()(task, on_epoch)
+
+
+def quick(task: Task, on_epoch: OnEpoch) -> TrialResult:
+    """Train in closed form."""
+    return FakeTrain()(task, on_epoch)

@@ -1,0 +1,167 @@
+"""MLflow's server fails while a sweep runs: nothing waits for it, and afterwards every point is there exactly once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from sweep.study.records import TrialRecord
+from sweep.tracking.address import resolve_address
+from sweep.tracking.mirror import MlflowTracker
+from sweep.tracking.opening import _connect, sync_study
+from sweep.tracking.tracker import StudyInfo
+from tests.faults.proxy import Mode, Proxy, running_proxy
+from tests.tracking.conftest import build_record, database, home
+from tests.tracking.serving import serve
+
+__all__ = ["database", "home"]
+FAULTS: tuple[Mode, ...] = ("reset", "black hole", "error", "slow", "lost answer")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+
+
+def tracker_to(proxy: Proxy, info: StudyInfo, folder: Path) -> MlflowTracker:
+    address = resolve_address(proxy.uri, os.environ, folder)
+    return MlflowTracker(lambda: _connect(info, address), interval=0.05, pause=0.05, longest_pause=0.2)
+
+
+def info_of(name: str, folder: Path) -> StudyInfo:
+    return StudyInfo(name=name, space="model: {}\n", objective="val_accuracy", folder=folder / name)
+
+
+def record(study: str, number: int, epochs: int) -> TrialRecord:
+    return build_record(number, "complete" if epochs == 4 else "running", epochs, study=study)
+
+
+@pytest.mark.parametrize("fault", ["reset", "black hole", "error"])
+def test_training_does_not_wait_for_a_server_that_fails(tmp_path: Path, fault: Mode) -> None:
+    with running_proxy() as proxy:
+        proxy.mode = fault
+        tracker = tracker_to(proxy, info_of("away", tmp_path), tmp_path)
+        begun = time.perf_counter()
+        for epochs in range(5):
+            for number in range(100):
+                tracker.update(record("away", number, epochs))
+        told = time.perf_counter() - begun
+        making = _seconds_of_making(500)
+        assert tracker.close("interrupted", timeout=0.5) is False
+        assert time.perf_counter() - begun < told + 1.5 + making
+        assert told < making + 0.5  # a thousandth of a second for each of 500 updates
+
+
+def _seconds_of_making(count: int) -> float:
+    begun = time.perf_counter()
+    for number in range(count):
+        record("away", number % 100, 3)
+    return time.perf_counter() - begun
+
+
+@pytest.fixture(scope="module")
+def through(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[Proxy]:
+    """A proxy before a server of MLflow."""
+    store = tmp_path_factory.mktemp("served")
+    shutil.copy(database, store / "mlflow.db")
+    with serve(store, store) as upstream, running_proxy() as proxy:
+        proxy.upstream = upstream
+        yield proxy
+
+
+def points(uri: str, study: str) -> dict[str, list[int]]:
+    """The steps of every metric of every trial's run; the runs of a trial that has two come out in one list."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(study)
+    assert experiment is not None
+    found: dict[str, list[int]] = {}
+    for run in client.search_runs([experiment.experiment_id], "tags.`sweep.kind` = 'trial'"):
+        for key in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+            steps = [metric.step for metric in client.get_metric_history(run.info.run_id, key)]
+            found.setdefault(f"{run.data.tags['sweep.trial']} {key}", []).extend(steps)
+    return found
+
+
+def everything(trials: int) -> dict[str, list[int]]:
+    keys = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+    return {f"{number} {key}": [1, 2, 3, 4] for number in range(trials) for key in keys}
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def disturb(proxy: Proxy, tracker: MlflowTracker, study: str, fault: Mode) -> None:
+    """Two epochs arrive, the fault comes, and the sweep goes on to the end of three trials."""
+    proxy.mode = "pass"
+    tracker.update(record(study, 0, 2))
+    tracker.update(record(study, 1, 1))
+    wait_for(lambda: MlflowClient(proxy.upstream).get_experiment_by_name(study) is not None)
+    time.sleep(0.5)
+    before = len(proxy.seen)
+    proxy.mode = fault
+    for epochs in (3, 4):
+        for number in range(3):
+            tracker.update(record(study, number, epochs))
+            time.sleep(0.2)
+    wait_for(lambda: len(proxy.seen) >= before + 3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", FAULTS)
+def test_after_a_fault_every_point_is_there_exactly_once(through: Proxy, tmp_path: Path, fault: Mode) -> None:
+    study = f"during-{fault.replace(' ', '-')}"
+    tracker = tracker_to(through, info_of(study, tmp_path), tmp_path)
+    disturb(through, tracker, study, fault)
+    through.mode = "pass"
+    assert tracker.close("finished", timeout=60) is True
+    assert points(through.upstream, study) == everything(3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_a_sweep_that_ended_meanwhile_could_not_write_a_sync_completes(
+    through: Proxy, tmp_path: Path, fault: Mode
+) -> None:
+    study = f"after-{fault.replace(' ', '-')}"
+    tracker = tracker_to(through, info_of(study, tmp_path), tmp_path)
+    disturb(through, tracker, study, fault)
+    tracker.close("finished", timeout=30)  # until it gives up, as the end of the process would end it
+    through.mode = "pass"
+    sync_study(info_of(study, tmp_path), [record(study, number, 4) for number in range(3)], through.uri, tmp_path)
+    assert points(through.upstream, study) == everything(3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [60])
+def test_a_server_that_was_killed_and_comes_back_gets_every_point_once(
+    tmp_path: Path,
+    home: Path,
+    seconds: int,
+) -> None:
+    with running_proxy() as proxy, ExitStack() as servers:
+        proxy.upstream = servers.enter_context(serve(home / "mlflow", tmp_path))
+        tracker = tracker_to(proxy, info_of("killed", tmp_path), tmp_path)
+        tracker.update(record("killed", 0, 2))
+        wait_for(lambda: len(proxy.seen) >= 3)
+        servers.close()  # SIGKILL, perhaps in the middle of a write
+        begun = time.monotonic()
+        for epochs in (3, 4):
+            for number in range(3):
+                tracker.update(record("killed", number, epochs))
+        assert time.monotonic() - begun < 1.0
+        time.sleep(seconds)
+        proxy.upstream = servers.enter_context(serve(home / "mlflow", tmp_path))
+        assert tracker.close("finished", timeout=60) is True
+        assert points(proxy.upstream, "killed") == everything(3)

@@ -97,6 +97,8 @@ def recipes(
     overrides = _overrides(data, limit, epochs)
     runs, skipped = _runs(names, overrides, seeds)
     results = [Result(run, failure=reason) for run, reason in skipped]
+    for result in results:
+        print(_line(result), flush=True)
     for result in _train(runs, Home(home), test):
         results.append(result)
         print(_line(result), flush=True)
@@ -210,7 +212,7 @@ def _row(name: str, results: Sequence[Result]) -> list[str]:
     run = results[0].run
     epochs = f"{run.config.training.epochs} ({run.epochs})"
     if not good:
-        return [name, "0", epochs, results[0].failure, "", "", PUBLISHED[name], "", ""]
+        return [name, "0", epochs, results[0].failure.partition(":")[0], "", "", PUBLISHED[name], "", ""]
     tests = [result.test for result in good if result.test is not None]
     return [
         name,

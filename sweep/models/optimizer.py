@@ -15,8 +15,9 @@ def make_optimizer(config: TrainingConfig, steps_per_epoch: int | None) -> keras
         config: of the training.
         steps_per_epoch: for schedules of the learning rate; None leaves the rate constant.
     """
-    scheduled = config.schedule != "constant" and steps_per_epoch is not None
-    rate = RateSchedule(config, steps_per_epoch) if scheduled else config.learning_rate
+    rate: RateSchedule | float = config.learning_rate
+    if config.schedule != "constant" and steps_per_epoch is not None:
+        rate = RateSchedule(config, steps_per_epoch)
     optimizer = _plain(config, rate)
     # float16 cannot hold small gradients; so they are computed of a scaled loss.
     return keras.optimizers.LossScaleOptimizer(optimizer) if config.precision == "mixed_float16" else optimizer

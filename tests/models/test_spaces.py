@@ -37,11 +37,14 @@ def test_every_corner_of_the_residual_space_can_be_built() -> None:
 
 @pytest.mark.slow
 def test_every_backbone_of_the_transfer_space_can_be_built_at_32_pixels() -> None:
-    models = {c.model.backbone: c for c in corners("transfer") if isinstance(c.model, TransferConfig)}
-    configs = [replace(c, model=replace(c.model, input_size=None)) for c in models.values()]  # type: ignore[type-var]
+    models = {
+        config.model.backbone: replace(config, model=replace(config.model, input_size=None))
+        for config in corners("transfer")
+        if isinstance(config.model, TransferConfig)
+    }
 
     assert sorted(models) == ["DenseNet121", "EfficientNetV2B0", "MobileNetV2", "ResNet50V2"]
-    assert all(count_parameters(build(untrained(config), SMALL, seed=0)) > 2_000_000 for config in configs)
+    assert all(count_parameters(build(untrained(config), SMALL, seed=0)) > 2_000_000 for config in models.values())
 
 
 def test_both_spaces_are_read_with_their_builders() -> None:

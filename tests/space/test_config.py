@@ -19,6 +19,7 @@ from sweep.space.config import (
     config_to_mapping,
     direction_of,
 )
+from tests.space.narrow import vgg
 
 CONFIG = TrialConfig(
     data=DataConfig(name="digits"),
@@ -35,7 +36,7 @@ def test_a_configuration_is_equal_to_its_json() -> None:
     again = config_from_mapping(json.loads(text))
     assert again == CONFIG
     assert hash(again) == hash(CONFIG)
-    assert again.model.filters == (8, 16)
+    assert vgg(again).filters == (8, 16)
     assert again.seed == 9223372036854775807
 
 

@@ -17,6 +17,7 @@ from sweep.space.config import config_from_mapping, config_to_mapping
 from sweep.space.reader import Override, read_space, space_from_text
 from sweep.space.space import Space
 from sweep.space.writer import differences, space_to_mapping, space_to_yaml
+from tests.space.narrow import vgg
 
 VGG_FILE = Path(__file__).parents[2] / "search_spaces" / "vgg.yaml"
 VGG = VGG_FILE.read_text(encoding="utf-8")
@@ -184,8 +185,9 @@ def test_every_corner_and_draw_is_a_point_and_its_configuration_gives_it_back(
         config = space.config(point, seed=3)
         assert space.values_of(config) == point
         assert config_from_mapping(json.loads(json.dumps(config_to_mapping(config)))) == config
-        assert len(config.model.filters) >= config.model.blocks
-        assert config.model.dropout.schedule != "listed" or len(config.model.dropout.rates) >= config.model.blocks
+        model = vgg(config)
+        assert len(model.filters) >= model.blocks
+        assert model.dropout.schedule != "listed" or len(model.dropout.rates) >= model.blocks
 
 
 @spaces_settings

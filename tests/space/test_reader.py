@@ -12,6 +12,7 @@ from sweep.space.parameters import Choice, Condition, FloatRange, IntRange
 from sweep.space.reader import Override, check_study_name, read_space, space_from_text
 from sweep.space.space import Space
 from sweep.space.writer import space_to_mapping
+from tests.space.narrow import vgg
 
 
 def read(text: str, *overrides: tuple[str, str]) -> Space:
@@ -32,7 +33,7 @@ def faults(text: str, *overrides: tuple[str, str]) -> list[str]:
 def test_a_scalar_is_fixed() -> None:
     space = read("model: {builder: vgg, blocks: 2, l2: 1e-4, batch_norm: true, dense_batch_norm: null}")
     assert space.is_recipe
-    model = space.config({}).model
+    model = vgg(space.config({}))
     assert (model.blocks, model.l2, model.batch_norm, model.dense_batch_norm) == (2, 0.0001, True, None)
 
 
@@ -131,7 +132,7 @@ def test_the_order_of_conditions_in_the_file_does_not_matter() -> None:
 
 
 def test_fixed_is_a_fixed_list() -> None:
-    assert read("model: {builder: vgg, filters: {fixed: [8, 16, 32, 64]}}").config({}).model.filters == (8, 16, 32, 64)
+    assert vgg(read("model: {builder: vgg, filters: {fixed: [8, 16, 32, 64]}}").config({})).filters == (8, 16, 32, 64)
 
 
 def test_an_integer_in_place_of_a_number_is_the_number() -> None:
@@ -213,7 +214,7 @@ def test_an_override_makes_the_sections_that_are_missing() -> None:
 
 
 def test_the_last_of_two_overrides_counts() -> None:
-    assert read("model: {builder: vgg}", ("model.blocks", "1"), ("model.blocks", "2")).config({}).model.blocks == 2
+    assert vgg(read("model: {builder: vgg}", ("model.blocks", "1"), ("model.blocks", "2")).config({})).blocks == 2
 
 
 def test_the_fault_of_an_override_names_the_option() -> None:

@@ -6,6 +6,7 @@ from sweep.space.config import TrialConfig, Value
 from sweep.space.parameters import Choice, FloatRange, IntRange
 from sweep.space.reader import space_from_text
 from sweep.space.space import bounds
+from tests.space.narrow import vgg
 
 TEXT = """\
 model:
@@ -53,21 +54,21 @@ def test_a_point_becomes_a_configuration() -> None:
     config = SPACE.config(POINT, seed=7, threads=2)
     assert isinstance(config, TrialConfig)
     assert (config.seed, config.threads, config.objective) == (7, 2, "val_accuracy")
-    assert config.model.blocks == 2
-    assert config.model.filters == (16, 32)
-    assert config.model.l2 == 0.001
+    assert vgg(config).blocks == 2
+    assert vgg(config).filters == (16, 32)
+    assert vgg(config).l2 == 0.001
     assert (config.training.optimizer, config.training.momentum) == ("sgd", 0.9)
 
 
 def test_a_switch_that_is_off_leaves_the_value_of_or() -> None:
     config = SPACE.config(OFF)
-    assert config.model.l2 == 0.0
+    assert vgg(config).l2 == 0.0
     assert SPACE.values_of(config) == OFF
 
 
 def test_two_configurations_of_a_space_share_nothing_that_could_change() -> None:
     one, two = SPACE.config(POINT), SPACE.config({**POINT, "filters_1": 32})
-    assert (one.model.filters, two.model.filters) == ((16, 32), (32, 32))
+    assert (vgg(one).filters, vgg(two).filters) == ((16, 32), (32, 32))
 
 
 def test_what_is_wrong_with_a_point_is_said_of_each_parameter() -> None:

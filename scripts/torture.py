@@ -39,6 +39,7 @@ HISTORY = (
     "search.pruner={name: median, startup_trials: 2, warmup_epochs: 1}",
 )
 """With one worker: points and pruning that depend on the trials before."""
+POLL_SECONDS = 0.1
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 
@@ -78,7 +79,7 @@ def main(
     different = 0
     for number in seed or [1]:
         home = place / f"kills-{number}"
-        ran = _disturbed(words, home, kills, seconds, random.Random(number))
+        ran = _disturbed(words, home, kills, _finished_epochs(calm), seconds, random.Random(number))
         found = list(_differences(calm, home, trials))
         if sum(ran.killed.values()) < kills:
             found.append(f"only {sum(ran.killed.values())} of {kills} kills came before the end: take longer trials")
@@ -105,15 +106,19 @@ def _undisturbed(words: list[str], home: Path) -> float:
     return time.perf_counter() - begun
 
 
-def _disturbed(words: list[str], home: Path, kills: int, seconds: float, generator: random.Random) -> Disturbed:
-    """Run the sweep, start it again whenever its supervisor was killed, and kill on average every 1/`kills`th part of
-    0.9 times the undisturbed time, so that all kills come before the end."""
+def _disturbed(
+    words: list[str], home: Path, kills: int, epochs: int, seconds: float, generator: random.Random
+) -> Disturbed:
+    """Run the sweep, and start it again whenever its supervisor was killed.
+
+    The moments are drawn from the work, not from the clock: after so many epochs of the whole sweep, and such a part of
+    the next one's usual time. Drawn from the clock, kills would come faster than the sweep can start.
+    """
     ran = Disturbed()
     begun = time.perf_counter()
     process = _start(words, home)
-    gaps = [generator.uniform(0.0, 1.8 * seconds / max(1, kills)) for _ in range(kills)]
-    for gap in gaps:
-        if _ended_within(process, gap):
+    for moment in sorted(generator.uniform(0.0, epochs) for _ in range(kills)):
+        if not _reached(process, home, int(moment)) or _ended_within(process, moment % 1 * seconds / epochs):
             break
         kind, victim = generator.choice(_victims(process.pid))
         _kill(victim)
@@ -125,6 +130,21 @@ def _disturbed(words: list[str], home: Path, kills: int, seconds: float, generat
         raise SystemExit(f"the disturbed sweep failed:\n{(home / 'output.txt').read_text()}")
     ran.seconds = time.perf_counter() - begun
     return ran
+
+
+def _finished_epochs(home: Path) -> int:
+    """On record so far, over all trials."""
+    if not (home / "studies" / STUDY / "study.db").exists():
+        return 0
+    return sum(len(record.epochs) for record in _records(home).values())
+
+
+def _reached(process: subprocess.Popen[bytes], home: Path, epochs: int) -> bool:
+    """Wait for so many epochs; False if the sweep ended before."""
+    while _finished_epochs(home) < epochs:
+        if _ended_within(process, POLL_SECONDS):
+            return False
+    return True
 
 
 def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:

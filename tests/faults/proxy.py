@@ -11,12 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
-Mode = Literal["pass", "reset", "black hole", "error", "slow", "lost answer"]
+Mode = Literal["pass", "reset", "black hole", "error", "slow", "lost answer", "flaky"]
 SLOW = 0.3
 
 
 class Proxy(ThreadingHTTPServer):
-    """Attributes: `mode` of every request from now on; `upstream` is MLflow's address, "" where there is none."""
+    """Passes requests on, or does not.
+
+    Attributes:
+        mode: of every request from now on; `flaky` loses every third answer, after the server has done its work.
+        upstream: MLflow's address.
+        seen: the mode of every request that came.
+    """
 
     daemon_threads = True
 
@@ -48,7 +54,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif mode != "reset":
             time.sleep(SLOW if mode == "slow" else 0)
             status, answer = self._forward(body)
-            if mode != "lost answer":
+            lost = mode == "lost answer" or (mode == "flaky" and len(self.server.seen) % 3 == 0)
+            if not lost:
                 self._answer(status, answer)
 
     def _forward(self, body: bytes) -> tuple[int, bytes]:

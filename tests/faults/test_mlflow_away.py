@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from tests.tracking.conftest import build_record, database, home
 from tests.tracking.serving import serve
 
 __all__ = ["database", "home"]
-FAULTS: tuple[Mode, ...] = ("reset", "black hole", "error", "slow", "lost answer")
+FAULTS: tuple[Mode, ...] = ("reset", "black hole", "error", "slow", "lost answer", "flaky")
 pytestmark = pytest.mark.slow
 
 
@@ -77,6 +77,15 @@ def through(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterato
         yield proxy
 
 
+@contextmanager
+def patient() -> Iterator[None]:
+    """The tests' own questions have the time that a busy machine needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+        yield
+
+
+@patient()
 def points(uri: str, study: str) -> dict[str, list[int]]:
     """The steps of every metric of every trial's run; the runs of a trial that has two come out in one list."""
     client = MlflowClient(uri)
@@ -107,8 +116,8 @@ def disturb(proxy: Proxy, tracker: MlflowTracker, study: str, fault: Mode) -> No
     proxy.mode = "pass"
     tracker.update(record(study, 0, 2))
     tracker.update(record(study, 1, 1))
-    wait_for(lambda: MlflowClient(proxy.upstream).get_experiment_by_name(study) is not None)
-    time.sleep(0.5)
+    with patient():
+        wait_for(lambda: MlflowClient(proxy.upstream).get_experiment_by_name(study) is not None)
     before = len(proxy.seen)
     proxy.mode = fault
     for epochs in (3, 4):
@@ -139,7 +148,8 @@ def test_what_a_sweep_that_ended_meanwhile_could_not_write_a_sync_completes(
     disturb(through, tracker, study, fault)
     tracker.close("finished", timeout=30)  # until it gives up, as the end of the process would end it
     through.mode = "pass"
-    sync_study(info_of(study, tmp_path), [record(study, number, 4) for number in range(3)], through.uri, tmp_path)
+    with patient():
+        sync_study(info_of(study, tmp_path), [record(study, number, 4) for number in range(3)], through.uri, tmp_path)
     assert points(through.upstream, study) == everything(3)
 
 

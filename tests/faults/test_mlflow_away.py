@@ -37,7 +37,7 @@ def tracker_to(proxy: Proxy, info: StudyInfo, folder: Path) -> MlflowTracker:
 
 
 def info_of(name: str, folder: Path) -> StudyInfo:
-    return StudyInfo(name=name, space="model: {}\n", objective="val_accuracy", folder=folder / name)
+    return StudyInfo(name=name, id="1" * 32, space="model: {}\n", objective="val_accuracy", folder=folder / name)
 
 
 def record(study: str, number: int, epochs: int) -> TrialRecord:

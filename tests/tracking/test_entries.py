@@ -122,7 +122,7 @@ def test_each_state_has_its_status(make_record: MakeRecord, state: TrialState, s
 def test_what_a_trial_s_curves_say_is_a_tag(make_record: MakeRecord) -> None:
     finding = Diagnosis("under-fitting", "accuracy in training is 0.3")
     record = make_record(7, "complete", diagnosis=(finding,))
-    assert trial_entry(record, "abc").tags["sweep.diagnosis"] == "under-fitting: accuracy in training is 0.3"
+    assert trial_entry(record, "abc", "1" * 32).tags["sweep.diagnosis"] == "under-fitting: accuracy in training is 0.3"
 
 
 def test_a_trial_says_who_it_is_and_why_it_ended(make_record: MakeRecord) -> None:

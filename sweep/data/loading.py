@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,6 +19,9 @@ from sweep.errors import DataError
 from sweep.space.config import DataConfig
 
 
+Divide: TypeAlias = Callable[[IntArray, tuple[str, ...]], tuple[IntArray, IntArray]]
+
+
 def load(prepared: Prepared, config: DataConfig) -> Dataset:
     """The training and validation images of `config`, memory-mapped; no pixel is read here, no test file opened.
 
@@ -24,11 +29,36 @@ def load(prepared: Prepared, config: DataConfig) -> Dataset:
     `config.split_seed`. Raises DataError where a class has too few images, or the cached arrays are gone.
     """
     images, labels, sums = _open(prepared)
+    chosen = _chosen(prepared, config, labels)
+    kept, held = hold_out(labels[chosen], prepared.classes, "validation", config.validation, config.split_seed)
+    return _dataset(prepared, (images, labels, sums), chosen[kept], chosen[held])
+
+
+def load_divided(prepared: Prepared, config: DataConfig, divide: Divide) -> Dataset:
+    """The same images divided otherwise, by `divide(labels, names of classes) -> (training, validation)`.
+
+    The images are those that the search trained on and validated with: `config.limit` is applied as in `load`.
+    Raises DataError as `load` does, and what `divide` raises.
+    """
+    images, labels, sums = _open(prepared)
+    chosen = _chosen(prepared, config, labels)
+    kept, held = divide(labels[chosen], prepared.classes)
+    return _dataset(prepared, (images, labels, sums), chosen[kept], chosen[held])
+
+
+def _chosen(prepared: Prepared, config: DataConfig, labels: IntArray) -> IntArray:
+    """Positions of the images that a search uses at all."""
     chosen = choose(labels, len(labels) if config.limit is None else config.limit, config.split_seed)
     limited = "" if config.limit is None else f" after `limit: {config.limit}`"
     check_classes(labels[chosen], prepared.classes, f"training part of `{config.name}`{limited}")
-    kept, held = hold_out(labels[chosen], prepared.classes, "validation", config.validation, config.split_seed)
-    train, validation = (Part(images, chosen[side], labels[chosen[side]]) for side in (kept, held))
+    return chosen
+
+
+def _dataset(
+    prepared: Prepared, arrays: tuple[UInt8Array, IntArray, IntArray], kept: IntArray, held: IntArray
+) -> Dataset:
+    images, labels, sums = arrays
+    train, validation = (Part(images, side, labels[side]) for side in (kept, held))
     mean, std = channel_statistics(sums[train.index], prepared.shape)
     stamp = _stamp(prepared, train, validation)
     return Dataset(train, validation, prepared.classes, prepared.shape, stamp, mean, std)

@@ -18,7 +18,6 @@ from sweep.data.stamp import DataStamp
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
 
-
 Divide: TypeAlias = Callable[[IntArray, tuple[str, ...]], tuple[IntArray, IntArray]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sweep import check, diff, report, reproduce, run, show, status, sync
+from sweep import check, diff, export, finalize, predict, report, reproduce, run, show, status, sync
 from sweep.command_line import run_app
 
 
@@ -16,7 +16,7 @@ def app() -> typer.Typer:
         no_args_is_help=True,
         help="Hyperparameter sweeps for Keras image classifiers.",
     )
-    for module in (run, status, show, diff, report, reproduce, check, sync):
+    for module in (run, status, show, diff, report, finalize, predict, export, reproduce, check, sync):
         commands.command(module.__name__.rpartition(".")[2])(module.command)
     return commands
 

@@ -6,7 +6,8 @@
     │   ├── DataError           the images or labels cannot be used
     │   ├── StudyError          the study is locked, missing, or holds another space
     │   ├── RecordError         a trial's record cannot be read
-    │   └── TrackingError       the tracking store cannot be used
+    │   ├── TrackingError       the tracking store cannot be used
+    │   └── ModelError          a model file cannot be used, or must not be
     ├── NothingFinished         the sweep ended without a single finished trial; exit code 3
     ├── TrialFailure            this trial failed, the sweep goes on (carries its cause)
     └── SweepStopped            the whole sweep must stop (the same bug, three times in a row); exit code 1
@@ -72,6 +73,10 @@ class RecordError(UserError):
 
 class TrackingError(UserError):
     """The tracking store cannot be used as asked."""
+
+
+class ModelError(UserError):
+    """A model file is missing, damaged, or holds what a model of sweep does not: it is not opened."""
 
 
 class NothingFinished(SweepError):

@@ -90,7 +90,7 @@ def run_session(request: Request) -> int:
     if request.fork:
         read_records(source)  # raises for a study that is not there, before anything is made
     folder.mkdir(parents=True, exist_ok=True)
-    with StudyLock(folder), _stop_requests() as stop:
+    with StudyLock(folder), stop_requests() as stop:
         executor = ForkServerExecutor(default_slots(request.workers))
         if request.fork:
             _fork(source, folder, space, console)
@@ -163,7 +163,8 @@ class _StopRequests:
 
 
 @contextmanager
-def _stop_requests() -> Iterator[_StopRequests]:
+def stop_requests() -> Iterator[_StopRequests]:
+    """Take SIGINT, SIGTERM and SIGHUP as requests to stop: the first is noted, the second ends the process at once."""
     stop = _StopRequests()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, stop.handle) for number in signals}

@@ -96,8 +96,8 @@ def _within_noise(last: TrialRecord, other: TrialRecord) -> bool:
 def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed: int) -> Judgement:
     """Judge the finished rounds.
 
-    A leader is separated after at least `LEAST_ROUNDS` rounds, if its bootstrap P(best) is `CERTAIN` or more and a paired
-    t-test over rounds finds it better than each other finalist at `LEVEL` (one-sided).
+    A leader is separated after at least `LEAST_ROUNDS` rounds, if its bootstrap P(best) is `CERTAIN` or more and a
+    paired t-test over rounds finds it better than each other finalist at `LEVEL` (one-sided).
 
     Args:
         scores: the same number of rounds for every finalist.
@@ -153,7 +153,7 @@ def best_shares(
 
 
 def leads(first: Sequence[float], second: Sequence[float], *, maximize: bool) -> bool:
-    """Whether the first is better by a paired t-test at `LEVEL`, one-sided; never in fewer than `LEAST_ROUNDS` rounds."""
+    """Whether the first is better by a paired one-sided t-test at `LEVEL`; never in less than `LEAST_ROUNDS` rounds."""
     differences = np.subtract(first, second) if maximize else np.subtract(second, first)
     rounds, mean = len(differences), float(np.mean(differences))
     if rounds < LEAST_ROUNDS or mean <= 0:

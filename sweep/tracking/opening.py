@@ -62,7 +62,7 @@ def open_mlflow(info: StudyInfo, uri: str | None, home: Path) -> MlflowTracker:
     """
     address = resolve_address(uri, os.environ, home)
     prepare_environment()
-    return MlflowTracker(lambda: _connect(info, address))
+    return MlflowTracker(lambda: connect(info, address))
 
 
 def sync_study(
@@ -90,16 +90,16 @@ def sync_study(
 
     try:
         ordered = sorted(records, key=lambda record: record.number)
-        return _sync(_connect(info, address), ordered, progress)
+        return _sync(connect(info, address), ordered, progress)
     except (*STORE_ERRORS, ImportError) as error:  # ImportError: the driver of a database
-        cause = _gist(str(error))
+        cause = gist(str(error))
         raise TrackingError(
             f"{address.shown}: the tracking store does not take study {info.name}: {cause} "
             "See that the store can be reached, then sync again: what was written stays."
         ) from error
 
 
-def _gist(text: str) -> str:
+def gist(text: str) -> str:
     """One line without passwords; of a long one the beginning and the end, where the cause is."""
     line = hide_passwords(" ".join(text.split()))
     return line if len(line) <= 320 else f"{line[:120]} … {line[-200:]}"
@@ -115,7 +115,8 @@ def prepare_environment() -> None:
     warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
 
 
-def _connect(info: StudyInfo, address: Address) -> MlflowStore:
+def connect(info: StudyInfo, address: Address) -> MlflowStore:
+    """The study in its store; a SQLite file is made when it is not there. Raises what the store raises."""
     from sweep.tracking.mlflow_store import make_database, open_store, probe_database
 
     if address.is_database_server:

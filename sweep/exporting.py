@@ -103,8 +103,8 @@ def check_packages(kinds: Sequence[str]) -> None:
 def _facts(found: FoundModel) -> ModelFacts:
     if found.facts is None:
         raise ModelError(
-            f"{found.said}: it does not say which images it was made from, so nothing could be checked; export a study, "
-            "its final model, or the model in a trial's folder"
+            f"{found.said}: it does not say which images it was made from, so nothing could be checked; export a "
+            "study, its final model, or the model in a trial's folder"
         )
     return found.facts
 

@@ -16,7 +16,9 @@ from sweep.analysis.report import Commands, report
 from sweep.errors import NothingFinished, UserError
 from sweep.home import Home
 from sweep.space.writer import space_to_yaml
+from sweep.study.final import read_final
 from sweep.study.importance import importances
+from sweep.study.ledger import read_openings
 from sweep.study.opening import stored_space
 from sweep.study.study import read_records
 
@@ -33,7 +35,9 @@ def report_command(root: Path, study: str, out: Path | None, kind: str) -> None:
     """
     home = Home(root)
     folder = home.study(study)
-    history = History(study, stored_space(folder), tuple(read_records(folder)))
+    history = History(
+        study, stored_space(folder), tuple(read_records(folder)), read_openings(folder), read_final(folder)
+    )
     if not history.records:
         raise NothingFinished(f"the study {study} has no trial yet, so there is nothing to report")
     target = out or (folder / REPORT if kind == "html" else None)

@@ -95,8 +95,8 @@ def test_a_tie_is_called_a_tie_in_words() -> None:
     separated = dataclasses.replace(result, verdict="separated", tied=(4,))
     assert verdict_text(separated) == "Trial 4 is the best: after 3 rounds no other finalist can keep up with it."
     assert luck_text(result) == (
-        "With fresh seeds and splits it reached val_accuracy 0.8000 ± 0.0100 (standard deviation), less than the 0.9000 "
-        "of the search: a difference of 0.1000."
+        "With fresh seeds and splits it reached val_accuracy 0.8000 ± 0.0100 (standard deviation), less than the "
+        "0.9000 of the search: a difference of 0.1000."
     )
     assert gap_text(result).startswith(
         "Its score in the search lies 0.1500 above the test's: the search was too optimistic by that."

@@ -11,6 +11,8 @@ from sweep.space.config import Objective
 from sweep.study.final import FinalistResult, FinalResult, TestResult
 from sweep.study.ledger import Opening, openings_text
 
+EVEN = 0.0005
+"""A gap between confidence and accuracy that would be shown as 0.0 %."""
 LISTED = 30
 """Rows of classes that are shown open."""
 
@@ -36,7 +38,7 @@ def final_document(
         ),
         cards=(
             Card(f"{test.accuracy:.2%}", "test accuracy"),
-            Card(f"{test.low:.1%} to {test.high:.1%}", "95 % interval (Wilson)"),
+            Card(f"{100 * test.low:.1f}-{100 * test.high:.1f} %", "95 % interval (Wilson)"),
             Card(f"{test.calibration_error:.3f}", "calibration error (ECE)"),
             Card(f"{trained.parameters:,}", "weights"),
             Card(f"{result.rounds}", "rounds of repeats"),
@@ -188,9 +190,9 @@ def _classes(test: TestResult) -> Section:
 
 def _calibration(test: TestResult) -> Section:
     gap = test.confidence - test.accuracy
-    tendency = "over-confident" if gap > 0 else "under-confident"
+    tendency = f"{'over' if gap > 0 else 'under'}-confident by {abs(gap):.1%}" if abs(gap) >= EVEN else "balanced"
     answer = (
-        f"On average it is {test.confidence:.1%} sure and {test.accuracy:.1%} right: {tendency} by {abs(gap):.1%}.",
+        f"On average it is {test.confidence:.1%} sure and {test.accuracy:.1%} right: {tendency}.",
         f"The expected calibration error over {len(test.bins)} bins is {test.calibration_error:.4f} (Guo et al., "
         "2017).",
     )

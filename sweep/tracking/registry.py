@@ -27,6 +27,8 @@ from sweep.tracking.study_entry import NOTE_TAG
 from sweep.tracking.tracker import StudyInfo
 
 KEY_TAG, VERSION_TAG = "sweep.key", "sweep.version"
+MAX_DESCRIPTION = 5000
+"""Of a version, from mlflow/store/model_registry/dbmodels/models.py; the whole card is beside the model."""
 
 
 def register_shipment(info: StudyInfo, shipment: Shipment, address: Address) -> str:
@@ -94,8 +96,9 @@ def _make_version(client: MlflowClient, experiment: str, run: Run, info: StudyIn
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     _ensure_registered(client, info.name)
+    said = shorten(shipment.card, MAX_DESCRIPTION)
     made = client.create_model_version(
-        info.name, logged.artifact_location, run_id, description=shipment.card, model_id=logged.model_id
+        info.name, logged.artifact_location, run_id, description=said, model_id=logged.model_id
     )
     return str(made.version)
 

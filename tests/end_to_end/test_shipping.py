@@ -115,7 +115,7 @@ def test_the_model_is_registered_as_champion_with_card_signature_and_example(
     assert finalized["registered"]["version"] == version.version == "1"
     assert version.description is not None
     assert "## Limits" in version.description
-    run = client.get_run(version.run_id)
+    run = client.get_run(version.run_id or "")
     assert run.data.metrics["test_accuracy"] == finalized["test"]["accuracy"]
     assert run.data.tags["sweep.kind"] == "final"
     assert version.model_id is not None

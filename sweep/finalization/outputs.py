@@ -96,8 +96,15 @@ def print_summary(
 
 
 def _finalists_table(result: FinalResult) -> Table:
-    table = Table(title="finalists", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2))
-    for heading in ("trial", f"mean {result.objective}", "deviation", "n", "P(best)", "in the search", "parameters"):
+    table = Table(
+        title=f"finalists, {result.objective}",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2),
+    )
+    for heading in ("trial", "mean", "deviation", "n", "P(best)", "search", "parameters"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for finalist in result.finalists:

@@ -16,6 +16,7 @@ from sweep.inference.facts import ModelFacts, embed_facts
 from sweep.space.config import TrialConfig, config_to_mapping
 from sweep.study.final import TrainedFinal
 from sweep.study.records import TrialRecord
+from sweep.training.refitted import Refitted
 from sweep.training.seeds import Purpose, derive
 
 
@@ -61,7 +62,7 @@ def train_final(plan: FinalTraining, path: Path, stop: Callable[[], bool]) -> Tr
     raw = path.with_name(f"raw-{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     arguments = (plan.prepared, plan.config, plan.schedule.rates, raw)
-    done = call_in_child("sweep.training.refit:refit", *arguments, stop=stop)
+    done: Refitted = call_in_child("sweep.training.refit:refit", *arguments, stop=stop)
     facts = ModelFacts(
         study=plan.record.study,
         trial=plan.record.number,

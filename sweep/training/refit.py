@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ import keras
 
 from sweep.data.cache import Prepared
 from sweep.data.resplit import load_whole
-from sweep.data.stamp import DataStamp
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
 from sweep.models.common import count_parameters
@@ -25,24 +23,9 @@ from sweep.space.config import TrialConfig
 from sweep.training.batches import Batches
 from sweep.training.callbacks import EpochStart
 from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.refitted import Refitted
 from sweep.training.seeds import Purpose, derive
 from sweep.training.train import image_facts, save_model
-
-
-@dataclass(frozen=True)
-class Refitted:
-    """A model that was trained on everything.
-
-    Attributes:
-        losses: training loss of each epoch.
-        weights_digest: of the weights after the last epoch, which are those of the file.
-    """
-
-    data: DataStamp
-    losses: tuple[float, ...]
-    parameters: int
-    weights_digest: str
-    seconds: float
 
 
 class ReplayRates(keras.callbacks.Callback):

@@ -162,7 +162,7 @@ def _classes(test: TestResult) -> Section:
     worst = min(judged, key=lambda c: c.accuracy or 0.0)
     best = max(judged, key=lambda c: c.accuracy or 0.0)
     answer = (
-        f"From {best.name} ({best.accuracy:.1%}) to {worst.name} ({worst.accuracy:.1%}"
+        f"Best is class {best.name} ({best.accuracy:.1%}), worst is class {worst.name} ({worst.accuracy:.1%}"
         + (f", most often taken for {worst.confused})" if worst.confused else ")")
         + "."
     )

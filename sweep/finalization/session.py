@@ -146,7 +146,8 @@ class _Finalizing:
             trained = self._train(plan)
             answers = self._open(plan, trained)
             test = self._judge(winner, outlook, answers)
-            (self._candidate).replace(self._model_file)
+            self._candidate.replace(self._model_file)
+            self._candidate.parent.rmdir()
         return self._finish(self._result(finalists, outlook, trained, test, setting), plan, answers, earlier)
 
     @property

@@ -50,7 +50,10 @@ def _saved_model(model: keras.Model, target: Path, images: Callable[[], UInt8Arr
 
 
 def _onnx(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:  # noqa: ARG001 - a writer
-    model.export(str(target), format="onnx", verbose=False)
+    # Without a signature the batch would be fixed to one image.
+    pixels = model.inputs[0]
+    signature = [keras.InputSpec(dtype=pixels.dtype, shape=pixels.shape, name=pixels.name)]
+    model.export(str(target), format="onnx", input_signature=signature, verbose=False)
 
 
 def _tflite(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:  # noqa: ARG001 - a writer

@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.utils import _save_example
 
+from sweep.errors import TrackingError
 from sweep.tracking.address import Address
 from sweep.tracking.entries import MAX_TAG, milliseconds, shorten, trial_params
 from sweep.tracking.logged_model import write_model_folder
@@ -126,11 +127,38 @@ def download(reference: str, address: Address, folder: Path) -> Path:
 
     Raises:
         MlflowException, SQLAlchemyError, OSError: the store is away, or has no such model.
+        TrackingError: `models:/…` is followed by something else than a name with alias or version, or an id.
     """
-    found = mlflow.artifacts.download_artifacts(
-        reference, dst_path=str(folder), tracking_uri=address.uri, registry_uri=address.uri
-    )
+    client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
+    place = _model_place(client, reference) if reference.startswith("models:/") else _run_place(client, reference)
+    found = mlflow.artifacts.download_artifacts(place, dst_path=str(folder), tracking_uri=address.uri)
     return Path(found)
+
+
+def _model_place(client: MlflowClient, reference: str) -> str:
+    """Where a model's artifacts are. MLflow's own resolution asks the process-wide store, whatever it is told."""
+    name, at, rest = reference.removeprefix("models:/").rpartition("@")
+    if not at:
+        name, _, rest = reference.removeprefix("models:/").partition("/")
+    if not at and not rest:
+        return str(client.get_logged_model(name).artifact_location)
+    if not at and not rest.isdecimal():
+        raise TrackingError(f"{reference}: expected models:/NAME@ALIAS, models:/NAME/VERSION or models:/ID")
+    version = client.get_model_version_by_alias(name, rest) if at else client.get_model_version(name, rest)
+    if version.model_id:
+        return str(client.get_logged_model(version.model_id).artifact_location)
+    return str(client.get_model_version_download_uri(version.name, version.version))
+
+
+def _run_place(client: MlflowClient, reference: str) -> str:
+    """`runs:/ID/NAME` is the run's logged model of that name, else a file among the run's artifacts."""
+    run_id, _, name = reference.removeprefix("runs:/").partition("/")
+    outputs = client.get_run(run_id).outputs
+    for output in outputs.model_outputs if outputs is not None else ():
+        logged = client.get_logged_model(output.model_id)
+        if name in ("", "model", logged.name):
+            return str(logged.artifact_location)
+    return reference
 
 
 def classes_of(folder: Path) -> tuple[str, ...] | None:

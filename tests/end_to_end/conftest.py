@@ -30,6 +30,7 @@ if "SWEEP_TEST_LOG" in os.environ:
     sys.addaudithook(hook)
 """
 """A cache that is being written (`.writing-…`) is left out: there the test part is decoded, by whoever comes first."""
+ROUNDS = 3
 SMALL = Path(__file__).parent / "small.yaml"
 
 
@@ -84,5 +85,14 @@ def finished(home: Path) -> dict[str, Any]:
     """What `--json` said about eight trials."""
     done = sweep("run", "--space", str(SMALL), "--trials", "8", "--json", home=home)
     assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.fixture(scope="session")
+def finalized(home: Path, finished: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - after the sweep
+    """What `finalize --json` said."""
+    done = sweep("finalize", "--study", "small", "--top", "2", "--max-repeats", str(ROUNDS), "--json", home=home)
+    assert (done.returncode, done.stderr) == (0, "")  # TensorFlow would write to it if it were imported here
     told: dict[str, Any] = json.loads(done.stdout)
     return told

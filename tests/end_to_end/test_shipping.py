@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -15,21 +14,14 @@ from mlflow import MlflowClient
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from sweep.errors import TrackingError
+from sweep.home import Home
 from sweep.inference.facts import read_facts
+from sweep.references import find_model
 from sweep.study.records import read_record
-from tests.end_to_end.conftest import SMALL, environment, opened, records, sweep
+from tests.end_to_end.conftest import ROUNDS, environment, records, sweep
 
 pytestmark = pytest.mark.slow
-ROUNDS = 3
-
-
-@pytest.fixture(scope="session")
-def finalized(home: Path, finished: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - after the sweep
-    """What `finalize --json` said."""
-    done = sweep("finalize", "--study", "small", "--top", "2", "--max-repeats", str(ROUNDS), "--json", home=home)
-    assert (done.returncode, done.stderr) == (0, "")  # TensorFlow would write to it if it were imported here
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
 
 
 @pytest.fixture(scope="session")
@@ -112,14 +104,14 @@ def test_the_model_is_registered_as_champion_with_card_signature_and_example(
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
     version = client.get_model_version_by_alias("small", "champion")
 
-    assert finalized["registered"]["version"] == version.version == "1"
+    assert finalized["registered"]["version"] == str(version.version) == "1"
     assert version.description is not None
     assert "## Limits" in version.description
     run = client.get_run(version.run_id or "")
     assert run.data.metrics["test_accuracy"] == finalized["test"]["accuracy"]
     assert run.data.tags["sweep.kind"] == "final"
-    assert version.model_id is not None
-    logged = client.get_logged_model(version.model_id)
+    assert run.outputs is not None
+    logged = client.get_logged_model(run.outputs.model_outputs[0].model_id)
     folder = Path(logged.artifact_location.removeprefix("file://"))
     model = (folder / "MLmodel").read_text()
     assert "tensor-spec" in model
@@ -163,23 +155,36 @@ def test_predict_reads_any_size_and_colour_and_names_what_it_cannot(home: Path, 
 
 
 @pytest.mark.usefixtures("finalized")
-def test_every_way_to_name_the_model_gives_the_same_answer(home: Path, photos: Path) -> None:
+def test_every_way_to_name_the_model_finds_the_same_file_with_its_classes(home: Path) -> None:
     store = f"sqlite:///{home}/mlflow/mlflow.db"
     client = MlflowClient(store)
-    run = client.get_model_version_by_alias("small", "champion").run_id
-    answers = []
-    for reference in (
+    version = client.get_model_version_by_alias("small", "champion")
+    outputs = client.get_run(version.run_id or "").outputs
+    assert outputs is not None
+    path = home / "studies/small/final/model.keras"
+    references = (
         "small",
-        str(home / "studies/small/final/model.keras"),
+        str(path),
         "models:/small@champion",
-        f"runs:/{run}/small-final",
+        "models:/small/1",
+        f"models:/{outputs.model_outputs[0].model_id}",
+    )
+    for reference in (*references, f"runs:/{version.run_id}/small-final"):
+        with find_model(reference, Home(home), store) as found:
+            assert found.path.read_bytes() == path.read_bytes(), reference
+            assert found.classes == tuple("0123456789")
+    for reference in ("models:/small@nobody", "models:/small/9", "models:/other/1", "runs:/0123/model"):
+        with pytest.raises(TrackingError, match=r"the model cannot be had"), find_model(reference, Home(home), store):
+            pass
+    with (
+        pytest.raises(TrackingError, match=r"expected models:/NAME@ALIAS"),
+        find_model("models:/a/b", Home(home), store),
     ):
-        done = sweep("predict", "--model", reference, str(photos / "1.png"), "--json", home=home)
-        assert done.returncode == 0, done.stderr
-        (prediction,) = json.loads(done.stdout)["predictions"]
-        answers.append(prediction["top"])
+        pass
 
-    assert answers[0] == answers[1] == answers[2] == answers[3]
+
+@pytest.mark.usefixtures("finalized")
+def test_an_image_can_come_through_a_pipe(home: Path, photos: Path) -> None:
     piped = subprocess.run(
         [sys.executable, "-m", "sweep.predict", "--model", "small", "--json", "--home", str(home), "-"],
         input=(photos / "1.png").read_bytes(),
@@ -188,7 +193,9 @@ def test_every_way_to_name_the_model_gives_the_same_answer(home: Path, photos: P
         timeout=300,
         check=True,
     )
-    assert json.load(io.BytesIO(piped.stdout))["predictions"][0]["top"] == answers[0]
+    (prediction,) = json.loads(piped.stdout)["predictions"]
+    assert prediction["image"] == "standard input"
+    assert prediction["class"] in "0123456789"
 
 
 @pytest.mark.usefixtures("finalized")
@@ -210,27 +217,3 @@ def test_all_five_exports_agree_with_the_keras_model(home: Path, tmp_path: Path)
         assert 0 < one["batch"]["median"] <= one["batch"]["p95"]
     assert (tmp_path / "labels.txt").read_text().split() == list("0123456789")
     assert (tmp_path / "saved_model/saved_model.pb").is_file()
-
-
-@pytest.mark.usefixtures("finalized")
-def test_no_command_but_finalize_opens_the_test_set(home: Path) -> None:
-    others = {
-        "run": ["--space", str(SMALL), "--trials", "8"],
-        "status": ["--study", "small"],
-        "show": ["0", "--study", "small"],
-        "diff": ["0", "1", "--study", "small"],
-        "report": ["--study", "small"],
-        "sync": ["--study", "small"],
-        "reproduce": ["--study", "small"],
-        "check": [str(SMALL)],
-        "predict": ["--model", "small", str(home / "studies/small/final/pictures/confusion.png")],
-        "export": ["--model", "small", "--format", "keras"],
-    }
-    ran = {command for command, _ in opened(home)}
-    for command in sorted(others.keys() - ran):
-        assert sweep(command, *others[command], home=home).returncode == 0
-
-    seen = opened(home)
-    assert {command for command, _ in seen} >= {*others, "finalize"}
-    assert sorted({command for command, name in seen if name}) == ["finalize"]
-    assert {name for command, name in seen if name} == {"test_images.npy", "test_labels.npy"}

@@ -153,17 +153,18 @@ class Contest:
         running = self._running.pop(outcome.number)
         searched = self._finalists[outcome.number]
         task = self._plan.task(searched, number, self._setting.prepared)
-        record = dataclasses.replace(
-            searched,
+        record = TrialRecord(
+            study=searched.study,
+            number=searched.number,
+            state="running",
             config=task.config,
+            values=searched.values,
             data=self._stamp(number),
             environment=self._setting.environment,
             started=running.started,
             finished=_now(),
             origin=f"{searched.study}/{searched.number} round {number}",
             epochs=tuple(running.epochs),
-            model_file=None,
-            audited_at=None,
         )
         total = {"total": time.monotonic() - running.begun}
         if isinstance(outcome.ended, TrialResult):
@@ -226,7 +227,6 @@ def _with_result(record: TrialRecord, result: TrialResult, total: Mapping[str, f
         record,
         state="complete",
         reason="early stopping" if result.stop_reason == "early_stopping" else "all epochs",
-        message="",
         epochs=result.epochs,
         best_epoch=best.epoch,
         objective_value=best.value(record.config.objective),
@@ -243,9 +243,6 @@ def _with_failure(record: TrialRecord, failure: TrialFailure, total: Mapping[str
         state="failed",
         reason=failure.cause,
         message=message,
-        objective_value=None,
-        best_epoch=None,
-        weights_digest=None,
         timings=dict(total),
     )
 

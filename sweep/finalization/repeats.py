@@ -16,7 +16,7 @@ from sweep.training.result import OnEpoch, TrialResult
 from sweep.training.seeds import Purpose, derive
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RepeatTask(Task):
     """A task on a split of its own."""
 
@@ -47,7 +47,13 @@ class Plan:
     def task(self, record: TrialRecord, number: int, prepared: Prepared) -> RepeatTask:
         """What to train for a finalist in a round."""
         config = dataclasses.replace(record.config, seed=derive(self.seed, Purpose.REPEAT, number))
-        return RepeatTask(record.number, config, prepared, self.place(record.number, number), self.split(number))
+        return RepeatTask(
+            number=record.number,
+            config=config,
+            prepared=prepared,
+            folder=self.place(record.number, number),
+            split=self.split(number),
+        )
 
     def place(self, trial: int, number: int) -> Path:
         """`studies/NAME/final/repeats/splits/0007/03`, or `…/folds-5/0007/03`."""

@@ -65,6 +65,13 @@ def test_the_bootstrap_is_paired_so_that_the_luck_of_a_round_counts_for_all() ->
     assert shares == (1.0, 0.0)
 
 
+def test_as_many_rounds_are_drawn_as_there_were() -> None:
+    # Of the four ways to draw two rounds the first finalist has the better mean in three.
+    first, second = best_shares(np.array([[0.0, 0.9], [0.3, 0.3]]), maximize=True, seed=3)
+
+    assert (first, second) == (pytest.approx(0.75, abs=0.02), pytest.approx(0.25, abs=0.02))
+
+
 def test_equal_scores_share_the_first_place() -> None:
     assert best_shares(np.array([[0.5, 0.7], [0.5, 0.7]]), maximize=True, seed=3) == (0.5, 0.5)
 

@@ -44,6 +44,12 @@ def test_folds_hold_out_every_image_once_and_every_class_in_each(prepared: Prepa
         assert np.bincount(part.validation.labels, minlength=10).min() >= 3
 
 
+def test_another_seed_deals_the_images_out_to_other_folds(prepared: Prepared) -> None:
+    first, again, other = (load_split(prepared, DIGITS, Split(seed, folds=5)) for seed in (1, 1, 2))
+
+    assert first.stamp.split == again.stamp.split != other.stamp.split
+
+
 def test_more_folds_than_images_of_a_class_are_refused(prepared: Prepared) -> None:
     with pytest.raises(DataError, match=r"30 folds want 30 images of every class, but `\d` has \d+; ask for fewer"):
         load_split(prepared, DIGITS, Split(0, folds=30))

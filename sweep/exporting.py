@@ -22,7 +22,7 @@ from sweep.inference.facts import ModelFacts
 from sweep.inference.measures import Latency, Measured
 from sweep.references import FoundModel, find_model
 from sweep.session import prepare_images
-from sweep.terminal.console import make_console
+from sweep.terminal.console import make_console, print_table
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "keras": (),
@@ -197,19 +197,20 @@ def _as_mapping(said: str, out: Path, facts: ModelFacts, exported: Sequence[Expo
 
 def _print(said: str, exported: Sequence[Exported], facts: ModelFacts, out: Path, console: Console) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2))
-    table.add_column("format")
-    for heading in ("largest difference", "same class", "accuracy", "size", "1 image", "p95", "32 images", "p95"):
+    table.add_column("format", no_wrap=True)
+    for heading in ("difference", "same class", "accuracy", "size", "1 image", "p95", "32 images", "p95"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in exported:
         table.add_row(*_row(one), style="" if one.holds else "red")
     console.print(f"{said}, against itself on {exported[0].measured.images:,} validation images:")
-    console.print(table)
+    print_table(console, table)
     shape = ", ".join(map(str, facts.shape))
     console.print(
         f"Every format takes raw pixels: uint8 (batch, {shape}), 0 to 255, and gives float32 (batch, "
-        f"{len(facts.classes)}) in the order of {LABELS_FILE}. Latencies in milliseconds, median and 95th percentile, "
-        f"{facts.threads} thread{'s' if facts.threads > 1 else ''}, measured in turns. A final model has been trained "
-        "on these images too: their accuracy compares formats, its test accuracy says how good it is."
+        f"{len(facts.classes)}) in the order of {LABELS_FILE}. The difference is the largest of any output; latencies "
+        f"are in milliseconds, median and 95th percentile, {facts.threads} thread{'s' if facts.threads > 1 else ''}, "
+        "measured in turns. A final model has been trained on these images too: their accuracy compares formats, its "
+        "test accuracy says how good it is."
     )
     for line in _disagreements(exported):
         console.print(Text(line, style="bold red"))

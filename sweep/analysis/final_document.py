@@ -144,17 +144,15 @@ def _test(result: FinalResult, openings: Sequence[Opening]) -> Section:
 def gap_text(result: FinalResult) -> str:
     """How the search's score compares with the test's."""
     gap = result.test.search_gap
-    direction = "above" if gap > 0 else "below"
-    if result.objective == "val_loss":
-        direction = "below" if gap > 0 else "above"
     meaning = "the search was too optimistic by that" if gap > 0 else "the test did not fall behind the search"
-    more = (
-        f" The mean of its rounds was {'more' if result.test.repeats_gap > 0 else 'less'} optimistic than the test by "
-        f"{metric(abs(result.test.repeats_gap))}."
-        if result.test.repeats_gap
-        else ""
-    )
-    return f"Its score in the search lies {metric(abs(gap))} {direction} the test's: {meaning}.{more}"
+    rounds = result.test.repeats_gap
+    more = "" if rounds is None else f" The mean of its rounds lies {metric(abs(rounds))} {_side(result, rounds)} it."
+    return f"Its score in the search lies {metric(abs(gap))} {_side(result, gap)} the test's: {meaning}.{more}"
+
+
+def _side(result: FinalResult, gap: float) -> str:
+    """Where a too optimistic value lies: above the test's accuracy, below its loss."""
+    return "above" if (gap > 0) == (result.objective == "val_accuracy") else "below"
 
 
 def _classes(test: TestResult) -> Section:

@@ -28,6 +28,7 @@ from sweep.study.final import (
     final_folder,
 )
 from sweep.study.ledger import Opening, openings_text, read_openings
+from sweep.terminal.console import print_table
 
 
 def write_outputs(study_folder: Path, result: FinalResult, answers: Answers | None, home: str) -> None:
@@ -74,7 +75,7 @@ def print_summary(
     if as_json:
         print(json.dumps({**dataclasses.asdict(result), "test_openings": len(openings), "folder": str(folder)}))
         return
-    console.print(_finalists_table(result))
+    print_table(console, _finalists_table(result))
     console.print(Text(verdict_text(result), style="bold"))
     if result.rounds:
         console.print(luck_text(result))

@@ -58,6 +58,10 @@ class SpaceError(UserError):
         self.faults = tuple(sorted(set(faults)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
+    def __reduce__(self) -> tuple[type[SpaceError], tuple[tuple[Fault, ...]]]:
+        """Pickled by its parts: an exception would be made again from its text alone."""
+        return SpaceError, (self.faults,)
+
 
 class DataError(UserError):
     """The data set cannot be found, read or split."""
@@ -103,3 +107,7 @@ class TrialFailure(SweepError):
         self.message = message
         self.traceback = traceback
         super().__init__(f"{cause}: {message}")
+
+    def __reduce__(self) -> tuple[type[TrialFailure], tuple[FailureCause, str, str]]:
+        """Pickled by its parts: an exception would be made again from its text alone."""
+        return TrialFailure, (self.cause, self.message, self.traceback)

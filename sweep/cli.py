@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from sweep import check, diff, doctor, report, reproduce, run, show, status, sync
+from sweep import (
+    check,
+    diff,
+    doctor,
+    export,
+    finalize,
+    predict,
+    report,
+    reproduce,
+    run,
+    show,
+    status,
+    sync,
+)
 from sweep.command_line import run_app
 
 
@@ -16,7 +29,20 @@ def app() -> typer.Typer:
         no_args_is_help=True,
         help="Hyperparameter sweeps for Keras image classifiers.",
     )
-    for module in (run, status, show, diff, report, reproduce, check, doctor, sync):
+    for module in (
+        run,
+        status,
+        show,
+        diff,
+        report,
+        finalize,
+        predict,
+        export,
+        reproduce,
+        check,
+        doctor,
+        sync,
+    ):
         commands.command(module.__name__.rpartition(".")[2])(module.command)
     return commands
 

@@ -8,7 +8,8 @@
     │   ├── StudyError          the study is locked, missing, or holds another space
     │   │   └── DiskError       its disk is full, read-only or not ours to write
     │   ├── RecordError         a trial's record cannot be read
-    │   └── TrackingError       the tracking store cannot be used
+    │   ├── TrackingError       the tracking store cannot be used
+    │   └── ModelError          a model file cannot be used, or must not be
     ├── NothingFinished         the sweep ended without a single finished trial; exit code 3
     ├── TrialFailure            this trial failed, the sweep goes on (carries its cause)
     └── SweepStopped            the whole sweep must stop (the same bug, three times in a row); exit code 1
@@ -59,6 +60,10 @@ class SpaceError(UserError):
         self.faults = tuple(sorted(set(faults)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
+    def __reduce__(self) -> tuple[type[SpaceError], tuple[tuple[Fault, ...]]]:
+        """Pickled by its parts: an exception would be made again from its text alone."""
+        return SpaceError, (self.faults,)
+
 
 class DataError(UserError):
     """The data set cannot be found, read or split."""
@@ -82,6 +87,10 @@ class RecordError(UserError):
 
 class TrackingError(UserError):
     """The tracking store cannot be used as asked."""
+
+
+class ModelError(UserError):
+    """A model file is missing, damaged, or holds what a model of sweep does not: it is not opened."""
 
 
 class NothingFinished(SweepError):
@@ -108,3 +117,7 @@ class TrialFailure(SweepError):
         self.message = message
         self.traceback = traceback
         super().__init__(f"{cause}: {message}")
+
+    def __reduce__(self) -> tuple[type[TrialFailure], tuple[FailureCause, str, str]]:
+        """Pickled by its parts: an exception would be made again from its text alone."""
+        return TrialFailure, (self.cause, self.message, self.traceback)

@@ -16,6 +16,7 @@ from sweep.errors import NothingFinished
 from sweep.home import Home
 from sweep.space.config import config_to_mapping
 from sweep.space.nested import flatten
+from sweep.study.ledger import openings_text, read_openings
 from sweep.study.lock import holder
 from sweep.study.records import TrialRecord, record_to_mapping
 from sweep.study.study import find_record, ranked, read_records
@@ -34,25 +35,29 @@ def status_command(root: Path, study: str, watch: bool, as_json: bool) -> None:
     folder = Home(root).study(study)
     records = read_records(folder)
     if as_json:
-        print(json.dumps(status_mapping(study, records, holder(folder))))
+        print(json.dumps(status_mapping(study, records, holder(folder), len(read_openings(folder)))))
         return
     console = make_console()
     if not (watch and console.is_terminal):
-        console.print(status_view(study, records, holder(folder)))
+        console.print(status_view(study, records, holder(folder), openings_text(read_openings(folder))))
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(status_view(study, read_records(folder), holder(folder)), refresh=True)
+            opened = openings_text(read_openings(folder))
+            live.update(status_view(study, read_records(folder), holder(folder), opened), refresh=True)
             time.sleep(WATCH_SECONDS)
 
 
-def status_mapping(study: str, records: Sequence[TrialRecord], run_by: str | None) -> dict[str, Any]:
+def status_mapping(
+    study: str, records: Sequence[TrialRecord], run_by: str | None, test_openings: int
+) -> dict[str, Any]:
     """The status as plain values."""
     best = ranked(records)
     return {
         "study": study,
         "run_by": run_by,
         "trials": dict(Counter(record.state for record in records)),
+        "test_openings": test_openings,
         "running": [
             {"trial": record.number, "epochs": len(record.epochs), "of": record.config.training.epochs}
             for record in records

@@ -16,8 +16,10 @@ from sweep.analysis.report import Commands, report
 from sweep.errors import NothingFinished, TrackingError, UserError
 from sweep.home import Home
 from sweep.space.writer import space_to_yaml
+from sweep.study.final import read_final
 from sweep.study.identity import study_id
 from sweep.study.importance import importances
+from sweep.study.ledger import read_openings
 from sweep.study.opening import stored_space
 from sweep.study.study import read_records
 from sweep.tracking.opening import add_report
@@ -64,7 +66,8 @@ def write_report(root: Path, study: str) -> None:
 
 def _history(home: Home, study: str) -> History:
     folder = home.study(study)
-    history = History(study, stored_space(folder), tuple(read_records(folder)))
+    records = tuple(read_records(folder))
+    history = History(study, stored_space(folder), records, read_openings(folder), read_final(folder))
     if not history.records:
         raise NothingFinished(f"the study {study} has no trial yet, so there is nothing to report")
     return history

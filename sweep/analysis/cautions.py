@@ -10,6 +10,7 @@ from sweep.analysis.progress import Progress
 from sweep.analysis.words import count, listed, numbers, share, show
 from sweep.space.parameters import Choice, Parameter
 from sweep.study.importance import Importances
+from sweep.study.ledger import openings_text
 
 STALE = 50
 """Trials without a new best after which a search has most likely found what it can."""
@@ -22,6 +23,7 @@ MOST = 0.9
 def cautions(history: History, lead: Lead, progress: Progress, importances: Importances) -> tuple[str, ...]:
     """One sentence each, the gravest first."""
     return (
+        *_opened_again(history),
         *_mixed(history),
         *_failed(history, progress),
         *_ties(lead),
@@ -31,6 +33,12 @@ def cautions(history: History, lead: Lead, progress: Progress, importances: Impo
         *_stale(progress),
         *_waiting(history),
     )
+
+
+def _opened_again(history: History) -> Iterator[str]:
+    """The test set is good for one look."""
+    if len(history.openings) > 1:
+        yield openings_text(history.openings)
 
 
 def _mixed(history: History) -> Iterator[str]:

@@ -73,7 +73,22 @@ class Notes:
     items: tuple[str, ...]
 
 
-Block: TypeAlias = Chart | Grid | Table | Code | Folded | Notes
+@dataclass(frozen=True)
+class Picture:
+    """A PNG, written into the page.
+
+    Attributes:
+        title: what it shows; also its text for who cannot see it.
+        png: base64.
+        note: how to read it.
+    """
+
+    title: str
+    png: str
+    note: str = ""
+
+
+Block: TypeAlias = Chart | Grid | Table | Code | Folded | Notes | Picture
 
 
 @dataclass(frozen=True)

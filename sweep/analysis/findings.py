@@ -17,6 +17,7 @@ from sweep.analysis.next_space import NextSpace, next_space
 from sweep.analysis.progress import Progress, progress
 from sweep.analysis.pruning import PruningSummary, summarize_pruning
 from sweep.space.writer import space_to_yaml
+from sweep.study.final import FinalResult
 from sweep.study.importance import Importances
 
 
@@ -69,9 +70,29 @@ def findings_mapping(history: History, findings: Findings) -> dict[str, Any]:
         "objective": history.objective,
         "direction": "maximize" if history.maximize else "minimize",
         "trials": len(history.records),
+        "test_openings": len(history.openings),
+        "final": _final_mapping(history.final),
         **plain,
         "bounds": [_plain(change) for change in findings.next_space.changes],
         "next_space": space_to_yaml(wider) if wider is not None else None,
+    }
+
+
+def _final_mapping(final: FinalResult | None) -> dict[str, Any] | None:
+    """The numbers of the final result; all of it is in `final/final.json`."""
+    if final is None:
+        return None
+    test = final.test
+    return {
+        "trial": final.winner,
+        "verdict": final.verdict,
+        "rounds": final.rounds,
+        "test_accuracy": test.accuracy,
+        "interval": [test.low, test.high],
+        "test_loss": test.loss,
+        "calibration_error": test.calibration_error,
+        "search_gap": test.search_gap,
+        "images": test.images,
     }
 
 

@@ -9,6 +9,8 @@ from functools import cached_property
 
 from sweep.space.config import Objective, direction_of
 from sweep.space.space import Space
+from sweep.study.final import FinalResult
+from sweep.study.ledger import Opening
 from sweep.study.records import TrialRecord
 
 GOOD_SHARE = 0.1
@@ -24,11 +26,15 @@ class History:
         study: its name.
         space: what was searched.
         records: of all trials, by number.
+        openings: of the test set.
+        final: what `finalize` has found, None before it.
     """
 
     study: str
     space: Space
     records: tuple[TrialRecord, ...]
+    openings: tuple[Opening, ...] = ()
+    final: FinalResult | None = None
 
     @property
     def objective(self) -> Objective:

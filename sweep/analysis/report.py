@@ -9,6 +9,7 @@ from sweep.analysis.document import Card, Document
 from sweep.analysis.findings import Findings
 from sweep.analysis.history import History
 from sweep.analysis.sections_cost import failures_section, hours_section, pruning_section
+from sweep.analysis.sections_final import final_sections
 from sweep.analysis.sections_result import cautions_section, curves_section, search_section, winner_section
 from sweep.analysis.sections_space import bounds_section, importance_section, landscape_section
 from sweep.analysis.words import count, duration, listed, metric, share, show
@@ -37,6 +38,7 @@ def report(history: History, findings: Findings, commands: Commands) -> Document
         cards=_cards(history, findings),
         sections=(
             winner_section(history, findings, commands.reproduce),
+            *final_sections(history),
             search_section(history, findings),
             importance_section(history, findings),
             landscape_section(history, findings),

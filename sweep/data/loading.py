@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,10 +15,12 @@ from sweep.data.cache import TRAIN_IMAGES, TRAIN_LABELS, TRAIN_PATHS, TRAIN_SUMS
 from sweep.data.contents import IntArray, Shape, UInt8Array
 from sweep.data.dataset import Dataset, Part
 from sweep.data.groups import groups_of
-from sweep.data.splits import split_validation
+from sweep.data.splits import choose_images, split_validation
 from sweep.data.stamp import DataStamp
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
+
+Divide: TypeAlias = Callable[[IntArray, IntArray | None, tuple[str, ...]], tuple[IntArray, IntArray]]
 
 
 def load(prepared: Prepared, config: DataConfig) -> Dataset:
@@ -28,7 +32,27 @@ def load(prepared: Prepared, config: DataConfig) -> Dataset:
     """
     images, labels, sums = _open(prepared)
     sides = split_validation(labels, _groups(prepared, config), prepared.classes, config)
-    train, validation = (Part(images, side, labels[side]) for side in sides)
+    return _dataset(prepared, (images, labels, sums), *sides)
+
+
+def load_divided(prepared: Prepared, config: DataConfig, divide: Divide) -> Dataset:
+    """The same images divided otherwise, by `divide(labels, groups, names of classes) -> (training, validation)`.
+
+    The images are those that the search trained on and validated with: `config.limit` is applied as in `load`.
+    Raises DataError as `load` does, and what `divide` raises.
+    """
+    images, labels, sums = _open(prepared)
+    groups = _groups(prepared, config)
+    chosen = choose_images(labels, prepared.classes, config)
+    kept, held = divide(labels[chosen], None if groups is None else groups[chosen], prepared.classes)
+    return _dataset(prepared, (images, labels, sums), chosen[kept], chosen[held])
+
+
+def _dataset(
+    prepared: Prepared, arrays: tuple[UInt8Array, IntArray, IntArray], kept: IntArray, held: IntArray
+) -> Dataset:
+    images, labels, sums = arrays
+    train, validation = (Part(images, side, labels[side]) for side in (kept, held))
     mean, std = channel_statistics(sums[train.index], prepared.shape)
     stamp = _stamp(prepared, train, validation)
     return Dataset(train, validation, prepared.classes, prepared.shape, stamp, mean, std)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -32,7 +32,7 @@ def fit_array(pixels: UInt8Array, channels: int, size: int | None) -> UInt8Array
     return fit_image(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), channels, size)
 
 
-def read_image(path: Path, channels: int, size: int | None) -> UInt8Array:
+def read_image(path: Path | IO[bytes], channels: int, size: int | None) -> UInt8Array:
     """Decode a file (first frame) and turn it upright as its EXIF orientation says; then as `fit_image`.
 
     A JPEG much larger than `size` is decoded at a reduced scale, at least twice `size`.

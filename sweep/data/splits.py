@@ -51,6 +51,17 @@ def choose(labels: IntArray, count: int, seed: int) -> IntArray:
     return np.sort(np.concatenate(list(members)))
 
 
+def choose_images(labels: IntArray, classes: Sequence[str], config: DataConfig) -> IntArray:
+    """Positions of the images that a search uses at all: `config.limit` of the training part, ascending.
+
+    Raises DataError where a class has too few images.
+    """
+    chosen = choose(labels, len(labels) if config.limit is None else config.limit, config.split_seed)
+    limited = "" if config.limit is None else f" after `limit: {config.limit}`"
+    check_classes(labels[chosen], classes, f"training part of `{config.name}`{limited}")
+    return chosen
+
+
 def split_validation(
     labels: IntArray, groups: IntArray | None, classes: Sequence[str], config: DataConfig
 ) -> tuple[IntArray, IntArray]:
@@ -59,9 +70,7 @@ def split_validation(
     First `config.limit` images are chosen, then `config.validation` of them held out. `groups` is None or the group
     of each image. Raises DataError where a class has too few images.
     """
-    chosen = choose(labels, len(labels) if config.limit is None else config.limit, config.split_seed)
-    limited = "" if config.limit is None else f" after `limit: {config.limit}`"
-    check_classes(labels[chosen], classes, f"training part of `{config.name}`{limited}")
+    chosen = choose_images(labels, classes, config)
     sides = hold_out(
         labels[chosen],
         classes,

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
+
+LOG_WIDTH = 160
 
 
 def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
@@ -18,6 +21,11 @@ def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
     stream = sys.stderr if as_json else sys.stdout
     wrap = stream.isatty()  # in a log or a pipe a line is a line, however long
     return Console(file=stream, quiet=quiet or as_json, markup=False, highlight=False, soft_wrap=not wrap)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table; where there is no terminal, as wide as it wants to be, because a log or a pipe has no edge."""
+    console.print(table, width=None if console.is_terminal else LOG_WIDTH)
 
 
 @contextmanager

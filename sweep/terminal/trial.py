@@ -23,8 +23,11 @@ BARS = "▁▂▃▄▅▆▇█"
 CURVES = ("loss", "val_loss", "accuracy", "val_accuracy", "learning_rate")
 
 
-def status_view(study: str, records: Sequence[TrialRecord], run_by: str | None) -> Group:
-    """How a study stands; `run_by` is the process that runs it, None where there is none."""
+def status_view(study: str, records: Sequence[TrialRecord], run_by: str | None, opened: str = "") -> Group:
+    """How a study stands; `run_by` is the process that runs it, None where there is none.
+
+    `opened` says how often the test set was opened, "" where it was not.
+    """
     counts = Counter(record.state for record in records)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no trials yet"
     lines: list[RenderableType] = [Text(f"study {study}: {told}; {f'run by {run_by}' if run_by else 'not running'}")]
@@ -37,6 +40,8 @@ def status_view(study: str, records: Sequence[TrialRecord], run_by: str | None) 
             )
             epochs = f"{len(record.epochs)}/{record.config.training.epochs} epochs"
             lines.append(Text(f"  trial {record.number:04d} {epochs}{value}", style=STYLES["running"]))
+    if opened:
+        lines.append(Text(opened, style="bold red" if opened.startswith("WARNING") else ""))
     best = ranked(records)[:SHOWN]
     return Group(*lines, best_table(best) if best else Text("no trial has finished yet", style="dim"))
 

@@ -259,10 +259,11 @@ def open_store(info: StudyInfo, address: Address) -> MlflowStore:
         MlflowException, SQLAlchemyError, OSError: the store is away or refuses.
     """
     client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
-    return MlflowStore(client, _ensure_experiment(client, info.name, address.artifacts), info)
+    return MlflowStore(client, ensure_experiment(client, info.name, address.artifacts), info)
 
 
-def _ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+def ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    """The id of the study's experiment, made where there is none; a deleted one is restored."""
     found = client.get_experiment_by_name(name)
     if found is None:
         # Without this tag the user interface asks what the experiment is for, instead of showing the runs.

@@ -33,6 +33,7 @@ SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # MLflow's own 120 s and 7 repeats add up to minutes per call; the mirror repeats by itself.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -62,7 +63,7 @@ def open_mlflow(info: StudyInfo, uri: str | None, home: Path) -> MlflowTracker:
     """
     address = resolve_address(uri, os.environ, home)
     prepare_environment()
-    return MlflowTracker(lambda: _connect(info, address))
+    return MlflowTracker(lambda: connect(info, address))
 
 
 def sync_study(
@@ -90,9 +91,9 @@ def sync_study(
 
     try:
         ordered = sorted(records, key=lambda record: record.number)
-        return _sync(_connect(info, address), ordered, progress)
+        return _sync(connect(info, address), ordered, progress)
     except (*STORE_ERRORS, ImportError) as error:  # ImportError: the driver of a database
-        cause = _gist(str(error))
+        cause = gist(str(error))
         raise TrackingError(
             f"{address.shown}: the tracking store does not take study {info.name}: {cause} "
             "See that the store can be reached, then sync again: what was written stays."
@@ -126,11 +127,11 @@ def add_report(info: StudyInfo, uri: str | None, home: Path) -> bool:
         return add(info, address)
     except (*STORE_ERRORS, ImportError) as error:
         raise TrackingError(
-            f"{address.shown}: the tracking store does not take the report: {_gist(str(error))}"
+            f"{address.shown}: the tracking store does not take the report: {gist(str(error))}"
         ) from error
 
 
-def _gist(text: str) -> str:
+def gist(text: str) -> str:
     """One line without passwords; of a long one the beginning and the end, where the cause is."""
     line = hide_passwords(" ".join(text.split()))
     return line if len(line) <= 320 else f"{line[:120]} … {line[-200:]}"
@@ -146,7 +147,8 @@ def prepare_environment() -> None:
     warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
 
 
-def _connect(info: StudyInfo, address: Address) -> MlflowStore:
+def connect(info: StudyInfo, address: Address) -> MlflowStore:
+    """The study in its store; a SQLite file is made when it is not there. Raises what the store raises."""
     from sweep.tracking.mlflow_store import make_database, open_store, probe_database
 
     if address.is_database_server:

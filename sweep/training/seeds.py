@@ -16,6 +16,11 @@ class Purpose(IntEnum):
     TRIAL = 4
     SAMPLER = 5
     AUDIT = 6
+    REPEAT = 20
+    RESPLIT = 21
+    FOLDS = 22
+    REFIT = 23
+    BOOTSTRAP = 24
 
 
 def derive(*entropy: int) -> int:

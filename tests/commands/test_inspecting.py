@@ -7,6 +7,7 @@ import pytest
 
 from sweep.errors import NothingFinished, StudyError
 from sweep.inspecting import diff_command, show_command, status_command
+from sweep.study.ledger import Opening, record_opening
 from sweep.study.lock import StudyLock, holder
 from sweep.study.records import write_record
 from tests.study.fakes import make_record, make_study
@@ -30,9 +31,23 @@ def test_status_as_json_tells_counts_what_runs_and_the_best(tmp_path: Path, caps
         "study": "demo",
         "run_by": None,
         "trials": {"complete": 2, "running": 1},
+        "test_openings": 0,
         "running": [{"trial": 2, "epochs": 1, "of": 4}],
         "best": {"trial": 1, "val_accuracy": 0.875, "epoch": 2},
     }
+
+
+def test_status_says_aloud_that_the_test_set_was_opened_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = study_of_three(tmp_path)
+    for trial in (0, 1):
+        record_opening(folder, Opening("2025-01-02T10:00:00.000+00:00", trial, "a" * 64, 180))
+
+    status_command(tmp_path, "demo", watch=False, as_json=False)
+    assert "WARNING: the test set was opened 2 times" in capsys.readouterr().out
+    status_command(tmp_path, "demo", watch=False, as_json=True)
+    assert json.loads(capsys.readouterr().out)["test_openings"] == 2
 
 
 def test_show_takes_the_best_trial_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

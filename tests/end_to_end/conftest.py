@@ -11,6 +11,26 @@ from typing import Any
 
 import pytest
 
+HOOK = """
+import os, sys
+
+def write(name):
+    log = os.open(os.environ["SWEEP_TEST_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(log, f"{os.environ['SWEEP_TEST_COMMAND']}\\t{name}\\n".encode())
+    os.close(log)
+
+def hook(event, arguments):
+    if event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        folder, name = os.path.split(os.fsdecode(arguments[0]))
+        if name in ("test_images.npy", "test_labels.npy") and "/.writing-" not in folder:
+            write(name)
+
+if "SWEEP_TEST_LOG" in os.environ:
+    write("")
+    sys.addaudithook(hook)
+"""
+"""A cache that is being written (`.writing-…`) is left out: there the test part is decoded, by whoever comes first."""
+ROUNDS = 3
 SMALL = Path(__file__).parent / "small.yaml"
 
 
@@ -21,8 +41,25 @@ def sweep(command: str, *words: str, home: Path) -> subprocess.CompletedProcess[
         capture_output=True,
         text=True,
         timeout=300,
-        env=environment(),
+        env={**environment(), **watched(command, home)},
     )
+
+
+def watched(command: str, home: Path) -> dict[str, str]:
+    """Variables by which every Python process of a command writes down when it opens a file of the test part.
+
+    An audit hook sees every way to open a file, in the children of the fork server too: they have it from their parent.
+    """
+    hook = home / "hook"
+    hook.mkdir(parents=True, exist_ok=True)
+    (hook / "sitecustomize.py").write_text(HOOK)
+    path = os.pathsep.join([str(hook), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {"PYTHONPATH": path, "SWEEP_TEST_COMMAND": command, "SWEEP_TEST_LOG": str(home / "opened.txt")}
+
+
+def opened(home: Path) -> list[tuple[str, str]]:
+    """(command, file of the test part) for each time that a command opened one, and (command, "") for each command."""
+    return [(line.split("\t")[0], line.split("\t")[1]) for line in (home / "opened.txt").read_text().splitlines()]
 
 
 def environment() -> dict[str, str]:
@@ -48,5 +85,14 @@ def finished(home: Path) -> dict[str, Any]:
     """What `--json` said about eight trials."""
     done = sweep("run", "--space", str(SMALL), "--trials", "8", "--json", home=home)
     assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.fixture(scope="session")
+def finalized(home: Path, finished: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - after the sweep
+    """What `finalize --json` said."""
+    done = sweep("finalize", "--study", "small", "--top", "2", "--max-repeats", str(ROUNDS), "--json", home=home)
+    assert (done.returncode, done.stderr) == (0, "")  # TensorFlow would write to it if it were imported here
     told: dict[str, Any] = json.loads(done.stdout)
     return told

@@ -176,6 +176,22 @@ def leave() -> None:
     os._exit(7)
 
 
+def refuse() -> None:
+    """Say what the user can mend."""
+    raise DataError("no such images")
+
+
+def diverge() -> None:
+    """Fail as a training does."""
+    raise TrialFailure("nan", "the loss was not finite")
+
+
+def wait_long(mark: Path) -> None:
+    """Say that it runs, then do nothing for an hour."""
+    mark.touch()
+    time.sleep(3600)
+
+
 def endless(task: Task, on_epoch: OnEpoch) -> TrialResult:
     """Report epochs until the supervisor is gone; its pid is in the folder."""
     (task.folder / "pid").write_text(str(os.getpid()))

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from sweep.errors import SweepError, TrialFailure
+from sweep.errors import DataError, SweepError, TrialFailure
 from sweep.execution import forkserver
-from sweep.execution.call import call_in_child
+from sweep.execution.call import Stopped, call_in_child
 from sweep.execution.forkserver import ForkServerExecutor
 from sweep.training.result import EpochMetrics, TrialResult
 from tests.execution.tasks import make_task, train
@@ -271,3 +271,20 @@ def test_a_call_that_fails_gives_its_traceback(light_fork_server: None) -> None:
 def test_a_call_whose_child_dies_gives_the_exit_code(light_fork_server: None) -> None:  # noqa: ARG001
     with pytest.raises(SweepError, match=r"^the child process ended with exit code 7$"):
         call_in_child("tests.execution.tasks:leave")
+
+
+def test_what_the_user_can_mend_and_a_failed_training_come_back_as_they_are(
+    light_fork_server: None,  # noqa: ARG001
+) -> None:
+    with pytest.raises(DataError, match=r"^no such images$"):
+        call_in_child("tests.execution.tasks:refuse")
+    with pytest.raises(TrialFailure, match=r"^nan: the loss was not finite$"):
+        call_in_child("tests.execution.tasks:diverge")
+
+
+def test_a_call_can_be_stopped(light_fork_server: None, tmp_path: Path) -> None:  # noqa: ARG001
+    mark = tmp_path / "runs"
+
+    with pytest.raises(Stopped, match=r"tasks:wait_long was stopped"):
+        call_in_child("tests.execution.tasks:wait_long", mark, stop=mark.exists)
+    assert call_in_child("tests.execution.tasks:add", 2, 3, stop=lambda: False) == 5

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from sweep.study.records import TrialRecord
 from sweep.tracking.address import resolve_address
 from sweep.tracking.mirror import MlflowTracker
-from sweep.tracking.opening import _connect, sync_study
+from sweep.tracking.opening import connect, sync_study
 from sweep.tracking.tracker import StudyInfo
 from tests.faults.proxy import Mode, Proxy, running_proxy
 from tests.tracking.conftest import build_record, database, home
@@ -33,7 +33,7 @@ def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def tracker_to(proxy: Proxy, info: StudyInfo, folder: Path) -> MlflowTracker:
     address = resolve_address(proxy.uri, os.environ, folder)
-    return MlflowTracker(lambda: _connect(info, address), interval=0.05, pause=0.05, longest_pause=0.2)
+    return MlflowTracker(lambda: connect(info, address), interval=0.05, pause=0.05, longest_pause=0.2)
 
 
 def info_of(name: str, folder: Path) -> StudyInfo:

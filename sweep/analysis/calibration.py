@@ -1,0 +1,100 @@
+"""How far an accuracy and a model's probabilities can be believed. Pure NumPy and SciPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+BINS = 15
+"""As in Guo et al., "On Calibration of Modern Neural Networks", 2017."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A share of correct answers with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The answers whose confidence lies in (low, high].
+
+    Attributes:
+        images: how many.
+        confidence, accuracy: their means; None in an empty bin.
+    """
+
+    low: float
+    high: float
+    images: int
+    confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How well confidence tells accuracy.
+
+    Attributes:
+        error: expected calibration error: mean over images of |accuracy - confidence| of their bin.
+        confidence: mean over all images of the largest probability.
+        bins: of equal width over 0..1, in order.
+    """
+
+    error: float
+    confidence: float
+    bins: tuple[Bin, ...]
+
+
+def wilson(correct: int, images: int) -> Interval:
+    """Accuracy with the 95 % score interval of Wilson, 1927: it stays within 0..1 and holds for few images too.
+
+    Raises:
+        ValueError: no images.
+    """
+    if images < 1:
+        raise ValueError("an accuracy needs at least one image")
+    interval = binomtest(correct, images).proportion_ci(0.95, method="wilson")
+    return Interval(correct / images, float(interval.low), float(interval.high))
+
+
+def calibrate(probabilities: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> Calibration:
+    """The calibration of the answers with the largest probability.
+
+    Args:
+        probabilities: float (n, classes), rows that sum to 1.
+        labels: int64 (n,), the true classes.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    correct = probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, BINS + 1)
+    places = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
+    bins = tuple(_bin(edges, place, confidence[places == place], correct[places == place]) for place in range(BINS))
+    gaps = (
+        b.images * abs(b.accuracy - b.confidence) for b in bins if b.accuracy is not None and b.confidence is not None
+    )
+    return Calibration(float(sum(gaps) / len(labels)), float(confidence.mean()), bins)
+
+
+def _bin(
+    edges: npt.NDArray[np.float64], place: int, confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_]
+) -> Bin:
+    low, high, count = float(edges[place]), float(edges[place + 1]), len(confidence)
+    if not count:
+        return Bin(low, high, 0, None, None)
+    return Bin(low, high, count, float(confidence.mean()), float(correct.mean()))
+
+
+def probabilities_of(outputs: npt.NDArray[np.floating], *, logits: bool) -> npt.NDArray[np.floating]:
+    """float (n, classes) that sum to 1: the outputs themselves, or their softmax."""
+    if not logits:
+        return outputs
+    powers: npt.NDArray[np.floating] = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    shares: npt.NDArray[np.floating] = powers / powers.sum(axis=1, keepdims=True)
+    return shares

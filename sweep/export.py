@@ -1,0 +1,53 @@
+"""`sweep export`: a model in the formats that it is deployed in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.command_line import HomeOption, JsonOption, run_command
+
+
+class Format(StrEnum):
+    """What a model can be written as."""
+
+    keras = "keras"
+    saved_model = "saved-model"
+    tflite = "tflite"
+    tflite_int8 = "tflite-int8"
+    onnx = "onnx"
+    all = "all"
+
+
+def command(
+    model: Annotated[
+        str,
+        typer.Option(metavar="REF", help="A study, a .keras file of sweep, models:/NAME@champion, or runs:/ID/PATH."),
+    ],
+    kind: Annotated[
+        Format,
+        typer.Option("--format", help="tflite and onnx need the extra packages of `pip install -e '.[export]'`."),
+    ],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; studies/NAME/export by default.")] = None,
+    home: HomeOption = Path(),
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, else mlflow/mlflow.db below --home.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model with its preprocessing inside, and hold it against the Keras model on the validation images.
+
+    Every format takes raw pixels (uint8, 0 to 255) and gives a number per class; labels.txt has the classes in order.
+    int8 is calibrated on training images. Exit code 1 where a format names other classes than the Keras model for more
+    than 0.5 % of the images (int8: 3 %).
+    """
+    from sweep.exporting import export_command
+
+    raise typer.Exit(export_command(home, model, kind.value, out, tracking_uri, as_json))
+
+
+if __name__ == "__main__":
+    run_command(command, "export")

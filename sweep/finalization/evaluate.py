@@ -1,0 +1,41 @@
+"""The final model before the test set. Runs in a child process, because it needs TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sweep.analysis.calibration import probabilities_of
+from sweep.data.cache import Prepared
+from sweep.finalization.answers import Answers, WorstErrors
+from sweep.finalization.test_set import open_counted
+from sweep.inference.answers import BATCH
+from sweep.inference.gradcam import heat_maps
+from sweep.inference.load import gives_logits, load_model
+from sweep.study.ledger import Opening
+from sweep.training.determinism import use_threads
+
+ERRORS = 12
+"""Wrong answers that are shown."""
+
+
+def evaluate(study_folder: Path, prepared: Prepared, opening: Opening, model_file: Path, threads: int) -> Answers:
+    """Open the test set, which is recorded first, and ask the model.
+
+    Raises:
+        ModelError, StudyError, DataError: see `load_model` and `open_counted`; the model is loaded before the opening,
+            so that a broken file costs none.
+    """
+    use_threads(threads)
+    model = load_model(model_file)
+    images, labels = open_counted(study_folder, prepared, opening)
+    outputs = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), dtype=np.float32)
+    probabilities = probabilities_of(outputs, logits=gives_logits(model))
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")[:ERRORS]]
+    shown = np.array(images[worst])
+    heat = heat_maps(model, shown, predicted[worst]) if len(worst) else None
+    errors = WorstErrors(shown, labels[worst], predicted[worst], probabilities[worst, predicted[worst]], heat)
+    return Answers(probabilities, labels, errors)

@@ -1,0 +1,122 @@
+"""What `finalize` leaves and says: pictures, the model card, the page, the summary at the terminal."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sweep.analysis.final_document import final_document, gap_text, luck_text, verdict_text
+from sweep.analysis.render_html import to_html
+from sweep.finalization.answers import Answers
+from sweep.finalization.card import model_card
+from sweep.finalization.pictures import ERRORS, draw_all
+from sweep.study.final import (
+    ANSWERS_FILE,
+    CARD_FILE,
+    MODEL_FILE,
+    PAGE_FILE,
+    PICTURES,
+    FinalResult,
+    final_folder,
+)
+from sweep.study.ledger import Opening, openings_text, read_openings
+from sweep.terminal.console import print_table
+
+
+def write_outputs(study_folder: Path, result: FinalResult, answers: Answers | None, home: str) -> None:
+    """Write all that belongs to the result beside `final.json`.
+
+    Args:
+        study_folder: of the study.
+        result: what was found.
+        answers: to the test set; None where they were written before.
+        home: the option ` --home DIR` or nothing, for commands.
+    """
+    folder = final_folder(study_folder)
+    if answers is not None:
+        np.savez(folder / ANSWERS_FILE, outputs=answers.probabilities, labels=answers.labels)
+        (folder / PICTURES / ERRORS).unlink(missing_ok=True)
+        draw_all(folder / PICTURES, result, answers.errors)
+    else:
+        draw_all(folder / PICTURES, result, None)
+    openings = read_openings(study_folder)
+    (folder / CARD_FILE).write_text(model_card(result, openings_text(openings)), encoding="utf-8")
+    page = final_document(result, openings, _base64(folder / PICTURES / ERRORS), _commands(result.study, home))
+    (folder / PAGE_FILE).write_text(to_html(page), encoding="utf-8")
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode() if path.is_file() else ""
+
+
+def _commands(study: str, home: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Ask it:", f"python -m sweep.predict --model {study}{home} IMAGE"),
+        (
+            "Write it in all formats, each checked against this one:",
+            f"python -m sweep.export --model {study}{home} --format all",
+        ),
+    )
+
+
+def print_summary(
+    result: FinalResult, openings: Sequence[Opening], study_folder: Path, console: Console, *, as_json: bool
+) -> None:
+    """Say what was found and where it is."""
+    folder = final_folder(study_folder)
+    if as_json:
+        print(json.dumps({**dataclasses.asdict(result), "test_openings": len(openings), "folder": str(folder)}))
+        return
+    print_table(console, _finalists_table(result))
+    console.print(Text(verdict_text(result), style="bold"))
+    if result.rounds:
+        console.print(luck_text(result))
+    test = result.test
+    console.print(
+        f"test accuracy {test.accuracy:.4f}, 95 % interval {test.low:.4f} to {test.high:.4f} ({test.images:,} images); "
+        f"calibration error {test.calibration_error:.4f}"
+    )
+    console.print(gap_text(result))
+    console.print(Text(openings_text(openings), style="" if len(openings) == 1 else "bold red"))
+    registered = result.registered
+    shown = (
+        f"models:/{registered.name}@{registered.alias} (version {registered.version})"
+        if registered
+        else "not registered"
+    )
+    for name, place in (("model", folder / MODEL_FILE), ("page", folder / PAGE_FILE), ("mlflow", shown)):
+        console.print(f"{name:<12} {place}")
+
+
+def _finalists_table(result: FinalResult) -> Table:
+    table = Table(
+        title=f"finalists, {result.objective}",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2),
+    )
+    for heading in ("trial", "mean", "deviation", "n", "P(best)", "search", "parameters"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for finalist in result.finalists:
+        table.add_row(
+            f"{finalist.trial:04d}",
+            "" if finalist.mean is None else f"{finalist.mean:.4f}",
+            "" if finalist.deviation is None else f"{finalist.deviation:.4f}",
+            str(len(finalist.scores)),
+            "" if finalist.dropped or not finalist.scores else f"{finalist.best_share:.3f}",
+            f"{finalist.search_score:.4f}",
+            f"{finalist.parameters:,}",
+            "recommended" if finalist.trial == result.winner else finalist.dropped,
+        )
+    return table

@@ -1,0 +1,68 @@
+"""What must be known of a model to use it, kept inside its file: the classes in order, the size of the images."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from sweep.data.contents import Shape
+from sweep.errors import ModelError
+from sweep.space.config import DataConfig
+
+FACTS_FILE = "sweep.json"
+"""In the .keras archive; Keras itself takes no notice of it."""
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
+class ModelFacts:
+    """What a model was made from.
+
+    Attributes:
+        classes: names, in the order of the model's outputs.
+        shape: height, width, channels of its images.
+        data: which images it was trained and validated on.
+        digest: of their training part.
+        threads: that it was trained with.
+    """
+
+    study: str
+    trial: int
+    classes: tuple[str, ...]
+    shape: Shape
+    data: DataConfig
+    digest: str
+    threads: int = 1
+
+
+_FACTS = TypeAdapter(ModelFacts)
+
+
+def embed_facts(source: Path, target: Path, facts: ModelFacts) -> None:
+    """Copy a .keras file to `target`, with the facts inside; `target` is there whole or not at all."""
+    part = target.with_name(f"part-{target.name}")
+    shutil.copyfile(source, part)
+    with zipfile.ZipFile(part, "a") as archive:
+        if FACTS_FILE not in archive.namelist():
+            archive.writestr(FACTS_FILE, _FACTS.dump_json(facts, indent=1))
+    part.replace(target)
+
+
+def read_facts(path: Path) -> ModelFacts | None:
+    """The facts inside a .keras file that has been checked; None where it has none.
+
+    Raises:
+        ModelError: they are not in their form.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if FACTS_FILE not in archive.namelist():
+            return None
+        try:
+            return _FACTS.validate_json(archive.read(FACTS_FILE))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise ModelError(f"{path}: {FACTS_FILE} in it is damaged: {place}: {first['msg']}") from None

@@ -1,0 +1,81 @@
+"""Where a convolutional network looked: Grad-CAM. Imports TensorFlow.
+
+Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", 2017.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from sweep.data.contents import IntArray, UInt8Array
+
+_COARSER = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout)
+"""Layers that only thin out what the last convolution has found: the map is finer before them."""
+
+
+def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.NDArray[np.float32] | None:
+    """How much each place of the last feature map spoke for a class.
+
+    The class's score before softmax is differentiated by the feature map; each channel is weighted by the mean of its
+    gradient, and of the weighted sum the positive part is kept.
+
+    Args:
+        model: from raw pixels to classes.
+        images: uint8 (n, h, w, c).
+        classes: int64 (n,), the class that is asked about.
+
+    Returns:
+        float32 (n, h', w') of the feature map's size, each from 0 to 1; None for a model without a feature map.
+    """
+    features = feature_map(model)
+    if features is None:
+        return None
+    maps = keras.Model(model.inputs, features)(images, training=False)
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        scores = _scores(model, keras.Model(features, _last_input(model))(maps, training=False))
+        chosen = tf.gather(tf.cast(scores, tf.float32), classes, batch_dims=1)
+    weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=-1)).numpy()
+    highest = heat.max(axis=(1, 2), keepdims=True)
+    return np.asarray(heat / np.maximum(highest, np.finfo(np.float32).tiny), dtype=np.float32)
+
+
+def feature_map(model: keras.Model) -> Any | None:
+    """The last tensor of places and channels, before pooling; None where there is none.
+
+    Of a model inside the model (a backbone) it is the output, as a tensor of the outer model.
+    """
+    layers = model.layers
+    for index in range(len(layers) - 1, 0, -1):
+        layer = layers[index]
+        if isinstance(layer, _COARSER) or len(_shape(layer)) != 4:
+            continue
+        return layers[index + 1].input if isinstance(layer, keras.Model) else layer.output
+    return None
+
+
+def _shape(layer: keras.Layer) -> tuple[int | None, ...]:
+    output = layer.output
+    return tuple(output.shape) if hasattr(output, "shape") else ()
+
+
+def _last_input(model: keras.Model) -> Any:
+    """What goes into the last layer if that ends with softmax; else the model's output."""
+    last = model.layers[-1]
+    ends = isinstance(last, keras.layers.Softmax | keras.layers.Activation)
+    return last.input if ends or isinstance(last, keras.layers.Dense) else model.outputs[0]
+
+
+def _scores(model: keras.Model, before: Any) -> Any:
+    """The classes' scores before softmax."""
+    last = model.layers[-1]
+    if not isinstance(last, keras.layers.Dense):
+        return before
+    scores = keras.ops.matmul(before, last.kernel)
+    return scores if last.bias is None else keras.ops.add(scores, last.bias)

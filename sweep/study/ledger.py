@@ -1,0 +1,90 @@
+"""How often the sealed test part was opened: a line per opening in the study's folder, written before it is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from sweep.errors import StudyError
+
+LEDGER_FILE = "test_openings.jsonl"
+"""In the study's folder, not in `final/`: removing a result does not undo that somebody has seen it."""
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
+class Opening:
+    """One opening.
+
+    Attributes:
+        when: ISO 8601 with offset.
+        trial: whose configuration the judged model has.
+        weights_digest: of the judged model.
+        images: of the test part.
+    """
+
+    when: str
+    trial: int
+    weights_digest: str
+    images: int
+
+
+_OPENING = TypeAdapter(Opening)
+
+
+def record_opening(study_folder: Path, opening: Opening) -> None:
+    """Append an opening so that it survives a power cut; only after this may the test part be read.
+
+    Raises:
+        StudyError: it cannot be written.
+    """
+    path = study_folder / LEDGER_FILE
+    try:
+        with path.open("ab") as stream:
+            stream.write(_OPENING.dump_json(opening) + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        folder = os.open(study_folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name of a new file is the folder's content
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StudyError(f"{path}: the opening of the test part cannot be recorded: {error.strerror}") from error
+
+
+def read_openings(study_folder: Path) -> tuple[Opening, ...]:
+    """All openings of a study's test part, the oldest first.
+
+    Raises:
+        StudyError: a line of the ledger cannot be read.
+    """
+    path = study_folder / LEDGER_FILE
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise StudyError(f"{path}: the openings of the test part cannot be read: {error.strerror}") from error
+    try:
+        return tuple(_OPENING.validate_json(line) for line in lines)
+    except ValidationError as error:
+        raise StudyError(f"{path}: a line is no opening of the test part: {error.errors()[0]['msg']}") from None
+
+
+def openings_text(openings: Sequence[Opening]) -> str:
+    """One sentence for reports; from the second opening on it says what that means. Empty where there was none."""
+    if not openings:
+        return ""
+    first = openings[0].when[:16].replace("T", " ")
+    if len(openings) == 1:
+        return f"The test set was opened once, on {first}, for trial {openings[0].trial}."
+    last = openings[-1]
+    return (
+        f"WARNING: the test set was opened {len(openings)} times (first on {first}, last on "
+        f"{last.when[:16].replace('T', ' ')} for trial {last.trial}). Whoever chose anything after the first look has "
+        "chosen on the test set: its figures are optimistic from the second opening on."
+    )

@@ -1,0 +1,74 @@
+"""Training a configuration once more on all images of a search, as a search has learned to train it.
+
+There is no validation part left, so nothing is decided here: as many epochs as are given learning rates, no early
+stopping, no reduction on a plateau.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from sweep.data.cache import Prepared
+from sweep.data.resplit import load_whole
+from sweep.errors import TrialFailure
+from sweep.models.build import build, compile_model, deployable
+from sweep.models.common import count_parameters
+from sweep.space.config import TrialConfig
+from sweep.training.batches import Batches
+from sweep.training.callbacks import EpochStart
+from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.refitted import Refitted
+from sweep.training.seeds import Purpose, derive
+from sweep.training.train import image_facts, save_model
+
+
+class ReplayRates(keras.callbacks.Callback):
+    """Sets the learning rate of each epoch to what another run had there."""
+
+    def __init__(self, rates: Sequence[float]) -> None:
+        super().__init__()
+        self._rates = tuple(rates)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras's signature
+        """Keras counts epochs from 0."""
+        self.model.optimizer.learning_rate = self._rates[epoch]
+
+
+def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> Refitted:
+    """Train on training and validation images together and write the model. For a child process.
+
+    Args:
+        prepared: the decoded images.
+        config: its seed, builder, batch size, optimizer and augmentation count; its number of epochs does not.
+        rates: learning rate of each epoch.
+        path: of the .keras file; in a form without augmentation.
+
+    Raises:
+        TrialFailure: nan, when the loss stopped being a finite number.
+        DataError: the images cannot be read.
+    """
+    use_threads(config.threads)
+    keras.utils.set_random_seed(derive(config.seed))
+    dataset = load_whole(prepared, config.data)
+    facts = image_facts(dataset)
+    model = build(config, facts, derive(config.seed, Purpose.WEIGHTS))
+    compile_model(model, config)
+    batches = Batches(dataset.train, facts.classes, config.training.batch_size, config.seed)
+    begun = time.perf_counter()
+    history = model.fit(
+        batches,
+        epochs=len(rates),
+        callbacks=[EpochStart(batches, config.seed), ReplayRates(rates), keras.callbacks.TerminateOnNaN()],
+        verbose=0,
+    )
+    losses = tuple(float(loss) for loss in history.history["loss"])
+    if len(losses) < len(rates) or not math.isfinite(losses[-1]):
+        raise TrialFailure("nan", f"the loss was not a finite number in epoch {len(losses)}")
+    save_model(deployable(model, config, facts), path)
+    return Refitted(dataset.stamp, losses, count_parameters(model), weights_digest(model), time.perf_counter() - begun)

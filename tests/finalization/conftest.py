@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from sweep.data.cache import Prepared
+from sweep.data.loading import load
+from sweep.data.prepare import prepare
+from sweep.errors import TrialFailure
+from sweep.execution.executor import Task
+from sweep.execution.inline import InlineExecutor
+from sweep.execution.supervisor import Setting
+from sweep.finalization.contest import Contest
+from sweep.finalization.repeats import Plan
+from sweep.space.config import DataConfig
+from sweep.study.records import TrialRecord
+from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
+from tests.study.fakes import make_record
+
+DIGITS = DataConfig(name="digits", limit=200, validation=0.2)
+Script = Mapping[int, Sequence[float | str]]
+"""By trial what it reaches in each round: a validation accuracy, or a cause of failure."""
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(DIGITS, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def finalist(prepared: Prepared) -> Callable[..., TrialRecord]:
+    """A complete trial of digits of 3 epochs."""
+    stamp = load(prepared, DIGITS).stamp
+
+    def make(number: int, value: float = 0.9, parameters: int = 1000) -> TrialRecord:
+        record = make_record(number, (value / 2, value), parameters=parameters, data=stamp, timings={"total": 10.0})
+        return dataclasses.replace(record, config=dataclasses.replace(record.config, data=DIGITS))
+
+    return make
+
+
+class Scripted:
+    """Training in closed form, in this process.
+
+    Attributes:
+        tasks: that were run, in order.
+    """
+
+    def __init__(self, script: Script, prepared: Prepared, folder: Path, folds: int | None = None) -> None:
+        self._script = script
+        self.plan = Plan(folder, 11, folds)
+        self._setting = Setting(prepared, load(prepared, DIGITS).stamp, {"version.python": "3.11"})
+        self.tasks: list[Task] = []
+        self.told: list[tuple[int, int, str]] = []
+
+    def contest(self, *finalists: TrialRecord) -> Contest:
+        """A contest between them, which reads and writes the plan's folder."""
+        return Contest(finalists, self.plan, InlineExecutor(self._train), self._setting, self._tell)
+
+    def _tell(self, record: TrialRecord, number: int) -> None:
+        self.told.append((record.number, number, record.state))
+
+    def _train(self, task: Task, on_epoch: OnEpoch) -> TrialResult:
+        self.tasks.append(task)
+        outcome = self._script[task.number][int(task.folder.name) - 1]
+        if isinstance(outcome, str):
+            raise TrialFailure(outcome, "as the script has it")  # type: ignore[arg-type]  # a cause
+        epochs = tuple(EpochMetrics(e, 1.0, 0.5, 1.0, v, 0.01 / e, 1.0) for e, v in enumerate((0.1, outcome), start=1))
+        for metrics in epochs:
+            on_epoch(metrics)
+        return TrialResult(epochs, "epochs", 2, 1000, "w" * 64, 0.1, 2.0, 100.0)
+
+
+@pytest.fixture
+def scripted(prepared: Prepared, tmp_path: Path) -> Callable[..., Scripted]:
+    def make(script: Script, folds: int | None = None) -> Scripted:
+        return Scripted(script, prepared, tmp_path / "studies" / "demo", folds)
+
+    return make

@@ -9,6 +9,7 @@ import pytest
 from sweep.data.groups import groups_of
 from sweep.data.loading import load
 from sweep.data.prepare import prepare
+from sweep.data.resplit import Split, load_split
 from sweep.data.splits import choose_groups, hold_out
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
@@ -104,6 +105,22 @@ def test_patients_lie_in_one_of_training_validation_and_test(patients: Path, cac
     assert [len(found) for found in shades] == [7, 2, 3]
     assert set.union(*shades) == set(range(12))
     assert dataset.stamp.split != load(prepared, DataConfig(name=str(patients), validation=0.25)).stamp.split
+
+
+@pytest.mark.parametrize("split", [Split(5), Split(5, folds=3, fold=1)], ids=["fresh", "fold"])
+def test_patients_stay_on_one_side_when_the_images_are_divided_anew(patients: Path, cache: Path, split: Split) -> None:
+    config = DataConfig(name=str(patients), group_by=r"^(p\d+)_", validation=0.25, test=0.25)
+    dataset = load_split(prepare(config, cache), config, split)
+    shades = [set((part.all_images()[:, 0, 0, 0] % 100).tolist()) for part in (dataset.train, dataset.validation)]
+    assert shades[0] & shades[1] == set()
+    assert len(shades[0] | shades[1]) == 9
+    assert min(len(found) for found in shades) >= 2
+
+
+def test_more_folds_than_groups_of_a_class_are_refused(patients: Path, cache: Path) -> None:
+    config = DataConfig(name=str(patients), group_by=r"^(p\d+)_", validation=0.25, test=0.25)
+    with pytest.raises(DataError, match=r"10 folds want 10 groups of every class, but `ill` has 9; ask for fewer"):
+        load_split(prepare(config, cache), config, Split(0, folds=10))
 
 
 def test_without_groups_patients_are_on_several_sides(patients: Path, cache: Path) -> None:

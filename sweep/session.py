@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,8 @@ from sweep.execution.forkserver import ForkServerExecutor
 from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
 from sweep.execution.workers import default_slots
 from sweep.home import Home
-from sweep.space.config import DataConfig
+from sweep.models.facts import ImageFacts
+from sweep.space.config import DataConfig, TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.space import Space
 from sweep.space.writer import space_to_yaml
@@ -205,7 +206,7 @@ class _Run:
         self._announce()
         display = self._display()
         observers = [display, self._mirror, self._drop_models]
-        supervisor = Supervisor(self._study, self._executor, self._setting, observers)
+        supervisor = Supervisor(self._study, self._executor, self._setting, observers, self._cost)
         state: CloseState = "failed"
         try:
             with display:
@@ -217,6 +218,18 @@ class _Run:
             written = self._tracker.close(state, INTERRUPTED_FLUSH_SECONDS if self._stop() else FLUSH_SECONDS)
         self._report(supervisor, written)
         return self._exit_code(finished)
+
+    def _cost(self, configs: Sequence[TrialConfig]) -> Sequence[float]:
+        """Multiply-adds of the configurations' models, to compare how long they take."""
+        shape, classes = self._setting.stamp.shape, len(self._setting.stamp.classes)
+        facts = ImageFacts(shape, classes, (0.5,) * shape[2], (0.25,) * shape[2])
+        try:
+            found: list[int] = call_in_child("sweep.training.probe:multiply_adds_of", list(configs), facts)
+        except SweepError as error:
+            # A model that cannot be built will say so again as a failed trial; until then the order is no matter.
+            self._console.print(f"the last trials begin in the order of their numbers: {str(error).splitlines()[-1]}")
+            return [0] * len(configs)
+        return found
 
     def _write_samples(self) -> None:
         """Pictures of some training images for the tracking store; once a study, after its trials, so none waits."""

@@ -13,6 +13,7 @@ from sweep.data.cache import Prepared
 from sweep.data.stamp import DataStamp
 from sweep.errors import SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
+from sweep.execution.order import Cost, TrialQueue
 from sweep.study.pruning import is_audited, may_prune
 from sweep.study.records import TrialRecord, trial_folder, write_record
 from sweep.study.study import Assignment, Study
@@ -78,10 +79,19 @@ class Supervisor:
         executor: trains.
         setting: what the trials share.
         observers: see `Observer`.
+        cost: lets the longest of the last trials begin first; see `TrialQueue`.
     """
 
-    def __init__(self, study: Study, executor: Executor, setting: Setting, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self,
+        study: Study,
+        executor: Executor,
+        setting: Setting,
+        observers: Sequence[Observer],
+        cost: Cost | None = None,
+    ) -> None:
         self._study = study
+        self._queue = TrialQueue(study, executor.workers, cost)
         self._executor = executor
         self._setting = setting
         self._observers = observers
@@ -122,7 +132,7 @@ class Supervisor:
     def _fill(self, total: int) -> bool:
         """Start trials on free workers; False when there are no more."""
         while len(self._running) < self._executor.workers:
-            assignment = self._study.next(total)
+            assignment = self._queue.next(total)
             if assignment is None:
                 return False
             self._start(assignment)

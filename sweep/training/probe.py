@@ -10,6 +10,7 @@ import numpy as np
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model
 from sweep.models.common import count_parameters
+from sweep.models.cost import multiply_adds
 from sweep.models.facts import ImageFacts
 from sweep.space.config import TrialConfig
 from sweep.training.determinism import use_threads
@@ -28,6 +29,19 @@ def _build(config: TrialConfig, facts: ImageFacts) -> tuple[int | None, str]:
         return count_parameters(build(config, facts, seed=0)), ""
     except TrialFailure as failure:
         return None, str(failure)
+
+
+def multiply_adds_of(configs: list[TrialConfig], facts: ImageFacts) -> list[int]:
+    """Multiply-adds per image of each configuration's model; 0 where it cannot be built."""
+    return [_multiply_adds(config, facts) for config in configs]
+
+
+def _multiply_adds(config: TrialConfig, facts: ImageFacts) -> int:
+    keras.backend.clear_session()
+    try:
+        return multiply_adds(build(config, facts, seed=0))
+    except TrialFailure:
+        return 0
 
 
 def seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:

@@ -47,12 +47,11 @@ def own_section(model: Mapping, folder: Path, faults: Faults) -> OwnSection | No
         faults: gets what is wrong with the name or the signature.
     """
     if "hypermodel" in model.entries:
-        entry, config = model.entries["hypermodel"], HypermodelConfig
+        entry, specs = model.entries["hypermodel"], dict(fields_of(HypermodelConfig))
     elif ":" in str(_text(model.entries.get("builder"))):
-        entry, config = model.entries["builder"], OwnBuilderConfig
+        entry, specs = model.entries["builder"], dict(fields_of(OwnBuilderConfig))
     else:
         return None
-    specs = dict(fields_of(config))
     free = specs.pop("arguments", None) is not None
     reference = str(_text(entry))
     if not _REFERENCE.fullmatch(reference):

@@ -78,7 +78,8 @@ def _field(spec: FieldSpec) -> dict[str, Any]:
     forms.append(_object({"choices": {"type": "array", "items": value, "minItems": 1}, **common}, ["choices", *needed]))
     if spec.kind is not None:
         number = {"type": "integer" if spec.kind is int else "number"}
-        ends = {"low": number, "high": number, "step": number, "log": {"type": "boolean"}}
+        ends = {"low": number, "high": number, "step": number}
+        ends |= {"log": {"type": "boolean"}, "reverse_log": {"type": "boolean"}}
         alternative = {} if spec.many else {"or": value}
         forms.append(_object({**ends, **alternative, **common}, ["low", "high", *needed]))
     return {"anyOf": forms}

@@ -146,4 +146,5 @@ def bounds(parameter: Parameter) -> str:
         return "[" + ", ".join(show(choice) for choice in parameter.choices) + "]"
     usual = 1 if isinstance(parameter, IntRange) else None
     step = "" if parameter.step == usual else f" in steps of {show(parameter.step)}"
-    return f"{show(parameter.low)} to {show(parameter.high)}{step}{' (log)' if parameter.log else ''}"
+    scale = " (log)" if parameter.log else " (reverse log)" if parameter.reverse_log else ""
+    return f"{show(parameter.low)} to {show(parameter.high)}{step}{scale}"

@@ -97,6 +97,8 @@ def _distribution(parameter: Parameter) -> dict[str, Any]:
         written["step"] = parameter.step
     if parameter.log:
         written["log"] = True
+    if parameter.reverse_log:
+        written["reverse_log"] = True
     return written
 
 

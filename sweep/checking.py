@@ -18,6 +18,7 @@ from sweep.execution.call import call_in_child
 from sweep.execution.workers import default_slots
 from sweep.home import Home
 from sweep.models.facts import ImageFacts
+from sweep.own_models import completed, is_own
 from sweep.session import data_config, prepare_images
 from sweep.space.config import DataConfig, TrialConfig
 from sweep.space.corners import branches, draw, largest, smallest
@@ -57,11 +58,15 @@ class Point:
 def check_command(space: Space, trials: int | None, root: Path, fast: bool, as_json: bool) -> None:
     """Run the command; prints, and raises nothing for an infeasible space, which is a finding."""
     console = make_console(as_json=as_json)
+    images = None if fast else find_images(data_config(space), Home(root), console)
+    if images is not None:
+        space = completed(space, images.facts)
+    elif is_own(space):
+        console.print("what the model itself says about its space is found without --fast", style="dim")
     _print_space(space, console)
     total = trials or space.search.trials or (1 if space.is_recipe else 50)
     found: dict[str, Any] = {"study": space.study, "parameters": [p.name for p in space.parameters]}
-    if not fast:
-        images = find_images(data_config(space), Home(root), console)
+    if images is not None:
         if images.assumed:
             console.print(f"{images.assumed}\nassuming {_images_text(images)}", style="yellow")
         points = build_points(space, images.facts)

@@ -3,6 +3,7 @@
     SweepError
     ├── UserError               the user can mend it; exit code 2
     │   ├── SpaceError          the space file, an override or a recipe is wrong (carries all faults)
+    │   ├── ModelError          a model of the user's own cannot be imported or built
     │   ├── DataError           the images or labels cannot be used
     │   ├── StudyError          the study is locked, missing, or holds another space
     │   ├── RecordError         a trial's record cannot be read
@@ -56,6 +57,10 @@ class SpaceError(UserError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(sorted(set(faults)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class ModelError(UserError):
+    """The user's own model cannot be imported or built; with the user's own frames of the traceback."""
 
 
 class DataError(UserError):

@@ -26,6 +26,7 @@ from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
 from sweep.execution.workers import default_slots
 from sweep.home import Home
 from sweep.models.facts import ImageFacts
+from sweep.own_models import completed, is_own
 from sweep.space.config import DataConfig, TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.space import Space
@@ -93,6 +94,9 @@ def run_session(request: Request) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with StudyLock(folder), _stop_requests() as stop:
         executor = ForkServerExecutor(default_slots(request.workers))
+        if is_own(space):
+            console.print("looking at the model", style="dim")
+            space = completed(space, image_facts(prepare_images(data_config(space), home.cache, console), space))
         if request.fork:
             _fork(source, folder, space, console)
         study = open_study(folder, space, request.threads)
@@ -146,6 +150,12 @@ def prepare_images(config: DataConfig, cache: Path, console: Console) -> Prepare
     """`sweep.data.prepare.prepare` with a progress bar where it takes time."""
     with reading_bar(console, f"reading {Path(config.name).name}") as advance:
         return prepare(config, cache, advance)
+
+
+def image_facts(prepared: Prepared, space: Space) -> ImageFacts:
+    """What builders must know of the images."""
+    dataset = load(prepared, data_config(space))
+    return ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
 
 
 class _StopRequests:

@@ -17,6 +17,7 @@ from sweep.execution.order import Cost, TrialQueue
 from sweep.study.pruning import is_audited, may_prune
 from sweep.study.records import TrialRecord, trial_folder, write_record
 from sweep.study.study import Assignment, Study
+from sweep.study.twins import Twins
 from sweep.training.result import EpochMetrics, TrialResult, best_epoch
 
 Observer = Callable[[TrialRecord, int], None]
@@ -99,6 +100,7 @@ class Supervisor:
         self._worker: dict[int, int] = {}
         self._begun: dict[int, float] = {}
         self._bugs: deque[str] = deque(maxlen=SAME_BUG)
+        self._twins = Twins(study.records())
         self.usage = Usage(executor.workers)
 
     def run(self, total: int, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -182,7 +184,7 @@ class Supervisor:
         record = self._running.pop(outcome.number)
         ended = outcome.ended
         if isinstance(ended, TrialResult):
-            record = _with_result(record, ended)
+            record = self._twins.flagged(_with_result(record, ended))
             self.usage.fit_seconds += ended.fit_seconds
             self.usage.images += self._setting.stamp.train * len(ended.epochs)
         else:
@@ -228,6 +230,8 @@ def _with_result(record: TrialRecord, result: TrialResult) -> TrialRecord:
         weights_digest=result.weights_digest,
         timings={"build": result.build_seconds, "fit": result.fit_seconds},
         model_file=result.model_file,
+        model_digest=result.model_digest,
+        notes=result.notes,
     )
 
 

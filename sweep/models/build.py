@@ -9,9 +9,11 @@ import keras
 
 from sweep.models.common import augmentation_layers, check_parameters, pixel_scaling_layers
 from sweep.models.facts import ImageFacts
+from sweep.models.hypermodels import build_hypermodel, deployable_hypermodel
+from sweep.models.own_builder import compile_as_own, own_builder, own_compiled, without_augmentation
 from sweep.models.resnet import resnet
 from sweep.models.vgg import vgg
-from sweep.space.config import AugmentationConfig, TrainingConfig, TrialConfig
+from sweep.space.config import AugmentationConfig, HypermodelConfig, OwnBuilderConfig, TrainingConfig, TrialConfig
 
 Builder = Callable[[Any, ImageFacts, int, Any], Any]
 """(section `model`, facts of the images, seed, tensor of scaled pixels) -> tensor of outputs. May raise TrialFailure.
@@ -37,13 +39,17 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
 
     Raises:
         TrialFailure: infeasible or too_large.
+        ModelError: a model of the user's own cannot be built.
     """
+    if isinstance(config.model, HypermodelConfig):
+        return build_hypermodel(config.model, facts)
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
     hidden = inputs
     for layer in _input_layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
         hidden = layer(hidden)
-    outputs = BUILDERS[config.model.builder](config.model, facts, seed, hidden)
-    model = keras.Model(inputs, outputs, name=config.model.builder)
+    own = isinstance(config.model, OwnBuilderConfig)
+    outputs = (own_builder if own else BUILDERS[config.model.builder])(config.model, facts, seed, hidden)
+    model = keras.Model(inputs, outputs, name=config.model.builder.rsplit(":", 1)[-1])
     check_parameters(model, config.model.max_parameters)
     return model
 
@@ -58,7 +64,16 @@ def _input_layers(
 
 
 def compile_model(model: keras.Model, config: TrialConfig) -> None:
-    """Give the model its optimizer, loss (categorical cross-entropy on one-hot labels) and accuracy."""
+    """Give the model its optimizer, loss (categorical cross-entropy on one-hot labels) and accuracy.
+
+    A model of the user's own that is compiled already keeps its optimizer and loss.
+    """
+    if isinstance(config.model, HypermodelConfig) and model.compiled:
+        return
+    network = own_compiled(model)
+    if network is not None:
+        compile_as_own(model, network)
+        return
     model.compile(
         optimizer=_optimizer(config.training),
         loss=keras.losses.CategoricalCrossentropy(
@@ -82,6 +97,10 @@ def _optimizer(config: TrainingConfig) -> keras.Optimizer:
 
 def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
     """A copy of a trained model without augmentation layers: the same function at inference, nothing random inside."""
+    if isinstance(config.model, HypermodelConfig):
+        return deployable_hypermodel(model, config.model, facts)
+    if isinstance(config.model, OwnBuilderConfig):
+        return without_augmentation(model)
     plain = build(config, facts, seed=0, augmentation=False)
     trained = {layer.name: layer for layer in model.layers}
     for layer in plain.layers:

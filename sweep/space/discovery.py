@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sweep.errors import UserError
@@ -68,8 +68,7 @@ def complete(space: Space, discovery: Discovery) -> Space:
     _check_written(written, discovery)
     fixed = {**discovery.fixed, **{n: p.choices[0] for n, p in written.items() if _is_single(p)}}  # type: ignore[union-attr]
     searched = tuple(_narrowed(parameter, written) for parameter in discovery.parameters)
-    kept = tuple(_without_fixed(parameter, fixed) for parameter in searched if parameter.name not in fixed)
-    active = [parameter for parameter in kept if parameter is not None]
+    active = _reachable(searched, fixed)
     others = tuple(p for p in space.parameters if p.path[:-1] != HYPERPARAMETERS)
     names = {parameter.name for parameter in others}
     twice = [parameter.name for parameter in active if parameter.name in names]
@@ -108,6 +107,16 @@ def _narrowed(parameter: Parameter, written: Mapping[str, Parameter]) -> Paramet
     if parameter.name not in written:
         return parameter
     return dataclasses.replace(written[parameter.name], conditions=parameter.conditions)
+
+
+def _reachable(parameters: Iterable[Parameter], fixed: Mapping[str, Value]) -> list[Parameter]:
+    """Those that some trial can have, where `fixed` ones have one value."""
+    kept: list[Parameter] = []
+    for parameter in parameters:
+        left = None if parameter.name in fixed else _without_fixed(parameter, fixed)
+        if left is not None and {c.name for c in left.conditions} <= {p.name for p in kept}:
+            kept.append(left)
+    return kept
 
 
 def _without_fixed(parameter: Parameter, fixed: Mapping[str, Value]) -> Parameter | None:

@@ -11,7 +11,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
 
-from sweep.space.own_models import GIVEN
+from sweep.space.own_models import GIVEN, OwnModelConfig
 
 NO_DEFAULT = object()
 """Of a parameter that must be given."""
@@ -71,6 +71,19 @@ def _installed(parts: list[str]) -> Path | None:
 def source_digest(path: Path) -> str:
     """sha256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def changed_source(section: OwnModelConfig) -> str:
+    """Why the source is no longer what the section was made with; "" if it is."""
+    if section.source_digest is None:
+        return ""
+    module = section.reference.split(":")[0]
+    try:
+        path, _ = find_source(module, Path(section.folder or "/nonexistent"))
+    except SourceError as error:
+        return str(error)
+    now = source_digest(path)
+    return "" if now == section.source_digest else f"{path} has changed: {section.source_digest[:12]} -> {now[:12]}"
 
 
 def parse_source(path: Path) -> ast.Module:

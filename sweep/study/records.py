@@ -43,6 +43,10 @@ class TrialRecord:
         started, finished: ISO 8601 with offset.
         audited_at: epoch at which the pruner would have ended the trial, had it not been chosen to run on
             (`search.pruner.audit`).
+        model_digest: sha256 over what the values have made: model, loss, optimizer, augmentation, training.
+        same_model_as: number of an earlier trial with other values and the same `model_digest`: one of the values that
+            differ had no effect.
+        notes: what a reader should know.
         origin: where its point comes from, if not from the sampler: a recipe's file, or `study/number` after a fork.
     """
 
@@ -66,6 +70,9 @@ class TrialRecord:
     model_file: str | None = None
     origin: str | None = None
     audited_at: int | None = None
+    model_digest: str | None = None
+    same_model_as: int | None = None
+    notes: tuple[str, ...] = ()
     format: Literal[1] = FORMAT
 
 

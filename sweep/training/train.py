@@ -13,11 +13,13 @@ from sweep.data.dataset import Dataset
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
 from sweep.models.common import count_parameters
+from sweep.models.digest import model_digest
 from sweep.models.facts import ImageFacts
-from sweep.space.config import TrialConfig
+from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import Batches, one_hot
 from sweep.training.callbacks import EpochStart, Reporter, schedules
 from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.hypermodel import train_hypermodel
 from sweep.training.result import (
     PREDICTIONS_FILE,
     SUMMARY_FILE,
@@ -46,12 +48,15 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     Raises:
         TrialFailure: infeasible or too_large before the first epoch; nan when a loss stops being a finite number.
     """
+    if isinstance(config.model, HypermodelConfig):
+        return train_hypermodel(config, dataset, image_facts(dataset), on_epoch, folder, save_best)
     use_threads(config.threads)
     keras.utils.set_random_seed(derive(config.seed))
     started = time.perf_counter()
     facts = image_facts(dataset)
     model = build(config, facts, derive(config.seed, Purpose.WEIGHTS))
     compile_model(model, config)
+    made = model_digest(model, config)
     batches = Batches(dataset.train, facts.classes, config.training.batch_size, config.seed)
     reporter = Reporter(config, on_epoch)
     built = time.perf_counter()
@@ -88,6 +93,7 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         fit_seconds=fitted - built,
         images_per_second=len(dataset.train) * len(epochs) / (fitted - built),
         model_file=MODEL_FILE if kept else None,
+        model_digest=made,
     )
 
 

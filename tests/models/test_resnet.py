@@ -66,8 +66,8 @@ def test_squeeze_and_excitation_weighs_each_channel_of_an_image() -> None:
 
 
 def test_the_published_twenty_layers_have_their_270_thousand_parameters() -> None:
-    # He et al. 2015, table 6: ResNet-20 has 0.27 M. By hand, with projections (option B): stem 496, blocks 14,208, 52,096
-    # and 206,592, output 650.
+    # He et al. 2015, table 6: ResNet-20 has 0.27 M. By hand, with projections (option B): stem 496, blocks 14,208,
+    # 52,096 and 206,592, output 650.
     cifar = ImageFacts((32, 32, 3), 10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     model = build(trial(ResnetConfig(blocks=3, filters=(16, 32, 64), units_per_block=3)), cifar, seed=0)
 

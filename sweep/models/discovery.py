@@ -99,8 +99,10 @@ class _Explorer:
     def _unused(self, compiled: bool, own_fit: bool) -> dict[str, str]:
         reasons = {}
         if compiled:
-            reason = f"{self._section.hypermodel} compiles its model itself"
-            reasons = dict.fromkeys(OPTIMIZER_KEYS, reason)
+            reasons = dict.fromkeys(OPTIMIZER_KEYS, f"{self._section.hypermodel} compiles its model itself")
+        elif own_fit:
+            reason = f"the `fit` of {self._section.hypermodel} has an optimizer of its own"
+            reasons = dict.fromkeys((*OPTIMIZER_KEYS, "reduce_lr_on_plateau", "early_stopping"), reason)
         if own_fit:
             signature = fit_signature(self._hypermodel)
             for key in ("epochs", "batch_size"):

@@ -120,7 +120,7 @@ class FitSignature:
 
     Attributes:
         parameters: names in its signature.
-        any_keyword: it has `**kwargs`.
+        any_keyword: it has `**kwargs`, and does something with them.
         says: keywords that it passes on to another `fit` by itself.
     """
 
@@ -140,14 +140,15 @@ def fit_signature(hypermodel: keras_tuner.HyperModel) -> FitSignature:
     function = type(hypermodel).fit
     parameters = inspect.signature(function).parameters.values()
     names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
-    any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    rest = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):  # made by exec, say
-        return FitSignature(names, any_keyword, ())
+        return FitSignature(names, rest is not None, ())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
     said = [word.arg for call in calls if call.func.attr == "fit" for word in call.keywords]  # type: ignore[attr-defined]
-    return FitSignature(names, any_keyword, tuple(word for word in said if word))
+    used = any(isinstance(node, ast.Name) and node.id == rest for node in ast.walk(tree))
+    return FitSignature(names, used, tuple(word for word in said if word))
 
 
 def fit_own(
@@ -167,7 +168,7 @@ def fit_own(
         keywords: `callbacks`, and of `FIT_KEYWORDS`.
     """
     signature = fit_signature(hypermodel)
-    given = {name: value for name, value in keywords.items() if name == "callbacks" or signature.wants(name)}
+    given = {name: value for name, value in keywords.items() if signature.wants(name)}
     images, labels, validation = data
     if signature.wants("validation_data"):
         given["validation_data"] = validation

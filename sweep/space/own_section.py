@@ -110,7 +110,8 @@ def _arguments(
         faults.unreadable(entry.node.mark, f"{found['path']}: {error}")
         return {key: free_spec(key, each.node) for key, each in rest.items()}
     _check_names(arguments, name, entry, taken, faults)
-    missing = [item.name for item in arguments if item.default is NO_DEFAULT and item.name not in model.entries]
+    needed = [item.name for item in arguments if item.default is NO_DEFAULT and item.name not in taken]
+    missing = [word for word in needed if word not in model.entries]
     if missing:
         wanted = ", ".join(f"`{word}`" for word in missing)
         faults.add(entry.node.mark, f"`{name}` needs {wanted}: give a value beside `builder`")

@@ -133,3 +133,38 @@ def build_nothing(hp: Any) -> keras.Model:
 
 ARRAY = np.zeros(3)
 instance = TunesFit()
+
+
+def build_broken(hp: Any) -> keras.Model:
+    """Fails."""
+    return hp.Int("units", 1, 2) / 0
+
+
+def build_none(hp: Any) -> None:
+    """Forgets to return its model."""
+    hp.Int("units", 1, 2)
+
+
+def build_wide(hp: Any) -> keras.Model:
+    """A class too many."""
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(hp.Fixed("classes", 11))])
+
+
+def build_logits(hp: Any) -> keras.Model:
+    """Gives logits."""
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10)])
+    rate = hp.Choice("learning_rate", [0.1])
+    model.compile(keras.optimizers.SGD(rate), keras.losses.CategoricalCrossentropy(from_logits=True), ["accuracy"])
+    return model
+
+
+class Deaf(keras_tuner.HyperModel):
+    """Its `fit` takes no callbacks."""
+
+    def build(self, hp: Any) -> keras.Model:
+        """The smallest model."""
+        return build_nothing(hp)
+
+    def fit(self, *_: Any) -> Any:
+        """Trains in silence."""
+        return None

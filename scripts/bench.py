@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from bench_keras_tuner import keras_tuner_command
 
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
@@ -33,6 +34,9 @@ from sweep.study.study import read_records
 from sweep.training.result import TrialResult
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+app.command("keras-tuner")(keras_tuner_command)
 
 
 @app.callback()

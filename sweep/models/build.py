@@ -47,8 +47,8 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
     hidden = inputs
     for layer in _input_layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
         hidden = layer(hidden)
-    own = isinstance(config.model, OwnBuilderConfig)
-    outputs = (own_builder if own else BUILDERS[config.model.builder])(config.model, facts, seed, hidden)
+    builder: Builder = own_builder if isinstance(config.model, OwnBuilderConfig) else BUILDERS[config.model.builder]
+    outputs = builder(config.model, facts, seed, hidden)
     model = keras.Model(inputs, outputs, name=config.model.builder.rsplit(":", 1)[-1])
     check_parameters(model, config.model.max_parameters)
     return model

@@ -63,7 +63,7 @@ class ScaledBatches(Batches):
         self._pixels = pixels
         self._integer = integer
 
-    def __getitem__(self, index: int) -> tuple[Array, Array]:  # type: ignore[override]
+    def __getitem__(self, index: int) -> tuple[Array, Array]:
         images, labels = super().__getitem__(index)
         return self._pixels(images), labels_of(labels, self._integer)
 

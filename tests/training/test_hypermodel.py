@@ -96,8 +96,12 @@ def test_a_plateau_reduces_the_rate_of_a_compiled_hypermodel(digits: Dataset) ->
 def test_a_value_that_nobody_asks_for_ends_the_trial_before_its_first_epoch(digits: Dataset) -> None:
     told: list[EpochMetrics] = []
 
+    def keep(metrics: EpochMetrics) -> bool:
+        told.append(metrics)
+        return False
+
     with pytest.raises(TrialFailure) as caught:
-        train(config("build_unused", {"depth": 3, "width": 4}), digits, lambda m: bool(told.append(m)))
+        train(config("build_unused", {"depth": 3, "width": 4}), digits, keep)
 
     assert caught.value.cause == "infeasible"
     assert caught.value.message.startswith("nobody has asked for width before the first epoch")

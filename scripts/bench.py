@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import random
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from bench_keras_tuner import keras_tuner_command
 
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
@@ -32,6 +32,9 @@ from sweep.space.corners import draw
 from sweep.space.reader import Override, read_space
 from sweep.study.study import read_records
 from sweep.training.result import TrialResult
+
+sys.path.insert(0, str(Path(__file__).parent))  # `python -P` leaves it out
+from bench_keras_tuner import keras_tuner_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -43,7 +43,7 @@ def keras_tuner_command(
     """Search a space with a sweep and with RandomSearch, BayesianOptimization and Hyperband of KerasTuner."""
     words = {"data.name": data, "data.limit": str(limit), "training.epochs": str(epochs)}
     read = read_space(space, [Override(key, text, f"--set {key}={text}") for key, text in words.items()])
-    sides = {"sweep": lambda: _sweep(space, words, trials)}
+    sides: dict[str, Callable[[], float]] = {"sweep": lambda: _sweep(space, words, trials)}
     for name in ("RandomSearch", "BayesianOptimization", "Hyperband"):
         sides[name] = _tuner(name, read, trials, epochs, home)
     found = []

@@ -28,6 +28,7 @@ from sweep.terminal.console import make_console
 from sweep.terminal.tally import duration
 
 DRAWS = 64
+HYPERMODEL_DRAWS = 8
 ASSUMED_IMAGES = 50_000
 ASSUMED_CLASSES = 10
 
@@ -113,9 +114,16 @@ def build_points(space: Space, facts: ImageFacts) -> list[Point]:
     generator = random.Random(0)
     points: list[tuple[str, Values]] = [("smallest", smallest(space)), ("largest", largest(space))]
     points += branches(space)
-    points += [("draw", draw(space, generator)) for _ in range(DRAWS if not space.is_recipe else 0)]
+    points += [("draw", draw(space, generator)) for _ in range(_draws(space))]
     built = call_in_child("sweep.training.probe:build_all", [space.config(values) for _, values in points], facts)
     return [Point(label, *result) for (label, _), result in zip(points, built, strict=True)]
+
+
+def _draws(space: Space) -> int:
+    """Fewer of a hypermodel, whose models may be large: its space was found by building it."""
+    if space.is_recipe:
+        return 0
+    return DRAWS if "hypermodel" not in space.template["model"] else HYPERMODEL_DRAWS
 
 
 def _found(points: Sequence[Point], images: Images, space: Space, total: int) -> dict[str, Any]:

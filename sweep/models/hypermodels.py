@@ -94,8 +94,12 @@ def build_hypermodel(section: HypermodelConfig, facts: ImageFacts) -> keras.Mode
     Raises:
         ModelError, TrialFailure: as `build_from`.
     """
-    hyperparameters = ChosenHyperParameters(section.hyperparameters)
-    return build_from(make_hypermodel(section, facts), hyperparameters, section, facts)
+    hypermodel, hyperparameters = make_hypermodel(section, facts), ChosenHyperParameters(section.hyperparameters)
+    hypermodel.declare_hyperparameters(hyperparameters)
+    model = build_from(hypermodel, hyperparameters, section, facts)
+    if not model.built:
+        call_own(model.build, section.hypermodel, {"input_shape": (None, *facts.shape)})
+    return model
 
 
 def deployable_hypermodel(model: keras.Model, section: HypermodelConfig, facts: ImageFacts) -> keras.Model:

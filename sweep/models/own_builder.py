@@ -43,7 +43,7 @@ def own_builder(section: OwnBuilderConfig, facts: ImageFacts, seed: int, hidden:
                     f"{section.builder} is compiled with a loss on class numbers, but it is trained with one-hot rows: "
                     "compile it with categorical_crossentropy"
                 )
-        outputs = call_own(network, section.builder, {"inputs": hidden})
+        outputs = call_own(lambda: network(hidden), section.builder, {})
     check_outputs(tuple(outputs.shape), facts, section.builder)
     return outputs
 

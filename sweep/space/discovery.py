@@ -79,7 +79,16 @@ def complete(space: Space, discovery: Discovery) -> Space:
         )
     template = {**space.template, "model": {**space.template["model"], "hyperparameters": fixed}}
     made = dataclasses.replace(space, template=template, parameters=(*active, *others))
+    _check_grid(made)
     return dataclasses.replace(made, start_from=(*_first_point(made, discovery.defaults), *space.start_from))
+
+
+def _check_grid(space: Space) -> None:
+    for parameter in space.parameters if space.search.sampler == "grid" else ():
+        try:
+            next(parameter.grid())
+        except ValueError as error:
+            raise UserError(f"`sampler: grid` cannot list this space: {error}") from None
 
 
 def _check_written(written: Mapping[str, Parameter], discovery: Discovery) -> None:

@@ -38,16 +38,23 @@ class OwnSection:
     found: dict[str, Any] = field(default_factory=dict)
 
 
-def own_section(model: Mapping, folder: Path, faults: Faults) -> OwnSection | None:
+def own_section(model: Mapping, root: Mapping, folder: Path, faults: Faults) -> OwnSection | None:
     """The section of a model of the user's own; None if it names a builder of sweep, or none.
 
     Args:
         model: as written.
+        root: the whole file.
         folder: of the space file.
         faults: gets what is wrong with the name or the signature.
     """
     if "hypermodel" in model.entries:
         entry, specs = model.entries["hypermodel"], dict(fields_of(HypermodelConfig))
+        if "augmentation" in root.entries:
+            faults.add(
+                root.entries["augmentation"].mark,
+                "`augmentation` has no effect on a hypermodel, which is trained as it is built; remove the section, or "
+                "augment inside the hypermodel (keras_tuner.applications.HyperImageAugment)",
+            )
     elif ":" in str(_text(model.entries.get("builder"))):
         entry, specs = model.entries["builder"], dict(fields_of(OwnBuilderConfig))
     else:

@@ -170,7 +170,7 @@ class _Reader:
             mark = self._root.mark
             self._faults.add(mark, "the section `model` is missing; write `model: {builder: vgg}` at least")
         elif isinstance(model.node, Mapping):
-            own = own_section(model.node, self._path.parent, self._faults)
+            own = own_section(model.node, self._root, self._path.parent, self._faults)
             self._found = own.found if own else {}
             builder = own.section if own else self._builder(model.node)
             if builder is not None:

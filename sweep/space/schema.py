@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from sweep.space.config import MODEL_SECTIONS, AugmentationConfig, DataConfig, Name, SearchConfig, TrainingConfig
 from sweep.space.fields import FieldSpec, fields_of
+from sweep.space.own_models import HypermodelConfig, OwnBuilderConfig
 
 
 def space_schema() -> dict[str, Any]:
@@ -30,7 +31,13 @@ def space_schema() -> dict[str, Any]:
         "properties": {
             "study": TypeAdapter(Name).json_schema(),
             "data": _section(DataConfig),
-            "model": {"oneOf": [_section(cls, required=["builder"]) for cls in MODEL_SECTIONS.values()]},
+            "model": {
+                "oneOf": [
+                    *(_section(cls, required=["builder"]) for cls in MODEL_SECTIONS.values()),
+                    _own_builder(),
+                    _hypermodel(),
+                ]
+            },
             "training": _section(TrainingConfig),
             "augmentation": augmentation,
             "search": _section(SearchConfig),
@@ -55,6 +62,19 @@ def _section(cls: type[Any], required: list[str] | None = None) -> dict[str, Any
         if isinstance(defaults[name], bool | int | float | str):
             field["default"] = defaults[name]
     return {**schema, "required": required} if required else schema
+
+
+def _own_builder() -> dict[str, Any]:
+    """Its parameters are known to the function alone."""
+    section = _section(OwnBuilderConfig, required=["builder"])
+    del section["properties"]["arguments"]
+    return {**section, "additionalProperties": True}
+
+
+def _hypermodel() -> dict[str, Any]:
+    section = _section(HypermodelConfig, required=["hypermodel"])
+    section["properties"]["hyperparameters"] = {"type": "object", "description": "Narrower than the hypermodel's own."}
+    return section
 
 
 def _field(spec: FieldSpec) -> dict[str, Any]:

@@ -51,8 +51,8 @@ class Space:
 
     @property
     def is_recipe(self) -> bool:
-        """Nothing is left to search."""
-        return not self.parameters
+        """Nothing is left to search; what a hypermodel searches it tells later."""
+        return not self.parameters and "hypermodel" not in self.template.get("model", {})
 
     def suggest(self, choose: Choose) -> dict[str, Value]:
         """Sample a point: `choose` is asked for each active parameter in turn."""

@@ -85,14 +85,17 @@ class _Explorer:
         definitions = list(named(self._space))
         searched = [(name, each) for name, each in definitions if not isinstance(each, hp_types.Fixed)]
         self._check_parents(definitions)
-        parameters = tuple(
-            to_parameter(name, each, (*_stated(each), *conditions.get(each.name, ()))) for name, each in searched
-        )
+        parents = {name: to_parameter(name, each, ()) for name, each in searched}
+        made = [
+            to_parameter(name, each, (*_stated(each, parents), *conditions.get(each.name, ())))
+            for name, each in searched
+        ]
+        parameters = tuple(each for each in made if all(condition.values for condition in each.conditions))
         own_fit = has_own_fit(self._hypermodel)
         return Discovery(
             parameters=_ordered(parameters),
             fixed={name: each.value for name, each in definitions if isinstance(each, hp_types.Fixed)},
-            defaults={name: each.default for name, each in searched},
+            defaults={name: each.default for name, each in searched if name in {p.name for p in parameters}},
             unused=self._unused(first.compiled, own_fit),
         )
 
@@ -222,8 +225,19 @@ OPTIMIZER_KEYS = ("optimizer", "momentum", "learning_rate", "label_smoothing")
 """Keys of the section `training` that a compiled model does not read."""
 
 
-def _stated(definition: Any) -> tuple[Condition, ...]:
-    return tuple(Condition(condition.name, tuple(condition.values)) for condition in definition.conditions)
+def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Condition, ...]:
+    """KerasTuner's conditions, of their values those that the parent can have: it writes True where it has 1."""
+    found = []
+    for condition in definition.conditions:
+        parent, values = parents.get(condition.name), tuple(condition.values)
+        if isinstance(parent, Choice):
+            values = tuple(choice for choice in parent.choices if choice in values)
+        elif isinstance(parent, IntRange):
+            values = tuple(value for value in values if parent.contains(value))
+        elif parent is not None:  # a float is never exactly one value
+            values = ()
+        found.append(Condition(condition.name, values))
+    return tuple(found)
 
 
 def _may_decide(definition: Any, values: tuple[Value, ...]) -> bool:

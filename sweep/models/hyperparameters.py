@@ -99,7 +99,7 @@ def to_parameter(name: str, definition: Any, conditions: tuple[Condition, ...]) 
     """
     path = (*HYPERPARAMETERS, name)
     if isinstance(definition, hp_types.Boolean | hp_types.Choice | hp_types.Fixed):
-        return Choice(name, path, conditions, choices=tuple(definition.values))
+        return Choice(name, path, conditions, choices=tuple(dict.fromkeys(definition.values)))
     whole = isinstance(definition, hp_types.Int)
     low, high, step = definition.min_value, definition.max_value, definition.step
     if definition.sampling != "linear" and step is not None:

@@ -122,20 +122,26 @@ def _reachable(parameters: Iterable[Parameter], fixed: Mapping[str, Value]) -> l
     """Those that some trial can have, where `fixed` ones have one value."""
     kept: list[Parameter] = []
     for parameter in parameters:
-        left = None if parameter.name in fixed else _without_fixed(parameter, fixed)
-        if left is not None and {c.name for c in left.conditions} <= {p.name for p in kept}:
+        parents = {each.name: each for each in kept}
+        left = None if parameter.name in fixed else _possible(parameter, parents, fixed)
+        if left is not None:
             kept.append(left)
     return kept
 
 
-def _without_fixed(parameter: Parameter, fixed: Mapping[str, Value]) -> Parameter | None:
-    """Without conditions on fixed values, which hold or not for good; None if one does not."""
+def _possible(parameter: Parameter, parents: Mapping[str, Parameter], fixed: Mapping[str, Value]) -> Parameter | None:
+    """Its conditions with the values that the parents still have, without those that always hold; None if one cannot."""
     left: list[Condition] = []
     for condition in parameter.conditions:
-        if condition.name not in fixed:
-            left.append(condition)
-        elif not any(same(fixed[condition.name], value) for value in condition.values):
+        if condition.name in fixed:
+            if not any(same(fixed[condition.name], value) for value in condition.values):
+                return None
+            continue
+        parent = parents.get(condition.name)
+        values = tuple(value for value in condition.values if parent is not None and parent.contains(value))
+        if not values:
             return None
+        left.append(Condition(condition.name, values))
     return dataclasses.replace(parameter, conditions=tuple(left))
 
 

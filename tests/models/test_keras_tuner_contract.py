@@ -58,6 +58,8 @@ def scopes(hp: Any) -> None:
     with hp.conditional_scope("model", "cnn"):
         hp.Choice("filters", [4, 8])
     hp.Float("rate", 0.1, 0.5, parent_name="model", parent_values=["cnn", "rnn"])
+    hp.Choice("number", [True, False])
+    hp.Int("after", 1, 3, parent_name="number", parent_values=[True])
 
 
 def names(hp: Any) -> None:

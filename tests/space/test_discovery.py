@@ -62,6 +62,13 @@ def test_what_depends_on_a_value_that_the_file_excludes_is_gone() -> None:
     assert [parameter.name for parameter in made.parameters] == ["lr"]
 
 
+def test_a_condition_keeps_the_values_that_its_parameter_still_has() -> None:
+    made = complete(space(", hyperparameters: {'a.b/units': [16, 24]}"), FOUND)
+
+    assert made.parameters[2].conditions == (Condition("a.b/units", (16,)),)
+    assert space_from_text(space_to_yaml(made), "s.yaml") == made
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [

@@ -130,7 +130,7 @@ def _reachable(parameters: Iterable[Parameter], fixed: Mapping[str, Value]) -> l
 
 
 def _possible(parameter: Parameter, parents: Mapping[str, Parameter], fixed: Mapping[str, Value]) -> Parameter | None:
-    """Its conditions with the values that the parents still have, without those that always hold; None if one cannot."""
+    """With conditions on values that the parents still have, without those that always hold; None if one cannot."""
     left: list[Condition] = []
     for condition in parameter.conditions:
         if condition.name in fixed:

@@ -49,7 +49,7 @@ def test_a_file_narrows_and_fixes_what_was_found() -> None:
 
     assert made.parameters == (
         Choice("a.b/units", (*AT, "a.b/units"), choices=(8, 32)),
-        dataclasses.replace(FOUND.parameters[2]),
+        dataclasses.replace(FOUND.parameters[2], conditions=(Condition("a.b/units", (8,)),)),
         FOUND.parameters[3],
     )
     # The default is not among the values any more.

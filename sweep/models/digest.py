@@ -14,33 +14,42 @@ import keras
 
 from sweep.space.config import TrialConfig, config_to_mapping
 
-_WITHOUT_MEANING = ("name", "seed", "trainable_variables", "build_config", "batch_shape")
+_WITHOUT_MEANING = ("name", "seed", "shared_object_id", "build_config")
 """Keys of a configuration that differ between equal models, or follow from the others."""
 _OF_THE_OPTIMIZER = ("optimizer", "momentum", "learning_rate", "label_smoothing")
 """Keys of the section `training` that are in the compiled model already."""
 
 
-def model_digest(model: keras.Model, config: TrialConfig, more: Mapping[str, Any] | None = None) -> str | None:
+def model_digest(model: keras.Model, config: TrialConfig) -> str | None:
     """sha256 over the model's configuration, its optimizer's and its loss's, and the section `training`.
 
     Args:
-        model: as it is trained, augmentation layers included.
+        model: as it is trained, augmentation layers included; before training, which may change the learning rate.
         config: of the trial.
-        more: what else decides the training: the values that a `fit` of the user's has read.
 
     Returns:
         None where the model cannot tell its configuration (a subclass of keras.Model without `get_config`).
     """
     try:
-        told = {"model": keras.saving.serialize_keras_object(model), "optimizer": _told(model.optimizer)}
+        told = {
+            "model": keras.saving.serialize_keras_object(model),
+            "optimizer": _told(getattr(model, "optimizer", None)),
+        }
         told["loss"] = _told(getattr(model, "loss", None))
     except (NotImplementedError, TypeError, ValueError):
         return None
     training = {k: v for k, v in config_to_mapping(config)["training"].items() if k not in _OF_THE_OPTIMIZER}
     names: dict[str, str] = {}
     _collect(told, names)
-    plain = _plain({**told, "training": training, "more": dict(more or {})}, names)
+    plain = _plain({**told, "training": training}, names)
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def extended(digest: str | None, values: Mapping[str, Any]) -> str | None:
+    """The digest of a model whose training has read further values, as in a `fit` of the user's."""
+    if digest is None or not values:
+        return digest
+    return hashlib.sha256((digest + json.dumps(dict(values), sort_keys=True)).encode()).hexdigest()
 
 
 def _told(part: Any) -> Any:

@@ -67,7 +67,7 @@ def _import(module: str, folder: str | None) -> ModuleType:
 
 def own_frames(error: BaseException) -> str:
     """The traceback without the frames of sweep, of installed packages and of Python itself."""
-    foreign = [str(_PACKAGE), *{sysconfig.get_path(key) for key in ("purelib", "platlib", "stdlib")}, "<frozen"]
+    foreign = [f"{_PACKAGE}/", *{sysconfig.get_path(key) for key in ("purelib", "platlib", "stdlib")}, "<frozen"]
     told = traceback.TracebackException.from_exception(error)
     here: traceback.TracebackException | None = told
     while here is not None:

@@ -17,7 +17,7 @@ from sweep.data.dataset import Dataset, Part
 from sweep.errors import ModelError, TrialFailure
 from sweep.models.build import compile_model, deployable
 from sweep.models.common import check_parameters, count_parameters
-from sweep.models.digest import model_digest
+from sweep.models.digest import extended, model_digest
 from sweep.models.discovery import Enough
 from sweep.models.facts import ImageFacts
 from sweep.models.hypermodels import build_from, fit_own, has_own_fit, label_kind, make_hypermodel
@@ -94,6 +94,7 @@ class _Trial:
         if not self._own_fit:
             compile_model(self.model, config)
         self._in_build = dict(self._chosen.read)
+        self._built = model_digest(self.model, config)
         self._first = FirstEpoch(self._chosen)
         self._schedules = schedules(config.training) if is_compiled(self.model) else []
         self._integer = label_kind(self.model, section) == "integer"
@@ -169,7 +170,7 @@ class _Trial:
     def digest(self) -> str | None:
         """See `model_digest`; the values that were read after the build have their effect elsewhere."""
         later = {name: value for name, value in self._chosen.read.items() if name not in self._in_build}
-        return model_digest(self.model, self._config, later)
+        return extended(self._built, later)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -127,6 +127,10 @@ class CompleteLogs:
         self._last = (told, found)
         return found
 
+    def forget(self) -> None:
+        """The epoch is over: equal logs of the next are another measurement."""
+        self._last = ({}, {})
+
     def _measure(self, prefix: str, images: Array, labels: Array) -> dict[str, float]:
         """Cross-entropy of the outputs taken as probabilities, and accuracy."""
         outputs = np.asarray(self._model.predict(images, batch_size=_BATCH, verbose=0), dtype=np.float64)
@@ -180,6 +184,7 @@ class OwnReporter(Reporter):
         """Report with our own count."""
         self._end_if_stopped()
         super().on_epoch_end(len(self.epochs), dict(self._complete(logs)))
+        self._complete.forget()
         self._started = time.perf_counter()
         self._learning_rate = self._rate()
 

@@ -35,10 +35,14 @@ from sweep.study.study import read_records
 from sweep.training.result import TrialResult
 
 sys.path.insert(0, str(Path(__file__).parent))  # `python -P` leaves it out
+from bench_keras_tuner import keras_tuner_command
 from bench_recipes import recipes
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command()(recipes)
+
+
+app.command("keras-tuner")(keras_tuner_command)
 
 
 @app.callback()

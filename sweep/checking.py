@@ -19,6 +19,7 @@ from sweep.execution.call import call_in_child
 from sweep.execution.workers import default_slots
 from sweep.home import Home
 from sweep.models.facts import ImageFacts
+from sweep.own_models import completed, is_own
 from sweep.pretrained import pin_weights, require_weights
 from sweep.session import data_config, prepare_images
 from sweep.space.config import DataConfig, TrialConfig
@@ -28,6 +29,7 @@ from sweep.space.space import Space, bounds
 from sweep.terminal.console import make_console
 
 DRAWS = 64
+HYPERMODEL_DRAWS = 8
 ASSUMED_IMAGES = 50_000
 ASSUMED_CLASSES = 10
 
@@ -58,11 +60,15 @@ class Point:
 def check_command(space: Space, trials: int | None, root: Path, fast: bool, as_json: bool) -> None:
     """Run the command; prints, and raises nothing for an infeasible space, which is a finding."""
     console = make_console(as_json=as_json)
+    images = None if fast else find_images(data_config(space), Home(root), console)
+    if images is not None:
+        space = completed(space, images.facts)
+    elif is_own(space):
+        console.print("what the model itself says about its space is found without --fast", style="dim")
     _print_space(space, console)
     total = trials or space.search.trials or (1 if space.is_recipe else 50)
     found: dict[str, Any] = {"study": space.study, "parameters": [p.name for p in space.parameters]}
-    if not fast:
-        images = find_images(data_config(space), Home(root), console)
+    if images is not None:
         if images.assumed:
             console.print(f"{images.assumed}\nassuming {_images_text(images)}", style="yellow")
         require_weights(pin_weights(space), images.facts.shape)
@@ -110,9 +116,16 @@ def build_points(space: Space, facts: ImageFacts) -> list[Point]:
     generator = random.Random(0)
     points: list[tuple[str, Values]] = [("smallest", smallest(space)), ("largest", largest(space))]
     points += branches(space)
-    points += [("draw", draw(space, generator)) for _ in range(DRAWS if not space.is_recipe else 0)]
+    points += [("draw", draw(space, generator)) for _ in range(_draws(space))]
     built = call_in_child("sweep.training.probe:build_all", [space.config(values) for _, values in points], facts)
     return [Point(label, *result) for (label, _), result in zip(points, built, strict=True)]
+
+
+def _draws(space: Space) -> int:
+    """Fewer of a hypermodel, whose models may be large: its space was found by building it."""
+    if space.is_recipe:
+        return 0
+    return DRAWS if "hypermodel" not in space.template["model"] else HYPERMODEL_DRAWS
 
 
 def _found(points: Sequence[Point], images: Images, space: Space, total: int) -> dict[str, Any]:

@@ -3,13 +3,14 @@
     SweepError
     ├── UserError               the user can mend it; exit code 2
     │   ├── SpaceError          the space file, an override or a recipe is wrong (carries all faults)
+    │   ├── ModelError          a model of the user's own cannot be imported or built
     │   ├── DataError           the images or labels cannot be used
     │   ├── WeightsError        pre-trained weights cannot be had
     │   ├── StudyError          the study is locked, missing, or holds another space
     │   │   └── DiskError       its disk is full, read-only or not ours to write
     │   ├── RecordError         a trial's record cannot be read
     │   ├── TrackingError       the tracking store cannot be used
-    │   └── ModelError          a model file cannot be used, or must not be
+    │   └── ModelFileError      a model file cannot be used, or must not be
     ├── NothingFinished         the sweep ended without a single finished trial; exit code 3
     ├── TrialFailure            this trial failed, the sweep goes on (carries its cause)
     └── SweepStopped            the whole sweep must stop (the same bug, three times in a row); exit code 1
@@ -65,6 +66,10 @@ class SpaceError(UserError):
         return SpaceError, (self.faults,)
 
 
+class ModelError(UserError):
+    """The user's own model cannot be imported or built; with the user's own frames of the traceback."""
+
+
 class DataError(UserError):
     """The data set cannot be found, read or split."""
 
@@ -89,7 +94,7 @@ class TrackingError(UserError):
     """The tracking store cannot be used as asked."""
 
 
-class ModelError(UserError):
+class ModelFileError(UserError):
     """A model file is missing, damaged, or holds what a model of sweep does not: it is not opened."""
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.data.cache import Prepared
-from sweep.errors import DataError, ModelError, UserError
+from sweep.errors import DataError, ModelFileError, UserError
 from sweep.execution.call import call_in_child
 from sweep.execution.forkserver import warm_up
 from sweep.home import Home
@@ -102,7 +102,7 @@ def check_packages(kinds: Sequence[str]) -> None:
 
 def _facts(found: FoundModel) -> ModelFacts:
     if found.facts is None:
-        raise ModelError(
+        raise ModelFileError(
             f"{found.said}: it does not say which images it was made from, so nothing could be checked; export a "
             "study, its final model, or the model in a trial's folder"
         )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sweep.data.contents import Shape
-from sweep.errors import ModelError, RecordError, StudyError
+from sweep.errors import ModelFileError, RecordError, StudyError
 from sweep.home import Home
 from sweep.inference.archive import check_archive, input_shape
 from sweep.inference.facts import ModelFacts, read_facts
@@ -41,11 +41,11 @@ class FoundModel:
         """The names of `count` classes; numbers where the names are not known.
 
         Raises:
-            ModelError: there are more or fewer names than outputs.
+            ModelFileError: there are more or fewer names than outputs.
         """
         names = self.classes or tuple(str(number) for number in range(count))
         if len(names) != count:
-            raise ModelError(f"{self.said}: {len(names)} names of classes, but the model has {count} outputs")
+            raise ModelFileError(f"{self.said}: {len(names)} names of classes, but the model has {count} outputs")
         return names
 
 
@@ -59,7 +59,7 @@ def find_model(reference: str, home: Home, tracking_uri: str | None) -> Iterator
         tracking_uri: of the store for `models:/…` and `runs:/…`.
 
     Raises:
-        ModelError: there is no such model, or its file is refused.
+        ModelFileError: there is no such model, or its file is refused.
         StudyError: the study has no model file.
         TrackingError: the store is away, or has no such model.
     """
@@ -78,7 +78,7 @@ def _is_file(reference: str, home: Home) -> bool:
     if Path(reference).is_file() or Path(reference).suffix in (".keras", ".h5", ".hdf5", ".pkl", ".pickle"):
         return True
     if check_study_name(reference) or not (home.studies / reference).is_dir():
-        raise ModelError(
+        raise ModelFileError(
             f"--model {reference}: no such file, and {home.studies} has no study of that name; "
             "expected a study, a .keras file, models:/NAME@champion or runs:/ID/PATH"
         )

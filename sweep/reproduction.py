@@ -13,12 +13,14 @@ from rich.text import Text
 from sweep.analysis.comparison import Comparison, compare
 from sweep.data.loading import load
 from sweep.data.stamp import DataStamp
-from sweep.errors import DataError, TrialFailure
+from sweep.errors import DataError, ModelError, TrialFailure
 from sweep.execution.executor import Executor, Task
 from sweep.execution.forkserver import ForkServerExecutor, warm_up
 from sweep.execution.workers import default_slots
 from sweep.home import Home
 from sweep.session import prepare_images
+from sweep.space.config import HypermodelConfig, OwnBuilderConfig
+from sweep.space.signatures import changed_source
 from sweep.study.records import TrialRecord
 from sweep.study.study import find_record
 from sweep.terminal.console import make_console
@@ -53,6 +55,7 @@ def reproduce_command(root: Path, study: str, number: int | None, tolerance: flo
     console = make_console(as_json=as_json)
     record = find_record(home.study(study), number)
     _announce(record, console)
+    _check_source(record)
     executor = ForkServerExecutor(default_slots(1))
     warm_up()
     prepared = prepare_images(record.config.data, home.cache, console)
@@ -77,6 +80,18 @@ def _announce(record: TrialRecord, console: Console) -> None:
     console.print(
         f"trial {record.number:04d} of {record.study} ({record.state}{value}): {len(record.epochs)} epochs again",
     )
+
+
+def _check_source(record: TrialRecord) -> None:
+    """The same bits need the same code of the user's.
+
+    Raises:
+        ModelError: the source of the trial's model is gone or has changed.
+    """
+    section = record.config.model
+    changed = changed_source(section) if isinstance(section, OwnBuilderConfig | HypermodelConfig) else ""
+    if changed:
+        raise ModelError(f"trial {record.number} was trained with another source of its model: {changed}; restore it")
 
 
 def _check_data(record: TrialRecord, stamp: DataStamp) -> None:

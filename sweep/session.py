@@ -25,6 +25,7 @@ from sweep.execution.watchdog import WatchedExecutor, limits_of
 from sweep.execution.workers import default_slots
 from sweep.home import Home
 from sweep.models.facts import ImageFacts
+from sweep.own_models import completed, is_own
 from sweep.pretrained import pin_weights, require_weights
 from sweep.space.config import DataConfig, TrialConfig
 from sweep.space.corners import smallest
@@ -105,6 +106,9 @@ def run_session(request: Request, stop: StopRequests) -> int:
     make_folder(folder, _needed(space, len(slots)))
     with StudyLock(folder):
         executor = WatchedExecutor(ForkServerExecutor(slots), limits_of(space.search))
+        if is_own(space):
+            console.print("looking at the model", style="dim")
+            space = completed(space, image_facts(prepare_images(data_config(space), home.cache, console), space))
         if request.fork:
             _fork(source, folder, space, console)
         study = open_study(folder, space, request.threads)
@@ -172,6 +176,12 @@ def prepare_images(config: DataConfig, cache: Path, console: Console) -> Prepare
     """`sweep.data.prepare.prepare` with a progress bar where it takes time."""
     with reading_bar(console, f"reading {Path(config.name).name}") as advance:
         return prepare(config, cache, advance)
+
+
+def image_facts(prepared: Prepared, space: Space) -> ImageFacts:
+    """What builders must know of the images."""
+    dataset = load(prepared, data_config(space))
+    return ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
 
 
 class _Run:

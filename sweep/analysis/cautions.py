@@ -29,6 +29,7 @@ def cautions(history: History, lead: Lead, progress: Progress, importances: Impo
         *_ties(lead),
         *_unfinished_learning(history),
         *_random_so_far(history),
+        *_same_models(history),
         *_without_effect(history, importances),
         *_stale(progress),
         *_waiting(history),
@@ -94,6 +95,20 @@ def _random_so_far(history: History) -> Iterator[str]:
         yield (
             f"The first {search.startup_trials} trials are drawn at random, and {count(done, 'trial')} counted so far: "
             "the sampler has learned nothing yet."
+        )
+
+
+def _same_models(history: History) -> Iterator[str]:
+    """Trials with different values that built one and the same model: a value among those has no effect."""
+    by_number = {record.number: record for record in history.records}
+    pairs = [(r, by_number[r.same_model_as]) for r in history.records if r.same_model_as in by_number]
+    if pairs:
+        record, twin = pairs[0]
+        differ = [n for n in {**twin.values, **record.values} if twin.values.get(n) != record.values.get(n)]
+        more = f", and so {count(len(pairs) - 1, 'more pair')}" if len(pairs) > 1 else ""
+        yield (
+            f"{numbers([twin.number, record.number]).capitalize()} differ in {listed(differ)} and yet trained the same "
+            f"model, optimizer and augmentation{more}: what they differ in has no effect."
         )
 
 

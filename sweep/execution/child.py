@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import NoReturn, TypeAlias
 
-from sweep.errors import DataError, FailureCause, TrialFailure, WeightsError
+from sweep.errors import DataError, FailureCause, ModelError, TrialFailure, WeightsError
 from sweep.execution.executor import Task, TrainTask
 from sweep.execution.lifeline import watch_supervisor
 from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
@@ -91,6 +91,8 @@ def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
         return train(task, on_epoch)
     except TrialFailure as failure:
         return Failed(failure.cause, failure.message, failure.traceback)
+    except ModelError as error:
+        return Failed("bug", str(error).splitlines()[0], str(error))
     except (DataError, WeightsError) as error:
         return Failed("data", str(error), "")
     except Exception as error:

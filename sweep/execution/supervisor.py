@@ -20,6 +20,7 @@ from sweep.study.policies import Action, Retries, decide, policy_of
 from sweep.study.pruning import is_audited, may_prune
 from sweep.study.records import TrialRecord, diagnosed, read_record, trial_folder, write_record
 from sweep.study.study import Assignment, Study
+from sweep.study.twins import Twins
 from sweep.training.checkpoint import remove_checkpoints
 from sweep.training.result import EpochMetrics, TrialResult, best_epoch
 
@@ -105,6 +106,7 @@ class Supervisor:
         self._before: dict[int, TrialRecord] = {}
         self._retries = Retries()
         self._bugs: deque[str] = deque(maxlen=SAME_BUG)
+        self._twins = Twins(study.records())
         self.usage = Usage(executor.workers)
 
     def run(self, total: int, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -259,7 +261,7 @@ class Supervisor:
     def _finish(self, number: int, ended: TrialResult | TrialFailure, action: Action) -> None:
         record = self._running.pop(number)
         if isinstance(ended, TrialResult):
-            record = _with_result(record, ended, self._study.space.search.pruner.name)
+            record = self._twins.flagged(_with_result(record, ended, self._study.space.search.pruner.name))
             self._use(ended, self._before[number])
         else:
             record = _with_failure(record, ended, action)
@@ -326,6 +328,8 @@ def _with_result(record: TrialRecord, result: TrialResult, pruner: str) -> Trial
         weights_digest=result.weights_digest,
         timings={"build": result.build_seconds, "fit": result.fit_seconds},
         model_file=result.model_file,
+        model_digest=result.model_digest,
+        notes=result.notes,
     )
 
 

@@ -24,8 +24,8 @@ def evaluate(study_folder: Path, prepared: Prepared, opening: Opening, model_fil
     """Open the test set, which is recorded first, and ask the model.
 
     Raises:
-        ModelError, StudyError, DataError: see `load_model` and `open_counted`; the model is loaded before the opening,
-            so that a broken file costs none.
+        ModelFileError, StudyError, DataError: see `load_model` and `open_counted`; the model is loaded before the
+            opening, so that a broken file costs none.
     """
     use_threads(threads)
     model = load_model(model_file)

@@ -25,7 +25,7 @@ def probabilities(path: Path, images: UInt8Array) -> npt.NDArray[np.floating]:
         float32 (n, classes), rows that sum to 1.
 
     Raises:
-        ModelError: see `load_model`.
+        ModelFileError: see `load_model`.
     """
     model = load_model(path)
     outputs = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), dtype=np.float32)

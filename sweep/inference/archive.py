@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 
 from sweep.data.contents import Shape
-from sweep.errors import ModelError
+from sweep.errors import ModelFileError
 from sweep.inference.facts import FACTS_FILE
 
 CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE = "config.json", "metadata.json", "model.weights.h5"
@@ -51,7 +51,7 @@ def check_archive(path: Path) -> None:
     """Let only a .keras file pass that holds layers, weights and nothing else.
 
     Raises:
-        ModelError: it is missing, no .keras file, damaged, or not to be trusted; with what was found in it.
+        ModelFileError: it is missing, no .keras file, damaged, or not to be trusted; with what was found in it.
     """
     try:
         if not zipfile.is_zipfile(path):
@@ -61,13 +61,13 @@ def check_archive(path: Path) -> None:
             _check_config(path, archive)
             _check_weights(path, archive)
     except OSError as error:
-        raise ModelError(f"{path}: the model cannot be read: {error.strerror or error}") from None
+        raise ModelFileError(f"{path}: the model cannot be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, KeyError) as error:
-        raise ModelError(f"{path}: the model file is damaged: {error}; take another copy of it") from None
+        raise ModelFileError(f"{path}: the model file is damaged: {error}; take another copy of it") from None
 
 
-def _refusal(path: Path, what: str) -> ModelError:
-    return ModelError(f"{path}: refused, nothing of it was run: {what}")
+def _refusal(path: Path, what: str) -> ModelFileError:
+    return ModelFileError(f"{path}: refused, nothing of it was run: {what}")
 
 
 def _kind(head: bytes) -> str:
@@ -99,7 +99,7 @@ def _check_entries(path: Path, archive: zipfile.ZipFile) -> None:
         raise _refusal(path, "two of its entries have the same name")
     for name in (CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE):
         if name not in names:
-            raise ModelError(f"{path}: no .keras file: it holds no {name}")
+            raise ModelFileError(f"{path}: no .keras file: it holds no {name}")
 
 
 def _check_config(path: Path, archive: zipfile.ZipFile) -> None:
@@ -107,7 +107,7 @@ def _check_config(path: Path, archive: zipfile.ZipFile) -> None:
         config = json.loads(archive.read(CONFIG_FILE))
         objects = list(_objects(config))
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: the model file is damaged: {CONFIG_FILE}: {error}") from None
+        raise ModelFileError(f"{path}: the model file is damaged: {CONFIG_FILE}: {error}") from None
     for item in objects:
         name, module = item["class_name"], item.get("module")
         if name in REFUSED:
@@ -158,7 +158,7 @@ def input_shape(path: Path) -> Shape:
     """Height, width and channels of the images that the model of a checked file takes; Keras is not needed for it.
 
     Raises:
-        ModelError: it takes no images of one fixed size.
+        ModelFileError: it takes no images of one fixed size.
     """
     with zipfile.ZipFile(path) as archive:
         objects = _objects(json.loads(archive.read(CONFIG_FILE)))
@@ -166,4 +166,6 @@ def input_shape(path: Path) -> Shape:
     shape = (inputs[0].get("batch_shape") or []) if inputs else []
     if len(shape) == 4 and shape[3] in (1, 3) and all(isinstance(side, int) for side in shape[1:]):
         return shape[1], shape[2], shape[3]
-    raise ModelError(f"{path}: expected a model of images (height, width, 1 or 3), its input is {shape or 'not told'}")
+    raise ModelFileError(
+        f"{path}: expected a model of images (height, width, 1 or 3), its input is {shape or 'not told'}"
+    )

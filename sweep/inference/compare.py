@@ -35,7 +35,7 @@ def compare(files: Mapping[str, Path], prepared: Prepared, data: DataConfig, thr
         threads: of every runtime.
 
     Raises:
-        ModelError: the Keras file is refused.
+        ModelFileError: the Keras file is refused.
     """
     use_threads(threads)
     held_out = load(prepared, data).validation

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sweep.data.contents import Shape
-from sweep.errors import ModelError
+from sweep.errors import ModelFileError
 from sweep.space.config import DataConfig
 
 FACTS_FILE = "sweep.json"
@@ -55,7 +55,7 @@ def read_facts(path: Path) -> ModelFacts | None:
     """The facts inside a .keras file that has been checked; None where it has none.
 
     Raises:
-        ModelError: they are not in their form.
+        ModelFileError: they are not in their form.
     """
     with zipfile.ZipFile(path) as archive:
         if FACTS_FILE not in archive.namelist():
@@ -65,4 +65,4 @@ def read_facts(path: Path) -> ModelFacts | None:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise ModelError(f"{path}: {FACTS_FILE} in it is damaged: {place}: {first['msg']}") from None
+            raise ModelFileError(f"{path}: {FACTS_FILE} in it is damaged: {place}: {first['msg']}") from None

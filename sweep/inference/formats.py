@@ -33,7 +33,7 @@ def write_format(kind: str, source: Path, target: Path, prepared: Prepared, data
         data: which of them are training images.
 
     Raises:
-        ModelError: see `load_model`.
+        ModelFileError: see `load_model`.
     """
     model = load_model(source)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from sweep.errors import ModelError
+from sweep.errors import ModelFileError
 from sweep.inference.archive import check_archive
 
 
@@ -14,17 +14,17 @@ def load_model(path: Path) -> keras.Model:
     """The model, not compiled: uint8 (batch, height, width, channels) in, (batch, classes) out.
 
     Raises:
-        ModelError: the file is refused or damaged, or its model is no image classifier.
+        ModelFileError: the file is refused or damaged, or its model is no image classifier.
     """
     check_archive(path)
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the damage led to
         first = (str(error).strip().splitlines() or [""])[0]
-        raise ModelError(f"{path}: Keras cannot open the model: {type(error).__name__}: {first[:300]}") from error
+        raise ModelFileError(f"{path}: Keras cannot open the model: {type(error).__name__}: {first[:300]}") from error
     shapes = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
     if len(shapes) != 2 or len(shapes[0]) != 4 or len(shapes[1]) != 2 or shapes[0][3] not in (1, 3):
-        raise ModelError(
+        raise ModelFileError(
             f"{path}: expected a model from images (batch, height, width, 1 or 3) to (batch, classes), "
             f"found tensors of {shapes}"
         )

@@ -11,11 +11,13 @@ import keras
 
 from sweep.models.common import augmentation_layers, check_parameters, pixel_scaling_layers
 from sweep.models.facts import ImageFacts
+from sweep.models.hypermodels import build_hypermodel, deployable_hypermodel
 from sweep.models.optimizer import make_optimizer
+from sweep.models.own_builder import compile_as_own, own_builder, own_compiled, without_augmentation
 from sweep.models.resnet import resnet
 from sweep.models.transfer import transfer
 from sweep.models.vgg import vgg
-from sweep.space.config import AugmentationConfig, TransferConfig, TrialConfig
+from sweep.space.config import AugmentationConfig, HypermodelConfig, OwnBuilderConfig, TransferConfig, TrialConfig
 
 Builder = Callable[[Any, ImageFacts, int, Any], Any]
 """(section `model`, facts of the images, seed, tensor of scaled pixels) -> tensor of outputs. May raise TrialFailure.
@@ -42,14 +44,18 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
     Raises:
         TrialFailure: infeasible or too_large.
         WeightsError: pre-trained weights cannot be had; see `untrained`.
+        ModelError: a model of the user's own cannot be built.
     """
+    if isinstance(config.model, HypermodelConfig):
+        return build_hypermodel(config.model, facts)
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
     hidden = inputs
     for layer in _input_layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
         hidden = layer(hidden)
+    builder: Builder = own_builder if isinstance(config.model, OwnBuilderConfig) else BUILDERS[config.model.builder]
     with _precision(config.training.precision):
-        outputs = BUILDERS[config.model.builder](config.model, facts, seed, hidden)
-    model = keras.Model(inputs, outputs, name=config.model.builder)
+        outputs = builder(config.model, facts, seed, hidden)
+    model = keras.Model(inputs, outputs, name=config.model.builder.rsplit(":", 1)[-1])
     check_parameters(model, config.model.max_parameters)
     return model
 
@@ -84,11 +90,19 @@ def untrained(config: TrialConfig) -> TrialConfig:
 def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int | None = None) -> None:
     """Give the model its optimizer, loss (categorical cross-entropy on one-hot labels) and accuracy.
 
+    A model of the user's own that is compiled already keeps its optimizer and loss.
+
     Args:
         model: not compiled.
         config: of the trial.
         steps_per_epoch: batches in an epoch, for schedules of the learning rate; None leaves the rate constant.
     """
+    if isinstance(config.model, HypermodelConfig) and model.compiled:
+        return
+    network = own_compiled(model)
+    if network is not None:
+        compile_as_own(model, network)
+        return
     model.compile(
         optimizer=make_optimizer(config.training, steps_per_epoch),
         loss=keras.losses.CategoricalCrossentropy(
@@ -104,6 +118,10 @@ def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int 
 
 def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
     """A copy of a trained model without augmentation layers: the same function at inference, nothing random inside."""
+    if isinstance(config.model, HypermodelConfig):
+        return deployable_hypermodel(model, config.model, facts)
+    if isinstance(config.model, OwnBuilderConfig):
+        return without_augmentation(model)
     plain = build(untrained(config), facts, seed=0, augmentation=False)
     trained = {layer.name: layer for layer in model.layers}
     for layer in plain.layers:

@@ -37,6 +37,7 @@ from sweep.space.model_sections import (
     VggConfig,
     section_of,
 )
+from sweep.space.own_models import HypermodelConfig, OwnBuilderConfig
 
 __all__ = [
     "MODEL_SECTIONS",
@@ -45,11 +46,13 @@ __all__ = [
     "Direction",
     "DropoutConfig",
     "EarlyStoppingConfig",
+    "HypermodelConfig",
     "ModelConfig",
     "Name",
     "NotSearched",
     "Objective",
     "OnlyWhen",
+    "OwnBuilderConfig",
     "PlateauConfig",
     "PrunerConfig",
     "ResnetConfig",
@@ -294,7 +297,7 @@ class TrialConfig:
     """
 
     data: DataConfig
-    model: ModelConfig
+    model: ModelConfig | OwnBuilderConfig | HypermodelConfig
     training: TrainingConfig
     augmentation: AugmentationConfig
     objective: Objective

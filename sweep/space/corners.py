@@ -6,10 +6,11 @@ import functools
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sweep.space.config import Value
 from sweep.space.fields import is_number, show
-from sweep.space.parameters import Choice, FloatRange, Parameter, Values, needed, steps_between
+from sweep.space.parameters import Choice, FloatRange, Parameter, Values, mirrored, needed, steps_between
 from sweep.space.space import Space
 
 
@@ -67,6 +68,8 @@ def _by_size(choice: Choice) -> list[Value]:
 def _draw(parameter: Parameter, generator: random.Random) -> Value:
     if isinstance(parameter, Choice):
         return generator.choice(parameter.choices)
+    if parameter.reverse_log:
+        return mirrored(parameter, _draw(replace(parameter, log=True, reverse_log=False), generator))
     if isinstance(parameter, FloatRange):
         return _draw_float(parameter, generator)
     if parameter.log:

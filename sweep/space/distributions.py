@@ -13,7 +13,7 @@ from sweep.space.yaml_tree import Entry, Faults, Mapping, Mark, Node, Scalar, Se
 MAX_STEPS = 1_000_000
 """More steps than this are a continuous range."""
 
-KEYS = ("low", "high", "step", "log", "choices", "fixed", "each", "when", "or")
+KEYS = ("low", "high", "step", "log", "reverse_log", "choices", "fixed", "each", "when", "or")
 
 _OTHER_WORDS = {
     "min": "low",
@@ -156,7 +156,7 @@ def _read_fixed(spec: FieldSpec, node: Mapping, faults: Faults) -> Fixed | None:
 
 def _distribution(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> Parameter | None:
     if "choices" in node.entries:
-        for key in ("low", "high", "step", "log"):
+        for key in ("low", "high", "step", "log", "reverse_log"):
             if key in node.entries:
                 faults.add(node.entries[key].mark, f"`choices` and `{key}` exclude each other; keep one of them")
         if "or" in node.entries:
@@ -195,17 +195,20 @@ def _range(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> Parame
             "write {low: …, high: …} or {choices: […]}",
         )
         return None
-    log = _log(node, faults)
+    log, reverse = _log(node, "log", faults), _log(node, "reverse_log", faults)
+    if log and reverse:
+        faults.add(node.entries["reverse_log"].mark, "`log` and `reverse_log` exclude each other; keep one of them")
+        return None
     low = _bound(spec, node.entries["low"], faults)
     high = _bound(spec, node.entries["high"], faults)
-    step = _step(spec, node, log, faults)
-    if low is None or high is None or step is None or log is None:
+    step = _step(spec, node, log or reverse, faults)
+    if low is None or high is None or step is None or log is None or reverse is None:
         return None
-    if not _range_holds(spec, node, low, high, step[0], log, faults):
+    if not _range_holds(spec, node, low, high, step[0], log or reverse, faults):
         return None
     if spec.kind is int:
-        return IntRange("", path, low=int(low), high=int(high), step=int(step[0] or 1), log=log)
-    return FloatRange("", path, low=low, high=high, step=step[0], log=log)
+        return IntRange("", path, low=int(low), high=int(high), step=int(step[0] or 1), log=log, reverse_log=reverse)
+    return FloatRange("", path, low=low, high=high, step=step[0], log=log, reverse_log=reverse)
 
 
 def _bound(spec: FieldSpec, entry: Entry, faults: Faults) -> float | None:
@@ -218,14 +221,14 @@ def _bound(spec: FieldSpec, entry: Entry, faults: Faults) -> float | None:
     return value[0]  # type: ignore[return-value]  # checked: a field with a kind holds numbers
 
 
-def _log(node: Mapping, faults: Faults) -> bool | None:
-    entry = node.entries.get("log")
+def _log(node: Mapping, key: str, faults: Faults) -> bool | None:
+    entry = node.entries.get(key)
     if entry is None:
         return False
     if isinstance(entry.node, Scalar) and isinstance(entry.node.value, bool):
         return entry.node.value
     received = show(entry.node.value) if isinstance(entry.node, Scalar) else "a list or mapping"
-    faults.add(entry.node.mark, f"`log` must be true or false, not {received}")
+    faults.add(entry.node.mark, f"`{key}` must be true or false, not {received}")
     return None
 
 

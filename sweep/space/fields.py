@@ -47,7 +47,10 @@ class FieldSpec:
 
 
 def fields_of(section: type[Any]) -> dict[str, FieldSpec]:
-    """The keys of a section's dataclass, in order."""
+    """The keys of a section's dataclass, in order; a section of the user's own has them in `SPECS`."""
+    own: dict[str, FieldSpec] | None = getattr(section, "SPECS", None)
+    if own is not None:
+        return own
     return _fields_of(section)  # type: ignore[arg-type]  # mypy takes a dataclass's type for unhashable
 
 

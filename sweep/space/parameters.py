@@ -68,12 +68,16 @@ class Choice(_Parameter):
 
 @dataclass(frozen=True)
 class IntRange(_Parameter):
-    """An integer from `low` to `high`, both included, in steps from `low`; uniform in its logarithm if `log`."""
+    """An integer from `low` to `high`, both included, in steps from `low`; uniform in its logarithm if `log`.
+
+    With `reverse_log` it is `low + high - value` that is uniform in its logarithm: dense near `high`.
+    """
 
     low: int = 0
     high: int = 0
     step: int = 1
     log: bool = False
+    reverse_log: bool = False
 
     def contains(self, value: Value) -> bool:
         """Whether the parameter can have this value."""
@@ -91,12 +95,16 @@ class IntRange(_Parameter):
 
 @dataclass(frozen=True)
 class FloatRange(_Parameter):
-    """A number from `low` to `high`, both included; in steps if `step`; uniform in its logarithm if `log`."""
+    """A number from `low` to `high`, both included; in steps if `step`; uniform in its logarithm if `log`.
+
+    With `reverse_log` it is `low + high - value` that is uniform in its logarithm: dense near `high`.
+    """
 
     low: float = 0.0
     high: float = 0.0
     step: float | None = None
     log: bool = False
+    reverse_log: bool = False
 
     def contains(self, value: Value) -> bool:
         """Whether the parameter can have this value."""
@@ -136,6 +144,14 @@ def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, 
         for name, values in [*above.items(), (condition.name, condition.values)]:
             found[name] = tuple(v for v in found.get(name, values) if any(same(v, value) for value in values))
     return found
+
+
+def mirrored(parameter: Parameter, value: Value) -> Value:
+    """Between a value and what the sampler keeps of it: with `reverse_log` a logarithmic range turned round."""
+    if isinstance(parameter, Choice) or not parameter.reverse_log:
+        return value
+    turned = parameter.low + parameter.high - value  # type: ignore[operator]  # a range holds numbers
+    return min(max(turned, parameter.low), parameter.high)  # rounding may leave the range
 
 
 def steps_between(low: float, high: float, step: float) -> int:

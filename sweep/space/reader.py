@@ -26,6 +26,7 @@ from sweep.space.config import (
 from sweep.space.distributions import Draft, Fixed, read_field
 from sweep.space.fields import FieldSpec, did_you_mean, fields_of, literals, nearest, show
 from sweep.space.nested import flatten, get
+from sweep.space.own_section import own_section
 from sweep.space.parameters import Path as KeyPath
 from sweep.space.resolve import Known, Resolver, catalog, check_lengths, values_of
 from sweep.space.space import Space, StartPoint
@@ -118,6 +119,7 @@ class _Reader:
         self._faults = faults
         self._drafts: list[Draft] = []
         self._marks: dict[KeyPath, Mark] = {}
+        self._found: dict[str, Any] = {}
 
     def space(self) -> Space | None:
         for key, entry in self._root.entries.items():
@@ -141,6 +143,7 @@ class _Reader:
             return None
         search = TypeAdapter(SearchConfig).validate_json(json.dumps(search_values))
         search = dataclasses.replace(search, direction=direction_of(search.objective))
+        template["model"] |= self._found
         self._resolve_paths(template, known)
         space = Space(study, template, parameters, search)
         self._check_grid(space)
@@ -168,7 +171,9 @@ class _Reader:
             mark = self._root.mark
             self._faults.add(mark, "the section `model` is missing; write `model: {builder: vgg}` at least")
         elif isinstance(model.node, Mapping):
-            builder = self._builder(model.node)
+            own = own_section(model.node, self._root, self._path.parent, self._faults)
+            self._found = own.found if own else {}
+            builder = own.section if own else self._builder(model.node)
             if builder is not None:
                 return {"data": DataConfig, "model": builder, **sections}
         else:

@@ -10,6 +10,7 @@ from typing import Any
 from sweep.space.config import Value
 from sweep.space.distributions import Draft
 from sweep.space.fields import FieldSpec, check_value, did_you_mean, fields_of, normalize, show
+from sweep.space.own_models import HYPERPARAMETERS
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, Path, needed, same
 from sweep.space.yaml_tree import Entry, Faults, Mark, Scalar, Sequence
 
@@ -40,6 +41,8 @@ def plain_name(path: Path) -> str:
 
     Only `augmentation` stays in front, because `strength` or `zoom` alone would not say of what.
     """
+    if path[:-1] == HYPERPARAMETERS:
+        return str(path[-1])
     keys = path if path[0] == "augmentation" else path[1:]
     return "_".join(str(key + 1) if isinstance(key, int) else key for key in keys)
 

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from sweep.space.config import MODEL_SECTIONS, AugmentationConfig, DataConfig, Name, SearchConfig, TrainingConfig
 from sweep.space.fields import FieldSpec, fields_of, literals
+from sweep.space.own_models import HypermodelConfig, OwnBuilderConfig
 
 
 def space_schema() -> dict[str, Any]:
@@ -30,7 +31,13 @@ def space_schema() -> dict[str, Any]:
         "properties": {
             "study": TypeAdapter(Name).json_schema(),
             "data": _section(DataConfig),
-            "model": {"oneOf": [_section(cls, required=["builder"]) for cls in MODEL_SECTIONS.values()]},
+            "model": {
+                "oneOf": [
+                    *(_section(cls, required=["builder"]) for cls in MODEL_SECTIONS.values()),
+                    _own_builder(),
+                    _hypermodel(),
+                ]
+            },
             "training": _section(TrainingConfig),
             "augmentation": augmentation,
             "search": _section(SearchConfig),
@@ -57,6 +64,19 @@ def _section(cls: type[Any], required: list[str] | None = None) -> dict[str, Any
     return {**schema, "required": required} if required else schema
 
 
+def _own_builder() -> dict[str, Any]:
+    """Its parameters are known to the function alone."""
+    section = _section(OwnBuilderConfig, required=["builder"])
+    del section["properties"]["arguments"]
+    return {**section, "additionalProperties": True}
+
+
+def _hypermodel() -> dict[str, Any]:
+    section = _section(HypermodelConfig, required=["hypermodel"])
+    section["properties"]["hyperparameters"] = {"type": "object", "description": "Narrower than the hypermodel's own."}
+    return section
+
+
 def _field(spec: FieldSpec) -> dict[str, Any]:
     if spec.nested is not None:
         section = _section(spec.nested)
@@ -80,7 +100,8 @@ def _field(spec: FieldSpec) -> dict[str, Any]:
     forms.append(_object({"choices": {"type": "array", "items": value, "minItems": 1}, **common}, ["choices", *needed]))
     if spec.kind is not None:
         number = {"type": "integer" if spec.kind is int else "number"}
-        ends = {"low": number, "high": number, "step": number, "log": {"type": "boolean"}}
+        ends = {"low": number, "high": number, "step": number}
+        ends |= {"log": {"type": "boolean"}, "reverse_log": {"type": "boolean"}}
         alternative = {} if spec.many else {"or": value}
         forms.append(_object({**ends, **alternative, **common}, ["low", "high", *needed]))
     return {"anyOf": forms}

@@ -51,8 +51,8 @@ class Space:
 
     @property
     def is_recipe(self) -> bool:
-        """Nothing is left to search."""
-        return not self.parameters
+        """Nothing is left to search; what a hypermodel searches it tells later."""
+        return not self.parameters and "hypermodel" not in self.template.get("model", {})
 
     def suggest(self, choose: Choose) -> dict[str, Value]:
         """Sample a point: `choose` is asked for each active parameter in turn."""
@@ -146,4 +146,5 @@ def bounds(parameter: Parameter) -> str:
         return "[" + ", ".join(show(choice) for choice in parameter.choices) + "]"
     usual = 1 if isinstance(parameter, IntRange) else None
     step = "" if parameter.step == usual else f" in steps of {show(parameter.step)}"
-    return f"{show(parameter.low)} to {show(parameter.high)}{step}{' (log)' if parameter.log else ''}"
+    scale = " (log)" if parameter.log else " (reverse log)" if parameter.reverse_log else ""
+    return f"{show(parameter.low)} to {show(parameter.high)}{step}{scale}"

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from sweep.space.config import SearchConfig
 from sweep.space.nested import flatten, get
+from sweep.space.own_models import HYPERPARAMETERS
 from sweep.space.parameters import Choice, IntRange, Parameter, Path
 from sweep.space.space import Space
 
@@ -99,6 +100,8 @@ def _distribution(parameter: Parameter) -> dict[str, Any]:
         written["step"] = parameter.step
     if parameter.log:
         written["log"] = True
+    if parameter.reverse_log:
+        written["reverse_log"] = True
     return written
 
 
@@ -110,9 +113,13 @@ def _switch(parameter: Parameter, space: Space) -> dict[str, Any]:
 
 
 def space_path(space: Space, name: str) -> str:
-    """The dotted path of a parameter: it means the same everywhere in the file."""
+    """The dotted path of a parameter: it means the same everywhere in the file.
+
+    A hyperparameter's own name may hold dots, and only others of its kind can depend on it: its name alone will do.
+    """
     parameter = next(parameter for parameter in space.parameters if parameter.name == name)
-    return ".".join(str(key) for key in parameter.path)
+    own = parameter.path[:-1] == HYPERPARAMETERS
+    return str(parameter.path[-1]) if own else ".".join(str(key) for key in parameter.path)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sweep.space.config import direction_of
 from sweep.space.space import Space
 from sweep.study.records import TrialRecord
-from sweep.study.sampling import distribution
+from sweep.study.sampling import distribution, kept
 
 FEWEST = 20
 """With fewer trials the best quarter is fewer than five, and Optuna asks for at least five good trials."""
@@ -123,7 +123,7 @@ def _trial(
     return create_trial(
         state=TrialState.COMPLETE,
         value=value,
-        params={name: record.values[name] for name in names},
+        params=kept(space, {name: record.values[name] for name in names}),
         distributions={name: distributions[name] for name in names},
     )
 

@@ -17,7 +17,7 @@ from sweep.space.space import Space
 from sweep.space.writer import Difference, differences, space_to_mapping, space_to_yaml
 from sweep.study.copies import keep_copy
 from sweep.study.records import TrialRecord, trial_folder, write_record
-from sweep.study.sampling import distribution
+from sweep.study.sampling import distribution, kept
 from sweep.study.storage import DATABASE, close_storage, open_storage, storage_errors
 from sweep.study.study import Study, no_study, read_records
 
@@ -90,7 +90,7 @@ def _create(name: str, storage: optuna.storages.RDBStorage, space: Space) -> opt
 def _complete(handle: optuna.Study, space: Space) -> None:
     """Queue the points to begin with, unless they have been tried already (by trials that a fork took along)."""
     for point in space.start_from:
-        handle.enqueue_trial(dict(point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
+        handle.enqueue_trial(kept(space, point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
     # Last, because it marks the study as complete: one without it was cut off while being made.
     handle.set_user_attr(_SPACE, space_to_yaml(space))
 
@@ -208,7 +208,7 @@ def _adopt(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space
         create_trial(
             state=TrialState.COMPLETE if complete else TrialState.PRUNED,
             value=record.objective_value if complete else None,
-            params=values,
+            params=kept(space, values),
             distributions={p.name: distribution(p) for p in space.parameters if p.name in values},
             intermediate_values={m.epoch: m.value(space.search.objective) for m in record.epochs},
             user_attrs={"state": record.state, "reason": record.reason},

@@ -48,6 +48,10 @@ class TrialRecord:
         diagnosis: what its curves say, once it has ended.
         pruned_at: epoch at which the pruner ended the trial; there from the decision on, so that a trial that is
             killed before it has ended does not ask again.
+        model_digest: sha256 over what the values have made: model, loss, optimizer, augmentation, training.
+        same_model_as: number of an earlier trial with other values and the same `model_digest`: one of the values that
+            differ had no effect.
+        notes: what a reader should know.
         origin: where its point comes from, if not from the sampler: a recipe's file, or `study/number` after a fork.
     """
 
@@ -73,6 +77,9 @@ class TrialRecord:
     origin: str | None = None
     audited_at: int | None = None
     pruned_at: int | None = None
+    model_digest: str | None = None
+    same_model_as: int | None = None
+    notes: tuple[str, ...] = ()
     format: Literal[1] = FORMAT
 
 

@@ -14,17 +14,36 @@ from optuna.samplers import BaseSampler
 
 from sweep.errors import StudyError
 from sweep.space.config import PrunerConfig, SearchConfig, Value
-from sweep.space.parameters import Choice, IntRange, Parameter
+from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter, Values, mirrored
+from sweep.space.space import Space
 from sweep.training.seeds import Purpose, derive
 
 
 def suggest(trial: optuna.Trial, parameter: Parameter) -> Value:
     """Let the sampler choose a value."""
+    return mirrored(parameter, _suggest(trial, parameter))
+
+
+def kept(space: Space, values: Values) -> dict[str, Value]:
+    """A point as Optuna keeps it; see `mirrored`."""
+    by_name = {parameter.name: parameter for parameter in space.parameters}
+    return {name: mirrored(by_name[name], value) for name, value in values.items()}
+
+
+def _suggest(trial: optuna.Trial, parameter: Parameter) -> Value:
     if isinstance(parameter, Choice):
         return trial.suggest_categorical(parameter.name, parameter.choices)
     if isinstance(parameter, IntRange):
-        return trial.suggest_int(parameter.name, parameter.low, parameter.high, step=parameter.step, log=parameter.log)
-    return trial.suggest_float(parameter.name, parameter.low, parameter.high, step=parameter.step, log=parameter.log)
+        return trial.suggest_int(
+            parameter.name, parameter.low, parameter.high, step=parameter.step, log=_is_log(parameter)
+        )
+    return trial.suggest_float(
+        parameter.name, parameter.low, parameter.high, step=parameter.step, log=_is_log(parameter)
+    )
+
+
+def _is_log(parameter: IntRange | FloatRange) -> bool:
+    return parameter.log or parameter.reverse_log
 
 
 def distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution:
@@ -33,9 +52,11 @@ def distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution:
         return optuna.distributions.CategoricalDistribution(parameter.choices)
     if isinstance(parameter, IntRange):
         return optuna.distributions.IntDistribution(
-            parameter.low, parameter.high, step=parameter.step, log=parameter.log
+            parameter.low, parameter.high, step=parameter.step, log=_is_log(parameter)
         )
-    return optuna.distributions.FloatDistribution(parameter.low, parameter.high, step=parameter.step, log=parameter.log)
+    return optuna.distributions.FloatDistribution(
+        parameter.low, parameter.high, step=parameter.step, log=_is_log(parameter)
+    )
 
 
 def make_sampler(search: SearchConfig, number: int) -> BaseSampler:

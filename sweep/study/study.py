@@ -20,7 +20,7 @@ from sweep.study.disk import disk_error
 from sweep.study.leftovers import propose_again
 from sweep.study.policies import is_infeasible
 from sweep.study.records import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
-from sweep.study.sampling import make_pruner, make_sampler, suggest
+from sweep.study.sampling import kept, make_pruner, make_sampler, suggest
 from sweep.study.storage import DATABASE, storage_errors
 from sweep.training.result import EpochMetrics
 from sweep.training.seeds import Purpose, derive
@@ -110,7 +110,8 @@ class Study:
         if self.space.search.sampler != "grid" or self.space.is_recipe or self._stored((TrialState.WAITING,)):
             return True
         tried = {frozenset(trial.params.items()) for trial in self._handle.get_trials(deepcopy=False)}
-        point = next((values for values in self.space.grid() if frozenset(values.items()) not in tried), None)
+        points = (kept(self.space, values) for values in self.space.grid())
+        point = next((values for values in points if frozenset(values.items()) not in tried), None)
         if point is not None:
             self._handle.enqueue_trial(point)
         return point is not None

@@ -75,6 +75,8 @@ def _facts(record: TrialRecord, folder: Path) -> Table:
         "origin": record.origin,
         "images": f"{data.train:,} training, {data.validation:,} validation, digest {data.digest[:12]}",
         "weights": record.weights_digest[:12] if record.weights_digest else None,
+        "notes": "; ".join(record.notes) or None,
+        "same model as": None if record.same_model_as is None else f"trial {record.same_model_as:04d}, other values",
         "model": str(place / record.model_file) if record.model_file else None,
         "folder": str(place),
     }

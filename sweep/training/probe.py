@@ -8,12 +8,13 @@ import time
 import keras
 import numpy as np
 
-from sweep.errors import TrialFailure, WeightsError
+from sweep.errors import ModelError, TrialFailure, WeightsError
 from sweep.models.backbones import make_backbone
 from sweep.models.build import build, compile_model, untrained
 from sweep.models.common import count_parameters
 from sweep.models.cost import multiply_adds
 from sweep.models.facts import ImageFacts
+from sweep.models.losses import wants_integers
 from sweep.space.config import TransferConfig, TrialConfig
 from sweep.training.determinism import use_threads
 
@@ -31,7 +32,7 @@ def _build(config: TrialConfig, facts: ImageFacts) -> tuple[int | None, str]:
     keras.backend.clear_session()
     try:
         return count_parameters(build(untrained(config), facts, seed=0)), ""
-    except TrialFailure as failure:
+    except (TrialFailure, ModelError) as failure:
         return None, str(failure)
 
 
@@ -44,7 +45,7 @@ def _multiply_adds(config: TrialConfig, facts: ImageFacts) -> int:
     keras.backend.clear_session()
     try:
         return multiply_adds(build(config, facts, seed=0))
-    except TrialFailure:
+    except (TrialFailure, ModelError):
         return 0
 
 
@@ -56,12 +57,13 @@ def seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
     use_threads(config.threads)
     try:
         model = build(untrained(config), facts, seed=0)
-    except TrialFailure:
+    except (TrialFailure, ModelError):
         return None
     compile_model(model, config)
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (config.training.batch_size, *facts.shape), dtype=np.uint8)
-    labels = np.eye(facts.classes, dtype=np.float32)[generator.integers(0, facts.classes, len(images))]
+    numbers = generator.integers(0, facts.classes, len(images))
+    labels = numbers if wants_integers(model) else np.eye(facts.classes, dtype=np.float32)[numbers]
     model.train_on_batch(images, labels)
     begun = time.perf_counter()
     for _ in range(TIMED_BATCHES):

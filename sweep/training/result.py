@@ -65,6 +65,8 @@ class TrialResult:
         build_seconds, fit_seconds: wall time of building and compiling, and inside `fit`.
         images_per_second: training images over the time inside `fit`, validation included in that time.
         model_file: file name of the best epoch's model inside the trial's folder, None where none was written.
+        model_digest: see `sweep.models.digest`; None where the model cannot tell its configuration.
+        notes: what a reader of the record should know.
     """
 
     epochs: tuple[EpochMetrics, ...]
@@ -76,6 +78,8 @@ class TrialResult:
     fit_seconds: float
     images_per_second: float
     model_file: str | None = None
+    model_digest: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def best_epoch(epochs: tuple[EpochMetrics, ...], objective: Objective) -> EpochMetrics:

@@ -13,12 +13,14 @@ from sweep.data.dataset import Dataset
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
 from sweep.models.common import count_parameters
+from sweep.models.digest import model_digest
 from sweep.models.facts import ImageFacts
-from sweep.space.config import TrialConfig
+from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import Batches, balanced_weights, one_hot
 from sweep.training.callbacks import EpochStart, Reporter, StateRestorer, restarts, schedules
 from sweep.training.checkpoint import identity
 from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.hypermodel import train_hypermodel
 from sweep.training.result import (
     PREDICTIONS_FILE,
     SUMMARY_FILE,
@@ -54,6 +56,8 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     Raises:
         TrialFailure: infeasible or too_large before the first epoch; nan when a loss stops being a finite number.
     """
+    if isinstance(config.model, HypermodelConfig):
+        return train_hypermodel(config, dataset, image_facts(dataset), on_epoch, folder, save_best)
     use_threads(config.threads)
     keras.utils.set_random_seed(derive(config.seed))
     started = time.perf_counter()
@@ -62,6 +66,7 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     weights = balanced_weights(dataset.train.labels, facts.classes) if config.training.class_weights != "none" else None
     batches = Batches(dataset.train, facts.classes, config.training.batch_size, config.seed, weights)
     compile_model(model, config, len(batches))
+    made = model_digest(model, config)
     scheduled = schedules(config.training)
     reporter = Reporter(config, lambda metrics: _save_and_tell(resumption, metrics, on_epoch))
     owner = identity(config, dataset.stamp)
@@ -111,6 +116,7 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         fit_seconds=resumption.fit_seconds,
         images_per_second=len(dataset.train) * len(epochs) / resumption.fit_seconds,
         model_file=MODEL_FILE if kept else None,
+        model_digest=made,
     )
 
 

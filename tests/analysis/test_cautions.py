@@ -74,3 +74,14 @@ def test_time_is_split_into_fit_build_and_rest_and_a_failed_trial_counts_its_epo
         ("complete", 8.0, 1.0, 1.0, 10.0),
         ("failed", 1.0, 0.0, 2.0, 3.0),
     ]
+
+
+def test_values_that_differ_and_build_the_same_model_are_named() -> None:
+    first = complete(0, 0.5, values={"optimizer": "adam", "blocks": 1})
+    second = complete(1, 0.6, values={"optimizer": "adam", "blocks": 2}, same_model_as=0)
+
+    assert (
+        "Trials 0 and 1 differ in blocks and yet trained the same model, optimizer and augmentation: "
+        "what they differ in has no effect."
+    ) in told(history(first, second))
+    assert "yet trained the same model" not in told(history(first, dataclasses.replace(second, same_model_as=None)))

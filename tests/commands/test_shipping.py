@@ -12,7 +12,7 @@ import typer
 from PIL import Image
 
 from sweep.data.pixels import read_image
-from sweep.errors import DataError, ModelError, NothingFinished, StudyError, UserError
+from sweep.errors import DataError, ModelFileError, NothingFinished, StudyError, UserError
 from sweep.exporting import check_packages, export_command
 from sweep.finalization.session import Request, finalize_command
 from sweep.finalize import parse_duration
@@ -112,7 +112,7 @@ def test_a_foreign_model_has_numbers_for_names_and_cannot_be_exported(tmp_path: 
     with find_model(str(path), Home(tmp_path), None) as found:
         assert (found.classes, found.facts, found.shape) == (None, None, (8, 8, 1))
         assert found.named(3) == ("0", "1", "2")
-    with pytest.raises(ModelError, match="does not say which images it was made from"):
+    with pytest.raises(ModelFileError, match="does not say which images it was made from"):
         export_command(tmp_path, str(path), "keras", None, None, True)
 
 
@@ -123,7 +123,7 @@ def test_too_few_names_for_the_outputs_are_an_error(tmp_path: Path) -> None:
 
     with (
         find_model(str(path), Home(tmp_path), None) as found,
-        pytest.raises(ModelError, match="2 names of classes, but the model has 3 outputs"),
+        pytest.raises(ModelFileError, match="2 names of classes, but the model has 3 outputs"),
     ):
         found.named(3)
 

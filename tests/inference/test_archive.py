@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.errors import ModelError
+from sweep.errors import ModelFileError
 from sweep.inference.archive import check_archive, input_shape
 from sweep.inference.facts import ModelFacts, embed_facts, read_facts
 from sweep.space.config import DataConfig
@@ -33,7 +33,7 @@ class Evil:
 
 def refusal(path: Path) -> str:
     """Why a file is refused."""
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(ModelFileError) as caught:
         check_archive(path)
     assert caught.value.exit_code == 2
     return str(caught.value)
@@ -166,5 +166,5 @@ def test_the_facts_travel_inside_the_file(tmp_path: Path) -> None:
 def test_damaged_facts_are_an_error_of_the_file(tmp_path: Path) -> None:
     path = write_model(tmp_path / "model.keras", entries={"sweep.json": b'{"study": 3}'})
 
-    with pytest.raises(ModelError, match=r"sweep\.json in it is damaged: study: Input should be a valid string"):
+    with pytest.raises(ModelFileError, match=r"sweep\.json in it is damaged: study: Input should be a valid string"):
         read_facts(path)

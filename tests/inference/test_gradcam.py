@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from sweep.errors import ModelError
+from sweep.errors import ModelFileError
 from sweep.inference.answers import probabilities
 from sweep.inference.gradcam import feature_map, heat_maps
 from sweep.inference.load import gives_logits, load_model
@@ -101,12 +101,12 @@ def test_a_real_model_with_a_lambda_layer_is_refused_and_its_code_does_not_run(t
     model.save(path)
     mark.unlink()  # building the model ran it
 
-    with pytest.raises(ModelError, match="it holds a Lambda layer, which runs code of the file"):
+    with pytest.raises(ModelFileError, match="it holds a Lambda layer, which runs code of the file"):
         load_model(path)
     assert not mark.exists()
 
 
 @pytest.mark.slow
 def test_a_file_that_keras_cannot_open_is_an_error_of_the_user(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"Keras cannot open the model: "):
+    with pytest.raises(ModelFileError, match=r"Keras cannot open the model: "):
         load_model(write_model(tmp_path / "model.keras"))

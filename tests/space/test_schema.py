@@ -41,7 +41,7 @@ def test_a_number_can_be_fixed_chosen_or_ranged() -> None:
     assert choice == {"type": "array", "items": scalar, "minItems": 1}
     assert list(fixed["properties"]) == ["fixed"]
     assert list(choices["properties"]) == ["choices", "when"]
-    assert list(ranged["properties"]) == ["low", "high", "step", "log", "or", "when"]
+    assert list(ranged["properties"]) == ["low", "high", "step", "log", "reverse_log", "or", "when"]
     assert ranged["required"] == ["low", "high"]
 
 

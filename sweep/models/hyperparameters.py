@@ -1,0 +1,116 @@
+"""KerasTuner's HyperParameters with values that the study has chosen, and from its definitions to parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras_tuner
+from keras_tuner import engine
+
+from sweep.space.marks import Value
+from sweep.space.own_models import HYPERPARAMETERS
+from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, steps_between
+
+hp_types = engine.hyperparameters
+_VARIANT = re.compile(r"(.*):([2-9]|[1-9]\d+)")
+"""KerasTuner tells hyperparameters of one name apart by their conditions; ours have names of their own, `units:2`."""
+
+
+class ChosenHyperParameters(keras_tuner.HyperParameters):
+    """Gives each hyperparameter the value chosen for it, and notes who is asked for.
+
+    A definition that the study knows nothing of gets its default, as in KerasTuner.
+
+    Args:
+        chosen: by the names of the study.
+
+    Attributes:
+        read: the active hyperparameters that were asked for, with the values handed out, in order.
+    """
+
+    def __init__(self, chosen: Mapping[str, Value]) -> None:
+        super().__init__()
+        self.chosen = {plain_hyperparameter(name): value for name, value in chosen.items()}
+        self.read: dict[str, Value] = {}
+
+    @property
+    def unread(self) -> list[str]:
+        """What was chosen and has had no effect so far."""
+        return [name for name, value in self.chosen.items() if self.read.get(name, _NOTHING) != value]
+
+    @property
+    def unknown(self) -> dict[str, Value]:
+        """What was asked for without having been chosen: its defaults."""
+        return {name: value for name, value in self.read.items() if name not in self.chosen}
+
+    def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
+        # Not all at once: KerasTuner takes a value that is there for an active parameter's.
+        name = hyperparameter.name
+        fits = name in self.chosen and _allows(hyperparameter, self.chosen[name])
+        if name not in self.values and fits and self.is_active(hyperparameter):
+            self.values[name] = self.chosen[name]
+        return super()._register(hyperparameter, overwrite)
+
+    def _retrieve(self, hp: Any) -> Any:
+        value = super()._retrieve(hp)
+        if self.is_active(self._registered(hp)) and not isinstance(hp, hp_types.Fixed):
+            self.read[hp.name] = value
+        return value
+
+    def _registered(self, hp: Any) -> Any:
+        return next(own for own in self._hps[hp.name] if own.conditions == hp.conditions)
+
+    def get(self, name: str) -> Any:
+        """The value of a hyperparameter that is defined elsewhere."""
+        value = super().get(name)
+        self.read[self._get_name(name)] = value
+        return value
+
+
+_NOTHING = object()
+
+
+def _allows(definition: Any, value: Value) -> bool:
+    return isinstance(definition, hp_types.Fixed) or to_parameter(definition.name, definition, ()).contains(value)
+
+
+def plain_hyperparameter(name: str) -> str:
+    """The name in KerasTuner of a parameter of the study."""
+    found = _VARIANT.fullmatch(name)
+    return found[1] if found else name
+
+
+def named(definitions: list[Any]) -> Iterator[tuple[str, Any]]:
+    """Each definition of KerasTuner with a name of its own, in order."""
+    seen: dict[str, int] = {}
+    for definition in definitions:
+        seen[definition.name] = seen.get(definition.name, 0) + 1
+        count = seen[definition.name]
+        yield (definition.name if count == 1 else f"{definition.name}:{count}"), definition
+
+
+def to_parameter(name: str, definition: Any, conditions: tuple[Condition, ...]) -> Parameter:
+    """A hyperparameter of KerasTuner as a parameter of a space.
+
+    With a step and a logarithmic sampling the values are a geometric series, hence a choice. A range ends at the last
+    of its steps.
+    """
+    path = (*HYPERPARAMETERS, name)
+    if isinstance(definition, hp_types.Boolean | hp_types.Choice | hp_types.Fixed):
+        return Choice(name, path, conditions, choices=tuple(dict.fromkeys(definition.values)))
+    whole = isinstance(definition, hp_types.Int)
+    low, high, step = definition.min_value, definition.max_value, definition.step
+    if definition.sampling != "linear" and step is not None:
+        series = [int(value) if whole else float(value) for value in definition.values]
+        return Choice(name, path, conditions, choices=tuple(dict.fromkeys(sorted(series))))
+    scale = {"log": definition.sampling == "log", "reverse_log": definition.sampling == "reverse_log"}
+    if whole:
+        last = low + (high - low) // (step or 1) * (step or 1)
+        return IntRange(name, path, conditions, low=low, high=last, step=step or 1, **scale)
+    if step is not None:
+        high = min(low + steps_between(low, high, step) * step, high)
+    return FloatRange(
+        name, path, conditions, low=float(low), high=float(high), step=None if step is None else float(step), **scale
+    )

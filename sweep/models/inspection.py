@@ -1,0 +1,40 @@
+"""Looking at a model of the user's own before the first trial: for `call_in_child`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sweep.errors import TrialFailure, UserError
+from sweep.models.build import build
+from sweep.models.discovery import OPTIMIZER_KEYS, discover
+from sweep.models.facts import ImageFacts
+from sweep.models.own_builder import own_compiled
+from sweep.space.config import HypermodelConfig, TrialConfig
+from sweep.space.discovery import Discovery
+from sweep.space.parameters import Parameter
+
+
+def inspect_model(config: TrialConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery | str:
+    """What the model tells about itself, or what is wrong with it, as text: an exception would come as a traceback.
+
+    Args:
+        config: of any point of the space.
+        facts: of the images.
+        written: what the file says about hyperparameters.
+    """
+    try:
+        if isinstance(config.model, HypermodelConfig):
+            return discover(config.model, facts, written)
+        return _look_at(config, facts)
+    except UserError as error:
+        return str(error)
+
+
+def _look_at(config: TrialConfig, facts: ImageFacts) -> Discovery:
+    try:
+        model = build(config, facts, seed=0)
+    except TrialFailure:  # this very point is too large; others may not be
+        return Discovery()
+    if own_compiled(model) is None:
+        return Discovery()
+    return Discovery(unused=dict.fromkeys(OPTIMIZER_KEYS, f"{config.model.builder} compiles its model itself"))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn.utils.class_weight import compute_class_weight
 
 from sweep.data.dataset import Part
+from sweep.space.config import TrialConfig
 from sweep.training.determinism import epoch_order
 
 
@@ -53,6 +54,13 @@ class Batches(keras.utils.PyDataset):
         positions = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         batch = (self._part.batch(positions), self._one_hot[positions])
         return batch if self._weights is None else (*batch, self._weights[positions])
+
+
+def training_batches(part: Part, classes: int, config: TrialConfig) -> Batches:
+    """The batches that a configuration trains with: its batch size, order and class weights."""
+    training = config.training
+    weights = balanced_weights(part.labels, classes) if training.class_weights == "balanced" else None
+    return Batches(part, classes, training.batch_size, config.seed, weights)
 
 
 def one_hot(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:

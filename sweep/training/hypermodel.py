@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def train_hypermodel(
     """
     use_threads(config.threads)
     started = time.perf_counter()
-    trial = _Trial(config, dataset, facts, on_epoch)
+    trial = HypermodelTrial(config, dataset, facts, on_epoch)
     built = time.perf_counter()
     trial.fit()
     fitted = time.perf_counter()
@@ -56,7 +56,7 @@ def train_hypermodel(
     if reporter.not_finite is not None:
         raise TrialFailure("nan", f"the loss was not a finite number in epoch {reporter.not_finite}")
     epochs = tuple(reporter.epochs)
-    final = _weights_digest(trial.model)
+    final = trial.weights_digest
     model_file = None
     if folder is not None and not reporter.stopped:
         trial.model.set_weights(reporter.best_weights)
@@ -76,10 +76,25 @@ def train_hypermodel(
     )
 
 
-class _Trial:
-    """A hypermodel's model, built, and what its training needs."""
+class HypermodelTrial:
+    """A hypermodel's model, built, and what its training needs.
 
-    def __init__(self, config: TrialConfig, dataset: Dataset, facts: ImageFacts, on_epoch: OnEpoch) -> None:
+    Args:
+        config: of the trial.
+        dataset: training and validation images.
+        facts: of the images.
+        on_epoch: told every finished epoch; True stops training.
+        more: further callbacks.
+    """
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        dataset: Dataset,
+        facts: ImageFacts,
+        on_epoch: OnEpoch,
+        more: Sequence[keras.callbacks.Callback] = (),
+    ) -> None:
         section = config.model
         if not isinstance(section, HypermodelConfig):
             raise TypeError(f"{section.builder} is no hypermodel")
@@ -103,7 +118,7 @@ class _Trial:
         complete = CompleteLogs(self.model, self._train, lambda: self._validation)
         self.reporter = OwnReporter(config, on_epoch, complete, self._learning_rate)
         self._callbacks = [
-            LogFiller(complete), self._first, keras.callbacks.TerminateOnNaN(), *self._schedules, self.reporter
+            LogFiller(complete), self._first, *more, keras.callbacks.TerminateOnNaN(), *self._schedules, self.reporter
         ]  # fmt: skip
 
     def _train(self) -> tuple[Any, Any]:
@@ -167,6 +182,13 @@ class _Trial:
         return "early_stopping" if early else "epochs"
 
     @property
+    def weights_digest(self) -> str:
+        """As `determinism.weights_digest`, for models without an optimizer too."""
+        optimizer = getattr(self.model, "optimizer", None)
+        own = [variable for variable in self.model.variables if not is_generator_state(variable)]
+        return digest(np.asarray(variable) for variable in [*own, *(optimizer.variables if optimizer else [])])
+
+    @property
     def digest(self) -> str | None:
         """See `model_digest`; the values that were read after the build have their effect elsewhere."""
         later = {name: value for name, value in self._chosen.read.items() if name not in self._in_build}
@@ -180,13 +202,6 @@ class _Trial:
             return ()
         told = ", ".join(f"{name}={value}" for name, value in unknown.items())
         return (f"hyperparameters outside the space had their defaults: {told}",)
-
-
-def _weights_digest(model: keras.Model) -> str:
-    """As `weights_digest`, for models without an optimizer too."""
-    optimizer = getattr(model, "optimizer", None)
-    own = [variable for variable in model.variables if not is_generator_state(variable)]
-    return digest(np.asarray(variable) for variable in [*own, *(optimizer.variables if optimizer else [])])
 
 
 def _save(

@@ -1,11 +1,13 @@
 """Training a configuration once more on all images of a search, as a search has learned to train it.
 
 There is no validation part left, so nothing is decided here: as many epochs as are given learning rates, no early
-stopping, no reduction on a plateau.
+stopping, no reduction on a plateau, no restart from the best weights. What a schedule changed at every step is replayed
+as its mean over each epoch.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Sequence
@@ -15,14 +17,17 @@ from typing import Any
 import keras
 
 from sweep.data.cache import Prepared
+from sweep.data.dataset import Dataset
+from sweep.data.loading import load
 from sweep.data.resplit import load_whole
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
 from sweep.models.common import count_parameters
-from sweep.space.config import TrialConfig
-from sweep.training.batches import Batches
+from sweep.space.config import HypermodelConfig, TrialConfig
+from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart
 from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.hypermodel import HypermodelTrial
 from sweep.training.refitted import Refitted
 from sweep.training.seeds import Purpose, derive
 from sweep.training.train import image_facts, save_model
@@ -36,8 +41,9 @@ class ReplayRates(keras.callbacks.Callback):
         self._rates = tuple(rates)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras's signature
-        """Keras counts epochs from 0."""
-        self.model.optimizer.learning_rate = self._rates[epoch]
+        """Keras counts epochs from 0. A model of the user's own may have no optimizer that Keras knows."""
+        if getattr(self.model, "optimizer", None) is not None:
+            self.model.optimizer.learning_rate = self._rates[min(epoch, len(self._rates) - 1)]
 
 
 def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> Refitted:
@@ -57,12 +63,15 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
     keras.utils.set_random_seed(derive(config.seed))
     dataset = load_whole(prepared, config.data)
     facts = image_facts(dataset)
+    if isinstance(config.model, HypermodelConfig):
+        return _refit_hypermodel(prepared, config, dataset, rates, path)
     model = build(config, facts, derive(config.seed, Purpose.WEIGHTS))
     compile_model(model, config)
-    batches = Batches(dataset.train, facts.classes, config.training.batch_size, config.seed)
+    batches = training_batches(dataset.train, facts.classes, config)
     begun = time.perf_counter()
     history = model.fit(
         batches,
+        shuffle=False,  # the batches have their order
         epochs=len(rates),
         callbacks=[EpochStart(batches, config.seed), ReplayRates(rates), keras.callbacks.TerminateOnNaN()],
         verbose=0,
@@ -72,3 +81,25 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
         raise TrialFailure("nan", f"the loss was not a finite number in epoch {len(losses)}")
     save_model(deployable(model, config, facts), path)
     return Refitted(dataset.stamp, losses, count_parameters(model), weights_digest(model), time.perf_counter() - begun)
+
+
+def _refit_hypermodel(
+    prepared: Prepared, config: TrialConfig, dataset: Dataset, rates: Sequence[float], path: Path
+) -> Refitted:
+    """The same for a hypermodel, whose `fit` wants validation images: those of the search, which are trained on too.
+
+    Nothing is decided by them, because stopping and plateaus are off.
+    """
+    training = dataclasses.replace(config.training, reduce_lr_on_plateau=None, early_stopping=None)
+    plain = dataclasses.replace(config, training=training)
+    both = dataclasses.replace(dataset, validation=load(prepared, config.data).validation)
+    begun = time.perf_counter()
+    replay = ReplayRates(rates)
+    trial = HypermodelTrial(plain, both, image_facts(dataset), lambda metrics: metrics.epoch >= len(rates), [replay])
+    trial.fit()
+    if trial.reporter.not_finite is not None:
+        raise TrialFailure("nan", f"the loss was not a finite number in epoch {trial.reporter.not_finite}")
+    save_model(deployable(trial.model, plain, image_facts(dataset)), path)
+    losses = tuple(metrics.loss for metrics in trial.reporter.epochs)
+    seconds = time.perf_counter() - begun
+    return Refitted(dataset.stamp, losses, count_parameters(trial.model), trial.weights_digest, seconds)

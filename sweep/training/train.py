@@ -16,7 +16,7 @@ from sweep.models.common import count_parameters
 from sweep.models.digest import model_digest
 from sweep.models.facts import ImageFacts
 from sweep.space.config import HypermodelConfig, TrialConfig
-from sweep.training.batches import Batches, balanced_weights, one_hot
+from sweep.training.batches import one_hot, training_batches
 from sweep.training.callbacks import EpochStart, Reporter, StateRestorer, restarts, schedules
 from sweep.training.checkpoint import identity
 from sweep.training.determinism import use_threads, weights_digest
@@ -63,8 +63,7 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     started = time.perf_counter()
     facts = image_facts(dataset)
     model = build(config, facts, derive(config.seed, Purpose.WEIGHTS))
-    weights = balanced_weights(dataset.train.labels, facts.classes) if config.training.class_weights != "none" else None
-    batches = Batches(dataset.train, facts.classes, config.training.batch_size, config.seed, weights)
+    batches = training_batches(dataset.train, facts.classes, config)
     compile_model(model, config, len(batches))
     made = model_digest(model, config)
     scheduled = schedules(config.training)

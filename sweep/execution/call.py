@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
 from sweep.errors import SweepError
+from sweep.execution.context import ChildContext
 from sweep.training.environment import set_flags
 
 
@@ -24,7 +24,7 @@ def call_in_child(function: str, *arguments: Any) -> Any:
         SweepError: with the traceback of whatever went wrong there.
     """
     set_flags()
-    context = multiprocessing.get_context("forkserver")
+    context = ChildContext()
     context.set_forkserver_preload(["sweep.execution.preload"])
     ours, theirs = context.Pipe()
     process = context.Process(target=_main, args=(theirs, function, arguments), daemon=True)

@@ -15,6 +15,7 @@ from multiprocessing.context import ForkServerProcess
 
 from sweep.errors import TrialFailure
 from sweep.execution import child
+from sweep.execution.context import ChildContext
 from sweep.execution.executor import Outcome, Task, TrainTask
 from sweep.training.environment import set_flags
 from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
@@ -56,7 +57,7 @@ class ForkServerExecutor:
         preload: Sequence[str] = (PRELOAD,),
     ) -> None:
         set_flags()
-        self._context = multiprocessing.get_context("forkserver")
+        self._context = ChildContext()
         self._context.set_forkserver_preload(list(preload))
         self._slots = list(slots)
         self._train = train

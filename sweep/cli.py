@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from sweep import check, diff, doctor, report, reproduce, run, show, status, sync
+from sweep.check import command as check
 from sweep.command_line import run_app
+from sweep.diff import command as diff
+from sweep.doctor import command as doctor
+from sweep.report import command as report
+from sweep.reproduce import command as reproduce
+from sweep.run import command as run
+from sweep.show import command as show
+from sweep.status import command as status
+from sweep.sync import command as sync
 
 
 def app() -> typer.Typer:
@@ -16,8 +24,8 @@ def app() -> typer.Typer:
         no_args_is_help=True,
         help="Hyperparameter sweeps for Keras image classifiers.",
     )
-    for module in (run, status, show, diff, report, reproduce, check, doctor, sync):
-        commands.command(module.__name__.rpartition(".")[2])(module.command)
+    for command in (run, status, show, diff, report, reproduce, check, doctor, sync):
+        commands.command(command.__module__.rpartition(".")[2])(command)
     return commands
 
 

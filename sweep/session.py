@@ -6,11 +6,13 @@ import json
 import logging
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 from rich.console import Console
 
@@ -37,7 +39,7 @@ from sweep.study.records import TrialRecord
 from sweep.study.study import Study, ranked, read_records
 from sweep.terminal.console import make_console, reading_bar
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
-from sweep.terminal.summary import next_command, print_summary, summary_mapping
+from sweep.terminal.summary import next_command, print_summary, report_command, summary_mapping
 from sweep.terminal.tally import Tally
 from sweep.tracking.opening import open_mlflow
 from sweep.tracking.tracker import CloseState, StudyInfo
@@ -58,6 +60,7 @@ class Request:
         study: its name; with `fork`, the name of the study to take trials from.
         workers: None for the default.
         again: the command that goes on after an interruption.
+        words: whether what to do next is told as commands or as calls.
     """
 
     space: Space
@@ -71,6 +74,7 @@ class Request:
     quiet: bool
     as_json: bool
     again: str
+    words: Literal["shell", "python"]
 
 
 def run_session(request: Request) -> int:
@@ -172,7 +176,9 @@ class _StopRequests:
 @contextmanager
 def _stop_requests() -> Iterator[_StopRequests]:
     stop = _StopRequests()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # Python takes signals in the main thread alone; elsewhere, say in a server's worker, they are not ours to take.
+    main = threading.current_thread() is threading.main_thread()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if main else ()
     before = {number: signal.signal(number, stop.handle) for number in signals}
     try:
         yield stop
@@ -204,7 +210,9 @@ class _Run:
         text, objective = space_to_yaml(study.space), study.space.search.objective
         info = StudyInfo(study.name, study_id(study.folder), text, objective, study.folder, home.cache)
         self._tracker = open_mlflow(info, request.tracking_uri, home.root)
-        logging.getLogger("sweep.tracking").addHandler(logging.StreamHandler())
+        log = logging.getLogger("sweep.tracking")
+        if not log.handlers:  # a notebook may run several sweeps
+            log.addHandler(logging.StreamHandler())
         ended = [record for record in study.records() if record.state != "running"]
         epochs = study.space.config(smallest(study.space)).training.epochs
         self._tally = Tally(request.trials, executor.workers, epochs, ended)
@@ -292,7 +300,7 @@ class _Run:
             "mlflow": "scripts/ui shows it"
             if written
             else "not everything could be written; `sweep sync` completes it",
-            "report": f"python -m sweep.report --study {self._study.name}{self._home_option()}",
+            "report": report_command(self._study.name, self._home_option(), self._request.words),
             "next": self._next(records),
         }
         if self._request.as_json:
@@ -302,7 +310,7 @@ class _Run:
     def _next(self, records: list[TrialRecord]) -> str:
         if self._stop():
             return self._request.again
-        return next_command(self._study.name, self._home_option(), bool(ranked(records)))
+        return next_command(self._study.name, self._home_option(), bool(ranked(records)), self._request.words)
 
     def _home_option(self) -> str:
         return "" if self._request.home == Path() else f" --home {self._request.home}"

@@ -177,11 +177,13 @@ def repeat_trial(record: TrialRecord, task: Task, executor: Executor, console: C
         _print_epoch(record, metrics, console)
         return record.state != "complete" and record.reason != "nan" and len(epochs) >= len(record.epochs)
 
-    executor.submit(task, on_epoch)
-    outcomes = executor.wait(1.0)
-    while not outcomes:
+    try:
+        executor.submit(task, on_epoch)
         outcomes = executor.wait(1.0)
-    executor.close()
+        while not outcomes:
+            outcomes = executor.wait(1.0)
+    finally:
+        executor.close()  # a notebook that is interrupted lives on, and the child must not
     ended = outcomes[0].ended
     if isinstance(ended, TrialResult):
         return Repeat(ended.epochs, ended.weights_digest, "", ended.model_file)

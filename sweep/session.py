@@ -96,7 +96,7 @@ def run_session(request: Request) -> int:
     if request.fork:
         read_records(source)  # raises for a study that is not there, before anything is made
     folder.mkdir(parents=True, exist_ok=True)
-    with StudyLock(folder), _stop_requests() as stop:
+    with StudyLock(folder), _stop_requests(request.words == "shell") as stop:
         executor = ForkServerExecutor(default_slots(request.workers))
         if request.fork:
             _fork(source, folder, space, console)
@@ -159,23 +159,30 @@ def prepare_images(config: DataConfig, cache: Path, console: Console) -> Prepare
 
 
 class _StopRequests:
-    """Set by the first signal; the second ends the process at once."""
+    """Set by the first signal; the second ends the process at once, or the run alone if the process is not ours.
 
-    def __init__(self) -> None:
+    Args:
+        ours: the process does nothing else; a notebook has more to lose.
+    """
+
+    def __init__(self, ours: bool) -> None:
         self.asked = False
+        self._ours = ours
 
     def __call__(self) -> bool:
         return self.asked
 
     def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers
-        if self.asked:
+        if self.asked and self._ours:
             os._exit(INTERRUPTED)
+        if self.asked:
+            raise KeyboardInterrupt
         self.asked = True
 
 
 @contextmanager
-def _stop_requests() -> Iterator[_StopRequests]:
-    stop = _StopRequests()
+def _stop_requests(ours: bool) -> Iterator[_StopRequests]:
+    stop = _StopRequests(ours)
     # Python takes signals in the main thread alone; elsewhere, say in a server's worker, they are not ours to take.
     main = threading.current_thread() is threading.main_thread()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if main else ()

@@ -68,11 +68,19 @@ def test_values_of_python_and_numpy_become_values_of_the_space(space: Path) -> N
     assert config.training.epochs == 7
 
 
+def test_a_second_interrupt_ends_the_run_and_not_the_notebook() -> None:
+    with _stop_requests(ours=False) as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
 def test_signals_are_left_alone_outside_the_main_thread() -> None:
     found: list[Any] = []
 
     def work() -> None:
-        with _stop_requests() as stop:
+        with _stop_requests(ours=False) as stop:
             found.append((stop(), signal.getsignal(signal.SIGINT)))
 
     thread = threading.Thread(target=work)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from sweep import (
-    check,
-    diff,
-    doctor,
-    export,
-    finalize,
-    predict,
-    report,
-    reproduce,
-    run,
-    show,
-    status,
-    sync,
-)
+from sweep.check import command as check
 from sweep.command_line import run_app
+from sweep.diff import command as diff
+from sweep.doctor import command as doctor
+from sweep.export import command as export
+from sweep.finalize import command as finalize
+from sweep.predict import command as predict
+from sweep.report import command as report
+from sweep.reproduce import command as reproduce
+from sweep.run import command as run
+from sweep.show import command as show
+from sweep.status import command as status
+from sweep.sync import command as sync
 
 
 def app() -> typer.Typer:
@@ -29,7 +27,7 @@ def app() -> typer.Typer:
         no_args_is_help=True,
         help="Hyperparameter sweeps for Keras image classifiers.",
     )
-    for module in (
+    for command in (
         run,
         status,
         show,
@@ -43,7 +41,7 @@ def app() -> typer.Typer:
         doctor,
         sync,
     ):
-        commands.command(module.__name__.rpartition(".")[2])(module.command)
+        commands.command(command.__module__.rpartition(".")[2])(command)
     return commands
 
 

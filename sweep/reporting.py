@@ -39,17 +39,36 @@ def report_command(root: Path, study: str, out: Path | None, kind: str, uri: str
     """
     home = Home(root)
     history = _history(home, study)
-    target = out or (home.study(study) / REPORT_FILE if kind == "html" else None)
-    text = _text(home, history, target, kind)
-    if target is None:
-        sys.stdout.write(text)
+    if kind == "html":
+        print(_write_page(home, history, out, uri))
+    elif out is None:
+        sys.stdout.write(_text(home, history, None, kind))
     else:
-        _write(target, text)
-        print(target)
-    if out is None and kind == "html":
-        _add_to_mlflow(home, history, uri)
+        _write(out, _text(home, history, out, kind))
+        print(out)
     if not history.ranked:
         raise NothingFinished(f"no trial of the study {study} has reached its end; the report says how far they came")
+
+
+def write_page(home: Home, study: str, out: Path | None, uri: str | None) -> Path:
+    """Write the page, beside the study and into MLflow where `out` names no other place.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        UserError: there is no such study, or the page cannot be written.
+        NothingFinished: the study has no trial yet.
+    """
+    return _write_page(home, _history(home, study), out, uri)
+
+
+def _write_page(home: Home, history: History, out: Path | None, uri: str | None) -> Path:
+    target = out or home.study(history.study) / REPORT_FILE
+    _write(target, _text(home, history, target, "html"))
+    if out is None:
+        _add_to_mlflow(home, history, uri)
+    return target
 
 
 def write_report(root: Path, study: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sweep.api.reproducing import TOLERANCE, reproduce
+from sweep.callable_module import make_callable
 from sweep.command_line import HomeOption, JsonOption, run_command
 
 
@@ -15,15 +18,21 @@ def command(
     trial: Annotated[int | None, typer.Option(min=0, help="Number of the trial; the best one by default.")] = None,
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Largest difference of a metric that still counts as the same result.")
-    ] = 0.01,
+    ] = TOLERANCE,
     home: HomeOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Train a trial again from its record alone: EXACT, WITHIN x, or DIVERGED at epoch n. Exit code 0 or 1."""
-    from sweep.reproduction import reproduce_command
+    from sweep.api.study import Study
 
-    raise typer.Exit(reproduce_command(home, study, trial, tolerance, as_json))
+    found = Study(study, home=home)
+    again = reproduce(found.best if trial is None else found.trial(trial), tolerance=tolerance, quiet=as_json)
+    if as_json:
+        print(json.dumps(again.as_mapping()))
+    raise typer.Exit(0 if again.holds else 1)
 
+
+make_callable(__name__, reproduce)
 
 if __name__ == "__main__":
     run_command(command, "reproduce")

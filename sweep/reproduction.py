@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from sweep.analysis.comparison import Comparison, compare
+from sweep.analysis.notebook import pairs_html
 from sweep.data.loading import load
 from sweep.data.stamp import DataStamp
-from sweep.errors import DataError, ModelError, TrialFailure
+from sweep.errors import DataError, ModelError, TrialFailure, UserError
 from sweep.execution.executor import Executor, Task
 from sweep.execution.forkserver import ForkServerExecutor, warm_up
 from sweep.execution.workers import default_slots
@@ -22,8 +25,6 @@ from sweep.session import prepare_images
 from sweep.space.config import HypermodelConfig, OwnBuilderConfig
 from sweep.space.signatures import changed_source
 from sweep.study.records import TrialRecord
-from sweep.study.study import find_record
-from sweep.terminal.console import make_console
 from sweep.training.environment import environment_facts
 from sweep.training.result import EpochMetrics, TrialResult
 
@@ -35,25 +36,75 @@ class Repeat:
     Attributes:
         weights_digest: None where training failed.
         failure: as the record would have it, "" where it did not fail.
+        model_file: of the best epoch's model; None where none was written, as for a trial that was stopped.
     """
 
     epochs: tuple[EpochMetrics, ...]
     weights_digest: str | None
     failure: str
+    model_file: str | None
 
 
-def reproduce_command(root: Path, study: str, number: int | None, tolerance: float, as_json: bool) -> int:
-    """Run the command.
+@dataclasses.dataclass(frozen=True, repr=False)
+class Reproduction:
+    """How the second run of a trial compares with its record.
 
-    Returns:
-        The exit code: 0 when the result was reproduced, else 1.
+    Attributes:
+        record: of the first run.
+        epochs: of the second run.
+        failure: what went wrong in it, "" for nothing.
+        comparison: of both.
+        model_file: the second run's model, if it was to be kept and there is one.
+    """
+
+    record: TrialRecord
+    epochs: tuple[EpochMetrics, ...]
+    failure: str
+    comparison: Comparison
+    model_file: Path | None
+
+    @property
+    def verdict(self) -> str:
+        """`EXACT`, `WITHIN x` (the largest difference of any metric in any epoch) or `DIVERGED at epoch n`."""
+        return self.comparison.verdict
+
+    @property
+    def holds(self) -> bool:
+        """The result was reproduced, within the tolerance."""
+        return self.comparison.holds
+
+    def as_mapping(self) -> dict[str, Any]:
+        """As JSON values."""
+        trial = {"study": self.record.study, "trial": self.record.number}
+        return {**trial, **dataclasses.asdict(self.comparison), "failure": self.failure}
+
+    def __repr__(self) -> str:
+        return f"<Reproduction of trial {self.record.number} of {self.record.study}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        weights = {None: "not compared", True: "the same", False: "different"}[self.comparison.same_weights]
+        rows = [("epochs", f"{len(self.epochs)} of {len(self.record.epochs)}"), ("final weights", weights)]
+        rows += [("failure", self.failure)] if self.failure else []
+        rows += [("environment", difference) for difference in self.comparison.environment]
+        rows += [("model", str(self.model_file))] if self.model_file else []
+        return pairs_html(f"Trial {self.record.number} of {self.record.study} again: {self.verdict}", rows)
+
+
+def run_again(
+    record: TrialRecord, home: Home, tolerance: float, console: Console, folder: Path | None = None
+) -> Reproduction:
+    """Train a trial again and compare.
+
+    Args:
+        record: of the trial.
+        home: whose cache holds the images.
+        tolerance: largest difference of a metric that still counts as the same result.
+        console: is told every epoch, and the verdict.
+        folder: where the second run's files are kept; None throws them away.
 
     Raises:
-        UserError: there is no such trial, or its images are not to be had.
+        UserError: the images are not to be had, or are others, or the folder cannot be made.
     """
-    home = Home(root)
-    console = make_console(as_json=as_json)
-    record = find_record(home.study(study), number)
     _announce(record, console)
     _check_source(record)
     executor = ForkServerExecutor(default_slots(1))
@@ -61,8 +112,8 @@ def reproduce_command(root: Path, study: str, number: int | None, tolerance: flo
     prepared = prepare_images(record.config.data, home.cache, console)
     stamp = load(prepared, record.config.data).stamp
     _check_data(record, stamp)
-    with tempfile.TemporaryDirectory() as scratch:
-        task = Task(record.number, record.config, prepared, Path(scratch))
+    with _folder(folder) as place:
+        task = Task(record.number, record.config, prepared, place)
         repeat = repeat_trial(record, task, executor, console)
     comparison = compare(
         record.epochs,
@@ -71,8 +122,28 @@ def reproduce_command(root: Path, study: str, number: int | None, tolerance: flo
         (record.environment, environment_facts(home.root)),
         tolerance,
     )
-    _print(record, repeat, comparison, console, as_json)
-    return 0 if comparison.holds else 1
+    kept = folder / repeat.model_file if folder and repeat.model_file else None
+    found = Reproduction(record, repeat.epochs, repeat.failure, comparison, kept)
+    _print(found, console)
+    return found
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    """Where a run writes its files: a folder that stays, or one that is gone at the end.
+
+    Raises:
+        UserError: the folder cannot be made.
+    """
+    if kept is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            yield Path(scratch)
+        return
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"folder: {kept} cannot be made: {error.strerror}; name another") from error
+    yield kept
 
 
 def _announce(record: TrialRecord, console: Console) -> None:
@@ -121,15 +192,18 @@ def repeat_trial(record: TrialRecord, task: Task, executor: Executor, console: C
         _print_epoch(record, metrics, console)
         return record.state != "complete" and record.reason != "nan" and len(epochs) >= len(record.epochs)
 
-    executor.submit(task, on_epoch)
-    outcomes = executor.wait(1.0)
-    while not outcomes:
+    try:
+        executor.submit(task, on_epoch)
         outcomes = executor.wait(1.0)
-    executor.close()
+        while not outcomes:
+            outcomes = executor.wait(1.0)
+    finally:
+        executor.close()  # a notebook that is interrupted lives on, and the child must not
     ended = outcomes[0].ended
     if isinstance(ended, TrialResult):
-        return Repeat(ended.epochs, ended.weights_digest, "")
-    return Repeat(tuple(epochs), None, f"{ended.cause}: {ended.message}" if isinstance(ended, TrialFailure) else "")
+        return Repeat(ended.epochs, ended.weights_digest, "", ended.model_file)
+    failure = f"{ended.cause}: {ended.message}" if isinstance(ended, TrialFailure) else ""
+    return Repeat(tuple(epochs), None, failure, None)
 
 
 def _print_epoch(record: TrialRecord, metrics: EpochMetrics, console: Console) -> None:
@@ -141,21 +215,16 @@ def _print_epoch(record: TrialRecord, metrics: EpochMetrics, console: Console) -
     console.print(told)
 
 
-def _print(record: TrialRecord, repeat: Repeat, comparison: Comparison, console: Console, as_json: bool) -> None:
-    if as_json:
-        told = {
-            "study": record.study,
-            "trial": record.number,
-            **dataclasses.asdict(comparison),
-            "failure": repeat.failure,
-        }
-        print(json.dumps(told))
+def _print(found: Reproduction, console: Console) -> None:
+    record, comparison = found.record, found.comparison
     console.print(Text(comparison.verdict, style="bold green" if comparison.holds else "bold red"))
-    if repeat.failure:
+    if found.failure:
         recorded = f"{record.reason}: {record.message.splitlines()[0]}" if record.message else "no failure"
-        console.print(f"failed again: {repeat.failure} (recorded: {recorded})")
+        console.print(f"failed again: {found.failure} (recorded: {recorded})")
     if comparison.verdict != "EXACT":
         if comparison.same_weights is False:
             console.print("the final weights differ")
         for difference in comparison.environment or ("the environment is the same",):
             console.print(f"  {difference}")
+    if found.model_file:
+        console.print(f"model        {found.model_file}")

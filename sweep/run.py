@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from sweep.api.running import Options, run, search
+from sweep.callable_module import make_callable
 from sweep.command_line import HomeOption, JsonOption, SetOption, bad_option, run_command
-from sweep.stopping import stop_requests
 
 
 def command(
@@ -45,10 +46,8 @@ def command(
 ) -> None:
     """Search a space: sample, train, prune, record. The same command again goes on where it stopped."""
     from sweep.overrides import overrides
-    from sweep.space.reader import read_space
 
     at_a_time = _workers(workers)
-
     changes = overrides(
         settings,
         data=("data.name", data),
@@ -57,29 +56,19 @@ def command(
         objective=("search.objective", objective),
         memory_limit=("search.memory_limit", memory_limit),
     )
-    read = read_space(space, changes)  # first of all, because a typo should not wait for TensorFlow
-
-    with stop_requests() as stop:
-        from sweep.execution.forkserver import warm_up
-
-        warm_up()  # TensorFlow is imported over there while this process imports the rest
-
-        from sweep.session import Request, run_session
-
-        request = Request(
-            space=read,
-            trials=trials or read.search.trials or (1 if read.is_recipe else 50),
-            study=study or read.study,
-            fork=fork,
-            workers=at_a_time,
-            threads=threads,
-            home=home,
-            tracking_uri=tracking_uri,
-            quiet=quiet,
-            as_json=as_json,
-            again=_again(fork),
-        )
-        raise typer.Exit(run_session(request, stop))
+    options = Options(
+        trials=trials,
+        study=study,
+        fork=fork,
+        workers=at_a_time,
+        threads=threads,
+        home=home,
+        tracking_uri=tracking_uri,
+        quiet=quiet,
+        as_json=as_json,
+        again=_again(fork),
+    )
+    search(space, changes, options)
 
 
 def _text(value: int | None) -> str | None:
@@ -100,6 +89,8 @@ def _workers(text: str) -> int | None:
         raise bad_option("--workers", "auto or a number from 1", text)
     return int(text)
 
+
+make_callable(__name__, run)
 
 if __name__ == "__main__":
     run_command(command, "run")

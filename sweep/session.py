@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -41,7 +42,7 @@ from sweep.study.repair import repair_records
 from sweep.study.study import Study, ranked, read_records
 from sweep.terminal.console import make_console, reading_bar
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
-from sweep.terminal.summary import next_command, print_summary, summary_mapping
+from sweep.terminal.summary import next_command, print_summary, report_command, summary_mapping
 from sweep.terminal.tally import Tally
 from sweep.tracking.opening import open_mlflow
 from sweep.tracking.tracker import REPORT_FILE, CloseState, StudyInfo
@@ -65,6 +66,7 @@ class Request:
         study: its name; with `fork`, the name of the study to take trials from.
         workers: None for the default.
         again: the command that goes on after an interruption.
+        words: whether what to do next is told as commands or as calls.
     """
 
     space: Space
@@ -78,6 +80,7 @@ class Request:
     quiet: bool
     as_json: bool
     again: str
+    words: Literal["shell", "python"]
 
 
 def run_session(request: Request, stop: StopRequests) -> int:
@@ -208,7 +211,9 @@ class _Run:
         text, objective = space_to_yaml(study.space), study.space.search.objective
         info = StudyInfo(study.name, study_id(study.folder), text, objective, study.folder, home.cache)
         self._tracker = open_mlflow(info, request.tracking_uri, home.root)
-        logging.getLogger("sweep.tracking").addHandler(logging.StreamHandler())
+        log = logging.getLogger("sweep.tracking")
+        if not log.handlers:  # a notebook may run several sweeps
+            log.addHandler(logging.StreamHandler())
         ended = [record for record in study.records() if record.state != "running"]
         epochs = study.space.config(smallest(study.space)).training.epochs
         self._tally = Tally(request.trials, executor.workers, epochs, ended)
@@ -343,12 +348,12 @@ class _Run:
         path = self._study.folder / REPORT_FILE
         if path.is_file() and not self._stop():
             return str(path)
-        return f"python -m sweep.report --study {self._study.name}{self._home_option()}"
+        return report_command(self._study.name, self._home_option(), self._request.words)
 
     def _next(self, records: list[TrialRecord]) -> str:
         if self._stop():
             return self._request.again
-        return next_command(self._study.name, self._home_option(), bool(ranked(records)))
+        return next_command(self._study.name, self._home_option(), bool(ranked(records)), self._request.words)
 
     def _home_option(self) -> str:
         return "" if self._request.home == Path() else f" --home {self._request.home}"

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-import sweep
 from sweep.data.arrays import contents_of_arrays
 from sweep.data.contents import Contents, IntArray, Source, UInt8Array
 from sweep.errors import DataError
@@ -143,7 +142,7 @@ def _command(name: str, out: Path) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    above_sweep = str(Path(sweep.__file__).parent.parent)
+    above_sweep = str(Path(__file__).parents[2])
     python_path = os.pathsep.join(filter(None, (above_sweep, os.environ.get("PYTHONPATH"))))
     silent = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
     return {**os.environ, **silent, "PYTHONPATH": python_path}

@@ -6,7 +6,6 @@ imported everything, some eight seconds in which no signal would be answered.
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from queue import SimpleQueue
 
+from sweep.execution.context import ChildContext
 from sweep.training.environment import set_flags
 
 PRELOAD = "sweep.execution.preload"
@@ -24,9 +24,9 @@ _LIFELINE = "sweep.execution.lifeline_server"
 
 
 def fork_context(preload: Sequence[str] = (PRELOAD,)) -> ForkServerContext:
-    """The context for children of the fork server, which imports `preload` when it is started."""
+    """The context for children of the fork server, which imports `preload` when it is started and no script."""
     set_flags()
-    context = multiprocessing.get_context("forkserver")
+    context = ChildContext()
     context.set_forkserver_preload([_LIFELINE, *preload])
     return context
 

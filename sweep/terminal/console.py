@@ -20,7 +20,14 @@ def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
     """
     stream = sys.stderr if as_json else sys.stdout
     wrap = stream.isatty()  # in a log or a pipe a line is a line, however long
-    return Console(file=stream, quiet=quiet or as_json, markup=False, highlight=False, soft_wrap=not wrap)
+    return Console(
+        file=stream,
+        quiet=quiet or as_json,
+        markup=False,
+        highlight=False,
+        soft_wrap=not wrap,
+        force_jupyter=False,  # a notebook gets lines of text; rich would make a block of HTML of each
+    )
 
 
 def print_table(console: Console, table: Table) -> None:

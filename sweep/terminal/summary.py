@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -108,6 +108,15 @@ def values_text(values: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={','.join(texts)}" for name, texts in joined.items())
 
 
-def next_command(study: str, home: str, best: bool) -> str:
-    """What one would type next; `home` is the option ` --home DIR` or nothing."""
+def report_command(study: str, home: str, words: Literal["shell", "python"]) -> str:
+    """What writes the report; see `next_command`."""
+    if words == "python":
+        return "study.report()"
+    return f"python -m sweep.report --study {study}{home}"
+
+
+def next_command(study: str, home: str, best: bool, words: Literal["shell", "python"]) -> str:
+    """What one would do next: a command, whose option ` --home DIR` or nothing is `home`, or a call."""
+    if words == "python":
+        return "sweep.reproduce(study.best)" if best else "study.trials"
     return f"python -m sweep.reproduce --study {study}{home}" if best else "python -m sweep.check FILE"

@@ -1,0 +1,176 @@
+"""Trials as values to look at: one, and all of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from sweep.analysis.notebook import trial_html, trials_html
+from sweep.analysis.words import metric
+from sweep.errors import StudyError
+from sweep.space.config import TrialConfig, Value
+from sweep.study.records import TrialRecord, TrialState, trial_folder
+from sweep.training.environment import set_flags
+from sweep.training.result import EpochMetrics
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+
+@dataclass(frozen=True, repr=False)
+class Trial:
+    """One trial, as its record was when it was read.
+
+    Attributes:
+        record: all that is known of it.
+        study_folder: `studies/NAME`.
+    """
+
+    record: TrialRecord
+    study_folder: Path
+
+    @property
+    def number(self) -> int:
+        """From 0, in the order in which the trials were begun."""
+        return self.record.number
+
+    @property
+    def state(self) -> TrialState:
+        """`complete`, `pruned`, `failed`, `running` or `interrupted`."""
+        return self.record.state
+
+    @property
+    def reason(self) -> str:
+        """Why it ended so: `all epochs`, `pruned at epoch 8 (median)`, a failure's cause; "" while it runs."""
+        return self.record.reason
+
+    @property
+    def value(self) -> float | None:
+        """The objective of the best epoch; None before the first one and for failed trials."""
+        return self.record.objective_value
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """What was sampled, by parameter name; a conditional parameter that did not apply is not there."""
+        return dict(self.record.values)
+
+    @property
+    def config(self) -> TrialConfig:
+        """All that decides the result, fixed values included."""
+        return self.record.config
+
+    @property
+    def epochs(self) -> tuple[EpochMetrics, ...]:
+        """The finished epochs, in order: losses, accuracies (0 to 1), learning rate, seconds."""
+        return self.record.epochs
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Number of the epoch with the best objective, from 1."""
+        return self.record.best_epoch
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are: `trial.json`, `log.txt`, and what else is kept."""
+        return trial_folder(self.study_folder, self.number)
+
+    @property
+    def home(self) -> Path:
+        """The folder that holds `studies/`."""
+        return self.study_folder.parent.parent
+
+    def model(self) -> keras.Model:
+        """The model of the best epoch: takes uint8 images (n, height, width, channels), not scaled; gives (n, classes).
+
+        It has no augmentation and is not compiled. The classes are named in `record.data.classes`, in order.
+
+        Raises:
+            StudyError: the file is not kept, or cannot be read.
+        """
+        path = self.folder / (self.record.model_file or "")
+        if not self.record.model_file or not path.is_file():
+            raise StudyError(self._no_model())
+        set_flags()
+        from sweep.models.load import load_model
+
+        return load_model(path)
+
+    def _no_model(self) -> str:
+        head = f"the model of trial {self.number} of the study {self.record.study} is not kept"
+        if self.state == "complete":
+            again = f'sweep.reproduce(trial, folder="trial-{self.number}").model_file'
+            return f"{head}: only the best ones are (search.keep_models); {again} trains it again"
+        return f"{head}: it is {self.state}, and only complete trials have one"
+
+    def __repr__(self) -> str:
+        return f"<Trial {self.number} of {self.record.study}: {self._told()}>"
+
+    def _told(self) -> str:
+        if self.value is None:
+            return f"{self.state} ({self.reason})" if self.reason else self.state
+        return f"{self.state}, {self.config.objective} {metric(self.value)} at epoch {self.best_epoch}"
+
+    def _repr_html_(self) -> str:
+        return trial_html(self.record)
+
+
+class Trials(Sequence[Trial]):
+    """Trials in a fixed order; those of a study by their numbers."""
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        self._trials = tuple(trials)
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Trials: ...
+
+    def __getitem__(self, index: int | slice) -> Trial | Trials:
+        """By position; a slice gives `Trials` again."""
+        return Trials(self._trials[index]) if isinstance(index, slice) else self._trials[index]
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per trial, with its number as the index; a column per sampled parameter.
+
+        The columns are state, reason, the objective's name (NaN where there is none), best_epoch, epochs (finished),
+        weights (of the model), seconds (wall time), and the parameters, NaN where they did not apply. A parameter
+        with one of these names is `values.NAME`.
+        """
+        import pandas as pd
+
+        rows = [row(trial.record) for trial in self]
+        frame = pd.DataFrame(rows, index=pd.Index([trial.number for trial in self], name="trial"))
+        # With values missing, pandas would make 64 a 64.0.
+        return frame.astype({name: "Int64" for name in frame if _is_whole([found.get(name) for found in rows])})
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} trials>" if len(self) > 8 else f"[{', '.join(map(repr, self))}]"
+
+    def _repr_html_(self) -> str:
+        return trials_html([trial.record for trial in self])
+
+
+def row(record: TrialRecord) -> dict[str, Any]:
+    """What a table says of a trial."""
+    facts = {
+        "state": record.state,
+        "reason": record.reason,
+        record.config.objective: record.objective_value,
+        "best_epoch": record.best_epoch,
+        "epochs": len(record.epochs),
+        "weights": record.parameters,
+        "seconds": record.timings.get("total"),
+    }
+    return facts | {name if name not in facts else f"values.{name}": value for name, value in record.values.items()}
+
+
+def _is_whole(values: Sequence[object]) -> bool:
+    given = [value for value in values if value is not None]
+    return bool(given) and all(isinstance(value, int) and not isinstance(value, bool) for value in given)

@@ -1,0 +1,67 @@
+"""The example that ships: one real sweep from a script, on real digits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sweep
+from tests.end_to_end.conftest import environment
+
+pytestmark = pytest.mark.slow
+EXAMPLE = Path(sweep.__file__).parents[1] / "scripts" / "examples" / "digits.py"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def told(home: Path) -> str:
+    """What the example prints."""
+    root = str(EXAMPLE.parents[2])
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), str(home)],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**environment(), "PYTHONPATH": root},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_script_runs_once_and_comes_to_its_end(home: Path, told: str) -> None:
+    assert told.count("study example: 3 trials") == 1
+    assert "<Study example: 3 trials (3 complete), best val_accuracy" in told
+    assert "next         sweep.reproduce(study.best)\n" in told
+    assert f"report: {home}/studies/example/report.html\n" in told
+    assert (home / "studies/example/history.html").is_file()
+
+
+def test_the_best_trial_is_reproduced_and_its_model_kept(home: Path, told: str) -> None:
+    number = sweep.Study("example", home).best.number
+    kept = home / "studies/example/again/model.keras"
+    assert told.splitlines()[-1] == f"<Reproduction of trial {number} of example: EXACT> {kept}"
+    assert kept.is_file()
+
+
+@pytest.mark.usefixtures("told")
+def test_the_arguments_are_in_the_records(home: Path) -> None:
+    record = json.loads((home / "studies/example/trials/0002/trial.json").read_text())
+    assert (record["config"]["training"]["batch_size"], record["config"]["training"]["epochs"]) == (16, 3)
+    assert record["data"]["train"] + record["data"]["validation"] == 300
+
+
+@pytest.mark.usefixtures("told")
+def test_the_model_takes_raw_images_and_gives_a_share_for_each_class(home: Path) -> None:
+    best = sweep.Study("example", home).best
+    outputs = best.model().predict(np.zeros((2, 8, 8, 1), np.uint8), verbose=0)
+    assert outputs.shape == (2, 10)

@@ -5,7 +5,6 @@ Importing the command's module puts the module into the package under the functi
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -14,7 +13,6 @@ from typing import Any, cast
 
 class _CallableModule(ModuleType):
     __wrapped__: Callable[..., Any]
-    __signature__: inspect.Signature
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return self.__wrapped__(*arguments, **options)
@@ -31,6 +29,5 @@ def make_callable(module: str, function: Callable[..., Any]) -> None:
         return
     found = cast(_CallableModule, sys.modules[module])
     found.__class__ = _CallableModule
-    found.__wrapped__ = function
-    found.__signature__ = inspect.signature(function)
+    found.__wrapped__ = function  # where `inspect` and IPython look for the signature
     found.__doc__ = function.__doc__

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -79,7 +80,7 @@ def main(
     different = 0
     for number in seed or [1]:
         home = place / f"kills-{number}"
-        ran = _disturbed(words, home, kills, _finished_epochs(calm), seconds, random.Random(number))
+        ran = _disturbed(words, home, kills, _finished_epochs(calm), _epoch_seconds(calm), random.Random(number))
         found = list(_differences(calm, home, trials))
         if sum(ran.killed.values()) < kills:
             found.append(f"only {sum(ran.killed.values())} of {kills} kills came before the end: take longer trials")
@@ -107,7 +108,7 @@ def _undisturbed(words: list[str], home: Path) -> float:
 
 
 def _disturbed(
-    words: list[str], home: Path, kills: int, epochs: int, seconds: float, generator: random.Random
+    words: list[str], home: Path, kills: int, epochs: int, epoch_seconds: float, generator: random.Random
 ) -> Disturbed:
     """Run the sweep, and start it again whenever its supervisor was killed.
 
@@ -118,7 +119,7 @@ def _disturbed(
     begun = time.perf_counter()
     process = _start(words, home)
     for moment in sorted(generator.uniform(0.0, epochs) for _ in range(kills)):
-        if not _reached(process, home, int(moment)) or _ended_within(process, moment % 1 * seconds / epochs):
+        if not _reached(process, home, int(moment)) or _ended_within(process, moment % 1 * epoch_seconds):
             break
         kind, victim = generator.choice(_victims(process.pid))
         _kill(victim)
@@ -137,6 +138,11 @@ def _finished_epochs(home: Path) -> int:
     if not (home / "studies" / STUDY / "study.db").exists():
         return 0
     return sum(len(record.epochs) for record in _records(home).values())
+
+
+def _epoch_seconds(home: Path) -> float:
+    """What an epoch takes in the middle."""
+    return statistics.median(metrics.seconds for record in _records(home).values() for metrics in record.epochs)
 
 
 def _reached(process: subprocess.Popen[bytes], home: Path, epochs: int) -> bool:

@@ -241,7 +241,10 @@ def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in fork_server))
     killed = records(tmp_path)
 
-    again = start(tmp_path)
+    again = start(tmp_path)  # what it waits for is there already
+    until(
+        lambda: all(len(new["epochs"]) > len(old["epochs"]) for old, new in zip(killed, records(tmp_path), strict=True))
+    )
     os.killpg(again.pid, signal.SIGTERM)
     begun = time.monotonic()
     out, err = again.communicate(timeout=60)

@@ -31,6 +31,8 @@ MAX_BUILDS = 200
 """More are given up: such a space is better written with `conditional_scope`, which needs no trying."""
 MAX_BRANCHES = 20
 """A parameter with more values is taken for a size, not for one that decides what else there is."""
+COLLECT_EVERY = 8
+"""Builds between two collections of what they have left; one takes about as long as a small build."""
 _PROBE_IMAGES = 4
 
 
@@ -174,7 +176,8 @@ class _Explorer:
 
     def _ask(self, values: Mapping[str, Value]) -> Built:
         keras.backend.clear_session()
-        gc.collect()
+        if len(self._built) % COLLECT_EVERY == 0:
+            gc.collect()
         hyperparameters = ChosenHyperParameters(values)
         self._hypermodel.declare_hyperparameters(hyperparameters)
         model = build_from(self._hypermodel, hyperparameters, self._section, self._facts)

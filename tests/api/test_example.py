@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import sweep
@@ -46,6 +45,13 @@ def test_the_script_runs_once_and_comes_to_its_end(home: Path, told: str) -> Non
     assert (home / "studies/example/history.html").is_file()
 
 
+def test_the_model_takes_raw_images_and_tells_most_digits(told: str) -> None:
+    line = next(line for line in told.splitlines() if line.startswith("five zeros to fours are taken for "))
+    answers = json.loads(line.removeprefix("five zeros to fours are taken for "))
+    assert len(answers) == 5
+    assert sum(answer == digit for digit, answer in enumerate(answers)) >= 3
+
+
 def test_the_best_trial_is_reproduced_and_its_model_kept(home: Path, told: str) -> None:
     number = sweep.Study("example", home).best.number
     kept = home / "studies/example/again/model.keras"
@@ -58,10 +64,3 @@ def test_the_arguments_are_in_the_records(home: Path) -> None:
     record = json.loads((home / "studies/example/trials/0002/trial.json").read_text())
     assert (record["config"]["training"]["batch_size"], record["config"]["training"]["epochs"]) == (16, 3)
     assert record["data"]["train"] + record["data"]["validation"] == 300
-
-
-@pytest.mark.usefixtures("told")
-def test_the_model_takes_raw_images_and_gives_a_share_for_each_class(home: Path) -> None:
-    best = sweep.Study("example", home).best
-    outputs = best.model().predict(np.zeros((2, 8, 8, 1), np.uint8), verbose=0)
-    assert outputs.shape == (2, 10)

@@ -171,6 +171,17 @@ def test_a_folder_means_all_images_below_it_and_an_empty_one_is_an_error(tmp_pat
         list(_sources([str(tmp_path / "none")]))
 
 
+def test_a_hyphen_means_the_image_on_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("L", (20, 20), 77).save(tmp_path / "a.png")
+    with (tmp_path / "a.png").open() as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        ((name, source),) = _sources(["-"])
+    read = read_source(name, source, (8, 8, 1))
+
+    assert isinstance(read, Read)
+    assert (read.name, int(read.pixels.min()), int(read.pixels.max())) == ("standard input", 77, 77)
+
+
 def test_a_missing_package_is_a_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in ("tf2onnx", "ai_edge_litert") else name

@@ -183,6 +183,7 @@ def test_every_way_to_name_the_model_finds_the_same_file_with_its_classes(home: 
         pass
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("finalized")
 def test_an_image_can_come_through_a_pipe(home: Path, photos: Path) -> None:
     piped = subprocess.run(

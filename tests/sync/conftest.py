@@ -76,7 +76,7 @@ def fill_cache(cache: Path) -> None:
     folder = cache / "demo-0123"
     folder.mkdir(parents=True)
     np.save(folder / "train_images.npy", np.arange(VALIDATION * 16, dtype=np.uint8).reshape(VALIDATION, 4, 4, 1))
-    for name in ("train_labels", "train_sums", "test_images", "test_labels"):
+    for name in ("train_labels", "train_sums", "train_paths", "test_images", "test_labels"):
         np.save(folder / f"{name}.npy", np.zeros(1))
     write_meta(folder, Prepared(str(folder), "d" * 64, CLASSES, (4, 4, 1), VALIDATION, 1, "six images"))
 

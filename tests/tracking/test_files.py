@@ -88,7 +88,7 @@ def test_cached_images_are_found_by_their_digest(tmp_path: Path) -> None:
     folder = tmp_path / "cache" / "digits-1"
     folder.mkdir(parents=True)
     np.save(folder / "train_images.npy", np.full((2, 4, 4, 1), 9, dtype=np.uint8))
-    for name in ("train_labels", "train_sums", "test_images", "test_labels"):
+    for name in ("train_labels", "train_sums", "train_paths", "test_images", "test_labels"):
         np.save(folder / f"{name}.npy", np.zeros(1))
     write_meta(folder, Prepared(str(folder), "d" * 64, ("a", "b"), (4, 4, 1), 2, 1, "two"))
     (tmp_path / "cache" / "notes.txt").write_text("not a folder")

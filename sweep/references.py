@@ -13,7 +13,7 @@ from sweep.errors import ModelFileError, RecordError, StudyError
 from sweep.home import Home
 from sweep.inference.archive import check_archive, input_shape
 from sweep.inference.facts import ModelFacts, read_facts
-from sweep.space.reader import check_study_name
+from sweep.space.names import check_study_name
 from sweep.study.final import MODEL_FILE, final_folder
 from sweep.study.records import TrialRecord, read_record, trial_folder
 from sweep.study.study import ranked, read_records

@@ -16,7 +16,6 @@ from sweep.space.config import (
     MODEL_SECTIONS,
     AugmentationConfig,
     DataConfig,
-    Name,
     SearchConfig,
     TrainingConfig,
     config_to_mapping,
@@ -25,6 +24,7 @@ from sweep.space.config import (
 )
 from sweep.space.distributions import Draft, Fixed, read_field
 from sweep.space.fields import FieldSpec, did_you_mean, fields_of, literals, nearest, show
+from sweep.space.names import is_study_name, study_name_rule
 from sweep.space.nested import flatten, get
 from sweep.space.own_section import own_section
 from sweep.space.parameters import Path as KeyPath
@@ -159,7 +159,7 @@ class _Reader:
             self._faults.add(entry.node.mark, "`study` is one name; write `study: vgg`")
             return "study"
         name = entry.node.value
-        if not isinstance(name, str) or not _is_name(name):
+        if not isinstance(name, str) or not is_study_name(name):
             self._faults.add(entry.node.mark, study_name_rule(name))
             return "study"
         return name
@@ -398,23 +398,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:  # a name that is too long
         return False
-
-
-def _is_name(name: str) -> bool:
-    try:
-        TypeAdapter(Name).validate_python(name, strict=True)
-    except ValueError:
-        return False
-    return True
-
-
-def check_study_name(name: str) -> str | None:
-    """None for a usable study name, else what is wrong with it."""
-    return None if _is_name(name) else study_name_rule(name)
-
-
-def study_name_rule(name: object) -> str:
-    """Why this is no name for a study, which becomes a folder's name."""
-    rule = "a study's name is at most 64 letters, digits, `.`, `_` and `-`, the first a letter or digit"
-    plain = isinstance(name, bool | int | float) or name is None
-    return f"{rule}; not {show(name)}{'; text in quotes would do' if plain else ''}"

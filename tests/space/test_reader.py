@@ -8,8 +8,9 @@ import pytest
 
 from sweep.errors import SpaceError
 from sweep.space.config import PlateauConfig, SearchConfig
+from sweep.space.names import check_study_name
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange
-from sweep.space.reader import Override, check_study_name, read_space, space_from_text
+from sweep.space.reader import Override, read_space, space_from_text
 from sweep.space.space import Space
 from sweep.space.writer import space_to_mapping
 from tests.space.narrow import vgg

@@ -61,7 +61,11 @@ def _import(module: str, folder: str | None) -> ModuleType:
         raise ImportError(f"{path} is no Python module")
     made = importlib.util.module_from_spec(spec)
     sys.modules[module] = made
-    spec.loader.exec_module(made)
+    try:
+        spec.loader.exec_module(made)
+    except BaseException:
+        del sys.modules[module]  # else the next import would find half of it
+        raise
     return made
 
 

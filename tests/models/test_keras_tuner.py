@@ -79,7 +79,7 @@ def test_each_point_of_kerastuner_is_a_point_of_the_space(out: SpaceHyperModel, 
     oracle = keras_tuner.oracles.RandomSearchOracle(objective=objective_of(space), max_trials=30, seed=3)
     keras_tuner.engine.base_tuner.BaseTuner(oracle, lambda hp: out.values(hp), directory=str(tmp_path))
 
-    points = [out.values(oracle.create_trial("tuner0").hyperparameters) for _ in range(20)]
+    points = [out.values(oracle.create_trial(f"tuner{n}").hyperparameters) for n in range(20)]
 
     assert [space.faults(values) for values in points] == [[]] * 20
     assert {values["optimizer"] for values in points} == {"sgd", "adam"}
@@ -94,7 +94,14 @@ def test_a_value_that_kerastuner_cannot_hold_comes_back_as_it_was(choices: tuple
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tuner", [keras_tuner.RandomSearch, keras_tuner.BayesianOptimization, keras_tuner.Hyperband])
+@pytest.mark.parametrize(
+    "tuner",
+    [
+        keras_tuner.RandomSearch,
+        pytest.param(keras_tuner.BayesianOptimization, marks=pytest.mark.long),
+        pytest.param(keras_tuner.Hyperband, marks=pytest.mark.long),
+    ],
+)
 def test_kerastuners_tuners_search_the_space(
     tuner: Any, out: SpaceHyperModel, space: Space, digits: Dataset, tmp_path: Path
 ) -> None:

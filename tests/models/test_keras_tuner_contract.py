@@ -91,7 +91,7 @@ class Theirs:
 
     def points(self) -> list[dict[str, Any]]:
         """Values of KerasTuner's random search."""
-        trials = [self.oracle.create_trial("tuner0") for _ in range(15)]
+        trials = [self.oracle.create_trial(f"tuner{number}") for number in range(15)]
         # A small space may have no further points.
         return [dict(trial.hyperparameters.values) for trial in trials if trial.status != "STOPPED"]
 

@@ -72,7 +72,7 @@ def test_a_builder_of_layers_stands_behind_scaling_and_augmentation() -> None:
 
     assert [layer.name for layer in model.layers][:3] == ["pixels", "pixels_to_unit", "random_shift"]
     assert "random_shift" not in [layer.name for layer in plain.layers]
-    np.testing.assert_array_equal(plain(PIXELS), model(PIXELS))
+    np.testing.assert_array_equal(plain(PIXELS, training=False), model(PIXELS, training=False))
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,20 @@ LOG_WIDTH = 160
 def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
     """Where a command talks to people; silent with `--json`, whose output alone goes to standard output.
 
-    Markup is off, because `[true, false]` in a message is text.
+    Markup is off, because `[true, false]` in a message is text. A notebook gets plain lines: rich would make a block of
+    HTML of each, and the stream says that it is a terminal but cannot move its cursor.
     """
     stream = sys.stderr if as_json else sys.stdout
-    wrap = stream.isatty()  # in a log or a pipe a line is a line, however long
+    notebook = Console(file=stream).is_jupyter
+    wrap = stream.isatty() and not notebook  # in a log or a pipe a line is a line, however long
     return Console(
         file=stream,
         quiet=quiet or as_json,
         markup=False,
         highlight=False,
         soft_wrap=not wrap,
-        force_jupyter=False,  # a notebook gets lines of text; rich would make a block of HTML of each
+        force_jupyter=False,
+        force_terminal=False if notebook else None,
     )
 
 

@@ -55,6 +55,7 @@ def run(
     fork: str | None = None,
     workers: int | None = None,
     threads: int = 1,
+    memory_limit: str | None = None,
     home: str | os.PathLike[str] = ".",
     tracking_uri: str | None = None,
     quiet: bool = False,
@@ -77,6 +78,7 @@ def run(
         fork: begin a study of this name with the trials of `study` that still fit.
         workers: trials at a time; one per GPU, else one per core by default.
         threads: of each trial; another count gives other bits.
+        memory_limit: end a trial whose resident memory grows beyond it: `4G`, `512M`.
         home: folder that holds `studies/`, `mlflow/` and `cache/`.
         tracking_uri: MLflow store; `MLFLOW_TRACKING_URI`, else `mlflow/mlflow.db` below `home` by default.
         quiet: show nothing.
@@ -91,7 +93,7 @@ def run(
         KeyboardInterrupt: after a clean stop.
     """
     changes = {"data": ("data.name", data), "limit": ("data.limit", limit), "epochs": ("training.epochs", epochs)}
-    changes["objective"] = ("search.objective", objective)
+    changes |= {"objective": ("search.objective", objective), "memory_limit": ("search.memory_limit", memory_limit)}
     options = Options(
         trials=trials,
         study=study,

@@ -88,13 +88,14 @@ class Trial:
         It has no augmentation and is not compiled. The classes are named in `record.data.classes`, in order.
 
         Raises:
-            StudyError: the file is not kept, or cannot be read.
+            StudyError: the file is not kept.
+            ModelFileError: it is damaged, or holds what a model of sweep does not.
         """
         path = self.folder / (self.record.model_file or "")
         if not self.record.model_file or not path.is_file():
             raise StudyError(self._no_model())
         set_flags()
-        from sweep.models.load import load_model
+        from sweep.inference.load import load_model
 
         return load_model(path)
 

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from sweep.data.cache import Prepared
+from sweep.data.prepare import prepare
+from sweep.space.config import (
+    AugmentationConfig,
+    DataConfig,
+    TrainingConfig,
+    TrialConfig,
+    VggConfig,
+    config_from_mapping,
+)
+from sweep.training.refit import refit
+from sweep.training.refitted import Refitted
+
+pytestmark = pytest.mark.slow
+DIGITS = DataConfig(name="digits", limit=300, validation=0.2)
+RATES = (0.01, 0.005)
+PLAIN = TrialConfig(
+    data=DIGITS,
+    model=VggConfig(blocks=1, filters=(8,), dense_units=16, convolutions_per_block=1),
+    training=TrainingConfig(epochs=2, batch_size=32),
+    augmentation=AugmentationConfig(),
+    objective="val_accuracy",
+    seed=3,
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(DIGITS, tmp_path_factory.mktemp("cache"))
+
+
+def fitted(prepared: Prepared, folder: Path, **training: Any) -> Refitted:
+    config = replace(PLAIN, training=replace(PLAIN.training, **training))
+    return refit(prepared, config, RATES, folder / "model.keras")
+
+
+def test_the_same_training_gives_the_same_bits_on_all_images_of_the_search(prepared: Prepared, tmp_path: Path) -> None:
+    once, again = fitted(prepared, tmp_path), fitted(prepared, tmp_path)
+
+    assert (once.data.train, once.data.validation, len(once.losses)) == (300, 0, 2)
+    assert once.weights_digest == again.weights_digest
+    outputs = keras.models.load_model(tmp_path / "model.keras").predict(np.zeros((2, 8, 8, 1), np.uint8), verbose=0)
+    assert outputs.shape == (2, 10)
+
+
+def test_class_weights_count_in_the_last_training_too(prepared: Prepared, tmp_path: Path) -> None:
+    plain, weighted = fitted(prepared, tmp_path), fitted(prepared, tmp_path, class_weights="balanced")
+
+    assert plain.losses[0] != weighted.losses[0]
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"schedule": "cosine", "warmup_epochs": 1},
+        {"schedule": "cyclic", "cycle_epochs": 2},
+        {"restart_every": 1},
+        {"precision": "mixed_float16"},
+    ],
+    ids=["cosine", "cyclic", "restarts", "mixed_float16"],
+)
+def test_what_changes_rates_and_precision_in_a_search_is_replayed_by_epoch(
+    prepared: Prepared, tmp_path: Path, training: dict[str, Any]
+) -> None:
+    assert len(fitted(prepared, tmp_path, **training).losses) == 2
+
+
+def test_a_hypermodel_is_trained_as_long_as_it_has_learned_and_not_longer(prepared: Prepared, tmp_path: Path) -> None:
+    folder = str(Path(__file__).parents[1] / "models" / "hypermodels")
+    values = {"model_type": "mlp", "mlp/units": 16, "rate": 0.2}
+    config = config_from_mapping(
+        {
+            "data": {"name": "digits", "limit": 300, "validation": 0.2},
+            "model": {"hypermodel": "guides:Conditional", "folder": folder, "hyperparameters": values},
+            "training": {"epochs": 4},
+            "augmentation": {},
+            "objective": "val_accuracy",
+            "seed": 7,
+        }
+    )
+    once, again = (refit(prepared, config, RATES, tmp_path / name) for name in ("a.keras", "b.keras"))
+
+    assert (once.data.train, len(once.losses)) == (300, 2)
+    assert once.weights_digest == again.weights_digest
+    assert (tmp_path / "a.keras").is_file()

@@ -304,10 +304,11 @@ class _Run:
             self._console.print(f"tried first: {names}", style="dim")
 
     def _announce_taken_back(self) -> None:
-        again = self._study.waiting_again()
         states = {record.number: record.state for record in self._study.records()}
+        # One without a record had its values only: it was to begin when a worker became free.
+        again = [number for number in self._study.waiting_again() if number in states]
         for killed in (True, False):
-            taken = [number for number in again if (states.get(number) != "interrupted") == killed]
+            taken = [number for number in again if (states[number] != "interrupted") == killed]
             whose = "taken back from a run that was killed" if killed else "taken up again"
             if taken:
                 self._console.print(f"{whose}: {', '.join(map(self._goes_on, taken))}")

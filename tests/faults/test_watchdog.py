@@ -36,6 +36,15 @@ def watched(train: TrainTask, limits: Limits = HASTY) -> WatchedExecutor:
     return WatchedExecutor(ForkServerExecutor([None], train, ["tests.faults.tasks"]), limits)
 
 
+def begun(guarded: WatchedExecutor, executor: ForkServerExecutor) -> int:
+    """The process of task 0, once the fork server has made it."""
+    end = time.monotonic() + 60
+    while 0 not in executor.pids():
+        assert time.monotonic() < end
+        assert guarded.wait(0.05) == []
+    return executor.pids()[0]
+
+
 def supervise(study: Study, executor: Executor, trials: int = 1) -> bool:
     return Supervisor(study, executor, Setting(PREPARED, STAMP, {}), []).run(trials)
 
@@ -92,7 +101,8 @@ def test_the_kernel_would_take_a_trial_before_its_supervisor(tmp_path: Path) -> 
     guarded = WatchedExecutor(executor, Limits())
     try:
         guarded.submit(make_task(tmp_path), go_on)
-        assert Path(f"/proc/{executor.pids()[0]}/oom_score_adj").read_text() == "500\n"
+        pid = begun(guarded, executor)
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "500\n"
     finally:
         guarded.close()
 
@@ -251,7 +261,7 @@ def test_a_child_that_was_only_slow_and_is_woken_in_time_is_left_alone(tmp_path:
 
     patient.submit(make_task(tmp_path), go_on)
     outcomes: list[Outcome] = []
-    pid = executor.pids()[0]
+    pid = begun(patient, executor)
     end = time.monotonic() + 20
     while not outcomes and time.monotonic() < end:
         with suppress(ProcessLookupError):

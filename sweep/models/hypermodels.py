@@ -21,6 +21,7 @@ from sweep.models.facts import ImageFacts
 from sweep.models.hyperparameters import ChosenHyperParameters
 from sweep.models.losses import check_output_kind, wants_integers
 from sweep.models.own_code import call_own, check_outputs, given_facts, is_compiled, load_own, own_frames
+from sweep.models.rand_augment import keep_transforms
 from sweep.space.own_models import HypermodelConfig
 
 FIT_KEYWORDS = ("batch_size", "epochs", "verbose", "validation_batch_size")
@@ -84,6 +85,9 @@ def build_from(
         check_outputs(tuple(model.output_shape), facts, section.hypermodel)
     if is_compiled(model):
         check_output_kind(model, section.output, section.hypermodel)
+        # As of our own models: XLA takes minutes to compile a deep network for a CPU; "auto" turns it on.
+        model.jit_compile = False
+    keep_transforms(model)
     check_parameters(model, section.max_parameters)
     return model
 

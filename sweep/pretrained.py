@@ -20,7 +20,8 @@ def pin_weights(space: Space) -> Space:
         WeightsError: there is no such file.
     """
     weights = space.template["model"].get("weights", "imagenet")
-    if space.template["model"]["builder"] != "transfer" or weights in WORDS:
+    # A hypermodel's section has no builder.
+    if space.template["model"].get("builder") != "transfer" or weights in WORDS:
         return space
     digest = space.template["model"].get("weights_digest")
     check_weights_file(weights, digest)

@@ -102,12 +102,12 @@ class _Explorer:
         )
 
     def _unused(self, compiled: bool, own_fit: bool) -> dict[str, str]:
-        reasons = {}
+        reasons = dict.fromkeys(_OF_OUR_MODELS, "a hypermodel is trained as it is built")
         if compiled:
-            reasons = dict.fromkeys(OPTIMIZER_KEYS, f"{self._section.hypermodel} compiles its model itself")
+            reasons |= dict.fromkeys(OPTIMIZER_KEYS, f"{self._section.hypermodel} compiles its model itself")
         elif own_fit:
             reason = f"the `fit` of {self._section.hypermodel} has an optimizer of its own"
-            reasons = dict.fromkeys((*OPTIMIZER_KEYS, "reduce_lr_on_plateau", "early_stopping"), reason)
+            reasons |= dict.fromkeys((*OPTIMIZER_KEYS, "reduce_lr_on_plateau", "early_stopping"), reason)
         if own_fit:
             signature = fit_signature(self._hypermodel)
             for key in ("epochs", "batch_size"):
@@ -224,8 +224,13 @@ class _Explorer:
             )
 
 
-OPTIMIZER_KEYS = ("optimizer", "momentum", "learning_rate", "label_smoothing")
+OPTIMIZER_KEYS = (
+    "optimizer", "momentum", "weight_decay", "learning_rate", "clipnorm", "label_smoothing",
+    "schedule", "warmup_epochs", "lowest_rate", "cycle_epochs",
+)  # fmt: skip
 """Keys of the section `training` that a compiled model does not read."""
+_OF_OUR_MODELS = ("class_weights", "precision", "restart_every")
+"""Keys of the section `training` that no hypermodel reads."""
 
 
 def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Condition, ...]:

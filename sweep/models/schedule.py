@@ -46,5 +46,14 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return float(np.mean(keras.ops.convert_to_numpy(self(np.arange(first, first + steps)))))
 
     def get_config(self) -> dict[str, Any]:
-        """What Keras would write with an optimizer; a saved model has none."""
-        return {"schedule": self._config.schedule, "steps_per_epoch": self._steps_per_epoch}
+        """What Keras would write with an optimizer; a saved model has none. Tells one schedule from another."""
+        config = self._config
+        return {
+            "schedule": config.schedule,
+            "learning_rate": config.learning_rate,
+            "lowest_rate": config.lowest_rate,
+            "warmup_epochs": config.warmup_epochs,
+            "cycle_epochs": config.cycle_epochs,
+            "epochs": config.epochs,
+            "steps_per_epoch": self._steps_per_epoch,
+        }

@@ -42,7 +42,10 @@ def test_conditional_and_name_scopes_are_taken_over() -> None:
         "mlp/units": {"model_type": ("mlp",)},
         "cnn/filters": {"model_type": ("cnn",)},
     }
-    assert set(discovery.unused) == {"optimizer", "momentum", "learning_rate", "label_smoothing"}
+    assert set(discovery.unused) == {
+        "optimizer", "momentum", "weight_decay", "learning_rate", "clipnorm", "label_smoothing", "schedule",
+        "warmup_epochs", "lowest_rate", "cycle_epochs", "class_weights", "precision", "restart_every",
+    }  # fmt: skip
 
 
 def test_hyperparameters_of_fit_are_found_without_training() -> None:

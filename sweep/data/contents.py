@@ -90,3 +90,15 @@ def chunks(count: int, shape: Shape) -> list[slice]:
     height, width, channels = shape
     rows = max(1, CHUNK_BYTES // (height * width * channels))
     return [slice(start, min(start + rows, count)) for start in range(0, count, rows)]
+
+
+def counter(progress: Progress, total: int) -> Advance:
+    """Counts images for `progress`, of which there are so many in all."""
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, total)
+
+    return advance

@@ -36,6 +36,7 @@ from sweep.data.contents import (
     Source,
     UInt8Array,
     chunks,
+    counter,
 )
 from sweep.data.groups import groups_of
 from sweep.data.skipping import Lost, without_unreadable
@@ -61,7 +62,7 @@ def prepare(config: DataConfig, cache: Path, progress: Progress | None = None) -
 def _decode(source: Source, config: DataConfig, folder: Path, progress: Progress) -> Prepared:
     contents = _open(source, config)
     count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
-    advance = _counter(progress, count)
+    advance = counter(progress, count)
     skip = config.on_unreadable == "skip" and contents.train.attempt is not None
     with scratch_folder(folder.parent) as scratch, scratch_folder(folder.parent) as spare:
         check_room(scratch, (1 + skip) * count * (int(np.prod(contents.shape)) + 64))
@@ -168,17 +169,6 @@ def training_digest(images: UInt8Array, labels: IntArray, classes: tuple[str, ..
         digest.update(np.ascontiguousarray(images[chunk]).data)
     digest.update("".join(f"\0{path}" for path in skipped).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
-
-
-def _counter(progress: Progress, total: int) -> Advance:
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(done, total)
-
-    return advance
 
 
 def _nobody(count: int) -> None:

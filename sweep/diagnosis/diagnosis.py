@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-from sweep.data.contents import Progress, UInt8Array
+from sweep.data.contents import Progress, UInt8Array, counter
 from sweep.data.folder import Listing
 from sweep.data.pixels import read_image
 from sweep.data.sources import find_source
@@ -63,14 +63,14 @@ def diagnose(config: DataConfig, progress: Progress) -> Diagnosis:
         return _folder(source.listing, config, source.description, progress)
     contents = source.open()
     count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
-    images = images_of_arrays(contents, config, _counter(progress, count))
+    images = images_of_arrays(contents, config, counter(progress, count))
     findings = [*judge_classes(images), *judge_duplicates(images, [min(contents.shape[:2])])]
     return _diagnosis(source.description, images, findings, partial(read_one, contents))
 
 
 def _folder(listing: Listing, config: DataConfig, description: str, progress: Progress) -> Diagnosis:
     count = len(listing.train) + len(listing.test or ())
-    images = images_of_folder(listing, config, _counter(progress, count))
+    images = images_of_folder(listing, config, counter(progress, count))
     sides = [min(i.file.width, i.file.height) for i in images.images if i.file is not None and i.look is not None]
     findings = [
         *judge_files(images, config),
@@ -93,17 +93,6 @@ def _diagnosis(description: str, images: Images, findings: list[Finding], pictur
     counts = {name: {part: found[part] for part in PARTS} for name, found in part_counts(images).items()}
     ordered = sorted(findings, key=lambda finding: LEVELS.index(finding.level))
     return Diagnosis(description, len(images.images), counts, tuple(ordered), picture)
-
-
-def _counter(progress: Progress, total: int) -> Callable[[int], None]:
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(done, total)
-
-    return advance
 
 
 def diagnosis_mapping(diagnosis: Diagnosis) -> dict[str, Any]:

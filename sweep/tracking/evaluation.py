@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sweep.analysis.calibration import probabilities_of
+
 IntArray = npt.NDArray[np.int64]
 
 
@@ -87,7 +89,7 @@ def _class_result(name: str, row: IntArray, index: int, names: Sequence[str]) ->
 
 def worst_mistakes(predictions: Predictions, most: int, *, logits: bool) -> list[Mistake]:
     """The wrong answers that the model was surest of, the surest first; at most `most`."""
-    shares = _softmax(predictions.outputs) if logits else predictions.outputs
+    shares = probabilities_of(predictions.outputs, logits=logits)
     predicted = predictions.predicted
     wrong = np.flatnonzero(predicted != predictions.labels)
     sure = shares[wrong, predicted[wrong]]
@@ -98,9 +100,3 @@ def worst_mistakes(predictions: Predictions, most: int, *, logits: bool) -> list
         )
         for i in chosen
     ]
-
-
-def _softmax(outputs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    powers: npt.NDArray[np.floating] = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    shares: npt.NDArray[np.floating] = powers / powers.sum(axis=1, keepdims=True)
-    return shares

@@ -29,11 +29,17 @@ def build_all(configs: list[TrialConfig], facts: ImageFacts) -> list[tuple[int |
 
 
 def _build(config: TrialConfig, facts: ImageFacts) -> tuple[int | None, str]:
+    model = _built(config, facts)
+    return (None, model) if isinstance(model, str) else (count_parameters(model), "")
+
+
+def _built(config: TrialConfig, facts: ImageFacts) -> keras.Model | str:
+    """The model, without pre-trained weights, or why it cannot be built."""
     keras.backend.clear_session()
     try:
-        return count_parameters(build(untrained(config), facts, seed=0)), ""
+        return build(untrained(config), facts, seed=0)
     except (TrialFailure, ModelError) as failure:
-        return None, str(failure)
+        return str(failure)
 
 
 def multiply_adds_of(configs: list[TrialConfig], facts: ImageFacts) -> list[int]:
@@ -42,11 +48,8 @@ def multiply_adds_of(configs: list[TrialConfig], facts: ImageFacts) -> list[int]
 
 
 def _multiply_adds(config: TrialConfig, facts: ImageFacts) -> int:
-    keras.backend.clear_session()
-    try:
-        return multiply_adds(build(config, facts, seed=0))
-    except (TrialFailure, ModelError):
-        return 0
+    model = _built(config, facts)
+    return 0 if isinstance(model, str) else multiply_adds(model)
 
 
 def seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
@@ -55,9 +58,8 @@ def seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
     None where the configuration cannot be built.
     """
     use_threads(config.threads)
-    try:
-        model = build(untrained(config), facts, seed=0)
-    except (TrialFailure, ModelError):
+    model = _built(config, facts)
+    if isinstance(model, str):
         return None
     compile_model(model, config)
     generator = np.random.default_rng(0)

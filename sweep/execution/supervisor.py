@@ -106,7 +106,7 @@ class Supervisor:
         self._before: dict[int, TrialRecord] = {}
         self._retries = Retries()
         self._bugs: deque[str] = deque(maxlen=SAME_BUG)
-        self._twins = Twins(study.records())
+        self._twins = Twins(())
         self.usage = Usage(executor.workers)
 
     def run(self, total: int, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -122,7 +122,7 @@ class Supervisor:
         """
         begun = time.perf_counter()
         more = True
-        self._tidy_up()
+        self._look_back()
         try:
             while more or self._running:
                 if stop():
@@ -148,9 +148,11 @@ class Supervisor:
             self._start(assignment)
         return True
 
-    def _tidy_up(self) -> None:
-        """Remove the checkpoints of trials that ended just before their supervisor was killed."""
-        for record in self._study.records():
+    def _look_back(self) -> None:
+        """Know the models of earlier trials; remove what is left of those that ended just before a kill."""
+        records = self._study.records()
+        self._twins = Twins(records)
+        for record in records:
             if record.state not in ("running", "interrupted"):
                 remove_checkpoints(trial_folder(self._study.folder, record.number))
 

@@ -15,6 +15,15 @@ _FIXED = "fixed_params"
 """Optuna's attribute of a trial with the values that were chosen for it; `Study.enqueue_trial` writes it."""
 
 
+def is_drawn(stored: FrozenTrial, space: Space) -> bool:
+    """Whether a trial has all its values: it was killed later, or was to begin when a worker became free."""
+    try:
+        space.suggest(lambda parameter: stored.params[parameter.name])
+    except KeyError:
+        return False
+    return True
+
+
 def propose_again(handle: optuna.Study, cut_off: FrozenTrial, sampler: BaseSampler, space: Space) -> optuna.Trial:
     """The trial that was killed while its values were drawn, with the values that it would have had.
 

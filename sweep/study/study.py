@@ -17,7 +17,7 @@ from sweep.space.parameters import Values
 from sweep.space.space import Space
 from sweep.study.copies import keep_copy
 from sweep.study.disk import disk_error
-from sweep.study.leftovers import propose_again
+from sweep.study.leftovers import is_drawn, propose_again
 from sweep.study.policies import is_infeasible
 from sweep.study.records import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
 from sweep.study.sampling import kept, make_pruner, make_sampler, suggest
@@ -86,7 +86,7 @@ class Study:
         before = _record(trial_folder(self.folder, stored.number))
         # An enqueued trial has a low number and may have been begun late; all others are begun in their order.
         sampler = make_sampler(self.space.search, stored.number)
-        if before is None:  # the record is written as soon as all values are drawn
+        if before is None and not is_drawn(stored, self.space):
             return self._assign(propose_again(self._handle, stored, sampler, self.space), None)
         self._handle.sampler = sampler
         return self._assign(optuna.Trial(self._handle, stored._trial_id), before)

@@ -76,6 +76,15 @@ def test_a_trial_cut_off_before_its_values_were_drawn_draws_the_same_ones(tmp_pa
     assert take(make_study(tmp_path / "b" / "demo", make_space(TREE))).values == whole.values
 
 
+def test_a_trial_that_had_its_values_and_was_not_begun_is_not_drawn_again(tmp_path: Path) -> None:
+    space = make_space(TREE, search="sampler: tpe, startup_trials: 1")
+    study = make_study(tmp_path / "demo", space)
+    first, second = take(study), take(study)
+    study.finish(assigned_record(study, first))
+    assert take(make_study(tmp_path / "demo", space)).values == second.values
+    assert "fixed_params" not in stored(tmp_path / "demo")[1].system_attrs
+
+
 def test_an_epoch_is_never_reported_twice(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     take(study)

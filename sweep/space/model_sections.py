@@ -28,6 +28,8 @@ by their standard deviation per channel."""
 Output: TypeAlias = Literal["softmax", "logits"]
 """`softmax` probabilities, or `logits` with the loss computed from them (the same function in exact arithmetic)."""
 Width: TypeAlias = Annotated[int, Ge(1), Le(4096)]
+ResnetWidth: TypeAlias = Annotated[int, Ge(8), Le(4096)]
+"""Residual nets with 4 filters in the first block corrupt the heap in TensorFlow 2.21 on x86 (seen with oneDNN)."""
 DenseUnits: TypeAlias = Annotated[int, Ge(1), Le(65536)]
 
 
@@ -99,7 +101,7 @@ class ResnetConfig:
 
     Attributes:
         blocks: groups of units of one width (the stages of the paper); each but the first halves the image.
-        filters: width of each block; as many as there are blocks, more are not used.
+        filters: width of each block, at least 8; as many as there are blocks, more are not used.
         units_per_block: residual units (two 3x3 convolutions and a shortcut) in each block.
         unit: `post_activation` as He et al. 2015 (addition, then activation), or `pre_activation` as He et al. 2016
             (BatchNormalization and activation before each convolution, a clear path for the shortcut).
@@ -112,7 +114,7 @@ class ResnetConfig:
 
     builder: Annotated[Literal["resnet"], NOT_SEARCHED] = "resnet"
     blocks: Annotated[int, Ge(1), Le(MAX_BLOCKS)] = 3
-    filters: tuple[Width, ...] = (16, 32, 64)
+    filters: tuple[ResnetWidth, ...] = (16, 32, 64)
     units_per_block: Annotated[int, Ge(1), Le(50)] = 2
     unit: Literal["post_activation", "pre_activation"] = "post_activation"
     activation: Activation = "relu"

@@ -15,7 +15,7 @@ from sweep.models.facts import ImageFacts
 from sweep.space.config import AugmentationConfig, DataConfig, ResnetConfig, TrainingConfig, TrialConfig
 
 FACTS = ImageFacts((8, 8, 3), 10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-SMALL = ResnetConfig(blocks=2, filters=(4, 8), units_per_block=1)
+SMALL = ResnetConfig(blocks=2, filters=(8, 16), units_per_block=1)
 
 
 def trial(model: ResnetConfig) -> TrialConfig:
@@ -51,8 +51,8 @@ def test_a_pre_activation_unit_leaves_the_sum_as_it_is() -> None:
 def test_the_second_block_halves_the_image_and_widens_it() -> None:
     layers = {layer.name: layer for layer in model_of(SMALL).layers}
 
-    assert layers["block1_unit1_add"].output.shape == (None, 8, 8, 4)
-    assert layers["block2_unit1_add"].output.shape == (None, 4, 4, 8)
+    assert layers["block1_unit1_add"].output.shape == (None, 8, 8, 8)
+    assert layers["block2_unit1_add"].output.shape == (None, 4, 4, 16)
     assert layers["block2_unit1_shortcut"].kernel_size == (1, 1)
 
 
@@ -60,9 +60,9 @@ def test_squeeze_and_excitation_weighs_each_channel_of_an_image() -> None:
     model = model_of(replace(SMALL, squeeze_excite=True, squeeze_ratio=2))
     layers = {layer.name: layer for layer in model.layers}
 
-    assert layers["block2_unit1_squeeze_dense"].units == 4
-    assert layers["block2_unit1_excite_dense"].output.shape == (None, 1, 1, 8)
-    assert layers["block2_unit1_excite"].output.shape == (None, 4, 4, 8)
+    assert layers["block2_unit1_squeeze_dense"].units == 8
+    assert layers["block2_unit1_excite_dense"].output.shape == (None, 1, 1, 16)
+    assert layers["block2_unit1_excite"].output.shape == (None, 4, 4, 16)
 
 
 def test_the_published_twenty_layers_have_their_270_thousand_parameters() -> None:
@@ -79,7 +79,7 @@ def test_a_block_that_cannot_halve_the_image_is_infeasible() -> None:
     with pytest.raises(
         TrialFailure, match="infeasible: 5 blocks are more than a 8x8 image can be halved for: at most 4"
     ):
-        model_of(replace(SMALL, blocks=5, filters=(4,) * 5))
+        model_of(replace(SMALL, blocks=5, filters=(8,) * 5))
 
 
 @pytest.mark.parametrize("unit", ["post_activation", "pre_activation"])

@@ -65,7 +65,7 @@ def test_adamw_decays_and_clips_as_configured() -> None:
 
 def trial(precision: str) -> TrialConfig:
     training = TrainingConfig(precision=precision, batch_size=8)  # type: ignore[arg-type]
-    model = ResnetConfig(blocks=1, filters=(4,), units_per_block=1)
+    model = ResnetConfig(blocks=1, filters=(8,), units_per_block=1)
     return TrialConfig(DataConfig(), model, training, AugmentationConfig(), "val_accuracy")
 
 

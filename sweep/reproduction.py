@@ -121,6 +121,7 @@ def run_again(
         (record.weights_digest, repeat.weights_digest),
         (record.environment, environment_facts(home.root)),
         tolerance,
+        (record.reason or "", repeat.failure.partition(":")[0]),
     )
     kept = folder / repeat.model_file if folder and repeat.model_file else None
     found = Reproduction(record, repeat.epochs, repeat.failure, comparison, kept)

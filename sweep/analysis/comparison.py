@@ -16,7 +16,7 @@ class Comparison:
 
     Attributes:
         verdict: `EXACT`, `WITHIN x` (x is the largest difference of any metric in any epoch) or `DIVERGED at epoch n`.
-        largest: that difference; None where one run has epochs that the other has not.
+        largest: that difference; None where one run has epochs that the other has not, or they failed differently.
         same_weights: the digests of the final weights agree; None where there is none to compare.
         environment: differences of the environments, one line each.
     """
@@ -38,6 +38,7 @@ def compare(
     digests: tuple[str | None, str | None],
     environments: tuple[Mapping[str, str], Mapping[str, str]],
     tolerance: float,
+    causes: tuple[str, str] = ("", ""),
 ) -> Comparison:
     """Compare epoch by epoch.
 
@@ -46,6 +47,8 @@ def compare(
         digests: of the final weights, likewise.
         environments: likewise.
         tolerance: up to this difference of a metric the runs count as the same within rounding.
+        causes: why each failed, "" for not at all. Compared where neither has an epoch, for then nothing else says
+            that they are alike.
     """
     changed = environment_differences(*environments)
     same_weights = None if None in digests else digests[0] == digests[1]
@@ -53,8 +56,10 @@ def compare(
     diverged = next((number for number, gap in enumerate(gaps, start=1) if gap > tolerance), None)
     if diverged is None and len(recorded) != len(again):
         diverged = min(len(recorded), len(again)) + 1
+    if not recorded and not again and causes[0] != causes[1]:
+        diverged = 1
     if diverged is not None:
-        largest = max(gaps) if len(recorded) == len(again) else None
+        largest = max(gaps) if gaps and len(recorded) == len(again) else None
         return Comparison(f"DIVERGED at epoch {diverged}", largest, same_weights, changed)
     largest = max(gaps, default=0.0)
     verdict = "EXACT" if largest == 0 and same_weights is not False else f"WITHIN {largest:.3g}"

@@ -46,6 +46,16 @@ def test_a_small_difference_of_any_metric_is_within(name: str) -> None:
     assert comparison.largest == pytest.approx(0.0078125, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("causes", "verdict"),
+    [(("bug", "bug"), "EXACT"), (("bug", "data"), "DIVERGED at epoch 1"), (("bug", ""), "DIVERGED at epoch 1")],
+)
+def test_trials_that_failed_before_their_first_epoch_are_alike_if_the_cause_is(
+    causes: tuple[str, str], verdict: str
+) -> None:
+    assert compare((), (), (None, None), ({}, {}), 0.01, causes).verdict == verdict
+
+
 def test_a_difference_of_just_the_tolerance_is_within() -> None:
     again = changed(1, val_accuracy=0.5)
     assert compare(EPOCHS, again, SAME, ({}, {}), tolerance=0.25).verdict == "WITHIN 0.25"

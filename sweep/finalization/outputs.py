@@ -103,7 +103,7 @@ def _finalists_table(result: FinalResult) -> Table:
         title_style="bold",
         box=None,
         pad_edge=False,
-        padding=(0, 2),
+        padding=(0, 1),
     )
     for heading in ("trial", "mean", "deviation", "n", "P(best)", "search", "parameters"):
         table.add_column(heading, justify="right", no_wrap=True)

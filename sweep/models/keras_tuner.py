@@ -26,8 +26,9 @@ from sweep.space.corners import smallest
 from sweep.space.fields import show
 from sweep.space.parameters import Choice, IntRange, Parameter, same
 from sweep.space.space import Space
-from sweep.training.batches import Batches, one_hot
+from sweep.training.batches import one_hot, training_batches
 from sweep.training.callbacks import EpochStart, schedules
+from sweep.training.feed import feed, feed_arrays
 from sweep.training.seeds import Purpose, derive
 
 VALIDATION_BATCH = 256
@@ -112,12 +113,13 @@ class SpaceHyperModel(keras_tuner.HyperModel):
             raise TypeError("the images are those of the space's section `data`: give none to `search`")
         config = self.config(hp)
         part = self._dataset.train
-        batches = Batches(part, self._facts.classes, config.training.batch_size, config.seed)
+        batches = training_batches(part, self._facts.classes, config)
         held_out = self._dataset.validation
         return model.fit(
-            batches,
-            validation_data=(held_out.all_images(), one_hot(held_out.labels, self._facts.classes)),
-            validation_batch_size=VALIDATION_BATCH,
+            feed(batches),
+            validation_data=feed_arrays(
+                held_out.all_images(), one_hot(held_out.labels, self._facts.classes), VALIDATION_BATCH
+            ),
             callbacks=[EpochStart(batches, config.seed), *schedules(config.training), *callbacks],
             **{"epochs": config.training.epochs, "verbose": 0, **kwargs},
         )

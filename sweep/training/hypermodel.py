@@ -27,6 +27,7 @@ from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import one_hot
 from sweep.training.callbacks import EpochStart, schedules
 from sweep.training.determinism import digest, epoch_order, is_generator_state, use_threads
+from sweep.training.feed import feed, feed_arrays
 from sweep.training.own_fit import CompleteLogs, FirstEpoch, LogFiller, OwnReporter, Pixels, ScaledBatches, labels_of
 from sweep.training.result import OnEpoch, StopReason, TrialResult, best_epoch
 from sweep.training.seeds import derive
@@ -153,12 +154,17 @@ class HypermodelTrial:
                 self._fit_usual(keywords)
 
     def _fit_usual(self, keywords: dict[str, Any]) -> None:
-        del keywords["batch_size"]  # the batches have it
+        del keywords["batch_size"], keywords["validation_batch_size"]  # the batches have them
         self._first.check()
         batches = ScaledBatches(self._dataset.train, self._facts.classes, self._config, self._pixels, self._integer)
         callbacks = [EpochStart(batches, self._config.seed), *self._callbacks]
         self._hypermodel.fit(
-            self._chosen, self.model, batches, validation_data=self._validation, callbacks=callbacks, **keywords
+            self._chosen,
+            self.model,
+            feed(batches),
+            validation_data=feed_arrays(*self._validation, VALIDATION_BATCH),
+            callbacks=callbacks,
+            **keywords,
         )
 
     def _fit_own(self, keywords: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart
 from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.feed import feed
 from sweep.training.hypermodel import HypermodelTrial
 from sweep.training.refitted import Refitted
 from sweep.training.seeds import Purpose, derive
@@ -70,8 +71,7 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
     batches = training_batches(dataset.train, facts.classes, config)
     begun = time.perf_counter()
     history = model.fit(
-        batches,
-        shuffle=False,  # the batches have their order
+        feed(batches),
         epochs=len(rates),
         callbacks=[EpochStart(batches, config.seed), ReplayRates(rates), keras.callbacks.TerminateOnNaN()],
         verbose=0,

@@ -20,6 +20,7 @@ from sweep.training.batches import one_hot, training_batches
 from sweep.training.callbacks import EpochStart, Reporter, StateRestorer, restarts, schedules
 from sweep.training.checkpoint import identity
 from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.feed import feed, feed_arrays
 from sweep.training.hypermodel import train_hypermodel
 from sweep.training.result import (
     PREDICTIONS_FILE,
@@ -75,11 +76,8 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     if not (reporter.stopped or resumption.ended or done == config.training.epochs):
         with resumption.fitting():
             model.fit(
-                batches,
-                validation_data=_validation(dataset, facts.classes),
-                validation_batch_size=VALIDATION_BATCH,
-                # Keras would shuffle the batches once more, by Python's global generator: not a function of the epoch.
-                shuffle=False,
+                feed(batches),
+                validation_data=feed_arrays(*_validation(dataset, facts.classes), VALIDATION_BATCH),
                 initial_epoch=done,
                 epochs=config.training.epochs,
                 callbacks=[

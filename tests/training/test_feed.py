@@ -1,0 +1,57 @@
+"""What Keras is fed with."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sweep.training.feed import feed, feed_arrays
+
+
+class Numbers(keras.utils.PyDataset):
+    """Batches of two numbers, of which a later epoch has others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = np.arange(5, dtype=np.float32)
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        part = self.numbers[2 * index : 2 * index + 2]
+        return part, -part
+
+
+def listed(dataset: tf.data.Dataset) -> list[tuple[list[float], list[float]]]:
+    return [(x.numpy().tolist(), y.numpy().tolist()) for x, y in dataset]
+
+
+def test_the_batches_come_in_their_order() -> None:
+    assert listed(feed(Numbers())) == [([0, 1], [0, -1]), ([2, 3], [-2, -3]), ([4], [-4])]
+
+
+def test_each_epoch_has_the_batches_of_its_beginning() -> None:
+    numbers = Numbers()
+    dataset = feed(numbers)
+    first = listed(dataset)
+    numbers.numbers = numbers.numbers[::-1]
+
+    assert listed(dataset) == [([4, 3], [-4, -3]), ([2, 1], [-2, -1]), ([0], [0])]
+    assert first == [([0, 1], [0, -1]), ([2, 3], [-2, -3]), ([4], [-4])]
+
+
+def test_arrays_are_cut_into_batches() -> None:
+    images, labels = np.arange(3, dtype=np.uint8)[:, None], np.array([1, 0, 1])
+
+    assert listed(feed_arrays(images, labels, 2)) == [([[0], [1]], [1, 0]), ([[2]], [1])]
+
+
+def test_how_many_there_are_is_known_before_they_are_made() -> None:
+    assert int(feed(Numbers()).cardinality()) == 3
+
+
+def test_the_pipeline_tunes_nothing_so_that_no_epoch_waits_for_its_tuner() -> None:
+    assert feed(Numbers()).options().autotune.enabled is False
+    assert feed_arrays(np.zeros((3, 1)), np.zeros(3), 2).options().autotune.enabled is False

@@ -24,10 +24,13 @@ import typer
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
 from sweep.data.prepare import prepare
+from sweep.execution.call import call_in_child
 from sweep.execution.executor import Task
 from sweep.execution.forkserver import ForkServerExecutor
+from sweep.execution.order import ASKED_AHEAD
 from sweep.execution.workers import default_slots
 from sweep.home import Home
+from sweep.models.facts import ImageFacts
 from sweep.space.config import TrialConfig
 from sweep.space.corners import draw
 from sweep.space.reader import Override, read_space
@@ -67,6 +70,9 @@ def throughput(
     configs = _configs(Home(home), space, study, data, models)
     configs = [_shortened(config, limit, epochs) for config in configs]
     prepared = prepare(configs[0].data, Home(home).cache)
+    stamp = load(prepared, configs[0].data).stamp
+    facts = ImageFacts(stamp.shape, len(stamp.classes), (0.5,) * stamp.shape[2], (0.25,) * stamp.shape[2])
+    configs = _in_a_sweeps_order(configs, call_in_child("sweep.training.probe:multiply_adds_of", configs, facts))
     images = len(load(prepared, configs[0].data).train) * epochs * len(configs)
     sides = {
         "sweep": lambda: _on_workers(configs, prepared),
@@ -91,6 +97,13 @@ def _configs(home: Home, space: Path, study: str | None, data: str, models: int)
     read = read_space(space, [Override("data.name", data, f"--data {data}")])
     generator = random.Random(0)
     return [read.config(draw(read, generator), seed=number) for number in range(models)]
+
+
+def _in_a_sweeps_order(configs: list[TrialConfig], costs: list[int]) -> list[TrialConfig]:
+    """The last ones longest first, as a sweep begins them."""
+    first = max(len(configs) - ASKED_AHEAD * len(default_slots(None)), 0)
+    last = sorted(range(first, len(configs)), key=lambda index: -costs[index])
+    return [*configs[:first], *(configs[index] for index in last)]
 
 
 def _shortened(config: TrialConfig, limit: int, epochs: int) -> TrialConfig:

@@ -141,7 +141,7 @@ def save_best(model: keras.Model, dataset: Dataset, folder: Path) -> None:
     """Write the model and its predictions for the validation images."""
     save_model(model, folder / MODEL_FILE)
     held_out = dataset.validation
-    outputs = model.predict(held_out.all_images(), batch_size=VALIDATION_BATCH, verbose=0)
+    outputs = model.predict(feed_arrays(held_out.all_images(), held_out.labels, VALIDATION_BATCH), verbose=0)
     np.savez(folder / PREDICTIONS_FILE, outputs=outputs, labels=held_out.labels, positions=held_out.index)
 
 

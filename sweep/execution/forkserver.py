@@ -8,9 +8,12 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+
+import psutil
 
 from sweep.errors import SweepError, TrialFailure
 from sweep.execution import child
@@ -20,6 +23,8 @@ from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 
 _PATIENCE = 2.0
 """Seconds that a child has to end after SIGTERM before it is killed."""
+_PAUSE = 0.01
+"""Seconds between two looks at a process that is to end."""
 _UNKNOWN_EXIT = 255
 """What `multiprocessing` takes for the exit code of a child whose fork server is gone."""
 SERVER_STARTS = 5
@@ -33,6 +38,29 @@ class _Running:
     connection: Connection
     on_epoch: OnEpoch
     server: int | None
+    known: psutil.Process | None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal. `multiprocessing` would not: without its fork server it takes a child for dead."""
+        if self.known is not None:
+            with suppress(psutil.NoSuchProcess):
+                self.known.send_signal(number)
+
+    def join(self) -> None:
+        """Wait until the process is gone; it is killed if that takes long."""
+        self.process.join(_PATIENCE)
+        if not self._is_gone(_PATIENCE if self.process.exitcode is not None else 0.0):
+            self.signal(signal.SIGKILL)
+            self.process.join()
+            self._is_gone(_PATIENCE)
+
+    def _is_gone(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while self.known is not None and self.known.is_running() and self.known.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PAUSE)
+        return True
 
 
 def warm_up() -> None:
@@ -44,8 +72,8 @@ def warm_up() -> None:
 class ForkServerExecutor:
     """Runs each task in a process of its own.
 
-    A fork server that is killed takes its children along. Another one is started, and the tasks are begun again: each
-    goes on from its checkpoint.
+    When the fork server is killed another one is started, and the children go on. Only how a child ends cannot be known
+    without its server: the task of one that ends without a word is begun again, and goes on from its checkpoint.
 
     Args:
         slots: one entry per worker; the GPU that it uses, or None.
@@ -86,6 +114,8 @@ class ForkServerExecutor:
         """
         if self._waiting and self._watch.is_ready(0.0 if self._running else seconds):
             self._make_children()
+        if self._running:
+            current_server()  # one that was killed is there again when the next child is to be made
         by_connection = {running.connection: worker for worker, running in self._running.items()}
         ended: list[Outcome] = []
         for ready in wait(list(by_connection), timeout=seconds if by_connection else 0.0):
@@ -113,7 +143,7 @@ class ForkServerExecutor:
             finally:
                 theirs.close()
             del self._waiting[worker]
-            self._running[worker] = _Running(task, process, ours, on_epoch, server)
+            self._running[worker] = _Running(task, process, ours, on_epoch, server, _known(process))
 
     def _serve(self, worker: int) -> Outcome | None:
         running = self._running[worker]
@@ -134,7 +164,7 @@ class ForkServerExecutor:
         return self._end(worker, message)
 
     def _died(self, worker: int) -> Outcome | None:
-        """The outcome of a child that is gone without a word; none where it is the fork server that was killed."""
+        """The outcome of a child that is gone without a word; none where nobody can tell, because its server is too."""
         running = self._running[worker]
         running.process.join(_PATIENCE)
         if running.process.exitcode != _UNKNOWN_EXIT or not _is_lost(running.server):
@@ -155,7 +185,7 @@ class ForkServerExecutor:
     def _end(self, worker: int, ended: TrialResult | TrialFailure) -> Outcome:
         running = self._running.pop(worker)
         running.connection.close()
-        _join(running.process)
+        running.join()
         return Outcome(running.task.number, ended)
 
     def pids(self) -> dict[int, int]:
@@ -165,25 +195,26 @@ class ForkServerExecutor:
     def end(self, number: int, failure: TrialFailure) -> Outcome:
         """Kill the child of a running task, which has failed so."""
         worker = next(worker for worker, running in self._running.items() if running.task.number == number)
-        self._running[worker].process.kill()
+        self._running[worker].signal(signal.SIGKILL)
         return self._end(worker, failure)
 
     def close(self) -> None:
         """Kill the children; the fork server ends with this process."""
         self._waiting.clear()
         for running in self._running.values():
-            running.process.terminate()
+            running.signal(signal.SIGTERM)
         for running in self._running.values():
-            _join(running.process)
+            running.join()
             running.connection.close()
         self._running.clear()
 
 
-def _join(process: ForkServerProcess) -> None:
-    process.join(_PATIENCE)
-    if process.is_alive():
-        process.kill()
-        process.join()
+def _known(process: ForkServerProcess) -> psutil.Process | None:
+    """The process with its start time, so that a reused pid is no child of ours; None if it is gone already."""
+    try:
+        return psutil.Process(process.pid)
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _is_lost(server: int | None) -> bool:
@@ -192,7 +223,7 @@ def _is_lost(server: int | None) -> bool:
     while current_server() == server:
         if time.monotonic() > end:
             return False
-        time.sleep(0.01)
+        time.sleep(_PAUSE)
     return True
 
 

@@ -1,8 +1,8 @@
 """Nobody trains for nobody: a process ends with the one that it works for. Imported first by the fork server.
 
-When the supervisor is killed, the fork server must not go on importing TensorFlow beside the next supervisor's; when
-the fork server is killed, its children must not go on training. On Linux the kernel ends them (`prctl(2)`,
-PR_SET_PDEATHSIG). That a child's supervisor is gone is noticed by `watch_supervisor`, everywhere.
+When the supervisor is killed, the fork server must not go on importing TensorFlow beside the next supervisor's, and
+what it has forked must not outlive it unknown. On Linux the kernel ends them (`prctl(2)`, PR_SET_PDEATHSIG). A trial
+works for the supervisor alone: it notices by itself that this one is gone, and goes on without a fork server.
 """
 
 from __future__ import annotations
@@ -26,9 +26,13 @@ def _note_parent() -> None:
 
 def _end_with_parent() -> None:
     """Have the kernel kill this process when the thread that made it ends; here at once if it has ended already."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _on_death_of_parent(signal.SIGKILL)
     if _parent and os.getppid() != _parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _on_death_of_parent(number: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def tie() -> None:
@@ -39,10 +43,14 @@ def tie() -> None:
 
 
 def watch_supervisor() -> None:
-    """End this child of the fork server as soon as the supervisor is gone, also in the middle of an epoch."""
+    """End this child of the fork server with the supervisor, also in the middle of an epoch, and no longer with the
+    fork server.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_outlive_not, args=(parent.sentinel,), name="sweep-lifeline", daemon=True).start()
+        if sys.platform == "linux":
+            _on_death_of_parent(0)
 
 
 def _outlive_not(sentinel: int) -> None:

@@ -61,7 +61,14 @@ def _one_epoch(task: Task, on_epoch: OnEpoch) -> TrialResult:
 
 def _kill_the_server(task: Task) -> None:
     os.kill(os.getppid(), signal.SIGKILL)
-    time.sleep(60)
+    os._exit(1)
+
+
+def _wait_for_go(task: Task) -> None:
+    (task.folder / "pid").write_text(str(os.getpid()))
+    end = time.monotonic() + 20
+    while not (task.folder / "go").exists() and time.monotonic() < end:
+        time.sleep(0.005)
 
 
 def _exit(task: Task) -> None:
@@ -141,6 +148,7 @@ def _rendezvous(task: Task) -> None:
 
 BEHAVIOURS = {
     "kill the server": _kill_the_server,
+    "wait for go": _wait_for_go,
     "exit": _exit,
     "kill": _kill,
     "crash": _crash,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -184,20 +185,88 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-@pytest.mark.parametrize("behaviour", ["hang", "hang on"])
-def test_a_fork_server_that_is_killed_takes_its_children_along_and_is_replaced(
-    executor: ForkServerExecutor, tmp_path: Path, behaviour: str
-) -> None:
-    executor.submit(make_task(tmp_path, behaviour), go_on)
+def kill_the_server(pid: int, executor: ForkServerExecutor) -> None:
+    """Kill the parent of a child, and wait until another one is there."""
+    lost = parent_of(pid)
+    os.kill(lost, signal.SIGKILL)
+    end = time.monotonic() + 20
+    while server._forkserver._forkserver_pid in (lost, None):  # type: ignore[attr-defined]
+        assert time.monotonic() < end
+        executor.wait(0.01)
+
+
+def test_children_of_a_fork_server_that_is_killed_go_on(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def on_epoch(metrics: EpochMetrics) -> bool:
+        told.append(metrics.epoch)
+        return False
+
+    executor.submit(make_task(tmp_path, "wait for go"), on_epoch)
     pid = pid_of_hanging(tmp_path / "0000", executor)
+    kill_the_server(pid, executor)
+    (tmp_path / "0000" / "go").touch()
+
+    assert isinstance(outcomes(executor, 1)[0], TrialResult)
+    assert told == [1, 2, 3, 4]
+    assert (tmp_path / "0000" / "pid").read_text() == str(pid)
+
+
+def test_the_next_child_comes_from_the_new_fork_server(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    executor.submit(make_task(tmp_path, "hang"), go_on)
+    pid = pid_of_hanging(tmp_path / "0000", executor)
+    kill_the_server(pid, executor)
+
+    executor.submit(make_task(tmp_path, number=1), go_on)
+
+    assert isinstance(outcomes(executor, 1)[1], TrialResult)
+    assert state(pid) in ("S", "R")
+
+
+def test_a_child_that_is_killed_without_its_fork_server_is_begun_again(
+    executor: ForkServerExecutor, tmp_path: Path
+) -> None:
+    executor.submit(make_task(tmp_path, "hang"), go_on)
+    pid = pid_of_hanging(tmp_path / "0000", executor)
+    kill_the_server(pid, executor)
     (tmp_path / "0000" / "pid").unlink()
 
-    os.kill(parent_of(pid), signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
 
-    assert until_gone(pid, seconds=2.0)
     again = pid_of_hanging(tmp_path / "0000", executor)
     assert again != pid
     assert state(again) in ("S", "R")
+
+
+@pytest.mark.parametrize("behaviour", ["hang", "hang on"])
+def test_a_child_without_its_fork_server_can_be_ended(
+    executor: ForkServerExecutor, tmp_path: Path, behaviour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forkserver, "_PATIENCE", 0.2)
+    executor.submit(make_task(tmp_path, behaviour), go_on)
+    executor.submit(make_task(tmp_path, behaviour, number=1), go_on)
+    first, second = (pid_of_hanging(tmp_path / name, executor) for name in ("0000", "0001"))
+    held = multiprocessing.active_children()  # a child whose object is forgotten ends by itself
+    kill_the_server(first, executor)
+    assert not set(held) & set(multiprocessing.active_children())  # looked at, they are taken for dead from now on
+
+    ended = executor.end(0, TrialFailure("timeout", "as asked for"))
+    executor.close()
+
+    assert (ended.number, str(ended.ended)) == (0, "timeout: as asked for")
+    assert until_gone(first, seconds=2.0)
+    assert until_gone(second, seconds=2.0)
+
+
+def test_a_child_without_its_fork_server_ends_with_its_supervisor(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path), "in an epoch"]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as supervisor:
+        pid = pid_of_hanging(tmp_path / "0000")
+        os.kill(parent_of(pid), signal.SIGKILL)
+        time.sleep(0.2)
+        assert state(pid) in ("S", "R")
+        supervisor.kill()
+    assert until_gone(pid, seconds=2.0)
 
 
 def test_a_fork_server_that_is_killed_again_and_again_stops_the_sweep(

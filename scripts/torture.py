@@ -34,12 +34,6 @@ from sweep.study.study import read_records
 
 SPACE = Path(__file__).with_name("torture.yaml")
 STUDY = "torture"
-HISTORY = (
-    "search.sampler=tpe",
-    "search.startup_trials=3",
-    "search.pruner={name: median, startup_trials: 2, warmup_epochs: 1}",
-)
-"""With one worker: points and pruning that depend on the trials before."""
 POLL_SECONDS = 0.1
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
@@ -70,7 +64,7 @@ def main(
 ) -> None:
     """Kill a sweep's processes at random times and compare the result with an undisturbed sweep."""
     place = folder or Path(tempfile.mkdtemp(prefix="torture-"))
-    settings = [f"training.epochs={epochs}", f"data.image_size={image_size}", *(HISTORY if workers == 1 else ())]
+    settings = [f"training.epochs={epochs}", f"data.image_size={image_size}", *(_history(epochs) if workers == 1 else ())]
     settings += [f"data.limit={limit}"] if limit else []
     words = ["--space", str(SPACE), "--trials", str(trials), "--workers", str(workers)]
     words += [word for setting in settings for word in ("--set", setting)]
@@ -88,6 +82,12 @@ def main(
         different += len(found)
     print(f"both are in {place}")
     raise typer.Exit(1 if different else 0)
+
+
+def _history(epochs: int) -> list[str]:
+    """With one worker: points and pruning that depend on the trials before. What is pruned has trained for a while."""
+    pruner = f"{{name: median, startup_trials: 2, warmup_epochs: {epochs * 5 // 8}}}"
+    return ["search.sampler=tpe", "search.startup_trials=3", f"search.pruner={pruner}"]
 
 
 def _command(words: list[str], home: Path) -> list[str]:

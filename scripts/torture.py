@@ -64,7 +64,8 @@ def main(
 ) -> None:
     """Kill a sweep's processes at random times and compare the result with an undisturbed sweep."""
     place = folder or Path(tempfile.mkdtemp(prefix="torture-"))
-    settings = [f"training.epochs={epochs}", f"data.image_size={image_size}", *(_history(epochs) if workers == 1 else ())]
+    settings = [f"training.epochs={epochs}", f"data.image_size={image_size}"]
+    settings += _history(epochs) if workers == 1 else []
     settings += [f"data.limit={limit}"] if limit else []
     words = ["--space", str(SPACE), "--trials", str(trials), "--workers", str(workers)]
     words += [word for setting in settings for word in ("--set", setting)]

@@ -8,6 +8,7 @@ random (a function of seed and number) and nothing is pruned.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -60,7 +61,12 @@ def main(
     workers: Annotated[int, typer.Option(min=1, help="Trials at a time; 1: with TPE and a median pruner.")] = 2,
     image_size: Annotated[int, typer.Option(help="Digits are enlarged to it: trains longer.")] = 8,
     limit: Annotated[int | None, typer.Option(help="Use so many digits.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Keep both sweeps here; a new temporary folder without.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the sweeps here, and compare with the undisturbed one that lies here; without, a new folder."
+        ),
+    ] = None,
 ) -> None:
     """Kill a sweep's processes at random times and compare the result with an undisturbed sweep."""
     place = folder or Path(tempfile.mkdtemp(prefix="torture-"))
@@ -102,10 +108,16 @@ def _start(words: list[str], home: Path) -> subprocess.Popen[bytes]:
 
 
 def _undisturbed(words: list[str], home: Path) -> float:
+    """Seconds of a sweep that is left alone; one with the same words that lies there already is not run again."""
+    note = home / "undisturbed.json"
+    if note.is_file() and (earlier := json.loads(note.read_text()))["words"] == words:
+        return float(earlier["seconds"])
     begun = time.perf_counter()
     if _start(words, home).wait() != 0:
         raise SystemExit(f"the undisturbed sweep failed:\n{(home / 'output.txt').read_text()}")
-    return time.perf_counter() - begun
+    seconds = time.perf_counter() - begun
+    note.write_text(json.dumps({"words": words, "seconds": seconds}))
+    return seconds
 
 
 def _disturbed(
@@ -122,7 +134,7 @@ def _disturbed(
     for moment in sorted(generator.uniform(0.0, epochs) for _ in range(kills)):
         if not _reached(process, home, int(moment)) or _ended_within(process, moment % 1 * epoch_seconds):
             break
-        kind, victim = generator.choice(_victims(process.pid))
+        kind, victim = generator.choice(_victims(process.pid, home))
         _kill(victim)
         ran.killed[kind] += 1
         if kind == "supervisor":
@@ -162,16 +174,24 @@ def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
     return True
 
 
-def _victims(supervisor: int) -> list[tuple[str, int]]:
-    """The processes of a sweep that are there: the supervisor, its fork server, the trials."""
+def _victims(supervisor: int, home: Path) -> list[tuple[str, int]]:
+    """The processes of a sweep that are there: the supervisor, its fork server, the trials.
+
+    A trial is known by its log, because it has no parent any more when its fork server was killed.
+    """
     found = [("supervisor", supervisor)]
-    try:
-        for server in psutil.Process(supervisor).children():
-            if "multiprocessing.forkserver" in " ".join(server.cmdline()):
-                found += [("fork server", server.pid), *(("trial", child.pid) for child in server.children())]
-    except psutil.NoSuchProcess:
-        pass  # it ended while it was looked at
+    place = home.resolve()
+    with suppress(psutil.NoSuchProcess):  # it ended while it was looked at
+        found += [("fork server", one.pid) for one in psutil.Process(supervisor).children() if _is_forked(one)]
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if _is_forked(process) and any(Path(file.path).is_relative_to(place) for file in process.open_files()):
+                found.append(("trial", process.pid))
     return found
+
+
+def _is_forked(process: psutil.Process) -> bool:
+    return "multiprocessing.forkserver" in " ".join(process.cmdline())
 
 
 def _kill(pid: int) -> None:

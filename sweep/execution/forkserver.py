@@ -42,9 +42,11 @@ class _Running:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal. `multiprocessing` would not: without its fork server it takes a child for dead."""
-        if self.known is not None:
-            with suppress(psutil.NoSuchProcess):
-                self.known.send_signal(number)
+        if self.known is None:
+            self.process.kill()
+            return
+        with suppress(psutil.NoSuchProcess):
+            self.known.send_signal(number)
 
     def join(self) -> None:
         """Wait until the process is gone; it is killed if that takes long."""
@@ -56,11 +58,19 @@ class _Running:
 
     def _is_gone(self, seconds: float) -> bool:
         end = time.monotonic() + seconds
-        while self.known is not None and self.known.is_running() and self.known.status() != psutil.STATUS_ZOMBIE:
+        while self._is_there():
             if time.monotonic() >= end:
                 return False
             time.sleep(_PAUSE)
         return True
+
+    def _is_there(self) -> bool:
+        if self.known is None:
+            return self.process.exitcode is None
+        try:
+            return bool(self.known.is_running() and self.known.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:  # it went between the two looks
+            return False
 
 
 def warm_up() -> None:
@@ -115,7 +125,8 @@ class ForkServerExecutor:
         if self._waiting and self._watch.is_ready(0.0 if self._running else seconds):
             self._make_children()
         if self._running:
-            current_server()  # one that was killed is there again when the next child is to be made
+            with suppress(OSError):  # of too little memory, say; whoever makes the next child will say so
+                current_server()  # one that was killed is there again by then
         by_connection = {running.connection: worker for worker, running in self._running.items()}
         ended: list[Outcome] = []
         for ready in wait(list(by_connection), timeout=seconds if by_connection else 0.0):

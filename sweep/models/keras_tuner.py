@@ -117,6 +117,7 @@ class SpaceHyperModel(keras_tuner.HyperModel):
         held_out = self._dataset.validation
         return model.fit(
             feed(batches),
+            shuffle=False,  # Keras would warn that it cannot
             validation_data=feed_arrays(
                 held_out.all_images(), one_hot(held_out.labels, self._facts.classes), VALIDATION_BATCH
             ),

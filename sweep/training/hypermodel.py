@@ -162,6 +162,7 @@ class HypermodelTrial:
             self._chosen,
             self.model,
             feed(batches),
+            shuffle=False,  # Keras would warn that it cannot
             validation_data=feed_arrays(*self._validation, VALIDATION_BATCH),
             callbacks=callbacks,
             **keywords,

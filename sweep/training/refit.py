@@ -72,6 +72,7 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
     begun = time.perf_counter()
     history = model.fit(
         feed(batches),
+        shuffle=False,  # Keras would warn that it cannot
         epochs=len(rates),
         callbacks=[EpochStart(batches, config.seed), ReplayRates(rates), keras.callbacks.TerminateOnNaN()],
         verbose=0,

@@ -77,6 +77,7 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         with resumption.fitting():
             model.fit(
                 feed(batches),
+                shuffle=False,  # Keras would warn that it cannot
                 validation_data=feed_arrays(*_validation(dataset, facts.classes), VALIDATION_BATCH),
                 initial_epoch=done,
                 epochs=config.training.epochs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,7 +122,7 @@ def run_again(
         (record.weights_digest, repeat.weights_digest),
         (record.environment, environment_facts(home.root)),
         tolerance,
-        (record.reason or "", repeat.failure.partition(":")[0]),
+        (_cause(record), _alike(repeat.failure.partition(":")[0])),
     )
     kept = folder / repeat.model_file if folder and repeat.model_file else None
     found = Reproduction(record, repeat.epochs, repeat.failure, comparison, kept)
@@ -145,6 +146,19 @@ def _folder(kept: Path | None) -> Iterator[Path]:
     except OSError as error:
         raise UserError(f"folder: {kept} cannot be made: {error.strerror}; name another") from error
     yield kept
+
+
+def _cause(record: TrialRecord) -> str:
+    """Why a trial failed, "" where it did not; a policy may have made it a pruned one, whose reason ends with it."""
+    if record.state == "failed":
+        return _alike(record.reason)
+    by_policy = re.fullmatch(r"pruned after \d+ epochs \((\w+)\)", record.reason)
+    return _alike(by_policy[1]) if by_policy else ""
+
+
+def _alike(cause: str) -> str:
+    """The kernel's kill for lack of memory is told apart from any other by the supervisor of a sweep alone."""
+    return "killed" if cause == "oom" else cause
 
 
 def _announce(record: TrialRecord, console: Console) -> None:

@@ -47,8 +47,8 @@ def compare(
         digests: of the final weights, likewise.
         environments: likewise.
         tolerance: up to this difference of a metric the runs count as the same within rounding.
-        causes: why each failed, "" for not at all. Compared where neither has an epoch, for then nothing else says
-            that they are alike.
+        causes: why each failed, "" for not at all. The second run of a trial that was not complete is ended after the
+            last recorded epoch; that it did not fail says something only where there is none.
     """
     changed = environment_differences(*environments)
     same_weights = None if None in digests else digests[0] == digests[1]
@@ -56,8 +56,8 @@ def compare(
     diverged = next((number for number, gap in enumerate(gaps, start=1) if gap > tolerance), None)
     if diverged is None and len(recorded) != len(again):
         diverged = min(len(recorded), len(again)) + 1
-    if not recorded and not again and causes[0] != causes[1]:
-        diverged = 1
+    if diverged is None and causes[0] != causes[1] and (causes[1] or not recorded):
+        diverged = len(recorded) + 1
     if diverged is not None:
         largest = max(gaps) if gaps and len(recorded) == len(again) else None
         return Comparison(f"DIVERGED at epoch {diverged}", largest, same_weights, changed)

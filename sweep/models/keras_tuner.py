@@ -26,12 +26,10 @@ from sweep.space.corners import smallest
 from sweep.space.fields import show
 from sweep.space.parameters import Choice, IntRange, Parameter, same
 from sweep.space.space import Space
-from sweep.training.batches import one_hot, training_batches
+from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, schedules
-from sweep.training.feed import feed, feed_arrays
+from sweep.training.feed import feed, held_out
 from sweep.training.seeds import Purpose, derive
-
-VALIDATION_BATCH = 256
 
 
 def hypermodel(space: Space, dataset: Dataset | None = None, *, cache: Path = Path("cache")) -> SpaceHyperModel:
@@ -114,13 +112,10 @@ class SpaceHyperModel(keras_tuner.HyperModel):
         config = self.config(hp)
         part = self._dataset.train
         batches = training_batches(part, self._facts.classes, config)
-        held_out = self._dataset.validation
         return model.fit(
             feed(batches),
             shuffle=False,  # Keras would warn that it cannot
-            validation_data=feed_arrays(
-                held_out.all_images(), one_hot(held_out.labels, self._facts.classes), VALIDATION_BATCH
-            ),
+            validation_data=held_out(self._dataset),
             callbacks=[EpochStart(batches, config.seed), *schedules(config.training), *callbacks],
             **{"epochs": config.training.epochs, "verbose": 0, **kwargs},
         )

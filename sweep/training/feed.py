@@ -1,8 +1,11 @@
 """How images come to Keras: as a tf.data pipeline that tunes nothing by itself.
 
 Given arrays or a PyDataset, Keras makes a pipeline with tf.data's autotuning. The tuner's thread sleeps for ever longer
-spans, up to a minute, and is waited for when an epoch's iterator goes: in children of the fork server epochs of 42 s
-were followed by up to 36 s in which nobody worked (TensorFlow 2.21). A buffer of a fixed size needs no such thread.
+spans, up to a minute, and sometimes the end of an epoch has to wait for it (TensorFlow 2.21): epochs of 42 s were
+followed by up to 36 s in which nobody worked. A buffer of a fixed size needs no such thread.
+
+TensorFlow keeps what a pipeline reads from until `keras.backend.clear_session()`: make one for a training, not one for
+an epoch, and let it read from files.
 """
 
 from __future__ import annotations
@@ -11,9 +14,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from sweep.data.dataset import Dataset
+from sweep.training.batches import one_hot
+
+VALIDATION_BATCH = 256
+"""Images a batch in validation: no gradients are kept, so more than in training fits; beyond it nothing gets faster."""
 AHEAD = 2
 """Batches made while one is trained with: the next is always there, and taking one is far faster than training."""
 
@@ -29,14 +38,26 @@ def feed(batches: keras.utils.PyDataset) -> tf.data.Dataset:
     return _pipeline(lambda index: batches[index], len(batches))
 
 
-def feed_arrays(images: npt.NDArray[Any], labels: npt.NDArray[Any], batch_size: int) -> tf.data.Dataset:
-    """(images, labels) from the first to the last; the last batch may be smaller."""
+def held_out(dataset: Dataset) -> tf.data.Dataset:
+    """The validation images and their one-hot labels, as every epoch ends with them."""
+    part = dataset.validation
+    labels = one_hot(part.labels, len(dataset.classes))
 
     def batch(index: int) -> Batch:
-        part = slice(index * batch_size, (index + 1) * batch_size)
+        positions = np.arange(index * VALIDATION_BATCH, min((index + 1) * VALIDATION_BATCH, len(part)))
+        return part.batch(positions), labels[positions]
+
+    return _pipeline(batch, -(-len(part) // VALIDATION_BATCH))
+
+
+def held_out_arrays(images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tf.data.Dataset:
+    """The same of images (n, h, w, c) and labels, (n,) or (n, classes), that have been prepared in memory."""
+
+    def batch(index: int) -> Batch:
+        part = slice(index * VALIDATION_BATCH, (index + 1) * VALIDATION_BATCH)
         return images[part], labels[part]
 
-    return _pipeline(batch, -(-len(labels) // batch_size))
+    return _pipeline(batch, -(-len(labels) // VALIDATION_BATCH))
 
 
 def _pipeline(batch: Callable[[int], Batch], count: int) -> tf.data.Dataset:

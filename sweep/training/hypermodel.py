@@ -27,12 +27,11 @@ from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import one_hot
 from sweep.training.callbacks import EpochStart, schedules
 from sweep.training.determinism import digest, epoch_order, is_generator_state, use_threads
-from sweep.training.feed import feed, feed_arrays
+from sweep.training.feed import VALIDATION_BATCH, feed, held_out_arrays
 from sweep.training.own_fit import CompleteLogs, FirstEpoch, LogFiller, OwnReporter, Pixels, ScaledBatches, labels_of
 from sweep.training.result import OnEpoch, StopReason, TrialResult, best_epoch
 from sweep.training.seeds import derive
 
-VALIDATION_BATCH = 256
 Save = Callable[[keras.Model, Dataset, Path], None]
 
 
@@ -163,7 +162,7 @@ class HypermodelTrial:
             self.model,
             feed(batches),
             shuffle=False,  # Keras would warn that it cannot
-            validation_data=feed_arrays(*self._validation, VALIDATION_BATCH),
+            validation_data=held_out_arrays(*self._validation),
             callbacks=callbacks,
             **keywords,
         )

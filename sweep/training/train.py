@@ -7,7 +7,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from sweep.data.dataset import Dataset
 from sweep.errors import TrialFailure
@@ -16,11 +15,11 @@ from sweep.models.common import count_parameters
 from sweep.models.digest import model_digest
 from sweep.models.facts import ImageFacts
 from sweep.space.config import HypermodelConfig, TrialConfig
-from sweep.training.batches import one_hot, training_batches
+from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, Reporter, StateRestorer, restarts, schedules
 from sweep.training.checkpoint import identity
 from sweep.training.determinism import use_threads, weights_digest
-from sweep.training.feed import feed, feed_arrays
+from sweep.training.feed import feed, held_out
 from sweep.training.hypermodel import train_hypermodel
 from sweep.training.result import (
     PREDICTIONS_FILE,
@@ -35,8 +34,6 @@ from sweep.training.resume import Resumption
 from sweep.training.seeds import Purpose, derive
 
 MODEL_FILE = "model.keras"
-VALIDATION_BATCH = 256
-"""Images a batch in validation: no gradients are kept, so more than in training fits; beyond it nothing gets faster."""
 
 
 def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: Path | None = None) -> TrialResult:
@@ -78,7 +75,7 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
             model.fit(
                 feed(batches),
                 shuffle=False,  # Keras would warn that it cannot
-                validation_data=feed_arrays(*_validation(dataset, facts.classes), VALIDATION_BATCH),
+                validation_data=held_out(dataset),
                 initial_epoch=done,
                 epochs=config.training.epochs,
                 callbacks=[
@@ -128,10 +125,6 @@ def image_facts(dataset: Dataset) -> ImageFacts:
     return ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
 
 
-def _validation(dataset: Dataset, classes: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    return dataset.validation.all_images(), one_hot(dataset.validation.labels, classes)
-
-
 def _stop_reason(reporter: Reporter, config: TrialConfig) -> StopReason:
     if reporter.stopped:
         return "stopped"
@@ -141,9 +134,9 @@ def _stop_reason(reporter: Reporter, config: TrialConfig) -> StopReason:
 def save_best(model: keras.Model, dataset: Dataset, folder: Path) -> None:
     """Write the model and its predictions for the validation images."""
     save_model(model, folder / MODEL_FILE)
-    held_out = dataset.validation
-    outputs = model.predict(feed_arrays(held_out.all_images(), held_out.labels, VALIDATION_BATCH), verbose=0)
-    np.savez(folder / PREDICTIONS_FILE, outputs=outputs, labels=held_out.labels, positions=held_out.index)
+    part = dataset.validation
+    outputs = model.predict(held_out(dataset), verbose=0)
+    np.savez(folder / PREDICTIONS_FILE, outputs=outputs, labels=part.labels, positions=part.index)
 
 
 def write_summary(model: keras.Model, folder: Path) -> None:

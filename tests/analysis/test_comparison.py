@@ -50,10 +50,16 @@ def test_a_small_difference_of_any_metric_is_within(name: str) -> None:
     ("causes", "verdict"),
     [(("bug", "bug"), "EXACT"), (("bug", "data"), "DIVERGED at epoch 1"), (("bug", ""), "DIVERGED at epoch 1")],
 )
-def test_trials_that_failed_before_their_first_epoch_are_alike_if_the_cause_is(
-    causes: tuple[str, str], verdict: str
-) -> None:
+def test_trials_without_an_epoch_are_alike_if_they_failed_alike(causes: tuple[str, str], verdict: str) -> None:
     assert compare((), (), (None, None), ({}, {}), 0.01, causes).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("causes", "verdict"),
+    [(("nan", "nan"), "EXACT"), (("bug", ""), "EXACT"), (("", "bug"), "DIVERGED at epoch 4")],
+)
+def test_after_the_same_epochs_only_a_new_failure_counts(causes: tuple[str, str], verdict: str) -> None:
+    assert compare(EPOCHS, EPOCHS, (None, None), ({}, {}), 0.01, causes).verdict == verdict
 
 
 def test_a_difference_of_just_the_tolerance_is_within() -> None:

@@ -118,6 +118,24 @@ def test_kerastuners_tuners_search_the_space(
     assert isinstance(_outputs(model, digits.validation.all_images()), np.ndarray)
 
 
+class FitSeen:
+    """Takes the place of a model, and keeps what it is to be trained with."""
+
+    def fit(self, x: Any, **keywords: Any) -> None:
+        self.x, self.keywords = x, keywords
+
+
+@pytest.mark.parametrize(("weights", "elements"), [("none", 2), ("balanced", 3)])
+def test_classes_are_weighed_as_the_space_says(digits: Dataset, weights: str, elements: int) -> None:
+    space = space_from_text(f"{TEXT}  class_weights: {weights}\n", "s.yaml")
+    seen = FitSeen()
+
+    hypermodel(space, digits).fit(keras_tuner.HyperParameters(), seen)  # type: ignore[arg-type]
+
+    assert len(seen.x.element_spec) == elements
+    assert len(seen.keywords["validation_data"].element_spec) == 2
+
+
 def _outputs(model: Any, images: UInt8Array) -> Any:
     return np.asarray(model(images))
 

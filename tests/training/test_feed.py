@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sweep.training.feed import feed, feed_arrays
+from sweep.data.dataset import Dataset
+from sweep.training.batches import Batches
+from sweep.training.feed import feed, held_out, held_out_arrays
 
 
 class Numbers(keras.utils.PyDataset):
@@ -42,10 +44,27 @@ def test_each_epoch_has_the_batches_of_its_beginning() -> None:
     assert first == [([0, 1], [0, -1]), ([2, 3], [-2, -3]), ([4], [-4])]
 
 
-def test_arrays_are_cut_into_batches() -> None:
-    images, labels = np.arange(3, dtype=np.uint8)[:, None], np.array([1, 0, 1])
+def test_weights_are_the_third_element(digits: Dataset) -> None:
+    weights = np.arange(10, dtype=np.float32)
+    images, labels, given = next(iter(feed(Batches(digits.train, 10, 16, seed=1, weights=weights))))
 
-    assert listed(feed_arrays(images, labels, 2)) == [([[0], [1]], [1, 0]), ([[2]], [1])]
+    assert (images.dtype, images.shape) == (tf.uint8, (16, *digits.shape))
+    assert given.numpy().tolist() == labels.numpy().argmax(axis=1).tolist()
+
+
+def test_validation_images_come_in_the_order_of_their_part(digits: Dataset) -> None:
+    images, labels = (np.concatenate(arrays) for arrays in zip(*held_out(digits).as_numpy_iterator(), strict=True))
+
+    assert np.array_equal(images, digits.validation.all_images())
+    assert labels.argmax(axis=1).tolist() == digits.validation.labels.tolist()
+
+
+def test_arrays_are_cut_into_batches_of_256() -> None:
+    images, labels = np.arange(300, dtype=np.float32)[:, None], np.arange(300)
+    batches = listed(held_out_arrays(images, labels))
+
+    assert [len(labels) for _, labels in batches] == [256, 44]
+    assert batches[1][0][0] == [256.0]
 
 
 def test_how_many_there_are_is_known_before_they_are_made() -> None:
@@ -54,4 +73,4 @@ def test_how_many_there_are_is_known_before_they_are_made() -> None:
 
 def test_the_pipeline_tunes_nothing_so_that_no_epoch_waits_for_its_tuner() -> None:
     assert feed(Numbers()).options().autotune.enabled is False
-    assert feed_arrays(np.zeros((3, 1)), np.zeros(3), 2).options().autotune.enabled is False
+    assert held_out_arrays(np.zeros((3, 1)), np.zeros(3)).options().autotune.enabled is False

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,12 @@ def test_the_same_configuration_gives_the_same_bits(digits: Dataset) -> None:
 
     assert without_time(first.epochs) == without_time(again.epochs)
     assert first.weights_digest == again.weights_digest
+
+
+def test_a_trial_says_nothing_that_is_no_fault(digits: Dataset, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        train(EVERYTHING_RANDOM, digits, go_on, folder=tmp_path)
 
 
 def test_another_seed_gives_other_weights(digits: Dataset) -> None:

@@ -130,7 +130,7 @@ def test_classes_are_weighed_as_the_space_says(digits: Dataset, weights: str, el
     space = space_from_text(f"{TEXT}  class_weights: {weights}\n", "s.yaml")
     seen = FitSeen()
 
-    hypermodel(space, digits).fit(keras_tuner.HyperParameters(), seen)  # type: ignore[arg-type]
+    hypermodel(space, digits).fit(keras_tuner.HyperParameters(), seen)
 
     assert len(seen.x.element_spec) == elements
     assert len(seen.keywords["validation_data"].element_spec) == 2

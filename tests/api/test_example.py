@@ -12,7 +12,7 @@ import pytest
 import sweep
 from tests.end_to_end.conftest import environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 EXAMPLE = Path(sweep.__file__).parents[1] / "scripts" / "examples" / "digits.py"
 
 

@@ -202,6 +202,7 @@ def test_too_few_classes_or_images_are_named(flat_folder: Path, cache: Path, nam
         prepare(DataConfig(name=str(flat_folder)), cache)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif("SWEEP_CIFAR10_DIR" not in os.environ, reason="SWEEP_CIFAR10_DIR names no directory")
 def test_cifar10_as_jpeg_files_is_prepared_and_split(cache: Path) -> None:

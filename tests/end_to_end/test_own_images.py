@@ -37,6 +37,7 @@ def photos(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.long
 def test_own_images_run_in_grey_at_another_size_by_groups_with_weights(photos: Path, tmp_path: Path) -> None:
     space = tmp_path / "space.yaml"
     space.write_text(SPACE.format(root=photos, channels="grey"))

@@ -51,6 +51,7 @@ def builder_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_builder_of_the_users_own_is_searched_and_reproduced(builder_home: Path) -> None:
     found = records(builder_home)
@@ -62,6 +63,7 @@ def test_a_builder_of_the_users_own_is_searched_and_reproduced(builder_home: Pat
     assert reproduced(builder_home, 1) == "EXACT"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_reproduce_says_that_the_source_has_changed(builder_home: Path) -> None:
     source = builder_home / "mine.py"

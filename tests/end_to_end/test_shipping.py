@@ -21,7 +21,7 @@ from sweep.references import find_model
 from sweep.study.records import read_record
 from tests.end_to_end.conftest import ROUNDS, environment, records, sweep
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="session")
@@ -183,7 +183,6 @@ def test_every_way_to_name_the_model_finds_the_same_file_with_its_classes(home: 
         pass
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("finalized")
 def test_an_image_can_come_through_a_pipe(home: Path, photos: Path) -> None:
     piped = subprocess.run(

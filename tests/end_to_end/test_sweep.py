@@ -151,6 +151,7 @@ def test_a_changed_space_is_refused_with_the_difference(home: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("finished")
 def test_a_fork_takes_the_trials_that_still_fit(home: Path) -> None:
     words = ["--set", "training.learning_rate={low: 1e-4, high: 1e-1, log: true}", "--trials", "1"]
@@ -199,6 +200,7 @@ def start(home: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.long
 def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) -> None:
     process = start(tmp_path)
     wait_for_runs(tmp_path / "mlflow" / "mlflow.db", 3)
@@ -226,6 +228,7 @@ def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) 
     assert [record["epochs"][0]["val_loss"] for record in resumed] == first
 
 
+@pytest.mark.long
 def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
     process = start(tmp_path)
     trial = newest_trial(process.pid)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.conftest import SMALL, opened, sweep
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.mark.usefixtures("finalized")

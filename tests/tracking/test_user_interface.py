@@ -20,6 +20,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the Python packa
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium; on Debian: apt-get install chromium"),
 ]
 

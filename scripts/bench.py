@@ -70,10 +70,11 @@ def throughput(
     configs = _configs(Home(home), space, study, data, models)
     configs = [_shortened(config, limit, epochs) for config in configs]
     prepared = prepare(configs[0].data, Home(home).cache)
-    stamp = load(prepared, configs[0].data).stamp
+    dataset = load(prepared, configs[0].data)
+    stamp = dataset.stamp
     facts = ImageFacts(stamp.shape, len(stamp.classes), (0.5,) * stamp.shape[2], (0.25,) * stamp.shape[2])
     configs = _in_a_sweeps_order(configs, call_in_child("sweep.training.probe:multiply_adds_of", configs, facts))
-    images = len(load(prepared, configs[0].data).train) * epochs * len(configs)
+    images = len(dataset.train) * epochs * len(configs)
     sides = {
         "sweep": lambda: _on_workers(configs, prepared),
         "plain": lambda: _in_one_process(configs, prepared, "auto"),

@@ -140,12 +140,7 @@ class HypermodelTrial:
     def fit(self) -> None:
         """Train to the end, or until told to stop."""
         training = self._config.training
-        keywords = {
-            "epochs": training.epochs,
-            "batch_size": training.batch_size,
-            "validation_batch_size": VALIDATION_BATCH,
-            "verbose": 0,
-        }
+        keywords = {"epochs": training.epochs, "verbose": 0}
         with contextlib.suppress(Enough):
             if self._own_fit:
                 self._fit_own(keywords)
@@ -153,7 +148,6 @@ class HypermodelTrial:
                 self._fit_usual(keywords)
 
     def _fit_usual(self, keywords: dict[str, Any]) -> None:
-        del keywords["batch_size"], keywords["validation_batch_size"]  # the batches have them
         self._first.check()
         batches = ScaledBatches(self._dataset.train, self._facts.classes, self._config, self._pixels, self._integer)
         callbacks = [EpochStart(batches, self._config.seed), *self._callbacks]
@@ -171,7 +165,8 @@ class HypermodelTrial:
         for callback in self._callbacks:
             callback.set_model(self.model)
         data = (*self._train(), self._validation)
-        fit_own(self._hypermodel, self._chosen, self.model, data, {**keywords, "callbacks": self._callbacks})
+        sizes = {"batch_size": self._config.training.batch_size, "validation_batch_size": VALIDATION_BATCH}
+        fit_own(self._hypermodel, self._chosen, self.model, data, {**keywords, **sizes, "callbacks": self._callbacks})
         if not self.reporter.epochs and self.reporter.not_finite is None:
             raise ModelError(
                 f"the `fit` of {self._section.hypermodel} told of no epoch: pass its argument `callbacks` on to "

@@ -19,6 +19,7 @@ from sweep.execution.executor import Outcome, Task
 from sweep.execution.forkserver import ForkServerExecutor
 from sweep.execution.workers import default_slots
 from sweep.home import Home
+from sweep.overrides import overrides
 from sweep.pretrained import pin_weights, require_weights
 from sweep.space.config import TrialConfig
 from sweep.space.reader import Override, read_space
@@ -82,7 +83,11 @@ def recipes(
     data: Annotated[str, typer.Option(help="As in `sweep run`.")] = "cifar10",
     limit: Annotated[int | None, typer.Option(min=1, help="Images of the training part; all by default.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each; the recipe's own by default.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of each. Repeatable.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each recipe.")] = 3,
+    first_seed: Annotated[int, typer.Option(min=0, help="Their seeds count from it: more runs, another day.")] = 0,
     only: Annotated[str | None, typer.Option(metavar="A,B", help="These recipes only.")] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Open the sealed test part at the end of each run. Never choose by it.")
@@ -94,8 +99,13 @@ def recipes(
     names = _names(only)
     path = out or home / "studies" / "recipes.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    overrides = _overrides(data, limit, epochs)
-    runs, skipped = _runs(names, overrides, seeds)
+    changes = overrides(
+        settings,
+        data=("data.name", data),
+        limit=("data.limit", str(limit) if limit else None),
+        epochs=("training.epochs", str(epochs) if epochs else None),
+    )
+    runs, skipped = _runs(names, changes, range(first_seed, first_seed + seeds))
     results = [Result(run, failure=reason) for run, reason in skipped]
     for result in results:
         print(_line(result), flush=True)
@@ -118,25 +128,20 @@ def _names(only: str | None) -> list[str]:
     return names
 
 
-def _overrides(data: str, limit: int | None, epochs: int | None) -> list[Override]:
-    given = {"data.name": ("--data", data), "data.limit": ("--limit", limit), "training.epochs": ("--epochs", epochs)}
-    return [Override(key, str(v), f"{option} {v}") for key, (option, v) in given.items() if v is not None]
-
-
-def _runs(names: Sequence[str], overrides: Sequence[Override], seeds: int) -> tuple[list[Run], list[tuple[Run, str]]]:
+def _runs(names: Sequence[str], changes: Sequence[Override], seeds: range) -> tuple[list[Run], list[tuple[Run, str]]]:
     """The runs, seed by seed, so that every recipe has one early; and those whose weights cannot be had, with why."""
     runs: list[Run] = []
     skipped: list[tuple[Run, str]] = []
     for name in names:
         published = read_space(RECIPES / f"{name}.yaml").config({}).training.epochs
-        space = read_space(RECIPES / f"{name}.yaml", overrides)
+        space = read_space(RECIPES / f"{name}.yaml", changes)
         try:
             space = pin_weights(space)
             require_weights(space, (32, 32, 3))
         except WeightsError as error:
             skipped.append((Run(name, published, space.config({})), str(error)))
             continue
-        runs += [Run(name, published, space.config({}, seed=seed)) for seed in range(seeds)]
+        runs += [Run(name, published, space.config({}, seed=seed)) for seed in seeds]
     return sorted(runs, key=lambda run: run.config.seed), skipped
 
 

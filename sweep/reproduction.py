@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,7 +121,7 @@ def run_again(
         (record.weights_digest, repeat.weights_digest),
         (record.environment, environment_facts(home.root)),
         tolerance,
-        (_cause(record), _alike(repeat.failure.partition(":")[0])),
+        (cause_of(record), _alike(repeat.failure.partition(":")[0])),
     )
     kept = folder / repeat.model_file if folder and repeat.model_file else None
     found = Reproduction(record, repeat.epochs, repeat.failure, comparison, kept)
@@ -148,12 +147,9 @@ def _folder(kept: Path | None) -> Iterator[Path]:
     yield kept
 
 
-def _cause(record: TrialRecord) -> str:
-    """Why a trial failed, "" where it did not; a policy may have made it a pruned one, whose reason ends with it."""
-    if record.state == "failed":
-        return _alike(record.reason)
-    by_policy = re.fullmatch(r"pruned after \d+ epochs \((\w+)\)", record.reason)
-    return _alike(by_policy[1]) if by_policy else ""
+def cause_of(record: TrialRecord) -> str:
+    """Why a trial failed, "" where it did not. An older record has its cause in the reason alone."""
+    return _alike(record.cause or (record.reason if record.state == "failed" else ""))
 
 
 def _alike(cause: str) -> str:
@@ -205,7 +201,7 @@ def repeat_trial(record: TrialRecord, task: Task, executor: Executor, console: C
     def on_epoch(metrics: EpochMetrics) -> bool:
         epochs.append(metrics)
         _print_epoch(record, metrics, console)
-        return record.state != "complete" and record.reason != "nan" and len(epochs) >= len(record.epochs)
+        return record.state != "complete" and cause_of(record) != "nan" and len(epochs) >= len(record.epochs)
 
     try:
         executor.submit(task, on_epoch)

@@ -336,13 +336,12 @@ def _with_result(record: TrialRecord, result: TrialResult, pruner: str) -> Trial
 
 
 def _with_failure(record: TrialRecord, failure: TrialFailure, action: Action) -> TrialRecord:
+    record = dataclasses.replace(record, cause=failure.cause, message=_text(failure))
     if action == "prune":
         reason = f"pruned after {len(record.epochs)} epochs ({failure.cause})"
-        return dataclasses.replace(record, state="pruned", reason=reason, message=_text(failure))
+        return dataclasses.replace(record, state="pruned", reason=reason)
     # What was reached before a failure is in the epochs; as a result it would be misleading.
-    return dataclasses.replace(
-        record, state="failed", reason=failure.cause, message=_text(failure), objective_value=None, best_epoch=None
-    )
+    return dataclasses.replace(record, state="failed", reason=failure.cause, objective_value=None, best_epoch=None)
 
 
 def _text(failure: TrialFailure) -> str:

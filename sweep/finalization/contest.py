@@ -242,6 +242,7 @@ def _with_failure(record: TrialRecord, failure: TrialFailure, total: Mapping[str
         record,
         state="failed",
         reason=failure.cause,
+        cause=failure.cause,
         message=message,
         timings=dict(total),
     )

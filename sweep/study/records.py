@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sweep.data.stamp import DataStamp
-from sweep.errors import RecordError
+from sweep.errors import FailureCause, RecordError
 from sweep.space.config import TrialConfig
 from sweep.training.diagnosis import Diagnosis, diagnose
 from sweep.training.result import EpochMetrics
@@ -38,6 +38,7 @@ class TrialRecord:
         values: what was sampled, by parameter name.
         reason: why it ended so: `all epochs`, `early stopping`, `pruned at epoch 8 …`, a failure cause;
             "" while running.
+        cause: of its failure, also where a policy calls the trial pruned; None where it did not fail.
         message: details of a failure, with the traceback where there is one.
         objective_value: of the best epoch; None before the first epoch and for failed trials.
         epochs: the finished epochs.
@@ -64,6 +65,7 @@ class TrialRecord:
     environment: Mapping[str, str]
     started: str
     reason: str = ""
+    cause: FailureCause | None = None
     message: str = ""
     finished: str | None = None
     epochs: tuple[EpochMetrics, ...] = ()

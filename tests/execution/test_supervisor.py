@@ -527,7 +527,7 @@ def test_the_policy_prune_keeps_what_a_trial_has_reached(tmp_path: Path) -> None
     study = make_study(tmp_path / "demo", make_space(search="sampler: random, failures: {timeout: prune}"))
     supervise(study, failing(t0="timeout")).run(1)
     (record,) = read_records(tmp_path / "demo")
-    assert (record.state, record.reason) == ("pruned", "pruned after 2 epochs (timeout)")
+    assert (record.state, record.reason, record.cause) == ("pruned", "pruned after 2 epochs (timeout)", "timeout")
     assert record.objective_value == record.epochs[1].val_accuracy
 
 

@@ -22,7 +22,7 @@ from sweep.errors import DataError, UserError
 from sweep.execution.call import call_in_child
 from sweep.execution.forkserver import warm_up
 from sweep.home import Home
-from sweep.references import find_model
+from sweep.references import FoundModel, find_model
 from sweep.terminal.console import make_console
 from sweep.tracking.pictures import draw_images
 
@@ -75,7 +75,7 @@ def predict_command(
         read = [read_source(name, source, found.shape) for name, source in sources]
         good = [one for one in read if isinstance(one, Read)]
         bad = [one for one in read if isinstance(one, Unread)]
-        shares = _answers(found.path, good)
+        shares = _answers(found, good)
         names = found.named(shares.shape[1]) if good else ()
         if good and found.classes is None:
             print(f"{found.said}: the names of its classes are not known, so they are numbers", file=sys.stderr)
@@ -134,11 +134,14 @@ def _resized(pixels: UInt8Array, height: int, width: int) -> UInt8Array:
     return resized.reshape(height, width, pixels.shape[2])
 
 
-def _answers(path: Path, images: Sequence[Read]) -> npt.NDArray[np.floating]:
+def _answers(found: FoundModel, images: Sequence[Read]) -> npt.NDArray[np.floating]:
     if not images:
         return np.empty((0, 0), dtype=np.float32)
     stacked = np.stack([one.pixels for one in images])
-    shares: npt.NDArray[np.floating] = call_in_child("sweep.inference.answers:probabilities", path, stacked)
+    output = found.facts.output if found.facts else None
+    shares: npt.NDArray[np.floating] = call_in_child(
+        "sweep.inference.answers:probabilities", found.path, stacked, output
+    )
     return shares
 
 

@@ -121,4 +121,5 @@ def _beside(path: Path) -> ModelFacts | None:
         data=record.config.data,
         digest=record.data.digest,
         threads=record.config.threads,
+        output=record.config.model.output,
     )

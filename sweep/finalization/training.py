@@ -71,6 +71,7 @@ def train_final(plan: FinalTraining, path: Path, stop: Callable[[], bool]) -> Tr
         data=plan.config.data,
         digest=done.data.digest,
         threads=plan.config.threads,
+        output=plan.config.model.output,
     )
     embed_facts(raw, path, facts)
     raw.unlink()

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from sweep.data.contents import Shape
 from sweep.errors import ModelFileError
 from sweep.space.config import DataConfig
+from sweep.space.model_sections import Output
 
 FACTS_FILE = "sweep.json"
 """In the .keras archive; Keras itself takes no notice of it."""
@@ -27,6 +28,7 @@ class ModelFacts:
         data: which images it was trained and validated on.
         digest: of their training part.
         threads: that it was trained with.
+        output: what it gives, as its space says; None in older files.
     """
 
     study: str
@@ -36,6 +38,7 @@ class ModelFacts:
     data: DataConfig
     digest: str
     threads: int = 1
+    output: Output | None = None
 
 
 _FACTS = TypeAdapter(ModelFacts)

@@ -26,21 +26,36 @@ def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.
 
     Args:
         model: from raw pixels to classes.
-        images: uint8 (n, h, w, c).
+        images: (n, h, w, c), as the model takes them.
         classes: int64 (n,), the class that is asked about.
 
     Returns:
-        float32 (n, h', w') of the feature map's size, each from 0 to 1; None for a model without a feature map.
+        float32 (n, h', w') of the feature map's size, each from 0 to 1; None for a model in which no feature map
+        decides alone: it has none, or other ways lead past the last one.
     """
+    inner = model.layers[-1]
+    if isinstance(inner, keras.Model):
+        # A network of the user's own behind our pixel scaling: the maps are inside it. One that is a class of its own
+        # has no graph to look into.
+        if len(getattr(inner, "inputs", None) or ()) != 1:
+            return None
+        return heat_maps(inner, keras.Model(model.inputs, model.layers[-2].output)(images, training=False), classes)
     features = feature_map(model)
     if features is None:
+        return None
+    try:
+        head = keras.Model(features, _last_input(model))
+    except ValueError:  # Keras's word for a tensor that does not come from these alone
         return None
     maps = keras.Model(model.inputs, features)(images, training=False)
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        scores = _scores(model, keras.Model(features, _last_input(model))(maps, training=False))
+        scores = _scores(model, head(maps, training=False))
         chosen = tf.gather(tf.cast(scores, tf.float32), classes, batch_dims=1)
-    weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
+    slopes = tape.gradient(chosen, maps)
+    if slopes is None:  # of an operation that has none, such as a rounding
+        return None
+    weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=-1)).numpy()
     highest = heat.max(axis=(1, 2), keepdims=True)
     return np.asarray(heat / np.maximum(highest, np.finfo(np.float32).tiny), dtype=np.float32)

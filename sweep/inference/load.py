@@ -8,6 +8,7 @@ import keras
 
 from sweep.errors import ModelFileError
 from sweep.inference.archive import check_archive
+from sweep.space.model_sections import Output
 
 
 def load_model(path: Path) -> keras.Model:
@@ -31,8 +32,17 @@ def load_model(path: Path) -> keras.Model:
     return model
 
 
-def gives_logits(model: keras.Model) -> bool:
-    """Whether the outputs still have to go through softmax: the last layer applies none."""
+def gives_logits(model: keras.Model, output: Output | None = None) -> bool:
+    """Whether the outputs still have to go through softmax.
+
+    Args:
+        model: of which only the last layer can be asked, which does not tell all: softmax can be a mere operation.
+        output: what its space says that it gives; None where that is not known.
+    """
+    if output is not None:
+        return output == "logits"
     last = model.layers[-1]
+    while isinstance(last, keras.Model) and last.layers:
+        last = last.layers[-1]
     activation = getattr(last, "activation", None)
     return not (isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,19 +18,23 @@ from tests.inference.files import write_model
 use_threads(1)  # before anything runs: TensorFlow takes the count only once per process
 
 
-def bright_corner_model(*, output: str = "softmax") -> keras.Model:
-    """Says class 1 as the upper half of the image is brighter than the lower, by hand-made weights."""
+def bright_corner_model(*, output: str = "softmax", nested: bool = False) -> keras.Model:
+    """Says class 1 as the upper half of the image is brighter than the lower, by hand-made weights.
+
+    Nested, all but the pixel scaling is a model of its own, as with a user's network.
+    """
     inputs = keras.Input((8, 8, 1), dtype="uint8", name="pixels")
-    hidden = keras.layers.Rescaling(1 / 255, name="pixels_to_unit")(inputs)
-    hidden = keras.layers.Conv2D(1, 1, use_bias=False, name="conv")(hidden)
+    scaled = keras.layers.Rescaling(1 / 255, name="pixels_to_unit")(inputs)
+    start = keras.Input((8, 8, 1), name="scaled") if nested else scaled
+    hidden = keras.layers.Conv2D(1, 1, use_bias=False, name="conv")(start)
     hidden = keras.layers.MaxPooling2D(2, name="pool")(hidden)
     hidden = keras.layers.Flatten(name="flatten")(hidden)
     outputs = keras.layers.Dense(2, activation=output if output == "softmax" else None, name="output")(hidden)
-    model = keras.Model(inputs, outputs)
+    model = keras.Model(start if nested else inputs, outputs)
     model.get_layer("conv").set_weights([np.ones((1, 1, 1, 1))])
     upper = np.repeat([1.0, 0.0], 8)  # of the 4 x 4 places, row by row
     model.get_layer("output").set_weights([np.stack([-upper, upper], axis=1), np.zeros(2)])
-    return model
+    return keras.Model(inputs, model(scaled)) if nested else model
 
 
 def image_with_light(row: int, column: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -80,6 +86,61 @@ def test_of_a_backbone_the_output_is_the_map_and_without_convolutions_there_is_n
     assert heat.shape == (1, 6, 6)
     assert feature_map(flat) is None
     assert heat_maps(flat, image_with_light(4, 4), np.array([0])) is None
+
+
+@pytest.mark.slow
+def test_of_a_network_behind_pixel_scaling_the_maps_inside_count() -> None:
+    heat = heat_maps(bright_corner_model(nested=True), image_with_light(1, 6), np.array([1]))
+    assert heat is not None
+    assert np.argwhere(heat[0] == 1).tolist() == [[1, 6]]
+    assert heat.sum() == pytest.approx(1.0)
+
+
+class Flattening(keras.Model):  # type: ignore[misc]  # Keras has no types
+    """A network without a graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, images: Any) -> Any:
+        return self.dense(keras.ops.reshape(images, (-1, 64)))
+
+
+def two_ways() -> Any:
+    """Two convolutions, each with a pooling of its own: neither decides alone."""
+    inputs = keras.Input((8, 8, 1), dtype="uint8")
+    scaled = keras.layers.Rescaling(1 / 255)(inputs)
+    ways = [keras.layers.GlobalMaxPooling2D()(keras.layers.Conv2D(2, size)(scaled)) for size in (1, 3)]
+    return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Concatenate()(ways)))
+
+
+def without_a_graph() -> Any:
+    inputs = keras.Input((8, 8, 1), dtype="uint8")
+    return keras.Model(inputs, Flattening()(keras.layers.Rescaling(1 / 255)(inputs)))
+
+
+def stepped() -> Any:
+    """The answers have no slope."""
+    inputs = keras.Input((8, 8, 1), dtype="uint8")
+    hidden = keras.layers.Conv2D(2, 3)(keras.layers.Rescaling(1 / 255)(inputs))
+    bright = keras.ops.greater(keras.layers.GlobalAveragePooling2D()(hidden), 0)
+    return keras.Model(inputs, keras.ops.cast(bright, "float32"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [two_ways, without_a_graph, stepped])
+def test_where_no_map_decides_alone_there_is_none(make: Callable[[], Any]) -> None:
+    assert heat_maps(make(), image_with_light(1, 6), np.array([1])) is None
+
+
+@pytest.mark.slow
+def test_a_network_inside_is_asked_for_its_last_layer_and_a_known_output_counts_more() -> None:
+    for output in ("softmax", "logits"):
+        model = bright_corner_model(output=output, nested=True)
+        assert gives_logits(model) is (output == "logits")
+        assert gives_logits(model, "logits") is True
+        assert gives_logits(model, "softmax") is False
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def final_document(
             _test(result, openings),
             _classes(test),
             _calibration(test),
-            _errors(errors),
+            _errors(errors, test),
             _model(result, commands),
         ),
     )
@@ -67,6 +67,10 @@ def verdict_text(result: FinalResult) -> str:
             "because its model is the smallest of them."
         )
     if result.verdict == "alone":
+        others = [finalist for finalist in result.finalists if finalist.dropped]
+        if others:
+            left = "; ".join(f"trial {one.trial}: {one.dropped}" for one in others)
+            return f"Of {len(others) + 1} finalists only {winner} is left after {rounds}; {left}."
         return f"Trial {result.winner} is the only finalist; {rounds} show how much it varies."
     return f"Nothing was repeated: {winner} was the best in the search, and how much of that was luck is not known."
 
@@ -198,9 +202,11 @@ def _calibration(test: TestResult) -> Section:
     return Section("calibration", "Calibration", "Can its probabilities be believed?", answer, (chart,))
 
 
-def _errors(errors: str) -> Section:
+def _errors(errors: str, test: TestResult) -> Section:
     if not errors:
-        return Section("errors", "Errors", "Where does it go wrong?", ("It made no error on the test set.",))
+        wrong = test.images - test.correct
+        said = f"It made {count(wrong, 'error') if wrong else 'no error'} on the test set."
+        return Section("errors", "Errors", "Where does it go wrong?", (said,))
     note = (
         "Each pair is the image and, over it, where the network saw the class that it named: Grad-CAM (Selvaraju et "
         "al., 2017), from blue (nothing) to red."

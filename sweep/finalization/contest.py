@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from sweep.analysis.finalists import LEAST_ROUNDS, LEVEL, Judgement, hopeless, judge
 from sweep.data.resplit import load_split
 from sweep.data.stamp import DataStamp
-from sweep.errors import NothingFinished, TrialFailure
+from sweep.errors import NothingFinished, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome
 from sweep.execution.supervisor import POLL_SECONDS, Setting
 from sweep.finalization.repeats import Plan
+from sweep.study.disk import disk_errors
 from sweep.study.records import TrialRecord, write_record
 from sweep.training.result import EpochMetrics, TrialResult, best_epoch
 from sweep.training.seeds import Purpose, derive
@@ -21,7 +22,9 @@ from sweep.training.seeds import Purpose, derive
 Told = Callable[[TrialRecord, int], None]
 """Told of every repetition that has ended, with the number of its round."""
 FOR_GOOD = ("nan", "too_large", "infeasible", "bug")
-"""Failures that a second try would only repeat; others (killed, out of memory, …) are tried again by the next run."""
+"""Failures that a second try would only repeat."""
+TRIES = 3
+"""Of a repetition that failed for another reason (killed, out of memory, …), before its finalist is dropped."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Outlook:
         scores: by trial the objective of its rounds; also of those that were dropped.
         repeats: by trial the records of its rounds.
         dropped: by trial why it left.
-        rounds: finished ones.
+        rounds: finished ones; with folds those of whole passes.
         ended: why there were no more rounds: `separated`, `alone`, `repeats`, `budget` or `stopped`.
     """
 
@@ -68,6 +71,7 @@ class Contest:
         self._repeats: dict[int, list[TrialRecord]] = {number: [] for number in self._finalists}
         self._dropped: dict[int, str] = {}
         self._running: dict[int, _Running] = {}
+        self._tries: dict[int, int] = {}
 
     def run(self, most: int, stop: Callable[[], bool], seconds_left: Callable[[], float]) -> Outlook:
         """Run rounds until one finalist is separated, or `most` rounds, the time or `stop` end them.
@@ -79,6 +83,7 @@ class Contest:
 
         Raises:
             NothingFinished: every finalist failed.
+            SweepStopped: the images are gone, which says nothing of a finalist.
         """
         number, ended = 0, ""
         try:
@@ -110,6 +115,7 @@ class Contest:
     def _round(self, number: int, over: Callable[[], bool]) -> bool:
         """Train what the round still lacks; False if it was cut off, which leaves it unfinished."""
         waiting = self._missing(number)
+        self._tries = dict.fromkeys(self._finalists, 0)
         while waiting or self._running:
             if over():
                 return False
@@ -118,7 +124,8 @@ class Contest:
             for outcome in self._executor.wait(POLL_SECONDS):
                 if isinstance(outcome.ended, TrialFailure) and outcome.ended.cause == "killed" and over():
                     return False  # the signal that stops this process has reached the child too
-                self._finish(outcome, number)
+                if not self._finish(outcome, number):
+                    waiting.append(self._finalists[outcome.number])
         for record in self._staying():
             self._take(record, number)
         return True
@@ -136,7 +143,9 @@ class Contest:
         found = self._plan.recorded(record, number)
         if found is None or found.data != stamp:
             return False
-        return found.state == "complete" or (found.state == "failed" and found.reason in FOR_GOOD)
+        # A failure on record is one that was tried often enough: another try by another run could choose another winner
+        # and have the test set opened for it as well.
+        return found.state in ("complete", "failed")
 
     def _start(self, record: TrialRecord, number: int) -> None:
         task = self._plan.task(record, number, self._setting.prepared)
@@ -149,7 +158,8 @@ class Contest:
 
         self._executor.submit(task, on_epoch)
 
-    def _finish(self, outcome: Outcome, number: int) -> None:
+    def _finish(self, outcome: Outcome, number: int) -> bool:
+        """Record a repetition; False, and nothing on record, if it is to be tried again."""
         running = self._running.pop(outcome.number)
         searched = self._finalists[outcome.number]
         task = self._plan.task(searched, number, self._setting.prepared)
@@ -171,8 +181,26 @@ class Contest:
             record = _with_result(record, outcome.ended, total)
         else:
             record = _with_failure(record, outcome.ended, total)
-        write_record(task.folder, record)
         self._told(record, number)
+        if self._is_to_be_tried_again(record):
+            return False
+        with disk_errors(task.folder):
+            write_record(task.folder, record)
+        return True
+
+    def _is_to_be_tried_again(self, record: TrialRecord) -> bool:
+        """Whether a failure may be chance.
+
+        Raises:
+            SweepStopped: the images are gone.
+        """
+        if record.cause == "data":
+            raise SweepStopped(
+                f"trial {record.number} could not be trained again: {record.message}\n"
+                "What was trained is kept, and the test set is closed. Mend the cause, then the same command goes on"
+            )
+        self._tries[record.number] += 1
+        return record.cause is not None and record.cause not in FOR_GOOD and self._tries[record.number] < TRIES
 
     def _take(self, record: TrialRecord, number: int) -> None:
         """Count a repetition, or drop the finalist that failed it."""
@@ -209,9 +237,12 @@ class Contest:
         return judge(scores, parameters, maximize=self._maximize, seed=derive(self._plan.seed, Purpose.BOOTSTRAP))
 
     def _outlook(self, number: int, ended: str) -> Outlook:
-        repeats = {trial: tuple(records) for trial, records in self._repeats.items()}
+        """Of whole passes over the folds alone, for the others were not held out from everybody in the same way."""
+        whole = number - number % (self._plan.folds or 1)
+        repeats = {trial: tuple(records[:whole]) for trial, records in self._repeats.items()}
         scores = {t: tuple(float(r.objective_value or 0.0) for r in records) for t, records in repeats.items()}
-        return Outlook(self._judge(self._scores()), scores, repeats, dict(self._dropped), number, ended)
+        staying = {record.number: scores[record.number] for record in self._staying()}
+        return Outlook(self._judge(staying), scores, repeats, dict(self._dropped), whole, ended)
 
 
 @dataclasses.dataclass

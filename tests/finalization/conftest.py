@@ -21,8 +21,9 @@ from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 from tests.study.fakes import make_record
 
 DIGITS = DataConfig(name="digits", limit=200, validation=0.2)
-Script = Mapping[int, Sequence[float | str]]
-"""By trial what it reaches in each round: a validation accuracy, or a cause of failure."""
+Outcome = float | str
+Script = Mapping[int, Sequence[Outcome | list[Outcome]]]
+"""By trial what it reaches in each round: a validation accuracy, or a cause of failure; a list has one for each try."""
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +67,8 @@ class Scripted:
     def _train(self, task: Task, on_epoch: OnEpoch) -> TrialResult:
         self.tasks.append(task)
         outcome = self._script[task.number][int(task.folder.name) - 1]
+        if isinstance(outcome, list):
+            outcome = outcome.pop(0)
         if isinstance(outcome, str):
             raise TrialFailure(outcome, "as the script has it")  # type: ignore[arg-type]  # a cause
         epochs = tuple(EpochMetrics(e, 1.0, 0.5, 1.0, v, 0.01 / e, 1.0) for e, v in enumerate((0.1, outcome), start=1))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sweep.errors import NothingFinished
+from sweep.errors import NothingFinished, SweepStopped
 from sweep.finalization.repeats import RepeatTask
 from sweep.study.records import TrialRecord, read_record
 from tests.finalization.conftest import Scripted
@@ -87,14 +87,32 @@ def test_what_an_interrupted_run_has_trained_is_not_trained_again(scripted: Make
 def test_a_repetition_that_was_killed_is_tried_again_and_one_with_nan_is_not(
     scripted: Make, finalist: Finalist
 ) -> None:
-    scripted({0: (0.9,), 1: ("killed",), 2: ("nan",)}).contest(finalist(0), finalist(1), finalist(2)).run(
-        1, never, forever
-    )
-    again = scripted({0: (0.9,), 1: (0.8,), 2: (0.7,)})
-    outlook = again.contest(finalist(0), finalist(1), finalist(2)).run(1, never, forever)
+    run = scripted({0: (0.9,), 1: (["killed", "oom", 0.8],), 2: (["nan", 0.7],)})
+    outlook = run.contest(finalist(0), finalist(1), finalist(2)).run(1, never, forever)
 
-    assert [task.number for task in again.tasks] == [1]
+    assert [task.number for task in run.tasks] == [0, 1, 2, 1, 1]
+    assert outlook.scores == {0: (0.9,), 1: (0.8,), 2: ()}
     assert outlook.dropped == {2: "failed in round 1: nan"}
+
+
+def test_after_three_tries_a_finalist_is_dropped_and_the_next_run_finds_the_same(
+    scripted: Make, finalist: Finalist
+) -> None:
+    run = scripted({0: (0.9, 0.9), 1: (["killed"] * 3, 0.95)})
+    run.contest(finalist(0), finalist(1)).run(1, never, forever)
+    again = scripted({0: (0.9, 0.9), 1: (0.95, 0.95)})
+    outlook = again.contest(finalist(0), finalist(1)).run(1, never, forever)
+
+    assert [task.number for task in run.tasks] == [0, 1, 1, 1]
+    assert again.tasks == []
+    assert outlook.dropped == {1: "failed in round 1: killed"}
+
+
+def test_images_that_are_gone_stop_the_contest_and_drop_nobody(scripted: Make, finalist: Finalist) -> None:
+    with pytest.raises(SweepStopped, match=r"trial 1 could not be trained again: as the script has it\n.* closed"):
+        scripted({0: (0.9,), 1: ("data",)}).contest(finalist(0), finalist(1)).run(1, never, forever)
+    outlook = scripted({0: (0.9,), 1: (0.8,)}).contest(finalist(0), finalist(1)).run(1, never, forever)
+    assert outlook.dropped == {}
 
 
 def test_a_round_that_would_not_fit_into_the_budget_is_not_begun(scripted: Make, finalist: Finalist) -> None:
@@ -121,3 +139,14 @@ def test_folds_are_judged_after_whole_passes_and_hold_out_every_image_once(scrip
     splits = {task.split for task in run.tasks if isinstance(task, RepeatTask)}
     assert sorted(split.fold for split in splits) == [0, 1, 2, 3, 4]
     assert len({split.seed for split in splits}) == 1
+
+
+@pytest.mark.parametrize(("most", "rounds", "verdict"), [(3, 0, "not repeated"), (7, 5, "tie")])
+def test_a_pass_over_the_folds_that_was_cut_off_is_not_judged(
+    scripted: Make, finalist: Finalist, most: int, rounds: int, verdict: str
+) -> None:
+    # The second one would be separated by the rounds of the pass that was cut off.
+    script = {0: (0.9, 0.91, 0.92, 0.9, 0.91, 0.1, 0.1), 1: (0.91, 0.9, 0.92, 0.91, 0.9, 0.9, 0.9)}
+    outlook = scripted(script, 5).contest(finalist(0), finalist(1)).run(most, never, forever)
+
+    assert (outlook.rounds, outlook.judgement.verdict, len(outlook.scores[0])) == (rounds, verdict, rounds)

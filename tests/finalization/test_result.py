@@ -94,6 +94,12 @@ def test_a_tie_is_called_a_tie_in_words() -> None:
     )
     separated = dataclasses.replace(result, verdict="separated", tied=(4,))
     assert verdict_text(separated) == "Trial 4 is the best: after 3 rounds no other finalist can keep up with it."
+    left = dataclasses.replace(result, verdict="alone", finalists=result.finalists[1:])
+    assert verdict_text(left) == (
+        "Of 2 finalists only trial 4 is left after 3 rounds; trial 5: behind after round 3 (paired t-test, 1%)."
+    )
+    alone = dataclasses.replace(result, verdict="alone", finalists=result.finalists[1:2])
+    assert verdict_text(alone) == "Trial 4 is the only finalist; 3 rounds show how much it varies."
     assert luck_text(result) == (
         "With fresh seeds and splits it reached val_accuracy 0.8000 ± 0.0100 (standard deviation), less than the "
         "0.9000 of the search: a difference of 0.1000."

@@ -15,7 +15,7 @@ from sweep.data.stamp import DataStamp
 from sweep.errors import DiskError, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
 from sweep.execution.order import Cost, TrialQueue
-from sweep.study.disk import trial_disk_error
+from sweep.study.disk import disk_errors, trial_disk_error
 from sweep.study.policies import Action, Retries, decide, policy_of
 from sweep.study.pruning import is_audited, may_prune
 from sweep.study.records import TrialRecord, diagnosed, read_record, trial_folder, write_record
@@ -366,9 +366,14 @@ def _now() -> str:
 
 
 def keep_best_models(study_folder: Path, ranking: Sequence[TrialRecord], keep: int) -> None:
-    """Remove the model files of all but the best trials: they can be had again with `reproduce`."""
+    """Remove the model files of all but the best trials: they can be had again with `reproduce`.
+
+    Raises:
+        DiskError: a file cannot be removed, or a record not be written.
+    """
     for record in ranking[keep:]:
         folder = trial_folder(study_folder, record.number)
         if record.model_file and (folder / record.model_file).is_file():
-            (folder / record.model_file).unlink()
-            write_record(folder, dataclasses.replace(read_record(folder), model_file=None))
+            with disk_errors(folder):
+                (folder / record.model_file).unlink()
+                write_record(folder, dataclasses.replace(read_record(folder), model_file=None))

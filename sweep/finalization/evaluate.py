@@ -13,6 +13,7 @@ from sweep.finalization.test_set import open_counted
 from sweep.inference.answers import BATCH
 from sweep.inference.gradcam import heat_maps
 from sweep.inference.load import gives_logits, load_model
+from sweep.space.config import TrialConfig
 from sweep.study.ledger import Opening
 from sweep.training.determinism import use_threads
 
@@ -20,18 +21,28 @@ ERRORS = 12
 """Wrong answers that are shown."""
 
 
-def evaluate(study_folder: Path, prepared: Prepared, opening: Opening, model_file: Path, threads: int) -> Answers:
+def evaluate(
+    study_folder: Path, prepared: Prepared, opening: Opening, model_file: Path, config: TrialConfig
+) -> Answers:
     """Open the test set, which is recorded first, and ask the model.
 
+    All that is asked of the model is asked of a blank image before, so that whatever goes wrong costs no opening.
+
+    Args:
+        config: of the model.
+
     Raises:
-        ModelFileError, StudyError, DataError: see `load_model` and `open_counted`; the model is loaded before the
-            opening, so that a broken file costs none.
+        ModelFileError, StudyError, DataError: see `load_model` and `open_counted`.
     """
-    use_threads(threads)
+    use_threads(config.threads)
     model = load_model(model_file)
+    logits = gives_logits(model, config.model.output)
+    blank = np.zeros((1, *prepared.shape), dtype=np.uint8)
+    model.predict(blank, verbose=0)
+    heat_maps(model, blank, np.zeros(1, dtype=np.int64))
     images, labels = open_counted(study_folder, prepared, opening)
     outputs = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), dtype=np.float32)
-    probabilities = probabilities_of(outputs, logits=gives_logits(model))
+    probabilities = probabilities_of(outputs, logits=logits)
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")[:ERRORS]]

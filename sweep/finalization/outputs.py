@@ -8,18 +8,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sweep.analysis.final_document import final_document, gap_text, luck_text, verdict_text
 from sweep.analysis.render_html import to_html
-from sweep.finalization.answers import Answers
 from sweep.finalization.card import model_card
 from sweep.finalization.pictures import ERRORS, draw_all
+from sweep.study.disk import disk_errors, write_whole
 from sweep.study.final import (
-    ANSWERS_FILE,
     CARD_FILE,
     MODEL_FILE,
     PAGE_FILE,
@@ -31,26 +29,24 @@ from sweep.study.ledger import Opening, openings_text, read_openings
 from sweep.terminal.console import print_table
 
 
-def write_outputs(study_folder: Path, result: FinalResult, answers: Answers | None, home: str) -> None:
-    """Write all that belongs to the result beside `final.json`.
+def write_outputs(study_folder: Path, result: FinalResult, home: str) -> None:
+    """Write all that can be made from the result, beside `final.json`.
 
     Args:
         study_folder: of the study.
         result: what was found.
-        answers: to the test set; None where they were written before.
         home: the option ` --home DIR` or nothing, for commands.
+
+    Raises:
+        DiskError: something cannot be written.
     """
     folder = final_folder(study_folder)
-    if answers is not None:
-        np.savez(folder / ANSWERS_FILE, outputs=answers.probabilities, labels=answers.labels)
-        (folder / PICTURES / ERRORS).unlink(missing_ok=True)
-        draw_all(folder / PICTURES, result, answers.errors)
-    else:
-        draw_all(folder / PICTURES, result, None)
+    with disk_errors(folder / PICTURES):
+        draw_all(folder / PICTURES, result)
     openings = read_openings(study_folder)
-    (folder / CARD_FILE).write_text(model_card(result, openings_text(openings)), encoding="utf-8")
+    write_whole(folder / CARD_FILE, model_card(result, openings_text(openings)))
     page = final_document(result, openings, _base64(folder / PICTURES / ERRORS), _commands(result.study, home))
-    (folder / PAGE_FILE).write_text(to_html(page), encoding="utf-8")
+    write_whole(folder / PAGE_FILE, to_html(page))
 
 
 def _base64(path: Path) -> str:

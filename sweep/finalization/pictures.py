@@ -23,8 +23,8 @@ SIDE = 96
 OPACITY = 0.45
 
 
-def draw_all(folder: Path, result: FinalResult, errors: WorstErrors | None) -> None:
-    """Write all pictures; that of the errors only where there are some, None leaves it as it is."""
+def draw_all(folder: Path, result: FinalResult) -> None:
+    """Write all pictures but that of the errors."""
     folder.mkdir(parents=True, exist_ok=True)
     test, study = result.test, result.study
     names = [one.name for one in test.classes]
@@ -33,8 +33,13 @@ def draw_all(folder: Path, result: FinalResult, errors: WorstErrors | None) -> N
         draw_boxes(result.finalists, result.winner, result.objective, study, folder / FINALISTS)
     draw_confusion(np.array(test.confusion, dtype=np.int64), names, title, folder / CONFUSION)
     draw_reliability(test, title, folder / RELIABILITY)
-    if errors is not None and len(errors.labels):
-        draw_errors(errors, names, f"{study}: the errors that the final model was surest of", folder / ERRORS)
+
+
+def draw_worst_errors(path: Path, result: FinalResult, errors: WorstErrors) -> None:
+    """Write the picture of the errors; none where there was none."""
+    if len(errors.labels):
+        names = [one.name for one in result.test.classes]
+        draw_errors(errors, names, f"{result.study}: the errors that the final model was surest of", path)
 
 
 def draw_boxes(finalists: Sequence[FinalistResult], winner: int, objective: str, study: str, path: Path) -> None:

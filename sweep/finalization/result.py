@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -65,8 +66,7 @@ def judge_test(
     chosen = np.maximum(probabilities[np.arange(len(labels)), labels].astype(np.float64), np.finfo(np.float32).tiny)
     loss = float(-np.log(chosen).mean())
     calibration = calibrate(probabilities, labels)
-    sign, value = (1.0, accuracy.value) if direction_of(objective) == "maximize" else (-1.0, loss)
-    return TestResult(
+    found = TestResult(
         images=len(labels),
         correct=correct,
         accuracy=accuracy.value,
@@ -80,9 +80,19 @@ def judge_test(
         calibration_error=calibration.error,
         confidence=calibration.confidence,
         bins=tuple(CalibrationBin(b.low, b.high, b.images, b.confidence, b.accuracy) for b in calibration.bins),
-        search_gap=sign * (search_score - value),
-        repeats_gap=None if repeats_mean is None else sign * (repeats_mean - value),
+        search_gap=0.0,
+        repeats_gap=None,
     )
+    search, repeats = gaps(found, objective, search_score, repeats_mean)
+    return dataclasses.replace(found, search_gap=search, repeats_gap=repeats)
+
+
+def gaps(
+    test: TestResult, objective: Objective, search_score: float, repeats_mean: float | None
+) -> tuple[float, float | None]:
+    """`search_gap` and `repeats_gap` of a test, see `TestResult`."""
+    sign, value = (1.0, test.accuracy) if direction_of(objective) == "maximize" else (-1.0, test.loss)
+    return sign * (search_score - value), None if repeats_mean is None else sign * (repeats_mean - value)
 
 
 def _class(name: str, row: IntArray, place: int, names: Sequence[str]) -> ClassTest:

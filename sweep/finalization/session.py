@@ -22,6 +22,7 @@ from sweep.execution.supervisor import Setting
 from sweep.execution.workers import default_slots
 from sweep.finalization.answers import Answers
 from sweep.finalization.contest import Contest, Outlook
+from sweep.finalization.installation import install_tested, keep_tested, make_candidate_folder, with_more_rounds
 from sweep.finalization.outputs import print_summary, write_outputs
 from sweep.finalization.registering import register_final
 from sweep.finalization.repeats import Plan, train_repeat
@@ -128,6 +129,7 @@ class _Finalizing:
 
     def run(self) -> FinalResult | None:
         """The final result; None where it was interrupted or the budget was over."""
+        install_tested(self._folder)
         finalists = choose_finalists(self._ranked, self._request.top)
         setting = self._setting(finalists)
         outlook = self._contest(finalists, setting)
@@ -140,25 +142,21 @@ class _Finalizing:
         earlier = read_final(self._folder)
         if earlier is not None and earlier.trained.key == plan.key and self._model_file.is_file():
             self._console.print("the final model is the one that was tested already: the test set stays closed")
-            answers, trained, test = None, earlier.trained, earlier.test
-        else:
-            if self._left() <= 0:
-                return None
-            trained = self._train(plan)
-            answers = self._open(plan, trained)
-            test = self._judge(winner, outlook, answers)
-            self._candidate.replace(self._model_file)
-            self._candidate.parent.rmdir()
-        return self._finish(self._result(finalists, outlook, trained, test, setting), plan, answers, earlier)
+            again = self._result(finalists, outlook, earlier.trained, earlier.test, setting)
+            return self._finish(with_more_rounds(earlier, again), plan)
+        if self._left() <= 0:
+            return None
+        candidate = make_candidate_folder(self._folder) / MODEL_FILE
+        trained = self._train(plan, candidate)
+        answers = self._open(plan, trained, candidate)
+        result = self._result(finalists, outlook, trained, self._judge(winner, outlook, answers), setting)
+        keep_tested(self._folder, result, answers)
+        install_tested(self._folder)
+        return self._finish(result, plan)
 
     @property
     def _model_file(self) -> Path:
         return final_folder(self._folder) / MODEL_FILE
-
-    @property
-    def _candidate(self) -> Path:
-        """The new model until it has been tested, so that `final.json` and the model beside it belong together."""
-        return final_folder(self._folder) / "candidate" / MODEL_FILE
 
     def _left(self) -> float:
         """Seconds of the budget."""
@@ -198,7 +196,7 @@ class _Finalizing:
         )
         self._console.print(f"round {number} trial {record.number:04d}: {said}, {duration(record.timings['total'])}")
 
-    def _train(self, plan: FinalTraining) -> TrainedFinal:
+    def _train(self, plan: FinalTraining, candidate: Path) -> TrainedFinal:
         images = (
             plan.prepared.train if plan.config.data.limit is None else min(plan.config.data.limit, plan.prepared.train)
         )
@@ -206,14 +204,14 @@ class _Finalizing:
             f"trial {plan.record.number:04d} is trained on all {images:,} images, {len(plan.schedule.rates)} epochs "
             f"with the learning rates of {plan.schedule.reference}"
         )
-        return train_final(plan, self._candidate, lambda: self._stop() or self._left() <= 0)
+        return train_final(plan, candidate, lambda: self._stop() or self._left() <= 0)
 
-    def _open(self, plan: FinalTraining, trained: TrainedFinal) -> Answers:
+    def _open(self, plan: FinalTraining, trained: TrainedFinal, candidate: Path) -> Answers:
         opening = Opening(_now(), plan.record.number, trained.weights_digest, plan.prepared.test)
         earlier = len(read_openings(self._folder))
         if earlier:
             self._console.print(f"the test set is opened for the {earlier + 1}. time; every report will say so")
-        arguments = (self._folder, plan.prepared, opening, self._candidate, plan.config.threads)
+        arguments = (self._folder, plan.prepared, opening, candidate, plan.config)
         answers: Answers = call_in_child("sweep.finalization.evaluate:evaluate", *arguments)
         return answers
 
@@ -251,14 +249,10 @@ class _Finalizing:
             environment=setting.environment,
         )
 
-    def _finish(
-        self, result: FinalResult, plan: FinalTraining, answers: Answers | None, earlier: FinalResult | None
-    ) -> FinalResult:
+    def _finish(self, result: FinalResult, plan: FinalTraining) -> FinalResult:
         """Write everything; the local result stands before MLflow is asked."""
-        if earlier is not None and earlier.trained.key == plan.key:
-            result = dataclasses.replace(result, registered=earlier.registered)
         write_final(self._folder, result)
-        write_outputs(self._folder, result, answers, self._home_option())
+        write_outputs(self._folder, result, self._home_option())
         try:
             registered = register_final(result, plan, self._folder, self._home, self._request.tracking_uri)
         except TrackingError as error:
@@ -266,7 +260,7 @@ class _Finalizing:
             return result
         result = dataclasses.replace(result, registered=registered)
         write_final(self._folder, result)
-        write_outputs(self._folder, result, None, self._home_option())
+        write_outputs(self._folder, result, self._home_option())
         return result
 
     def _home_option(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -114,6 +115,19 @@ def write_whole(path: Path, text: str) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Around what is written below a path.
+
+    Raises:
+        DiskError: in place of an OSError.
+    """
+    try:
+        yield
     except OSError as error:
         raise disk_error(path, error) from error
 

@@ -12,7 +12,8 @@ from pydantic.dataclasses import dataclass
 
 from sweep.data.stamp import DataStamp
 from sweep.errors import RecordError
-from sweep.space.config import TrialConfig
+from sweep.space.config import Objective, TrialConfig
+from sweep.study.disk import disk_errors
 
 FINAL = "final"
 RESULT_FILE, MODEL_FILE, CARD_FILE, PAGE_FILE = "final.json", "model.keras", "model_card.md", "final.html"
@@ -147,7 +148,7 @@ class FinalResult:
     """
 
     study: str
-    objective: str
+    objective: Objective
     finished: str
     seconds: float
     verdict: Literal["separated", "tie", "alone", "not repeated"]
@@ -173,9 +174,19 @@ def final_folder(study_folder: Path) -> Path:
 
 
 def write_final(study_folder: Path, result: FinalResult) -> None:
-    """Write `final.json` atomically."""
+    """Write `final.json` atomically.
+
+    Raises:
+        DiskError: it cannot be written.
+    """
     folder = final_folder(study_folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder / RESULT_FILE):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_result(folder, result)
+
+
+def write_result(folder: Path, result: FinalResult) -> None:
+    """The same in a folder that is there."""
     part = folder / (RESULT_FILE + ".part")
     with part.open("wb") as stream:
         stream.write(_FINAL.dump_json(result, indent=2) + b"\n")
@@ -190,7 +201,12 @@ def read_final(study_folder: Path) -> FinalResult | None:
     Raises:
         RecordError: the file is there and cannot be read.
     """
-    path = final_folder(study_folder) / RESULT_FILE
+    return read_result(final_folder(study_folder))
+
+
+def read_result(folder: Path) -> FinalResult | None:
+    """The same of any folder."""
+    path = folder / RESULT_FILE
     try:
         return _FINAL.validate_json(path.read_bytes())
     except FileNotFoundError:

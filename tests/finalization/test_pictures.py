@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from sweep.finalization.answers import WorstErrors
-from sweep.finalization.pictures import draw_all, overlay
+from sweep.finalization.pictures import draw_all, draw_worst_errors, overlay
 from tests.finalization.test_result import final_result
 
 
@@ -17,6 +17,10 @@ def errors(heat: bool) -> WorstErrors:
     maps[:, 0, 0] = 1
     images = np.full((2, 8, 8, 1), 128, dtype=np.uint8)
     return WorstErrors(images, np.array([0, 1]), np.array([1, 0]), np.array([0.9, 0.8]), maps if heat else None)
+
+
+NUMBERS = np.empty(0, dtype=np.int64)
+NO_ERRORS = WorstErrors(np.empty((0, 8, 8, 1), dtype=np.uint8), NUMBERS, NUMBERS, np.empty(0), None)
 
 
 def test_an_overlay_is_red_where_the_map_is_warm_and_blue_where_it_is_cold() -> None:
@@ -30,19 +34,18 @@ def test_an_overlay_is_red_where_the_map_is_warm_and_blue_where_it_is_cold() -> 
 
 
 def test_every_picture_is_drawn_and_errors_only_where_there_are_some(tmp_path: Path) -> None:
-    draw_all(tmp_path / "all", final_result(), errors(heat=True))
-    draw_all(tmp_path / "flat", final_result(), errors(heat=False))
-    quiet = dataclasses.replace(final_result(), rounds=0)
-    numbers = np.empty(0, dtype=np.int64)
-    none = WorstErrors(np.empty((0, 8, 8, 1), dtype=np.uint8), numbers, numbers, np.empty(0), None)
-    draw_all(tmp_path / "few", quiet, none)
+    draw_all(tmp_path / "all", final_result())
+    draw_all(tmp_path / "few", dataclasses.replace(final_result(), rounds=0))
+    draw_worst_errors(tmp_path / "pairs.png", final_result(), errors(heat=True))
+    draw_worst_errors(tmp_path / "single.png", final_result(), errors(heat=False))
+    draw_worst_errors(tmp_path / "none.png", final_result(), NO_ERRORS)
 
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == [
         "confusion.png",
-        "errors.png",
         "finalists.png",
         "reliability.png",
     ]
     assert sorted(path.name for path in (tmp_path / "few").iterdir()) == ["confusion.png", "reliability.png"]
-    with Image.open(tmp_path / "all/errors.png") as pairs, Image.open(tmp_path / "flat/errors.png") as single:
+    assert not (tmp_path / "none.png").exists()
+    with Image.open(tmp_path / "pairs.png") as pairs, Image.open(tmp_path / "single.png") as single:
         assert pairs.width > single.width  # each error has an overlay beside it

@@ -119,12 +119,15 @@ class MlflowStore:
 
     def _sync_model(self, number: int) -> bool:
         folder = trial_folder(self._info.folder, number)
-        run = self._trials.get(number)
-        if run is None or not folder.is_dir():
+        if not folder.is_dir():
             return False
         record = read_record(folder)
         if record.model_file is None or not (folder / record.model_file).is_file():
             return False
+        run = self._trials.get(number) or self._find_trial(number)  # what failed before is not known any more
+        if run is None:
+            return False
+        self._trials[number] = run
         try:
             wrote = run.add(*evaluation_files(record, self._info))
             digest = (record.weights_digest or "")[:16]

@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, ViewType
 
-from sweep.study.records import TrialRecord, record_from_json
+from sweep.study.records import TrialRecord, record_from_json, trial_folder, write_record
 from sweep.tracking.address import resolve_address
 from sweep.tracking.mlflow_store import MlflowStore, open_store
 from sweep.tracking.opening import SyncReport, sync_study
@@ -384,3 +384,31 @@ def test_nothing_is_written_into_the_working_folder(
     monkeypatch.chdir(tmp_path / "cwd")
     sync_study(info, [make_record(0, "complete", epochs=1)], None, home)
     assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_a_model_that_could_not_be_logged_is_logged_by_the_next_call(
+    store: MlflowStore,
+    client: MlflowClient,
+    info: StudyInfo,
+    make_record: MakeRecord,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = make_record(3, "complete", epochs=4, model_file="model.keras", weights_digest="a" * 64)
+    folder = trial_folder(info.folder, 3)
+    write_record(folder, record)
+    (folder / "model.keras").write_bytes(b"a model")
+    store.sync_trial(record)
+
+    def away(*_: object) -> None:
+        raise OSError("the store is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sweep.tracking.mlflow_store.log_model", away)
+        with pytest.raises(OSError, match="away"):
+            store.sync_models()
+    assert store.sync_models() == (3,)
+    assert store.sync_models() == ()
+
+    experiment = client.get_experiment_by_name("demo")
+    assert experiment is not None
+    assert [model.name for model in client.search_logged_models([experiment.experiment_id])] == ["demo-0003"]

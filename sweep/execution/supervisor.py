@@ -54,8 +54,9 @@ class Usage:
 
     Attributes:
         wall_seconds: from the first trial's start to the last one's end.
-        fit_seconds: inside `fit`, summed over trials, without what earlier runs had done of them.
-        images: trained on, an image counting once per epoch; likewise.
+        fit_seconds: inside `fit`, summed over all trials, however they ended, without what earlier runs had done of
+            them: the epochs that were finished, and what a trial of this run alone spent around them (tracing).
+        images: trained on in these epochs, an image counting once in each.
         workers: how many trials ran at a time.
     """
 
@@ -205,6 +206,9 @@ class Supervisor:
         decided then still holds.
         """
         before = self._running[number]
+        if before.epochs[metrics.epoch - 1 : metrics.epoch] != (metrics,):  # told again, it would have the same seconds
+            self.usage.fit_seconds += metrics.seconds
+            self.usage.images += self._setting.stamp.train
         if _on_record(before, metrics):
             return before.pruned_at == metrics.epoch
         record = self._with_epoch(before, metrics)
@@ -264,7 +268,8 @@ class Supervisor:
         record = self._running.pop(number)
         if isinstance(ended, TrialResult):
             record = self._twins.flagged(_with_result(record, ended, self._study.space.search.pruner.name))
-            self._use(ended, self._before[number])
+            if not self._before[number].epochs:
+                self.usage.fit_seconds += max(0.0, ended.fit_seconds - sum(one.seconds for one in ended.epochs))
         else:
             record = _with_failure(record, ended, action)
         timings = {**record.timings, "total": self._seconds(number)}
@@ -274,11 +279,6 @@ class Supervisor:
         self._tell(record)
         self._forget(number)
         self._remember_bug(ended)
-
-    def _use(self, result: TrialResult, before: TrialRecord) -> None:
-        """Count what this run has done of a trial."""
-        self.usage.fit_seconds += max(0.0, result.fit_seconds - sum(metrics.seconds for metrics in before.epochs))
-        self.usage.images += self._setting.stamp.train * max(0, len(result.epochs) - len(before.epochs))
 
     def _forget(self, number: int) -> None:
         for known in (self._worker, self._begun, self._before):

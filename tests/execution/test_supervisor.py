@@ -69,7 +69,7 @@ def test_a_sweep_trains_every_trial_to_its_end(tmp_path: Path) -> None:
     assert (first.parameters, first.weights_digest, first.model_file) == (1234, "w" * 64, "model.keras")
     assert (first.data, first.environment) == (STAMP, {"version.python": "3.11"})
     assert sorted(first.timings) == ["build", "fit", "total"]
-    assert (first.timings["build"], first.timings["fit"]) == (0.25, 2.0)
+    assert (first.timings["build"], first.timings["fit"]) == (0.25, 4.5)
     assert first.finished is not None
     assert first.finished >= first.started
     assert (second.number, second.objective_value) == (1, 0.46875)
@@ -252,12 +252,13 @@ def test_a_database_that_fails_gives_the_running_trials_back(tmp_path: Path) -> 
     assert states(tmp_path / "demo") == ["interrupted", "interrupted"]
 
 
-def test_usage_is_summed_over_the_trials_that_ended_well(tmp_path: Path) -> None:
+def test_usage_is_summed_over_all_trials(tmp_path: Path) -> None:
     supervisor = supervise(make_study(tmp_path / "demo"), failing(t1="nan"))
     supervisor.run(3)
     assert supervisor.usage.workers == 1
-    assert supervisor.usage.fit_seconds == 4.0  # two trials of four epochs of half a second
-    assert supervisor.usage.images == 800  # of a hundred images
+    # Two trials of four epochs of a second, half a second before each, and two epochs of the one that failed.
+    assert supervisor.usage.fit_seconds == 11.0
+    assert supervisor.usage.images == 1000  # of a hundred images
     assert supervisor.usage.wall_seconds > 0
 
 
@@ -357,8 +358,31 @@ def test_the_times_of_a_trial_are_sums_over_all_supervisors(tmp_path: Path) -> N
     supervisor.run(1)
 
     assert 1000.0 < read_record(folder).timings["total"] < 1010.0
-    # Two epochs of a second each were the earlier run's; the fake says 2 s of fitting for all four.
-    assert (supervisor.usage.images, supervisor.usage.fit_seconds) == (200, 0.0)
+    # Two epochs were the earlier run's; what was spent around them is not known by run.
+    assert (supervisor.usage.images, supervisor.usage.fit_seconds) == (200, 2.0)
+
+
+def test_usage_counts_what_was_interrupted_and_what_failed(tmp_path: Path) -> None:
+    stopped = supervise(make_study(tmp_path / "stopped"), SteppedExecutor())
+    stopped.run(4, after(2))
+    assert [len(record.epochs) for record in read_records(tmp_path / "stopped")] == [2, 2]
+    assert (stopped.usage.images, stopped.usage.fit_seconds) == (400, 4.0)
+
+    failed = supervise(make_study(tmp_path / "failed"), failing(t0="nan"))
+    failed.run(1)
+    assert (failed.usage.images, failed.usage.fit_seconds) == (200, 2.0)
+
+
+def test_usage_counts_epochs_twice_that_had_to_be_trained_twice(tmp_path: Path) -> None:
+    kill_supervisor(make_study(tmp_path / "demo"), dying(at=3))
+    folder = tmp_path / "demo" / "trials" / "0000"
+    record = read_record(folder)
+    first = dataclasses.replace(record.epochs[0], seconds=7.0)  # its checkpoint is gone: it takes another time now
+    write_record(folder, dataclasses.replace(record, epochs=(first, *record.epochs[1:])))
+
+    supervisor = supervise(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain()))
+    supervisor.run(1)
+    assert (supervisor.usage.images, supervisor.usage.fit_seconds) == (300, 3.0)
 
 
 def test_a_decision_to_prune_holds_although_the_supervisor_died_before_the_trial_heard_it(tmp_path: Path) -> None:

@@ -87,10 +87,15 @@ def untrained(config: TrialConfig) -> TrialConfig:
     return replace(config, model=replace(config.model, weights="none", weights_digest=None))
 
 
+CROSS_ENTROPY = "cross_entropy"
+"""The metric beside the loss: without label smoothing and without the L2 penalty."""
+
+
 def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int | None = None) -> None:
     """Give the model its optimizer, loss (categorical cross-entropy on one-hot labels) and accuracy.
 
-    A model of the user's own that is compiled already keeps its optimizer and loss.
+    The cross-entropy is a metric as well, because the loss has the trial's own label smoothing and penalty in it. A model
+    of the user's own that is compiled already keeps its optimizer and loss.
 
     Args:
         model: not compiled.
@@ -108,7 +113,10 @@ def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int 
         loss=keras.losses.CategoricalCrossentropy(
             from_logits=config.model.output == "logits", label_smoothing=config.training.label_smoothing
         ),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        metrics=[
+            keras.metrics.CategoricalAccuracy(name="accuracy"),
+            keras.metrics.CategoricalCrossentropy(from_logits=config.model.output == "logits", name=CROSS_ENTROPY),
+        ],
         # XLA is slower on a CPU and takes seconds to compile each model; "auto" would turn it on.
         jit_compile=False,
     )

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from sweep.models.build import CROSS_ENTROPY
 from sweep.models.schedule import RateSchedule
 from sweep.space.config import TrainingConfig, TrialConfig, direction_of
 from sweep.training.batches import Batches
@@ -70,6 +71,19 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """The same again."""
         self.best, self.best_epoch, self.wait = state["best"], state["best_epoch"], state["wait"]
+
+
+class PlainValidationLoss(keras.callbacks.Callback):
+    """Makes `val_loss` the mean cross-entropy of the validation images, for all callbacks after this one.
+
+    Keras's own has the trial's label smoothing and L2 penalty in it. By that, trials with less of them would rank higher
+    whatever they answer, and what is reported would not compare with the test's.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keras hands one dict from callback to callback."""
+        if logs is not None and f"val_{CROSS_ENTROPY}" in logs:
+            logs["val_loss"] = logs[f"val_{CROSS_ENTROPY}"]
 
 
 class EpochStart(keras.callbacks.Callback):

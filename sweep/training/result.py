@@ -27,7 +27,8 @@ class EpochMetrics:
         epoch: 1 for the first.
         loss, accuracy: mean over the epoch's training batches, augmentation and dropout on; L2 penalty in the loss.
             With `class_weights: balanced` the loss is weighted by class, the other three are not.
-        val_loss, val_accuracy: over the validation images after the epoch.
+        val_loss, val_accuracy: over the validation images after the epoch; the loss is the mean cross-entropy without
+            label smoothing and penalty, or what a compiled model of the user's own says.
         learning_rate: used during the epoch; the mean over its steps where a schedule changes it at each.
         seconds: wall time of the epoch, validation included.
     """

@@ -16,7 +16,7 @@ from sweep.models.digest import model_digest
 from sweep.models.facts import ImageFacts
 from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import training_batches
-from sweep.training.callbacks import EpochStart, Reporter, StateRestorer, restarts, schedules
+from sweep.training.callbacks import EpochStart, PlainValidationLoss, Reporter, StateRestorer, restarts, schedules
 from sweep.training.checkpoint import identity
 from sweep.training.determinism import use_threads, weights_digest
 from sweep.training.feed import feed, held_out
@@ -82,6 +82,7 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
                     StateRestorer(resumption.restore_states),
                     EpochStart(batches, config.seed),
                     keras.callbacks.TerminateOnNaN(),
+                    PlainValidationLoss(),
                     *scheduled,
                     *restarts(config.training, reporter),
                     reporter,

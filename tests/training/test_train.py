@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from sweep.analysis.calibration import probabilities_of
 from sweep.data.dataset import Dataset
 from sweep.errors import TrialFailure
 from sweep.space.config import (
@@ -148,6 +149,19 @@ def test_label_smoothing_raises_the_loss_of_a_sure_model(digits: Dataset) -> Non
     smoothed = train(replace(EVERYTHING_RANDOM, training=smooth), digits, go_on)
 
     assert smoothed.epochs[-1].loss > plain.epochs[-1].loss
+
+
+@pytest.mark.parametrize("output", ["softmax", "logits"])
+def test_the_validation_loss_is_the_cross_entropy_alone(digits: Dataset, tmp_path: Path, output: str) -> None:
+    """Whatever the trial adds to its loss; what it says of the images is in the file beside the model."""
+    model = replace(EVERYTHING_RANDOM.model, l2=0.1, output=output)
+    training = replace(EVERYTHING_RANDOM.training, label_smoothing=0.3, epochs=1)
+    (epoch,) = train(replace(EVERYTHING_RANDOM, model=model, training=training), digits, go_on, folder=tmp_path).epochs
+
+    with np.load(tmp_path / "validation.npz") as said:
+        shares = probabilities_of(said["outputs"], logits=output == "logits")
+        wanted = -np.log(shares[np.arange(60), said["labels"]]).mean()
+    assert epoch.val_loss == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_objective_decides_which_epoch_is_best(digits: Dataset) -> None:

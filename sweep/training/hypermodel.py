@@ -25,7 +25,7 @@ from sweep.models.hyperparameters import ChosenHyperParameters
 from sweep.models.own_code import is_compiled, own_frames
 from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import one_hot
-from sweep.training.callbacks import EpochStart, schedules
+from sweep.training.callbacks import EpochStart, PlainValidationLoss, schedules
 from sweep.training.determinism import digest, epoch_order, is_generator_state, use_threads
 from sweep.training.feed import VALIDATION_BATCH, feed, held_out_arrays
 from sweep.training.own_fit import CompleteLogs, FirstEpoch, LogFiller, OwnReporter, Pixels, ScaledBatches, labels_of
@@ -115,11 +115,18 @@ class HypermodelTrial:
         self._integer = label_kind(self.model, section) == "integer"
         self._pixels = Pixels(section.pixel_scaling, facts)
         self._validation = self._arrays(dataset.validation)
-        complete = CompleteLogs(self.model, self._train, lambda: self._validation)
+        logits = section.output == "logits"
+        complete = CompleteLogs(self.model, self._train, lambda: self._validation, logits=logits)
         self.reporter = OwnReporter(config, on_epoch, complete, self._learning_rate)
         self._callbacks = [
-            LogFiller(complete), self._first, *more, keras.callbacks.TerminateOnNaN(), *self._schedules, self.reporter
-        ]  # fmt: skip
+            LogFiller(complete),
+            PlainValidationLoss(),
+            self._first,
+            *more,
+            keras.callbacks.TerminateOnNaN(),
+            *self._schedules,
+            self.reporter,
+        ]
 
     def _train(self) -> tuple[Any, Any]:
         """Shuffled once: a loop of the user's own need not."""

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from sweep.data.dataset import Part
 from sweep.errors import TrialFailure
@@ -105,10 +106,12 @@ class CompleteLogs:
     Args:
         model: that is trained.
         train, validation: give (images, labels) as the model is fed with; called when they are needed.
+        logits: the model's outputs have yet to go through softmax.
     """
 
-    def __init__(self, model: keras.Model, train: Arrays, validation: Arrays) -> None:
+    def __init__(self, model: keras.Model, train: Arrays, validation: Arrays, *, logits: bool) -> None:
         self._model = model
+        self._logits = logits
         self._parts = {"": train, "val_": validation}
         self._last: tuple[dict[str, Any], dict[str, float]] = ({}, {})
 
@@ -132,8 +135,10 @@ class CompleteLogs:
         self._last = ({}, {})
 
     def _measure(self, prefix: str, images: Array, labels: Array) -> dict[str, float]:
-        """Cross-entropy of the outputs taken as probabilities, and accuracy."""
+        """Cross-entropy and accuracy."""
         outputs = np.asarray(self._model.predict(images, batch_size=_BATCH, verbose=0), dtype=np.float64)
+        if self._logits:
+            outputs = softmax(outputs, axis=1)
         numbers = labels if labels.ndim == 1 else labels.argmax(axis=1)
         right = np.clip(outputs[np.arange(len(outputs)), numbers], 1e-7, 1.0)
         return {

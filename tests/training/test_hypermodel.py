@@ -10,6 +10,7 @@ import pytest
 from sweep.data.dataset import Dataset
 from sweep.errors import ModelError, TrialFailure
 from sweep.space.config import TrialConfig, config_from_mapping
+from sweep.training.own_fit import CompleteLogs
 from sweep.training.result import EpochMetrics, TrialResult
 from sweep.training.train import train
 
@@ -82,6 +83,16 @@ def test_what_a_loop_does_not_report_is_measured(digits: Dataset) -> None:
     assert 0.1 < epoch.accuracy <= 1
     assert 0 < epoch.loss < 3
     assert epoch.learning_rate == 0.01
+
+
+@pytest.mark.parametrize(("logits", "outputs"), [(True, [np.log(3), 0.0]), (False, [0.75, 0.25])])
+def test_measured_outputs_go_through_softmax_if_they_are_logits(logits: bool, outputs: list[float]) -> None:
+    inputs = keras.Input((2,))
+    same = keras.Model(inputs, keras.layers.Identity()(inputs))
+    part = (np.array([outputs]), np.array([[0.0, 1.0]]))
+
+    found = CompleteLogs(same, lambda: part, lambda: part, logits=logits)({})
+    assert found["val_loss"] == found["loss"] == pytest.approx(np.log(4))
 
 
 def test_a_plateau_reduces_the_rate_of_a_compiled_hypermodel(digits: Dataset) -> None:

@@ -94,8 +94,8 @@ CROSS_ENTROPY = "unpenalized_cross_entropy"
 def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int | None = None) -> None:
     """Give the model its optimizer, loss (categorical cross-entropy on one-hot labels) and accuracy.
 
-    The cross-entropy is a metric as well, because the loss has the trial's own label smoothing and penalty in it. A model
-    of the user's own that is compiled already keeps its optimizer and loss.
+    The cross-entropy is a metric as well, because the loss has the trial's own label smoothing and penalty in it. A
+    model of the user's own that is compiled already keeps its optimizer and loss.
 
     Args:
         model: not compiled.

@@ -76,8 +76,8 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
 class PlainValidationLoss(keras.callbacks.Callback):
     """Makes `val_loss` the mean cross-entropy of the validation images, for all callbacks after this one.
 
-    Keras's own has the trial's label smoothing and L2 penalty in it. By that, trials with less of them would rank higher
-    whatever they answer, and what is reported would not compare with the test's.
+    Keras's own has the trial's label smoothing and L2 penalty in it. By that, trials with less of them would rank
+    higher whatever they answer, and what is reported would not compare with the test's.
     """
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -11,6 +11,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,12 @@ class ReplayRates(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras's signature
         """Keras counts epochs from 0. A model of the user's own may have no optimizer that Keras knows."""
-        if getattr(self.model, "optimizer", None) is not None:
-            self.model.optimizer.learning_rate = self._rates[min(epoch, len(self._rates) - 1)]
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is None:
+            return
+        # One that was made with a schedule refuses to be given a rate; it counts the steps here as it did there.
+        with suppress(TypeError):
+            optimizer.learning_rate = self._rates[min(epoch, len(self._rates) - 1)]
 
 
 def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> Refitted:

@@ -18,7 +18,7 @@ from sweep.space.config import (
     VggConfig,
     config_from_mapping,
 )
-from sweep.training.refit import refit
+from sweep.training.refit import ReplayRates, refit
 from sweep.training.refitted import Refitted
 
 pytestmark = pytest.mark.slow
@@ -93,3 +93,16 @@ def test_a_hypermodel_is_trained_as_long_as_it_has_learned_and_not_longer(prepar
     assert (once.data.train, len(once.losses)) == (300, 2)
     assert once.weights_digest == again.weights_digest
     assert (tmp_path / "a.keras").is_file()
+
+
+def test_a_schedule_of_the_users_own_is_left_to_itself() -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.1)), "mse")
+    replay = ReplayRates((0.25,))
+    replay.set_model(model)
+    replay.on_epoch_begin(0)
+    assert float(model.optimizer.learning_rate) == 0.5
+
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    replay.on_epoch_begin(0)
+    assert float(model.optimizer.learning_rate) == 0.25

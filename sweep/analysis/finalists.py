@@ -97,7 +97,8 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
     """Judge the finished rounds.
 
     A leader is separated after at least `LEAST_ROUNDS` rounds, if its bootstrap P(best) is `CERTAIN` or more and a
-    paired t-test over rounds finds it better than each other finalist at `LEVEL` (one-sided).
+    paired t-test over rounds finds it better than each other finalist at `LEVEL` (one-sided). Else it is a tie with
+    those of the others whose P(best) is 1 - `CERTAIN` or more, or with the second.
 
     Args:
         scores: the same number of rounds for every finalist.
@@ -118,10 +119,12 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
     leader = standings[0].trial
     if len(standings) == 1:
         return Judgement("alone", standings, leader, (leader,), leader)
-    tied = (leader, *(s.trial for s in standings[1:] if not leads(scores[leader], scores[s.trial], maximize=maximize)))
-    if len(tied) == 1 and standings[0].best_share >= CERTAIN:
+    open_to = [s for s in standings[1:] if not leads(scores[leader], scores[s.trial], maximize=maximize)]
+    if not open_to and standings[0].best_share >= CERTAIN:
         return Judgement("separated", standings, leader, (leader,), leader)
-    tied = tied if len(tied) > 1 else tuple(standing.trial for standing in standings[:2])
+    # Of few rounds the t-test is sure of nothing; who is hardly ever the best must not win by being small.
+    near = [s.trial for s in open_to if s.best_share >= 1 - CERTAIN or s.rounds < LEAST_ROUNDS]
+    tied = (leader, *near) if near else tuple(standing.trial for standing in standings[:2])
     return Judgement("tie", standings, leader, tied, min(tied, key=lambda trial: parameters[trial]))
 
 

@@ -35,6 +35,18 @@ def test_two_rounds_separate_nobody_however_clear_they_look() -> None:
     assert found.standings[0].best_share == 1.0
 
 
+def test_a_small_model_that_is_hardly_ever_best_is_no_part_of_a_tie() -> None:
+    # Rounds that vary: the t-test keeps all three, but the third is best in one resample of a thousand.
+    scores = {4: (0.97, 0.99, 0.97, 0.98), 5: (0.98, 0.96, 0.98, 0.97), 7: (0.93, 0.98, 0.94, 0.95)}
+    found = judge(scores, {4: 9000, 5: 8000, 7: 100}, maximize=True, seed=3)
+
+    assert [standing.trial for standing in found.standings] == [4, 5, 7]
+    assert found.standings[2].best_share < 0.05 < found.standings[1].best_share
+    assert (found.verdict, found.tied, found.recommended) == ("tie", (4, 5), 5)
+    early = judge({trial: values[:2] for trial, values in scores.items()}, {4: 9, 5: 8, 7: 1}, maximize=True, seed=3)
+    assert (early.verdict, early.recommended) == ("tie", 7)  # two rounds say nothing yet
+
+
 def test_three_lucky_rounds_with_a_lead_that_varies_are_still_a_tie() -> None:
     scores = {4: (0.91, 0.95, 0.90), 7: (0.90, 0.90, 0.895)}
     found = judge(scores, WEIGHTS, maximize=True, seed=0)

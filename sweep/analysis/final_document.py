@@ -147,8 +147,10 @@ def _test(result: FinalResult, openings: Sequence[Opening]) -> Section:
 
 def gap_text(result: FinalResult) -> str:
     """How the search's score compares with the test's."""
-    gap = result.test.search_gap
+    gap, test = result.test.search_gap, result.test
     meaning = "the search was too optimistic by that" if gap > 0 else "the test did not fall behind the search"
+    if result.objective == "val_accuracy" and 0 < gap <= test.high - test.accuracy:
+        meaning = "within the test's interval, so no sign that the search was too optimistic"
     rounds = result.test.repeats_gap
     more = "" if rounds is None else f" The mean of its rounds lies {metric(abs(rounds))} {_side(result, rounds)} it."
     return f"Its score in the search lies {metric(abs(gap))} {_side(result, gap)} the test's: {meaning}.{more}"

@@ -135,6 +135,15 @@ class _Finalizing:
         outlook = self._contest(finalists, setting)
         if outlook.ended == "stopped":
             return None
+        if outlook.ended == "budget" and outlook.rounds == 0:
+            raise NothingFinished(
+                f"the budget of {duration(self._request.budget or 0.0)} leaves no time for "
+                f"{'a pass over the folds' if self._request.folds else 'a round'} beside the final training, so "
+                "nothing would be known of luck; the test set stays closed. Go on with a larger budget, or take the "
+                f"search's best as it is, with --max-repeats 0: {self._request.again}"
+            )
+        if outlook.ended == "budget":
+            self._console.print(f"the budget ends the rounds after {outlook.rounds}")
         winner = next(r for r in finalists if r.number == outlook.judgement.recommended)
         plan = plan_training(
             winner, learned_schedule(winner, outlook.repeats[winner.number]), setting.prepared, self._seed

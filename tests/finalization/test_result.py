@@ -105,7 +105,12 @@ def test_a_tie_is_called_a_tie_in_words() -> None:
         "0.9000 of the search: a difference of 0.1000."
     )
     assert gap_text(result).startswith(
-        "Its score in the search lies 0.1500 above the test's: the search was too optimistic by that."
+        "Its score in the search lies 0.1500 above the test's: within the test's interval, so no sign that the search "
+        "was too optimistic."
+    )
+    far = dataclasses.replace(result, test=dataclasses.replace(result.test, search_gap=0.25))
+    assert gap_text(far).startswith(
+        "Its score in the search lies 0.2500 above the test's: the search was too optimistic by that."
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from sweep.errors import TrialFailure, UserError
 from sweep.models.build import build
 from sweep.models.discovery import OPTIMIZER_KEYS, discover
 from sweep.models.facts import ImageFacts
+from sweep.models.losses import check_output_values
 from sweep.models.own_builder import own_compiled
 from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.space.discovery import Discovery
@@ -35,6 +38,9 @@ def _look_at(config: TrialConfig, facts: ImageFacts) -> Discovery:
         model = build(config, facts, seed=0)
     except TrialFailure:  # this very point is too large; others may not be
         return Discovery()
+    pixels = np.random.default_rng(0).integers(0, 256, (8, *facts.shape), dtype=np.uint8)
+    outputs = np.asarray(model.predict(pixels, verbose=0), dtype=np.float32)
+    check_output_values(outputs, config.model.output, config.model.builder)
     if own_compiled(model) is None:
         return Discovery()
     return Discovery(unused=dict.fromkeys(OPTIMIZER_KEYS, f"{config.model.builder} compiles its model itself"))

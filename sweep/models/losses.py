@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from sweep.errors import ModelError
+
+_ROUNDING = 0.01
+"""Of a sum of probabilities, in 16-bit precision too."""
 
 
 def _loss_of(model: keras.Model) -> Any:
@@ -38,4 +43,31 @@ def check_output_kind(model: keras.Model, output: str, reference: str) -> None:
         raise ModelError(
             f"{reference} is compiled with from_logits={found == 'logits'}, but `output` is {output}; "
             f"write `output: {found}` in the section `model`"
+        )
+
+
+def check_output_values(outputs: npt.NDArray[np.floating], output: str, reference: str) -> None:
+    """What the model gives must be what the file says: a wrong loss trains to nothing, without an error.
+
+    Args:
+        outputs: (n, classes), of any images.
+        output: what the file says.
+        reference: of the user's function.
+
+    Raises:
+        ModelError: it is the opposite.
+    """
+    sums = outputs.sum(axis=1)
+    shares = bool(outputs.min() >= 0 and np.abs(sums - 1).max() < _ROUNDING)
+    if output == "softmax" and not shares:
+        worst = sums[np.abs(sums - 1).argmax()]
+        raise ModelError(
+            f"{reference} gives outputs that are no probabilities (those of an image sum to {worst:.3g}, the smallest "
+            f"is {outputs.min():.3g}), but `output` is softmax; end with a softmax, or write `output: logits` in the "
+            "section `model`"
+        )
+    if output == "logits" and shares:
+        raise ModelError(
+            f"{reference} gives probabilities, but `output` is logits, and the loss would put them through softmax "
+            "once more; write `output: softmax` in the section `model`"
         )

@@ -12,6 +12,7 @@ from sweep.models.build import build, compile_model, deployable
 from sweep.models.digest import model_digest
 from sweep.models.facts import ImageFacts
 from sweep.models.inspection import inspect_model
+from sweep.models.losses import check_output_values
 from sweep.space.config import TrialConfig, config_from_mapping
 from sweep.space.discovery import Discovery
 
@@ -131,3 +132,22 @@ def test_equal_models_have_equal_digests_whatever_was_built_before() -> None:
     assert digest(config("mine:layers", units=9)) != first
     assert digest(config("mine:layers", {"strength": 1.0, "shift": 0.2})) != first
     assert digest(config("mine:compiled", rate=0.1)) != digest(config("mine:compiled", rate=0.2))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "output", "message"),
+    [
+        ([[0.3, 0.7], [0.5, 0.5]], "softmax", ""),
+        ([[3.0, -2.0], [0.5, 0.5]], "logits", ""),
+        ([[3.0, -2.0], [0.5, 0.5]], "softmax", "f gives outputs that are no probabilities .* the smallest is -2"),
+        ([[0.3, 0.6], [0.5, 0.5]], "softmax", "those of an image sum to 0.9, .* or write `output: logits`"),
+        ([[0.3, 0.7], [0.5, 0.5]], "logits", "f gives probabilities, but .* write `output: softmax`"),
+    ],
+)
+def test_outputs_must_be_what_the_file_says(outputs: list[list[float]], output: str, message: str) -> None:
+    values = np.array(outputs)
+    if not message:
+        check_output_values(values, output, "f")
+        return
+    with pytest.raises(ModelError, match=message):
+        check_output_values(values, output, "f")

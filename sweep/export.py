@@ -29,7 +29,7 @@ def command(
     ],
     kind: Annotated[
         Format,
-        typer.Option("--format", help="tflite and onnx need the extra packages of `pip install -e '.[export]'`."),
+        typer.Option("--format", help=r"tflite and onnx need the extra packages of `pip install -e '.\[export]'`."),
     ],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; studies/NAME/export by default.")] = None,
     home: HomeOption = Path(),

@@ -196,9 +196,10 @@ def _as_mapping(said: str, out: Path, facts: ModelFacts, exported: Sequence[Expo
 
 
 def _print(said: str, exported: Sequence[Exported], facts: ModelFacts, out: Path, console: Console) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
-    table.add_column("format", no_wrap=True)
-    for heading in ("difference", "same class", "accuracy", "size", "1 image", "p95", "32 images", "p95"):
+    # In two lines, so that it fits into 80 columns.
+    table = Table(box=None, pad_edge=False, padding=(0, 1), collapse_padding=True)
+    table.add_column("\nformat", no_wrap=True)
+    for heading in ("differ-\nence", "same\nclass", "\naccuracy", "\nsize", "1\nimage", "\np95", "32\nimages", "\np95"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in exported:
         table.add_row(*_row(one), style="" if one.holds else "red")

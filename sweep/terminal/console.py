@@ -29,6 +29,7 @@ def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
         highlight=False,
         soft_wrap=not wrap,
         force_jupyter=False,
+        width=None if wrap else LOG_WIDTH,  # rich takes 80 for it, and would cut tables there
         force_terminal=False if notebook else None,
     )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from sweep.errors import SweepError
+from sweep.invocation import command_text
 from sweep.stopping import INTERRUPTED
 
 HomeOption: TypeAlias = Annotated[
@@ -26,7 +27,7 @@ def run_command(command: Callable[..., Any], name: str) -> None:
     """Run one command as a program of its own and exit."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
-    run_app(app, f"python -m sweep.{name}")
+    run_app(app, command_text(name))
 
 
 def run_app(app: typer.Typer, name: str) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from sweep.command_line import HomeOption, JsonOption, bad_option, run_command
+from sweep.invocation import command_text
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -84,7 +85,7 @@ def parse_duration(text: str) -> float:
 def _again() -> str:
     """The command that goes on where this one stopped."""
     words = sys.argv[2:] if sys.argv[1:2] == ["finalize"] else sys.argv[1:]
-    return f"python -m sweep.finalize {shlex.join(words)}"
+    return f"{command_text('finalize')} {shlex.join(words)}"
 
 
 if __name__ == "__main__":

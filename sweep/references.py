@@ -13,6 +13,7 @@ from sweep.errors import ModelFileError, RecordError, StudyError
 from sweep.home import Home
 from sweep.inference.archive import check_archive, input_shape
 from sweep.inference.facts import ModelFacts, read_facts
+from sweep.invocation import command_text
 from sweep.space.names import check_study_name
 from sweep.study.final import MODEL_FILE, final_folder
 from sweep.study.records import TrialRecord, read_record, trial_folder
@@ -95,7 +96,7 @@ def _of_study(name: str, home: Home) -> tuple[Path, str]:
         if path.is_file():
             return path, f"trial {record.number} of the study {name}, which has no final model yet"
     raise StudyError(
-        f"the study {name} has no model file; make its final model: python -m sweep.finalize --study {name}"
+        f"the study {name} has no model file; make its final model: {command_text('finalize')} --study {name}"
     )
 
 

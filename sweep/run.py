@@ -12,6 +12,7 @@ import typer
 from sweep.api.running import Options, run, search
 from sweep.callable_module import make_callable
 from sweep.command_line import HomeOption, JsonOption, SetOption, bad_option, run_command
+from sweep.invocation import command_text
 
 
 def command(
@@ -79,7 +80,7 @@ def _again(fork: str | None) -> str:
     """The command that goes on where this one stopped."""
     words = sys.argv[2:] if sys.argv[1:2] == ["run"] else sys.argv[1:]
     where = f"   (with --study {fork} in place of --fork {fork})" if fork else ""
-    return f"python -m sweep.run {shlex.join(words)}{where}"
+    return f"{command_text('run')} {shlex.join(words)}{where}"
 
 
 def _workers(text: str) -> int | None:

@@ -17,6 +17,7 @@ from sweep.data.contents import Advance, Contents, IntArray, Lot, Shape, Source,
 from sweep.data.folder import ImageFile, Listing, fingerprint, list_folder
 from sweep.data.pixels import is_colour, read_image
 from sweep.errors import DataError
+from sweep.invocation import command_text
 from sweep.space.config import DataConfig
 
 FILES_PER_TASK = 64
@@ -143,8 +144,8 @@ def _refusal(faults: Sequence[Unreadable], count: int, root: Path) -> DataError:
     more = f"\n  and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
     return DataError(
         f"data `{root}`: {len(faults)} of {count} image files cannot be read:\n{shown}{more}\n"
-        f"`python -m sweep.doctor {shlex.quote(str(root))}` says all that is wrong with the folder. Remove or replace "
-        "them, or leave them out with `--set data.on_unreadable=skip`."
+        f"`{command_text('doctor')} {shlex.quote(str(root))}` says all that is wrong with the folder. Remove or "
+        "replace them, or leave them out with `--set data.on_unreadable=skip`."
     )
 
 

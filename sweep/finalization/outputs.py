@@ -16,6 +16,7 @@ from sweep.analysis.final_document import final_document, gap_text, luck_text, v
 from sweep.analysis.render_html import to_html
 from sweep.finalization.card import model_card
 from sweep.finalization.pictures import ERRORS, draw_all
+from sweep.invocation import command_text
 from sweep.study.disk import disk_errors, write_whole
 from sweep.study.final import (
     CARD_FILE,
@@ -55,10 +56,10 @@ def _base64(path: Path) -> str:
 
 def _commands(study: str, home: str) -> tuple[tuple[str, str], ...]:
     return (
-        ("Ask it:", f"python -m sweep.predict --model {study}{home} IMAGE"),
+        ("Ask it:", f"{command_text('predict')} --model {study}{home} IMAGE"),
         (
             "Write it in all formats, each checked against this one:",
-            f"python -m sweep.export --model {study}{home} --format all",
+            f"{command_text('export')} --model {study}{home} --format all",
         ),
     )
 

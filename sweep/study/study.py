@@ -11,6 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.errors import RecordError, StudyError
+from sweep.invocation import command_text
 from sweep.space.config import TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.parameters import Values
@@ -212,7 +213,9 @@ def no_study(study_folder: Path) -> str:
     parent = study_folder.parent
     names = sorted(path.parent.name for path in parent.glob(f"*/{DATABASE}")) if parent.is_dir() else []
     there = (
-        f"there are {', '.join(names)}" if names else "there is none yet; `python -m sweep.run --space FILE` makes one"
+        f"there are {', '.join(names)}"
+        if names
+        else f"there is none yet; `{command_text('run')} --space FILE` makes one"
     )
     return f"there is no study {study_folder.name} in {parent}: {there}"
 

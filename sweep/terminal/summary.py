@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sweep.analysis.words import duration
 from sweep.execution.supervisor import Usage
+from sweep.invocation import command_text
 from sweep.study.records import TrialRecord
 from sweep.study.study import ranked
 
@@ -112,11 +113,11 @@ def report_command(study: str, home: str, words: Literal["shell", "python"]) -> 
     """What writes the report; see `next_command`."""
     if words == "python":
         return "study.report()"
-    return f"python -m sweep.report --study {study}{home}"
+    return f"{command_text('report')} --study {study}{home}"
 
 
 def next_command(study: str, home: str, best: bool, words: Literal["shell", "python"]) -> str:
     """What one would do next: a command, whose option ` --home DIR` or nothing is `home`, or a call."""
     if words == "python":
         return "sweep.reproduce(study.best)" if best else "study.trials"
-    return f"python -m sweep.reproduce --study {study}{home}" if best else "python -m sweep.check FILE"
+    return f"{command_text('reproduce' if best else 'status')} --study {study}{home}"

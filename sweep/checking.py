@@ -144,18 +144,18 @@ def _found(points: Sequence[Point], images: Images, space: Space, total: int) ->
 def _estimate(space: Space, images: Images, total: int) -> dict[str, float] | None:
     """Seconds of the whole sweep if all trials were like the smallest, and like the largest model."""
     configs = [space.config(smallest(space)), space.config(largest(space))]
-    times = [_seconds_per_image(config, images.facts) for config in configs]
+    times = [_training_times(config, images.facts) for config in configs]
     workers = len(default_slots(None))
-    images_seen = images.train * configs[0].training.epochs * total
-    known = [seconds * images_seen / workers for seconds in times if seconds is not None]
+    images_seen = images.train * configs[0].training.epochs
+    known = [(start + seconds * images_seen) * total / workers for start, seconds in filter(None, times)]
     if not known:
         return None
     return {"all_smallest": min(known), "all_largest": max(known), "workers": workers}
 
 
-def _seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
-    """None where the configuration cannot be built."""
-    found: float | None = call_in_child("sweep.training.probe:seconds_per_image", config, facts)
+def _training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, float] | None:
+    """Before the first step, and for an image; None where the configuration cannot be built."""
+    found: tuple[float, float] | None = call_in_child("sweep.training.probe:training_times", config, facts)
     return found
 
 

@@ -18,7 +18,7 @@ from sweep.space.config import config_to_mapping
 from sweep.space.nested import flatten
 from sweep.study.ledger import openings_text, read_openings
 from sweep.study.lock import holder
-from sweep.study.records import TrialRecord, record_to_mapping
+from sweep.study.records import TrialRecord, as_interrupted, record_to_mapping
 from sweep.study.study import find_record, ranked, read_records
 from sweep.terminal.console import make_console
 from sweep.terminal.trial import differing_table, status_view, trial_view
@@ -33,19 +33,26 @@ def status_command(root: Path, study: str, watch: bool, as_json: bool) -> None:
         StudyError: there is no such study.
     """
     folder = Home(root).study(study)
-    records = read_records(folder)
+    records, run_by = _standing(folder)
     if as_json:
-        print(json.dumps(status_mapping(study, records, holder(folder), len(read_openings(folder)))))
+        print(json.dumps(status_mapping(study, records, run_by, len(read_openings(folder)))))
         return
     console = make_console()
     if not (watch and console.is_terminal):
-        console.print(status_view(study, records, holder(folder), openings_text(read_openings(folder))))
+        console.print(status_view(study, records, run_by, openings_text(read_openings(folder))))
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
             opened = openings_text(read_openings(folder))
-            live.update(status_view(study, read_records(folder), holder(folder), opened), refresh=True)
+            live.update(status_view(study, *_standing(folder), opened), refresh=True)
             time.sleep(WATCH_SECONDS)
+
+
+def _standing(folder: Path) -> tuple[list[TrialRecord], str | None]:
+    """The records, and who runs the study; where nobody does, no trial is running whatever its record says."""
+    run_by = holder(folder)
+    records = read_records(folder)
+    return (records if run_by else [as_interrupted(record) for record in records]), run_by
 
 
 def status_mapping(

@@ -16,6 +16,7 @@ from rich.console import Console
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
 from sweep.data.prepare import prepare
+from sweep.data.sources import require_source
 from sweep.data.stamp import DataStamp
 from sweep.errors import NothingFinished, StudyError, SweepError
 from sweep.execution.call import call_in_child
@@ -105,6 +106,7 @@ def run_session(request: Request, stop: StopRequests) -> int:
     console = make_console(quiet=request.quiet, as_json=request.as_json)
     if request.fork:
         read_records(source)  # raises for a study that is not there, before anything is made
+    require_source(data_config(space).name)  # or a misspelt name would be told as a changed space, or leave a folder
     slots = default_slots(request.workers)
     make_folder(folder, _needed(space, len(slots)))
     with StudyLock(folder):

@@ -16,7 +16,7 @@ from sweep.space.config import Objective
 from sweep.space.reader import read_space
 from sweep.study.identity import study_id
 from sweep.study.lock import StudyLock
-from sweep.study.records import TrialRecord
+from sweep.study.records import TrialRecord, as_interrupted
 from sweep.study.study import read_records
 from sweep.terminal.console import make_console, reading_bar
 from sweep.tracking.address import resolve_address
@@ -43,7 +43,7 @@ def sync_command(root: Path, study: str, uri: str | None, as_json: bool) -> int:
     begun = time.perf_counter()
     with _lock_unless_running(folder) as running, reading_bar(console, "writing runs") as advance:
         records = read_records(folder)
-        shown = records if running else [_as_interrupted(record) for record in records]
+        shown = records if running else [as_interrupted(record) for record in records]
         objective = _objective(folder, records)
         info = StudyInfo(study, study_id(folder), _space(folder), objective, folder, home.cache)
         report = sync_study(info, shown, uri, root, advance)
@@ -64,13 +64,6 @@ def _lock_unless_running(folder: Path) -> Iterator[bool]:
         return
     with lock:
         yield False
-
-
-def _as_interrupted(record: TrialRecord) -> TrialRecord:
-    """A trial that says it is running while nobody runs it was cut off: its supervisor was killed."""
-    if record.state != "running":
-        return record
-    return dataclasses.replace(record, state="interrupted", reason="interrupted")
 
 
 def _space(folder: Path) -> str:

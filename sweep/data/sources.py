@@ -31,16 +31,19 @@ def find_source(config: DataConfig) -> Source:
         raise DataError(f"data `{config.name}`: cannot be listed: {error}; check the permissions.") from error
 
 
+def require_source(name: str) -> None:
+    """Raises DataError for a name that is no named set and no path; lists and opens nothing."""
+    if name not in NAMED_SETS and not Path(name).expanduser().exists():
+        raise DataError(f"data `{name}`: no named set and no existing path{_guess(name)} Possible: {CHOICES}.")
+
+
 def _path_source(path: Path, config: DataConfig) -> Source:
     if path.is_dir():
         return folder_source(path, config)
     if path.is_file() and path.suffix.lower() == ".npz":
         return npz_source(path, config)
-    if path.exists():
-        raise DataError(f"data `{config.name}`: a file of another kind. Possible are {CHOICES}.")
-    raise DataError(
-        f"data `{config.name}`: no named set and no existing path{_guess(config.name)} Possible: {CHOICES}."
-    )
+    require_source(config.name)
+    raise DataError(f"data `{config.name}`: a file of another kind. Possible are {CHOICES}.")
 
 
 def _guess(name: str) -> str:

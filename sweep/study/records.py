@@ -94,6 +94,13 @@ def diagnosed(record: TrialRecord) -> TrialRecord:
     return dataclasses.replace(record, diagnosis=found)
 
 
+def as_interrupted(record: TrialRecord) -> TrialRecord:
+    """The record of a study that nobody runs: a trial that says it is running was cut off with its supervisor."""
+    if record.state != "running":
+        return record
+    return dataclasses.replace(record, state="interrupted", reason="interrupted")
+
+
 def trial_folder(study_folder: Path, number: int) -> Path:
     """`studies/NAME/trials/0007`."""
     return study_folder / "trials" / f"{number:04d}"

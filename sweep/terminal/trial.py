@@ -32,14 +32,15 @@ def status_view(study: str, records: Sequence[TrialRecord], run_by: str | None, 
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no trials yet"
     lines: list[RenderableType] = [Text(f"study {study}: {told}; {f'run by {run_by}' if run_by else 'not running'}")]
     for record in records:
-        if record.state == "running":
+        if record.state in ("running", "interrupted"):
             value = (
                 f", best {record.objective_value:.4f} @{record.best_epoch}"
                 if record.objective_value is not None
                 else ""
             )
             epochs = f"{len(record.epochs)}/{record.config.training.epochs} epochs"
-            lines.append(Text(f"  trial {record.number:04d} {epochs}{value}", style=STYLES["running"]))
+            waits = "; the next run goes on with it" if record.state == "interrupted" else ""
+            lines.append(Text(f"  trial {record.number:04d} {epochs}{value}{waits}", style=STYLES[record.state]))
     if opened:
         lines.append(Text(opened, style="bold red" if opened.startswith("WARNING") else ""))
     best = ranked(records)[:SHOWN]

@@ -52,12 +52,14 @@ def _multiply_adds(config: TrialConfig, facts: ImageFacts) -> int:
     return 0 if isinstance(model, str) else multiply_adds(model)
 
 
-def seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
-    """Time of a training step over random pixels, divided by the batch size; three batches after one to warm up.
+def training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, float] | None:
+    """What a trial of the configuration takes before its first step and for each image, in seconds.
 
-    None where the configuration cannot be built.
+    The first is building, and tracing of training and validation; the second a training step over random pixels,
+    divided by the batch size: three batches after one to warm up. None where the configuration cannot be built.
     """
     use_threads(config.threads)
+    begun = time.perf_counter()
     model = _built(config, facts)
     if isinstance(model, str):
         return None
@@ -67,10 +69,11 @@ def seconds_per_image(config: TrialConfig, facts: ImageFacts) -> float | None:
     numbers = generator.integers(0, facts.classes, len(images))
     labels = numbers if wants_integers(model) else np.eye(facts.classes, dtype=np.float32)[numbers]
     model.train_on_batch(images, labels)
-    begun = time.perf_counter()
+    model.test_on_batch(images, labels)
+    ready = time.perf_counter()
     for _ in range(TIMED_BATCHES):
         model.train_on_batch(images, labels)
-    return (time.perf_counter() - begun) / (TIMED_BATCHES * len(images))
+    return ready - begun, (time.perf_counter() - ready) / (TIMED_BATCHES * len(images))
 
 
 def missing_weights(configs: list[TransferConfig], shape: tuple[int, int, int]) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -23,18 +24,28 @@ def study_of_three(home: Path) -> Path:
 
 
 def test_status_as_json_tells_counts_what_runs_and_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    study_of_three(tmp_path)
+    with StudyLock(study_of_three(tmp_path)):
+        status_command(tmp_path, "demo", watch=False, as_json=True)
 
-    status_command(tmp_path, "demo", watch=False, as_json=True)
-
-    assert json.loads(capsys.readouterr().out) == {
+    told = json.loads(capsys.readouterr().out)
+    assert told.pop("run_by").startswith(f"process {os.getpid()} ")
+    assert told == {
         "study": "demo",
-        "run_by": None,
         "trials": {"complete": 2, "running": 1},
         "test_openings": 0,
         "running": [{"trial": 2, "epochs": 1, "of": 4}],
         "best": {"trial": 1, "val_accuracy": 0.875, "epoch": 2},
     }
+
+
+def test_what_a_killed_run_has_left_is_interrupted_and_not_running(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study_of_three(tmp_path)
+    status_command(tmp_path, "demo", watch=False, as_json=False)
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "study demo: 2 complete, 1 interrupted; not running"
+    assert second == "  trial 0002 1/4 epochs, best 0.1250 @1; the next run goes on with it"
 
 
 def test_status_says_aloud_that_the_test_set_was_opened_twice(

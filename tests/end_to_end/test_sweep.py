@@ -151,6 +151,15 @@ def test_a_changed_space_is_refused_with_the_difference(home: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("finished")
+def test_a_misspelt_set_of_images_is_no_changed_space_and_leaves_no_study(home: Path) -> None:
+    for more in ((), ("--study", "new")):
+        done = sweep("run", "--space", str(SMALL), "--data", "digit", "--trials", "10", *more, home=home)
+        assert done.returncode == 2
+        assert "data `digit`: no named set and no existing path; did you mean `digits`?" in done.stderr
+    assert not (home / "studies/new").exists()
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("finished")
 def test_a_fork_takes_the_trials_that_still_fit(home: Path) -> None:

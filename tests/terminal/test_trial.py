@@ -60,12 +60,14 @@ def test_the_status_counts_names_what_runs_and_the_best() -> None:
         make_record(0, (0.5, 0.75)),
         make_record(1, (0.25,), state="pruned"),
         make_record(2, (0.125,), state="running"),
+        make_record(3, (0.375,), state="interrupted"),
     ]
 
     shown = text(status_view("demo", records, "process 7 on here")).splitlines()
 
-    assert shown[0] == "study demo: 1 complete, 1 pruned, 1 running; run by process 7 on here"
+    assert shown[0] == "study demo: 1 complete, 1 interrupted, 1 pruned, 1 running; run by process 7 on here"
     assert shown[1] == "  trial 0002 1/4 epochs, best 0.1250 @1"
+    assert shown[2] == "  trial 0003 1/4 epochs, best 0.3750 @1; the next run goes on with it"
     assert shown[-1].split()[:3] == ["0000", "0.7500", "2/2"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from sweep.analysis.words import duration
+from sweep.analysis.words import count, duration
 from sweep.data.loading import load
 from sweep.errors import DataError
 from sweep.execution.call import call_in_child
@@ -163,15 +163,15 @@ def _print_found(found: dict[str, Any], points: Sequence[Point], console: Consol
     console.print(f"images: {found['images']}")
     share = found["infeasible_share"]
     console.print(f"built {found['built']} points; {share:.0%} of the random draws are infeasible")
-    for (label, fault), count in Counter((p.label, p.fault) for p in points if p.fault).most_common(8):
-        console.print(f"  {label}: {fault}{f' ({count} times)' if count > 1 else ''}")
+    for (label, fault), times in Counter((p.label, p.fault) for p in points if p.fault).most_common(8):
+        console.print(f"  {label}: {fault}{f' ({times} times)' if times > 1 else ''}")
     if found["parameters_range"]:
         low, high = found["parameters_range"]
         console.print(f"parameters of the models: {low:,} to {high:,}")
     if found["time"]:
         time = found["time"]
+        trials, workers = count(found["trials"], "trial"), count(time["workers"], "worker")
         console.print(
-            f"{found['trials']} trials on {time['workers']} workers: {duration(time['all_smallest'])} if all were the "
-            f"smallest model, {duration(time['all_largest'])} if all were the largest; "
-            "pruning and early stopping shorten it",
+            f"{trials} on {workers}: {duration(time['all_smallest'])} if all were the smallest model, "
+            f"{duration(time['all_largest'])} if all were the largest; pruning and early stopping shorten it",
         )

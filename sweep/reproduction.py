@@ -14,6 +14,7 @@ from rich.text import Text
 
 from sweep.analysis.comparison import Comparison, compare
 from sweep.analysis.notebook import pairs_html
+from sweep.analysis.words import count
 from sweep.data.loading import load
 from sweep.data.stamp import DataStamp
 from sweep.errors import DataError, ModelError, TrialFailure, UserError
@@ -159,9 +160,8 @@ def _alike(cause: str) -> str:
 
 def _announce(record: TrialRecord, console: Console) -> None:
     value = f", {record.config.objective} {record.objective_value:.4f}" if record.objective_value is not None else ""
-    console.print(
-        f"trial {record.number:04d} of {record.study} ({record.state}{value}): {len(record.epochs)} epochs again",
-    )
+    epochs = count(len(record.epochs), "epoch")
+    console.print(f"trial {record.number:04d} of {record.study} ({record.state}{value}): {epochs} again")
 
 
 def _check_source(record: TrialRecord) -> None:

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sweep.analysis.words import duration
+from sweep.analysis.words import count, duration
 from sweep.study.records import TrialRecord
 from sweep.terminal.tally import Tally
 
@@ -141,4 +141,4 @@ def line(record: TrialRecord, tally: Tally) -> str:
         if record.epochs
         else ""
     )
-    return f"{head}: {value}{len(record.epochs)} epochs{tail}"
+    return f"{head}: {value}{count(len(record.epochs), 'epoch')}{tail}"

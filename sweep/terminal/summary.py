@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweep.analysis.words import duration
+from sweep.analysis.words import count, duration
 from sweep.execution.supervisor import Usage
 from sweep.invocation import command_text
 from sweep.study.records import TrialRecord
 from sweep.study.study import ranked
+from sweep.training.diagnosis import guessing_limit
 
 SHOWN = 5
 
@@ -55,21 +56,35 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
     if best:
         console.print(best_table(best[:SHOWN]))
         console.print(Text(f"trial {best[0].number:04d}: {values_text(best[0].values)}", style="dim"))
+        if _may_guess(best):
+            classes = len(best[0].data.classes)
+            console.print(
+                f"No trial is better than guessing, which gets one of {classes} right ({1 / classes:.4f}): more epochs "
+                "or images, or other learning rates",
+                style="yellow",
+            )
         console.print()
     counts = Counter(record.state for record in records)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    console.print(f"{len(records)} trials: {told}")
+    console.print(f"{count(len(records), 'trial')}: {told}")
     for reason, failed in _by_reason(records).items():
         numbers = ", ".join(str(record.number) for record in failed[:8])
         example = failed[0].message.splitlines()[0] if failed[0].message else ""
         console.print(Text(f"  failed ({reason}): trials {numbers}: {example}", style="red"))
     if usage.wall_seconds:
         console.print(
-            f"{duration(usage.wall_seconds)}, {usage.images_per_second:,.0f} images/s over {usage.workers} "
-            f"workers, {usage.fit_share:.0%} of their time inside fit",
+            f"{duration(usage.wall_seconds)}, {usage.images_per_second:,.0f} images/s over "
+            f"{count(usage.workers, 'worker')}, {usage.fit_share:.0%} of their time inside fit",
         )
     for name, place in places.items():
         console.print(Text(f"{name:<12} {place}"))
+
+
+def _may_guess(best: Sequence[TrialRecord]) -> bool:
+    """Whether even the best accuracy of any trial that reached its end may have come by chance."""
+    data = best[0].data
+    reached = max(epoch.val_accuracy for record in best for epoch in record.epochs)
+    return reached <= guessing_limit(len(data.classes), data.validation)
 
 
 def _by_reason(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:

@@ -33,6 +33,8 @@ GAP = 0.1
 """Training accuracy above validation by more than this is memory: ten points are beyond the noise of 100 images up."""
 VAL_RISE = 0.1
 """Validation loss above its minimum by this share, while the training loss went on falling."""
+SINCE = 2
+"""Epochs after that minimum: a rise in a single one is as likely chance."""
 
 CLOSE = 0.02
 """Training accuracy at most this much above validation: nothing has been memorized."""
@@ -76,9 +78,15 @@ def diagnose(epochs: Sequence[EpochMetrics], classes: int, images: int) -> tuple
     return (*found, *fitting)
 
 
+def guessing_limit(classes: int, images: int) -> float:
+    """The accuracy on so many images up to which a model may be guessing: 95 % of what guessing gives lies below."""
+    chance = 1 / classes
+    return chance + DEAD_ERRORS * math.sqrt(chance * (1 - chance) / max(images, 1))
+
+
 def _dead_start(epochs: Sequence[EpochMetrics], classes: int, images: int) -> Iterator[Diagnosis]:
     chance, uniform = 1 / classes, math.log(classes)
-    limit = chance + DEAD_ERRORS * math.sqrt(chance * (1 - chance) / max(images, 1))
+    limit = guessing_limit(classes, images)
     dead = [
         *itertools.takewhile(
             lambda e: max(e.accuracy, e.val_accuracy) <= limit and e.loss >= DEAD_LOSS * uniform, epochs
@@ -116,7 +124,8 @@ def _over_fitting(epochs: Sequence[EpochMetrics]) -> Iterator[Diagnosis]:
         return
     last, lowest = epochs[-1], min(epochs, key=lambda e: e.val_loss)
     gap = last.accuracy - last.val_accuracy
-    risen = last.val_loss > (1 + VAL_RISE) * lowest.val_loss and last.loss < lowest.loss
+    since = last.epoch - lowest.epoch
+    risen = since >= SINCE and last.val_loss > (1 + VAL_RISE) * lowest.val_loss and last.loss < lowest.loss
     if gap <= GAP and not risen:
         return
     course = (

@@ -46,6 +46,11 @@ def test_a_validation_loss_that_rises_while_training_goes_on_is_over_fitting() -
     )
 
 
+def test_a_loss_that_rises_in_the_last_epoch_alone_says_nothing() -> None:
+    rows = (0.9, 0.8, 0.8, 0.8), (0.5, 0.9, 0.5, 0.9), (0.2, 0.97, 0.08, 0.96), (0.1, 0.99, 0.2, 0.97)
+    assert found(curve(*rows)) == ()
+
+
 def test_a_training_accuracy_no_better_than_validation_that_still_rises_wants_more_epochs() -> None:
     (finding,) = found(
         curve((2.0, 0.25, 1.9, 0.3), (1.8, 0.35, 1.7, 0.4), (1.6, 0.42, 1.5, 0.46), (1.4, 0.5, 1.3, 0.54))

@@ -34,7 +34,7 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, record: Tri
     Raises:
         MlflowException, SQLAlchemyError, OSError: the store is away or refuses; calling again makes it good.
     """
-    model = _find(client, experiment_id, run_id) or client.create_logged_model(
+    model = find_logged_model(client, experiment_id, run_id) or client.create_logged_model(
         experiment_id,
         name=model_name(record),
         source_run_id=run_id,
@@ -45,7 +45,7 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, record: Tri
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
         write_model_folder(Path(folder), model_file, record, model, run_id)
         client.log_model_artifacts(model.model_id, folder)
-    if not _has_outputs(client, run_id):
+    if not has_outputs(client, run_id):
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, record.best_epoch or 0)])
     client.log_batch(run_id, _metrics(record, model.model_id, run_id))
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
@@ -56,12 +56,14 @@ def model_name(record: TrialRecord) -> str:
     return f"{record.study.replace('.', '-')}-{record.number:04d}"
 
 
-def _find(client: MlflowClient, experiment_id: str, run_id: str) -> LoggedModel | None:
+def find_logged_model(client: MlflowClient, experiment_id: str, run_id: str) -> LoggedModel | None:
+    """The run's model, perhaps not whole."""
     found = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
     return found[0] if found else None
 
 
-def _has_outputs(client: MlflowClient, run_id: str) -> bool:
+def has_outputs(client: MlflowClient, run_id: str) -> bool:
+    """Whether the run names its model."""
     outputs = client.get_run(run_id).outputs
     return outputs is not None and bool(outputs.model_outputs)
 

@@ -157,7 +157,7 @@ class MlflowStore:
             self._outcomes[number] = _run_outcome(number, run)
 
     def _search(self, filter_string: str) -> Iterator[Run]:
-        return _search_runs(self._client, self._experiment_id, self._info, filter_string)
+        return search_runs(self._client, self._experiment_id, self._info, filter_string)
 
     def _find_trial(self, number: int) -> MlflowRun | None:
         found = list(self._search(f"tags.`sweep.kind` = 'trial' and tags.`sweep.trial` = '{number}'"))
@@ -189,7 +189,7 @@ def _user() -> dict[str, str]:
         return {}
 
 
-def _search_runs(client: MlflowClient, experiment_id: str, info: StudyInfo, filter_string: str) -> Iterator[Run]:
+def search_runs(client: MlflowClient, experiment_id: str, info: StudyInfo, filter_string: str) -> Iterator[Run]:
     """Live runs of the study, the oldest last, so that it is the one kept where two writers made two."""
     token: str | None = None
     while True:
@@ -220,7 +220,7 @@ def add_report(info: StudyInfo, address: Address) -> bool:
     experiment = client.get_experiment_by_name(info.name)
     if experiment is None or experiment.lifecycle_stage == "deleted":
         return False
-    found = list(_search_runs(client, experiment.experiment_id, info, _STUDY))
+    found = list(search_runs(client, experiment.experiment_id, info, _STUDY))
     if found:
         MlflowRun(client, found[-1]).add((), report_files(info))
     return bool(found)

@@ -21,10 +21,10 @@ from mlflow.models.utils import _save_example
 from sweep.errors import TrackingError
 from sweep.tracking.address import Address
 from sweep.tracking.entries import MAX_TAG, milliseconds, shorten, trial_params
-from sweep.tracking.logged_model import write_model_folder
-from sweep.tracking.mlflow_store import ensure_experiment
+from sweep.tracking.logged_model import find_logged_model, has_outputs, write_model_folder
+from sweep.tracking.mlflow_store import ensure_experiment, search_runs
 from sweep.tracking.shipment import ALIAS, Shipment
-from sweep.tracking.study_entry import NOTE_TAG
+from sweep.tracking.study_entry import NOTE_TAG, study_identity
 from sweep.tracking.tracker import StudyInfo
 
 KEY_TAG, VERSION_TAG = "sweep.key", "sweep.version"
@@ -35,50 +35,61 @@ MAX_DESCRIPTION = 5000
 def register_shipment(info: StudyInfo, shipment: Shipment, address: Address) -> str:
     """The version of the registered model; made where there is none of this key.
 
+    Every step is left out that an earlier call, cut off anywhere, has done.
+
     Raises:
         MlflowException, SQLAlchemyError, OSError: the store is away or refuses; calling again makes it good.
     """
     client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
     experiment = ensure_experiment(client, info.name, address.artifacts)
-    run = _find_run(client, experiment, info.name, shipment.key) or _make_run(client, experiment, info, shipment)
-    version = run.data.tags.get(VERSION_TAG)
+    run = _find_run(client, experiment, info, shipment.key) or _make_run(client, experiment, info, shipment)
+    _log_values(client, run, shipment)
+    version = run.data.tags.get(VERSION_TAG) or _find_version(client, info.name, run)
     if version is None:
         version = _make_version(client, experiment, run, info, shipment)
+    if run.info.status != "FINISHED":
         client.set_tag(run.info.run_id, VERSION_TAG, version)
         client.set_terminated(run.info.run_id, "FINISHED", milliseconds(shipment.record.finished or ""))
     client.set_registered_model_alias(info.name, ALIAS, version)
     return str(version)
 
 
-def _find_run(client: MlflowClient, experiment: str, study: str, key: str) -> Run | None:
-    wanted = f"tags.`sweep.kind` = 'final' and tags.`sweep.study` = '{study}' and tags.`{KEY_TAG}` = '{key}'"
-    found = client.search_runs([experiment], wanted, max_results=1)
-    return found[0] if found else None
+def _find_run(client: MlflowClient, experiment: str, info: StudyInfo, key: str) -> Run | None:
+    """Of this very study: on a shared server another one may have its name, and even the same best model."""
+    found = list(search_runs(client, experiment, info, f"tags.`sweep.kind` = 'final' and tags.`{KEY_TAG}` = '{key}'"))
+    return found[-1] if found else None
 
 
 def _make_run(client: MlflowClient, experiment: str, info: StudyInfo, shipment: Shipment) -> Run:
-    parents = client.search_runs([experiment], f"tags.`sweep.kind` = 'study' and tags.`sweep.study` = '{info.name}'")
-    tags = {"sweep.kind": "final", "sweep.study": info.name, KEY_TAG: shipment.key}
+    parents = list(search_runs(client, experiment, info, "tags.`sweep.kind` = 'study'"))
+    tags = {**study_identity(info), "sweep.kind": "final", KEY_TAG: shipment.key}
     tags[NOTE_TAG] = shorten(shipment.card, MAX_TAG)
     if parents:
-        tags["mlflow.parentRunId"] = parents[0].info.run_id
-    run = client.create_run(
+        tags["mlflow.parentRunId"] = parents[-1].info.run_id
+    run: Run = client.create_run(
         experiment, milliseconds(shipment.record.started), tags, f"final {shipment.metrics['test_accuracy']:.4f}"
     )
-    now = round(time.time() * 1000)
-    params = {**trial_params(shipment.record), "sweep.winner": str(shipment.record.number)}
-    client.log_batch(
-        run.info.run_id,
-        [Metric(key, value, now, 0) for key, value in shipment.metrics.items()],
-        [Param(key, value) for key, value in params.items()],
-    )
     return run
+
+
+def _log_values(client: MlflowClient, run: Run, shipment: Shipment) -> None:
+    """The metrics that the run has not; params may be told twice."""
+    now = round(time.time() * 1000)
+    missing = [Metric(key, value, now, 0) for key, value in shipment.metrics.items() if key not in run.data.metrics]
+    if missing:
+        params = {**trial_params(shipment.record), "sweep.winner": str(shipment.record.number)}
+        client.log_batch(run.info.run_id, missing, [Param(key, value) for key, value in params.items()])
+
+
+def _find_version(client: MlflowClient, name: str, run: Run) -> str | None:
+    found = client.search_model_versions(f"run_id = '{run.info.run_id}'", max_results=1)
+    return str(found[0].version) if found and found[0].name == name else None
 
 
 def _make_version(client: MlflowClient, experiment: str, run: Run, info: StudyInfo, shipment: Shipment) -> str:
     run_id = run.info.run_id
     _log_files(client, run_id, shipment)
-    logged = client.create_logged_model(
+    logged = find_logged_model(client, experiment, run_id) or client.create_logged_model(
         experiment,
         name=f"{info.name.replace('.', '-')}-final",
         source_run_id=run_id,
@@ -94,7 +105,8 @@ def _make_version(client: MlflowClient, experiment: str, run: Run, info: StudyIn
         _save_example(model, shipment.example, str(folder))  # the example goes into the model's description
         model.save(folder / "MLmodel")
         client.log_model_artifacts(logged.model_id, name)
-    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+    if not has_outputs(client, run_id):
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     _ensure_registered(client, info.name)
     said = shorten(shipment.card, MAX_DESCRIPTION)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from sweep.analysis.words import count
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
 from sweep.data.prepare import prepare
@@ -299,7 +300,9 @@ class _Run:
         )
         done = [record for record in self._tally.before if record.state in ("complete", "pruned", "failed")]
         if done or self._study.waiting_again():
-            self._console.print(f"going on: {len(done)} trials are done")
+            over = len(done) >= self._request.trials and not self._study.waiting_again()
+            more = "; nothing to do, because --trials is their total" if over else ""
+            self._console.print(f"going on: {count(len(done), 'trial')} {'is' if len(done) == 1 else 'are'} done{more}")
             self._announce_taken_back()
         elif self._study.space.start_from:
             names = ", ".join(point.name for point in self._study.space.start_from)

@@ -74,7 +74,7 @@ def model_card(result: FinalResult, openings: str) -> str:
         f"{', '.join(f'{rate:.4g}' for rate in _thinned(trained.learning_rates))}.",
         "",
         "```",
-        *(f"{key}: {value}" for key, value in flatten(config_to_mapping(trained.config)).items()),
+        *(f"{key}: {_yaml(value)}" for key, value in flatten(config_to_mapping(trained.config)).items()),
         "```",
         "",
         f"Weights digest `{trained.weights_digest}`, {trained.parameters:,} weights; "
@@ -109,6 +109,11 @@ def limits(result: FinalResult) -> list[str]:
     if result.verdict in ("tie", "not repeated"):
         found.append("That it is the best of the search is not certain, see above.")
     return found
+
+
+def _yaml(value: object) -> str:
+    """As a space file has it."""
+    return {None: "null", True: "true", False: "false"}[value] if isinstance(value, bool | None) else str(value)
 
 
 def _number(value: float | None) -> str:

@@ -234,14 +234,13 @@ def find_record(study_folder: Path, number: int | None) -> TrialRecord:
         StudyError: there is no such study, trial, or no finished one.
         RecordError: the record cannot be read.
     """
+    if number is not None and (trial_folder(study_folder, number) / RECORD_FILE).is_file():
+        return read_record(trial_folder(study_folder, number))  # whatever has happened to the others
     records = read_records(study_folder)
     if number is None:
         best = ranked(records)
         if not best:
             raise StudyError(f"the study {study_folder.name} has no finished trial yet; name one with --trial N")
         return best[0]
-    for record in records:
-        if record.number == number:
-            return record
     numbers = f"0 to {records[-1].number}" if records else "none"
     raise StudyError(f"the study {study_folder.name} has no trial {number}; there are {numbers}")

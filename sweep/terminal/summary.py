@@ -71,7 +71,7 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
         numbers = ", ".join(str(record.number) for record in failed[:8])
         example = failed[0].message.splitlines()[0] if failed[0].message else ""
         console.print(Text(f"  failed ({reason}): trials {numbers}: {example}", style="red"))
-    if usage.wall_seconds:
+    if usage.images:
         console.print(
             f"{duration(usage.wall_seconds)}, {usage.images_per_second:,.0f} images/s over "
             f"{count(usage.workers, 'worker')}, {usage.fit_share:.0%} of their time inside fit",

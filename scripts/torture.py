@@ -289,6 +289,18 @@ def _summary(home: Path) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
+def _pace(calm: dict[int, TrialRecord], disturbed: dict[int, TrialRecord]) -> float:
+    """How much slower the same epoch is, at the lower quartile: about a third of the epochs were begun twice, or ran
+    while another process started, and are slower for that."""
+    pairs = [
+        again.seconds / first.seconds
+        for number, record in disturbed.items()
+        if number in calm
+        for first, again in zip(calm[number].epochs, record.epochs, strict=False)
+    ]
+    return statistics.quantiles(pairs)[0] if len(pairs) > 1 else 1.0
+
+
 def _print(seed: int, ran: Disturbed, seconds: float, found: list[str], calm: Path, home: Path) -> None:
     told = ", ".join(f"{count} x {kind}" for kind, count in sorted(ran.killed.items()))
     print(f"\nseed {seed}: {sum(ran.killed.values())} kills ({told})")
@@ -303,6 +315,9 @@ def _print(seed: int, ran: Disturbed, seconds: float, found: list[str], calm: Pa
     for difference in found:
         print(f"DIFFERENT: {difference}")
     print(f"wall time {ran.seconds:.1f} s against {seconds:.1f} s undisturbed: {ran.seconds / seconds:.2f} times")
+    print(
+        f"epochs that nothing came between took {_pace(before, _records(home)):.2f} times as long: the machine's load"
+    )
     print("everything is the same" if not found else f"{len(found)} differences", flush=True)
 
 

@@ -131,6 +131,16 @@ def test_the_same_command_again_opens_nothing(home: Path, finalized: dict[str, A
 
 
 @pytest.mark.usefixtures("finalized")
+def test_a_budget_without_time_for_a_pass_opens_nothing(home: Path) -> None:
+    done = sweep("finalize", "--study", "small", "--folds", "5", "--budget", "31s", home=home)
+
+    assert done.returncode == 3
+    assert "leaves no time for a pass over the folds beside the final training" in done.stderr
+    assert "or take the search's best as it is, with --max-repeats 0" in done.stderr
+    assert len((home / "studies/small/test_openings.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("finalized")
 def test_predict_reads_any_size_and_colour_and_names_what_it_cannot(home: Path, photos: Path, tmp_path: Path) -> None:
     grid = tmp_path / "grid.png"
     done = sweep("predict", "--model", "small", str(photos), "--json", "--grid", str(grid), home=home)

@@ -27,6 +27,7 @@ from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
 from sweep.execution.watchdog import WatchedExecutor, limits_of
 from sweep.execution.workers import default_slots
 from sweep.home import Home
+from sweep.invocation import command_text
 from sweep.models.facts import ImageFacts
 from sweep.own_models import completed, is_own
 from sweep.pretrained import pin_weights, require_weights
@@ -46,6 +47,7 @@ from sweep.terminal.console import make_console, reading_bar
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
 from sweep.terminal.summary import next_command, print_summary, report_command, summary_mapping
 from sweep.terminal.tally import Tally
+from sweep.tracking.address import hide_passwords
 from sweep.tracking.opening import open_mlflow
 from sweep.tracking.tracker import REPORT_FILE, CloseState, StudyInfo
 from sweep.training.checkpoint import last_epoch
@@ -56,6 +58,8 @@ INTERRUPTED_FLUSH_SECONDS = 3.0
 """How long the end of a sweep waits for the tracking store."""
 _MIRRORED = ".mirrored"
 """File in a study's folder; what is older has been written to the tracking store."""
+
+UI = Path(__file__).resolve().parents[1] / "scripts" / "ui"
 
 
 @dataclass(frozen=True)
@@ -339,15 +343,26 @@ class _Run:
         records = self._study.records()
         places = {
             "study": str(self._study.folder),
-            "mlflow": "scripts/ui shows it"
-            if written
-            else "not everything could be written; `sweep sync` completes it",
+            "mlflow": self._where_mlflow(written),
             "report": self._where_report(),
             "next": self._next(records),
         }
         if self._request.as_json:
             print(json.dumps(summary_mapping(self._study.name, records, supervisor.usage, places)))
         print_summary(self._console, records, supervisor.usage, places)
+
+    def _where_mlflow(self, written: bool) -> str:
+        """How to see it: the address of a server, or what shows the local store."""
+        if not written:
+            command = f"{command_text('sync')} --study {self._study.name}{self._home_option()}"
+            return f"not everything could be written; `{command}` completes it"
+        address = self._request.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        if address:
+            return hide_passwords(address)
+        if not UI.is_file():  # installed without the repository
+            return f"mlflow server --backend-store-uri sqlite:///{self._home.root.absolute()}/mlflow/mlflow.db shows it"
+        shown = UI.relative_to(Path.cwd()) if UI.is_relative_to(Path.cwd()) else UI
+        return f"{shown}{self._home_option()} shows it"
 
     def _where_report(self) -> str:
         """The page, or after an interruption the command that writes it."""

@@ -32,7 +32,7 @@ def check_classes(labels: IntArray, classes: Sequence[str], what: str) -> None:
     if short:
         raise DataError(
             f"data: {what}: every class needs at least {FEWEST} images, but {_listed(short)}; add images, remove the "
-            "class, or raise `limit`."
+            "class, or raise `limit` where it is set."
         )
 
 

@@ -166,7 +166,7 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
         space: of the new study.
 
     Raises:
-        StudyError: there is no old study, or a new one already.
+        StudyError: there is no old study, a new one already, or no trial that fits.
         RecordError: a record of the old one cannot be read.
     """
     records = read_records(old)
@@ -174,6 +174,12 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
         raise StudyError(f"there is a study {new.name} already; choose another name for --fork")
     reasons = {record.number: misfit(record, space) for record in records}
     taken = [record for record in records if reasons[record.number] is None]
+    if records and not taken:
+        number, reason = next(iter(reasons.items()))
+        raise StudyError(
+            f"no trial of the study {old.name} fits the changed space (trial {number}: {reason}), so there is nothing "
+            f"to take along; begin an empty study with --study {new.name}"
+        )
     with storage_errors(new / DATABASE):
         handle = _create(new.name, open_storage(new), space)
         for number, record in enumerate(taken):

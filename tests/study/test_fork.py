@@ -142,6 +142,16 @@ def test_a_fork_of_no_study_is_refused(tmp_path: Path, new: Path) -> None:
     assert list(new.iterdir()) == []
 
 
+def test_a_fork_that_would_take_nothing_is_refused_with_a_reason(old: Path, new: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.0002")))
+    assert str(caught.value) == (
+        "no trial of the study demo fits the changed space (trial 0: learning_rate 0.5 is not in 0.0001 to 0.0002 "
+        "(log)), so there is nothing to take along; begin an empty study with --study next"
+    )
+    assert list(new.iterdir()) == []
+
+
 def test_a_fork_into_a_study_is_refused(old: Path, new: Path) -> None:
     make_study(new)
     with pytest.raises(StudyError, match=r"^there is a study next already; choose another name for --fork$"):

@@ -192,9 +192,16 @@ def _classes(test: TestResult) -> Section:
     return Section("classes", "Classes", "Which classes does it know?", (answer,), (table, chart))
 
 
+def half_interval(test: TestResult) -> float:
+    """Of the accuracy: how far the test may be off by chance."""
+    return (test.high - test.low) / 2
+
+
 def _calibration(test: TestResult) -> Section:
     gap = test.confidence - test.accuracy
     tendency = f"{'over' if gap > 0 else 'under'}-confident by {abs(gap):.1%}" if abs(gap) >= EVEN else "balanced"
+    if EVEN <= abs(gap) <= half_interval(test):
+        tendency += ", no more than so few images show by chance"
     answer = (
         f"On average it is {test.confidence:.1%} sure and {test.accuracy:.1%} right: {tendency}.",
         f"The expected calibration error over {len(test.bins)} bins is {test.calibration_error:.4f} (Guo et al., "

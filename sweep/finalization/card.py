@@ -5,7 +5,7 @@ After Mitchell et al., "Model Cards for Model Reporting", 2019.
 
 from __future__ import annotations
 
-from sweep.analysis.final_document import gap_text, luck_text, verdict_text
+from sweep.analysis.final_document import gap_text, half_interval, luck_text, verdict_text
 from sweep.space.config import config_to_mapping
 from sweep.space.nested import flatten
 from sweep.study.final import FinalResult
@@ -101,10 +101,13 @@ def limits(result: FinalResult) -> list[str]:
     if weak:
         found.append("Weak classes: " + ", ".join(f"{_plain(c.name)} ({c.accuracy:.1%})" for c in weak) + ".")
     if test.calibration_error > CALIBRATED:
-        surer = "higher" if test.confidence > test.accuracy else "lower"
+        gap = test.confidence - test.accuracy
         found.append(
-            f"Its probabilities are on average {surer} than its accuracy ({test.confidence:.1%} against "
-            f"{test.accuracy:.1%}): do not take them at their word."
+            f"Its probabilities are on average {'higher' if gap > 0 else 'lower'} than its accuracy "
+            f"({test.confidence:.1%} against {test.accuracy:.1%}): do not take them at their word."
+            if abs(gap) > half_interval(test)
+            else "How far its probabilities can be believed is not certain: calibration error "
+            f"{test.calibration_error:.3f} on {test.images:,} images."
         )
     if result.verdict in ("tie", "not repeated"):
         found.append("That it is the best of the search is not certain, see above.")

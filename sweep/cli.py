@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+from typing import Annotated
+
 import typer
 
 from sweep.check import command as check
@@ -10,6 +13,7 @@ from sweep.diff import command as diff
 from sweep.doctor import command as doctor
 from sweep.export import command as export
 from sweep.finalize import command as finalize
+from sweep.invocation import called_as
 from sweep.predict import command as predict
 from sweep.report import command as report
 from sweep.reproduce import command as reproduce
@@ -19,14 +23,28 @@ from sweep.status import command as status
 from sweep.sync import command as sync
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"sweep {importlib.metadata.version('sweep')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Hyperparameter sweeps for Keras image classifiers."""
+
+
 def app() -> typer.Typer:
     """All commands."""
     commands = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
         no_args_is_help=True,
-        help="Hyperparameter sweeps for Keras image classifiers.",
     )
+    commands.callback()(_options)
     for command in (
         run,
         status,
@@ -46,5 +64,5 @@ def app() -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point."""
-    run_app(app(), "sweep")
+    """Entry point; `scripts/sweep` is named so in the usage."""
+    run_app(app(), called_as() or "sweep")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,6 +151,9 @@ def _folder(kept: Path | None) -> Iterator[Path]:
 
 def cause_of(record: TrialRecord) -> str:
     """Why a trial failed, "" where it did not. An older record has its cause in the reason alone."""
+    if record.cause is None and record.state == "pruned":
+        by_policy = re.fullmatch(r"pruned after \d+ epochs \((\w+)\)", record.reason)
+        return _alike(by_policy[1]) if by_policy else ""
     return _alike(record.cause or (record.reason if record.state == "failed" else ""))
 
 

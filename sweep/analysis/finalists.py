@@ -60,7 +60,7 @@ class Judgement:
         standings: of the finalists still in the contest, the best mean first.
         leader: trial with the best mean.
         tied: trials that cannot be told from the leader, the leader among them; by mean.
-        recommended: the leader, or of a tie the trial with the fewest parameters.
+        recommended: the leader, or of those that may as well be the best the trial with the fewest parameters.
     """
 
     verdict: Verdict
@@ -98,7 +98,8 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
 
     A leader is separated after at least `LEAST_ROUNDS` rounds, if its bootstrap P(best) is `CERTAIN` or more and a
     paired t-test over rounds finds it better than each other finalist at `LEVEL` (one-sided). Else it is a tie with
-    those of the others whose P(best) is 1 - `CERTAIN` or more, or with the second.
+    those of the others whose P(best) is 1 - `CERTAIN` or more; where there are none, with the second, and the leader is
+    recommended.
 
     Args:
         scores: the same number of rounds for every finalist.
@@ -125,7 +126,7 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
     # Of few rounds the t-test is sure of nothing; who is hardly ever the best must not win by being small.
     near = [s.trial for s in open_to if s.best_share >= 1 - CERTAIN or s.rounds < LEAST_ROUNDS]
     tied = (leader, *near) if near else tuple(standing.trial for standing in standings[:2])
-    return Judgement("tie", standings, leader, tied, min(tied, key=lambda trial: parameters[trial]))
+    return Judgement("tie", standings, leader, tied, min((leader, *near), key=lambda trial: parameters[trial]))
 
 
 def _standings(scores: Scores, maximize: bool, seed: int) -> tuple[Standing, ...]:

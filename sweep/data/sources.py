@@ -28,12 +28,20 @@ def find_source(config: DataConfig) -> Source:
     try:
         return _path_source(path, config)
     except OSError as error:
-        raise DataError(f"data `{config.name}`: cannot be listed: {error}; check the permissions.") from error
+        raise _unseen(config.name, error) from error
+
+
+def _unseen(name: str, error: OSError) -> DataError:
+    return DataError(f"data `{name}`: cannot be listed: {error}; check the permissions.")
 
 
 def require_source(name: str) -> None:
-    """Raises DataError for a name that is no named set and no path; lists and opens nothing."""
-    if name not in NAMED_SETS and not Path(name).expanduser().exists():
+    """Raises DataError for a name that is no named set and no path that can be seen; lists and opens nothing."""
+    try:
+        there = name in NAMED_SETS or Path(name).expanduser().exists()
+    except OSError as error:
+        raise _unseen(name, error) from error
+    if not there:
         raise DataError(f"data `{name}`: no named set and no existing path{_guess(name)} Possible: {CHOICES}.")
 
 

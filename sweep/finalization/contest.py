@@ -145,7 +145,8 @@ class Contest:
             return False
         # A failure on record is one that was tried often enough: another try by another run could choose another winner
         # and have the test set opened for it as well.
-        return found.state in ("complete", "failed")
+        # Older records, which name no cause, were written after the first try.
+        return found.state == "complete" or found.cause is not None or found.reason in FOR_GOOD
 
     def _start(self, record: TrialRecord, number: int) -> None:
         task = self._plan.task(record, number, self._setting.prepared)

@@ -13,6 +13,7 @@ from sweep.finalization.test_set import open_counted
 from sweep.inference.answers import BATCH
 from sweep.inference.gradcam import heat_maps
 from sweep.inference.load import gives_logits, load_model
+from sweep.models.losses import check_output_values
 from sweep.space.config import TrialConfig
 from sweep.study.ledger import Opening
 from sweep.training.determinism import use_threads
@@ -26,20 +27,22 @@ def evaluate(
 ) -> Answers:
     """Open the test set, which is recorded first, and ask the model.
 
-    All that is asked of the model is asked of a blank image before, so that whatever goes wrong costs no opening.
+    All that is asked of the model is asked about noise before, so that whatever goes wrong costs no opening.
 
     Args:
         config: of the model.
 
     Raises:
         ModelFileError, StudyError, DataError: see `load_model` and `open_counted`.
+        ModelError: the model does not give what its space says.
     """
     use_threads(config.threads)
     model = load_model(model_file)
     logits = gives_logits(model, config.model.output)
-    blank = np.zeros((1, *prepared.shape), dtype=np.uint8)
-    model.predict(blank, verbose=0)
-    heat_maps(model, blank, np.zeros(1, dtype=np.int64))
+    noise = np.random.default_rng(0).integers(0, 256, (1, *prepared.shape), dtype=np.uint8)
+    answer = np.asarray(model.predict(noise, verbose=0), dtype=np.float32)
+    check_output_values(answer, config.model.output, "the final model")
+    heat_maps(model, noise, np.zeros(1, dtype=np.int64))
     images, labels = open_counted(study_folder, prepared, opening)
     outputs = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), dtype=np.float32)
     probabilities = probabilities_of(outputs, logits=logits)

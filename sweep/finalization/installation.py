@@ -67,9 +67,11 @@ def install_tested(study_folder: Path) -> None:
     """
     folder, final = candidate_folder(study_folder), final_folder(study_folder)
     result = read_result(folder)
-    if result is None:
-        return
     with disk_errors(final):
+        if result is None:
+            # Of a training that was cut off, or all but empty: what is trained next, is trained anew.
+            shutil.rmtree(folder, ignore_errors=True)
+            return
         (final / PICTURES).mkdir(exist_ok=True)
         if result.test.correct == result.test.images:
             (final / PICTURES / ERRORS).unlink(missing_ok=True)

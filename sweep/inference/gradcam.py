@@ -35,11 +35,14 @@ def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.
     """
     inner = model.layers[-1]
     if isinstance(inner, keras.Model):
-        # A network of the user's own behind our pixel scaling: the maps are inside it. One that is a class of its own
-        # has no graph to look into.
+        # A network of the user's own behind our pixel scaling: the maps are inside it, unless it is the head alone.
+        # One that is a class of its own has no graph to look into.
         if len(getattr(inner, "inputs", None) or ()) != 1:
             return None
-        return heat_maps(inner, keras.Model(model.inputs, model.layers[-2].output)(images, training=False), classes)
+        before = keras.Model(model.inputs, model.layers[-2].output)(images, training=False)
+        inside = heat_maps(inner, before, classes)
+        if inside is not None:
+            return inside
     features = feature_map(model)
     if features is None:
         return None

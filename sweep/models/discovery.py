@@ -19,8 +19,17 @@ import numpy as np
 
 from sweep.errors import ModelError, SweepError
 from sweep.models.facts import ImageFacts
-from sweep.models.hypermodels import build_from, fit_own, fit_signature, has_own_fit, label_kind, make_hypermodel
+from sweep.models.hypermodels import (
+    build_from,
+    deployable_hypermodel,
+    fit_own,
+    fit_signature,
+    has_own_fit,
+    label_kind,
+    make_hypermodel,
+)
 from sweep.models.hyperparameters import ChosenHyperParameters, hp_types, named, plain_hyperparameter, to_parameter
+from sweep.models.losses import check_output_values
 from sweep.models.own_code import is_compiled
 from sweep.space.discovery import Discovery
 from sweep.space.marks import Value
@@ -181,12 +190,22 @@ class _Explorer:
         hyperparameters = ChosenHyperParameters(values)
         self._hypermodel.declare_hyperparameters(hyperparameters)
         model = build_from(self._hypermodel, hyperparameters, self._section, self._facts)
+        if not (self._built or is_compiled(model)):
+            self._check_outputs(model)
         if has_own_fit(self._hypermodel):
             probe_fit(self._hypermodel, hyperparameters, model, label_kind(model, self._section), self._facts)
         for definition in hyperparameters.space:
             if not any(d.name == definition.name and d.conditions == definition.conditions for d in self._space):
                 self._space.append(definition)
         return Built(tuple(hyperparameters.space), frozenset(hyperparameters.read), is_compiled(model))
+
+    def _check_outputs(self, model: keras.Model) -> None:
+        """Of a compiled model the loss says what it gives; a loop of the user's own may reshape the images before."""
+        if not model.built or tuple(model.input_shape[1:]) != self._facts.shape:
+            return
+        pixels = np.random.default_rng(0).integers(0, 256, (8, *self._facts.shape), dtype=np.uint8)
+        outputs = deployable_hypermodel(model, self._section, self._facts).predict(pixels, verbose=0)
+        check_output_values(np.asarray(outputs, dtype=np.float32), self._section.output, self._section.hypermodel)
 
     def _implied(self) -> dict[str, tuple[Condition, ...]]:
         """By name: the conditions that Python code makes, found by changing one deciding parameter at a time."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sweep.errors import ModelError
 
 _ROUNDING = 0.01
-"""Of a sum of probabilities, in 16-bit precision too."""
+"""Of probabilities and their sums, in 16-bit precision too."""
 
 
 def _loss_of(model: keras.Model) -> Any:
@@ -57,16 +57,13 @@ def check_output_values(outputs: npt.NDArray[np.floating], output: str, referenc
     Raises:
         ModelError: it is the opposite.
     """
-    sums = outputs.sum(axis=1)
-    shares = bool(outputs.min() >= 0 and np.abs(sums - 1).max() < _ROUNDING)
-    if output == "softmax" and not shares:
-        worst = sums[np.abs(sums - 1).argmax()]
+    low, high = float(outputs.min()), float(outputs.max())
+    if output == "softmax" and (low < 0 or high > 1 + _ROUNDING):
         raise ModelError(
-            f"{reference} gives outputs that are no probabilities (those of an image sum to {worst:.3g}, the smallest "
-            f"is {outputs.min():.3g}), but `output` is softmax; end with a softmax, or write `output: logits` in the "
-            "section `model`"
+            f"{reference} gives outputs that are no probabilities (from {low:.3g} to {high:.3g}), but `output` is "
+            "softmax; end with a softmax, or write `output: logits` in the section `model`"
         )
-    if output == "logits" and shares:
+    if output == "logits" and low >= 0 and bool(np.abs(outputs.sum(axis=1) - 1).max() < _ROUNDING):
         raise ModelError(
             f"{reference} gives probabilities, but `output` is logits, and the loss would put them through softmax "
             "once more; write `output: softmax` in the section `model`"

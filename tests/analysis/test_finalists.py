@@ -43,6 +43,8 @@ def test_a_small_model_that_is_hardly_ever_best_is_no_part_of_a_tie() -> None:
     assert [standing.trial for standing in found.standings] == [4, 5, 7]
     assert found.standings[2].best_share < 0.05 < found.standings[1].best_share
     assert (found.verdict, found.tied, found.recommended) == ("tie", (4, 5), 5)
+    pair = judge({4: (0.95,) * 4, 7: (0.80, 0.93, 0.955, 0.70)}, {4: 9000, 7: 100}, maximize=True, seed=3)
+    assert (pair.verdict, pair.tied, pair.recommended) == ("tie", (4, 7), 4)
     early = judge({trial: values[:2] for trial, values in scores.items()}, {4: 9, 5: 8, 7: 1}, maximize=True, seed=3)
     assert (early.verdict, early.recommended) == ("tie", 7)  # two rounds say nothing yet
 

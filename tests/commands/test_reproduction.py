@@ -53,6 +53,7 @@ def test_a_loss_that_was_no_number_is_waited_for_whatever_the_policy_called_the_
 
 def test_the_cause_of_an_older_record_is_its_reason() -> None:
     assert cause_of(record_of(2, state="failed", reason="data")) == "data"
+    assert cause_of(record_of(2, state="pruned", reason="pruned after 2 epochs (timeout)")) == "timeout"
     assert cause_of(record_of(2, state="pruned", reason="pruned at epoch 2 (median)")) == ""
 
 

@@ -45,11 +45,14 @@ def test_a_tested_candidate_becomes_the_final_model_with_its_answers(tmp_path: P
         assert answers["outputs"].tolist() == PROBABILITIES.tolist()
 
 
-def test_a_candidate_without_a_result_changes_nothing(tmp_path: Path) -> None:
+def test_a_candidate_without_a_result_is_cleared_away_and_changes_nothing(tmp_path: Path) -> None:
+    make_tested(tmp_path, final_result(), "old")
+    install_tested(tmp_path)
     (make_candidate_folder(tmp_path) / "model.keras").write_text("not tested")
     install_tested(tmp_path)
 
-    assert files(tmp_path) == ["candidate/model.keras"]
+    assert files(tmp_path) == FILES
+    assert (final_folder(tmp_path) / "model.keras").read_text() == "old"
 
 
 @pytest.mark.parametrize("moved", range(5))
@@ -61,6 +64,9 @@ def test_cut_off_after_any_of_its_files_it_is_installed_by_the_next_run(
     make_tested(tmp_path, final_result(), "new")
     real, left = Path.replace, [moved]
 
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
     def replace(path: Path, target: Path) -> Path:
         if not left[0]:
             raise OSError(5, "Input/output error")
@@ -69,9 +75,9 @@ def test_cut_off_after_any_of_its_files_it_is_installed_by_the_next_run(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
-        if moved < 4:
-            with pytest.raises(DiskError, match="Input/output error"):
-                install_tested(tmp_path)
+        patch.setattr("sweep.finalization.installation.shutil.rmtree", fail)
+        with pytest.raises(DiskError, match="Input/output error"):
+            install_tested(tmp_path)
     install_tested(tmp_path)
 
     assert files(tmp_path) == FILES

@@ -96,6 +96,17 @@ def test_of_a_network_behind_pixel_scaling_the_maps_inside_count() -> None:
     assert heat.sum() == pytest.approx(1.0)
 
 
+@pytest.mark.slow
+def test_of_a_head_that_is_a_model_of_its_own_the_map_before_it_counts() -> None:
+    inputs = keras.Input((8, 8, 1), dtype="uint8")
+    hidden = keras.layers.Conv2D(2, 3)(keras.layers.Rescaling(1 / 255)(inputs))
+    head = keras.Sequential([keras.Input((6, 6, 2)), keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(2)])
+
+    heat = heat_maps(keras.Model(inputs, head(hidden)), image_with_light(1, 6), np.array([1]))
+    assert heat is not None
+    assert heat.shape == (1, 6, 6)
+
+
 class Flattening(keras.Model):  # type: ignore[misc]  # Keras has no types
     """A network without a graph."""
 

@@ -139,8 +139,9 @@ def test_equal_models_have_equal_digests_whatever_was_built_before() -> None:
     [
         ([[0.3, 0.7], [0.5, 0.5]], "softmax", ""),
         ([[3.0, -2.0], [0.5, 0.5]], "logits", ""),
-        ([[3.0, -2.0], [0.5, 0.5]], "softmax", "f gives outputs that are no probabilities .* the smallest is -2"),
-        ([[0.3, 0.6], [0.5, 0.5]], "softmax", "those of an image sum to 0.9, .* or write `output: logits`"),
+        ([[0.3, 0.9], [0.5, 0.5]], "softmax", ""),  # sigmoids: the loss divides them by their sum
+        ([[0.3, -2.0], [0.5, 0.5]], "softmax", r"f gives outputs that are no probabilities \(from -2 to 0.5\)"),
+        ([[3.0, 0.0], [0.5, 0.5]], "softmax", r"\(from 0 to 3\), .* or write `output: logits`"),
         ([[0.3, 0.7], [0.5, 0.5]], "logits", "f gives probabilities, but .* write `output: softmax`"),
     ],
 )

@@ -30,7 +30,7 @@ from sweep.models.hypermodels import (
 )
 from sweep.models.hyperparameters import ChosenHyperParameters, hp_types, named, plain_hyperparameter, to_parameter
 from sweep.models.losses import check_output_values
-from sweep.models.own_code import is_compiled
+from sweep.models.own_code import has_schedule, is_compiled
 from sweep.space.discovery import Discovery
 from sweep.space.marks import Value
 from sweep.space.own_models import HypermodelConfig
@@ -57,11 +57,13 @@ class Built:
         definitions: of KerasTuner, in order, those under a condition that does not hold included.
         read: names whose value was handed out.
         compiled: by the user.
+        scheduled: its optimizer has a schedule of the user's.
     """
 
     definitions: tuple[Any, ...]
     read: frozenset[str]
     compiled: bool
+    scheduled: bool
 
 
 def discover(section: HypermodelConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery:
@@ -107,16 +109,18 @@ class _Explorer:
             parameters=_ordered(parameters),
             fixed={name: each.value for name, each in definitions if isinstance(each, hp_types.Fixed)},
             defaults={name: each.default for name, each in searched if name in {p.name for p in parameters}},
-            unused=self._unused(first.compiled, own_fit),
+            unused=self._unused(first, own_fit),
         )
 
-    def _unused(self, compiled: bool, own_fit: bool) -> dict[str, str]:
+    def _unused(self, first: Built, own_fit: bool) -> dict[str, str]:
         reasons = dict.fromkeys(_OF_OUR_MODELS, "a hypermodel is trained as it is built")
-        if compiled:
+        if first.scheduled:
+            reasons[PLATEAU] = f"the optimizer of {self._section.hypermodel} has a schedule of its own"
+        if first.compiled:
             reasons |= dict.fromkeys(OPTIMIZER_KEYS, f"{self._section.hypermodel} compiles its model itself")
         elif own_fit:
             reason = f"the `fit` of {self._section.hypermodel} has an optimizer of its own"
-            reasons |= dict.fromkeys((*OPTIMIZER_KEYS, "reduce_lr_on_plateau", "early_stopping"), reason)
+            reasons |= dict.fromkeys((*OPTIMIZER_KEYS, PLATEAU, "early_stopping"), reason)
         if own_fit:
             signature = fit_signature(self._hypermodel)
             for key in ("epochs", "batch_size"):
@@ -197,7 +201,10 @@ class _Explorer:
         for definition in hyperparameters.space:
             if not any(d.name == definition.name and d.conditions == definition.conditions for d in self._space):
                 self._space.append(definition)
-        return Built(tuple(hyperparameters.space), frozenset(hyperparameters.read), is_compiled(model))
+        compiled = is_compiled(model)
+        return Built(
+            tuple(hyperparameters.space), frozenset(hyperparameters.read), compiled, compiled and has_schedule(model)
+        )
 
     def _check_outputs(self, model: keras.Model) -> None:
         """Of a compiled model the loss says what it gives; a loop of the user's own may reshape the images before."""
@@ -248,6 +255,8 @@ OPTIMIZER_KEYS = (
     "schedule", "warmup_epochs", "lowest_rate", "cycle_epochs",
 )  # fmt: skip
 """Keys of the section `training` that a compiled model does not read."""
+PLATEAU = "reduce_lr_on_plateau"
+"""Nor does one read this whose optimizer has a schedule."""
 _OF_OUR_MODELS = ("class_weights", "precision", "restart_every")
 """Keys of the section `training` that no hypermodel reads."""
 

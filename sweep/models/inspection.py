@@ -8,10 +8,11 @@ import numpy as np
 
 from sweep.errors import TrialFailure, UserError
 from sweep.models.build import build
-from sweep.models.discovery import OPTIMIZER_KEYS, discover
+from sweep.models.discovery import OPTIMIZER_KEYS, PLATEAU, discover
 from sweep.models.facts import ImageFacts
 from sweep.models.losses import check_output_values
 from sweep.models.own_builder import own_compiled
+from sweep.models.own_code import has_schedule
 from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.space.discovery import Discovery
 from sweep.space.parameters import Parameter
@@ -41,6 +42,10 @@ def _look_at(config: TrialConfig, facts: ImageFacts) -> Discovery:
     pixels = np.random.default_rng(0).integers(0, 256, (8, *facts.shape), dtype=np.uint8)
     outputs = np.asarray(model.predict(pixels, verbose=0), dtype=np.float32)
     check_output_values(outputs, config.model.output, config.model.builder)
-    if own_compiled(model) is None:
+    network = own_compiled(model)
+    if network is None:
         return Discovery()
-    return Discovery(unused=dict.fromkeys(OPTIMIZER_KEYS, f"{config.model.builder} compiles its model itself"))
+    unused = dict.fromkeys(OPTIMIZER_KEYS, f"{config.model.builder} compiles its model itself")
+    if has_schedule(network):
+        unused[PLATEAU] = f"the optimizer of {config.model.builder} has a schedule of its own"
+    return Discovery(unused=unused)

@@ -110,6 +110,11 @@ def check_outputs(shape: tuple[Any, ...], facts: ImageFacts, reference: str) -> 
         )
 
 
+def has_schedule(model: keras.Model) -> bool:
+    """Whether its optimizer was made with a schedule, so that nobody can give it another rate."""
+    return isinstance(model.optimizer.get_config().get("learning_rate"), dict)
+
+
 def is_compiled(model: keras.Model) -> bool:
     """Whether the user has compiled it."""
     return bool(getattr(model, "compiled", False))

@@ -116,7 +116,11 @@ def test_looking_at_a_builder_tells_what_it_does_not_read() -> None:
 
     assert isinstance(looked, Discovery)
     assert looked.unused["learning_rate"] == "mine:compiled compiles its model itself"
+    assert "reduce_lr_on_plateau" not in looked.unused
     assert plain == Discovery()
+    scheduled = inspect_model(config("mine:scheduled"), FACTS, {})
+    assert isinstance(scheduled, Discovery)
+    assert scheduled.unused["reduce_lr_on_plateau"] == "the optimizer of mine:scheduled has a schedule of its own"
     assert str(inspect_model(config("mine:nothing"), FACTS, {})).startswith("mine:nothing must return")
 
 

@@ -36,6 +36,15 @@ def layers(inputs: Any, classes: int, seed: int, units: int = 8) -> Any:
     return keras.layers.Dense(classes, activation="softmax")(hidden)
 
 
+def scheduled(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """Compiled, with a rate that falls by itself."""
+    model = build(input_shape, classes, width=4)
+    model.compile(
+        keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.1)), "categorical_crossentropy"
+    )
+    return model
+
+
 def sparse(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """Compiled for class numbers."""
     model = build(input_shape, classes, width=4)

@@ -106,7 +106,9 @@ class Ours:
     """Our view of it."""
 
     def __init__(self, define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
-        model = keras.Sequential([keras.Input(FACTS.shape), keras.layers.Flatten(), keras.layers.Dense(3)])
+        model = keras.Sequential(
+            [keras.Input(FACTS.shape), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
+        )
 
         def build(hp: Any) -> keras.Model:
             define(hp)

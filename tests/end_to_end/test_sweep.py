@@ -18,6 +18,8 @@ from mlflow import MlflowClient
 from tests.end_to_end.conftest import SMALL, environment, records, sweep
 
 pytestmark = pytest.mark.slow
+PATIENCE = 180
+"""Seconds: not what it may take, but what a machine may take that is busy with something else."""
 
 
 def test_a_sweep_ends_with_all_its_trials_and_says_the_best(home: Path, finished: dict[str, Any]) -> None:
@@ -201,7 +203,7 @@ def start(home: Path) -> subprocess.Popen[str]:
         env=environment(),
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while sum(record["state"] == "running" and bool(record["epochs"]) for record in records(home)) < 2:
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
         assert time.monotonic() < deadline
@@ -214,7 +216,7 @@ def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) 
     process = start(tmp_path)
     wait_for_runs(tmp_path / "mlflow" / "mlflow.db", 3)
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to the whole group
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130
     assert "Traceback" not in err
@@ -227,7 +229,7 @@ def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) 
 
     again = start(tmp_path)
     os.killpg(again.pid, signal.SIGINT)
-    out, err = again.communicate(timeout=60)
+    out, err = again.communicate(timeout=PATIENCE)
 
     assert "going on: 0 trials are done\ntaken up again: trial 0000 after epoch " in out
     resumed = records(tmp_path)
@@ -250,7 +252,7 @@ def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
     assert [record["state"] for record in records(tmp_path)] == ["running", "running"]
     fork_server = _children(process.pid)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in fork_server))
     killed = records(tmp_path)
 
@@ -259,7 +261,7 @@ def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
         lambda: all(len(new["epochs"]) > len(old["epochs"]) for old, new in zip(killed, records(tmp_path), strict=True))
     )
     os.killpg(again.pid, signal.SIGTERM)
-    out, err = again.communicate(timeout=60)
+    out, err = again.communicate(timeout=PATIENCE)
 
     assert (again.returncode, "Traceback" in err) == (130, False)
     assert "taken back from a run that was killed: trial 0000 after epoch " in out
@@ -271,7 +273,7 @@ def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

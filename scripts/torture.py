@@ -305,8 +305,8 @@ def _print(seed: int, ran: Disturbed, seconds: float, found: list[str], calm: Pa
     told = ", ".join(f"{count} x {kind}" for kind, count in sorted(ran.killed.items()))
     print(f"\nseed {seed}: {sum(ran.killed.values())} kills ({told})")
     print("trial  state      epochs  weights (undisturbed)  weights (killed)  same")
-    before = _records(calm)
-    for number, record in sorted(_records(home).items()):
+    before, after = _records(calm), _records(home)
+    for number, record in sorted(after.items()):
         expected = before.get(number)
         same = expected is not None and _bits(expected) == _bits(record)
         digests = [(one.weights_digest or "-")[:16] if one else "-" for one in (expected, record)]
@@ -315,9 +315,7 @@ def _print(seed: int, ran: Disturbed, seconds: float, found: list[str], calm: Pa
     for difference in found:
         print(f"DIFFERENT: {difference}")
     print(f"wall time {ran.seconds:.1f} s against {seconds:.1f} s undisturbed: {ran.seconds / seconds:.2f} times")
-    print(
-        f"epochs that nothing came between took {_pace(before, _records(home)):.2f} times as long: the machine's load"
-    )
+    print(f"epochs that nothing came between took {_pace(before, after):.2f} times as long: the machine's load")
     print("everything is the same" if not found else f"{len(found)} differences", flush=True)
 
 

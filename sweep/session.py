@@ -47,7 +47,7 @@ from sweep.terminal.console import make_console, reading_bar
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
 from sweep.terminal.summary import next_command, print_summary, report_command, summary_mapping
 from sweep.terminal.tally import Tally
-from sweep.tracking.address import hide_passwords
+from sweep.tracking.address import hide_passwords, named_store
 from sweep.tracking.opening import open_mlflow
 from sweep.tracking.tracker import REPORT_FILE, CloseState, StudyInfo
 from sweep.training.checkpoint import last_epoch
@@ -356,7 +356,7 @@ class _Run:
         if not written:
             command = f"{command_text('sync')} --study {self._study.name}{self._home_option()}"
             return f"not everything could be written; `{command}` completes it"
-        address = self._request.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        address = named_store(self._request.tracking_uri, os.environ)
         if address:
             return hide_passwords(address)
         if not UI.is_file():  # installed without the repository

@@ -250,7 +250,7 @@ class Supervisor:
         if isinstance(ended, TrialResult):
             self._finish(number, ended, "fail")
             return
-        full = trial_disk_error(self._study.folder, _text(ended))
+        full = trial_disk_error(self._study.folder, failure_text(ended))
         if full is not None:
             raise full  # says nothing of the trial, which is given back
         retries = self._retries.in_vain(number, len(self._running[number].epochs))
@@ -336,7 +336,7 @@ def _with_result(record: TrialRecord, result: TrialResult, pruner: str) -> Trial
 
 
 def _with_failure(record: TrialRecord, failure: TrialFailure, action: Action) -> TrialRecord:
-    record = dataclasses.replace(record, cause=failure.cause, message=_text(failure))
+    record = dataclasses.replace(record, cause=failure.cause, message=failure_text(failure))
     if action == "prune":
         reason = f"pruned after {len(record.epochs)} epochs ({failure.cause})"
         return dataclasses.replace(record, state="pruned", reason=reason)
@@ -344,14 +344,15 @@ def _with_failure(record: TrialRecord, failure: TrialFailure, action: Action) ->
     return dataclasses.replace(record, state="failed", reason=failure.cause, objective_value=None, best_epoch=None)
 
 
-def _text(failure: TrialFailure) -> str:
+def failure_text(failure: TrialFailure) -> str:
+    """Its message and traceback, as a record can hold them."""
     # A file name that is no UTF-8 is text with surrogates, which no record can hold.
     return f"{failure.message}\n{failure.traceback}".strip().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _stopped(number: int, failure: TrialFailure) -> str:
     return (
-        f"trial {number} failed ({failure.cause}): {_text(failure)}\n"
+        f"trial {number} failed ({failure.cause}): {failure_text(failure)}\n"
         f"The sweep stops, as `search.failures.{failure.cause}: stop` says. Mend the cause, then the same command goes "
         "on with this trial"
     )

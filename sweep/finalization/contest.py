@@ -12,7 +12,7 @@ from sweep.data.resplit import load_split
 from sweep.data.stamp import DataStamp
 from sweep.errors import NothingFinished, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome
-from sweep.execution.supervisor import POLL_SECONDS, Setting
+from sweep.execution.supervisor import POLL_SECONDS, Setting, failure_text
 from sweep.finalization.repeats import Plan
 from sweep.study.disk import disk_errors
 from sweep.study.records import TrialRecord, write_record
@@ -143,9 +143,8 @@ class Contest:
         found = self._plan.recorded(record, number)
         if found is None or found.data != stamp:
             return False
-        # A failure on record is one that was tried often enough: another try by another run could choose another winner
-        # and have the test set opened for it as well.
-        # Older records, which name no cause, were written after the first try.
+        # A failure on record was tried often enough: another try by another run could choose another winner and have
+        # the test set opened for it as well. Older records, which name no cause, were written after the first try.
         return found.state == "complete" or found.cause is not None or found.reason in FOR_GOOD
 
     def _start(self, record: TrialRecord, number: int) -> None:
@@ -269,13 +268,12 @@ def _with_result(record: TrialRecord, result: TrialResult, total: Mapping[str, f
 
 
 def _with_failure(record: TrialRecord, failure: TrialFailure, total: Mapping[str, float]) -> TrialRecord:
-    message = f"{failure.message}\n{failure.traceback}".strip().encode("utf-8", "backslashreplace").decode("utf-8")
     return dataclasses.replace(
         record,
         state="failed",
         reason=failure.cause,
         cause=failure.cause,
-        message=message,
+        message=failure_text(failure),
         timings=dict(total),
     )
 

@@ -13,7 +13,7 @@ from sweep.finalization.test_set import open_counted
 from sweep.inference.answers import BATCH
 from sweep.inference.gradcam import heat_maps
 from sweep.inference.load import gives_logits, load_model
-from sweep.models.losses import check_output_values
+from sweep.models.losses import check_outputs_about_noise
 from sweep.space.config import TrialConfig
 from sweep.study.ledger import Opening
 from sweep.training.determinism import use_threads
@@ -39,10 +39,8 @@ def evaluate(
     use_threads(config.threads)
     model = load_model(model_file)
     logits = gives_logits(model, config.model.output)
-    noise = np.random.default_rng(0).integers(0, 256, (1, *prepared.shape), dtype=np.uint8)
-    answer = np.asarray(model.predict(noise, verbose=0), dtype=np.float32)
-    check_output_values(answer, config.model.output, "the final model")
-    heat_maps(model, noise, np.zeros(1, dtype=np.int64))
+    noise = check_outputs_about_noise(model, prepared.shape, config.model.output, "the final model")
+    heat_maps(model, noise, np.zeros(len(noise), dtype=np.int64))
     images, labels = open_counted(study_folder, prepared, opening)
     outputs = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), dtype=np.float32)
     probabilities = probabilities_of(outputs, logits=logits)

@@ -85,6 +85,7 @@ def install_tested(study_folder: Path) -> None:
 def with_more_rounds(earlier: FinalResult, result: FinalResult) -> FinalResult:
     """The result of more rounds that lead to the model of an earlier one, whose test it keeps; the gaps are new."""
     winner = next(finalist for finalist in result.finalists if finalist.trial == result.winner)
-    search, repeats = gaps(earlier.test, result.objective, winner.search_score, winner.mean)
-    test = dataclasses.replace(earlier.test, search_gap=search, repeats_gap=repeats)
+    test = earlier.test
+    search, repeats = gaps(result.objective, test.accuracy, test.loss, winner.search_score, winner.mean)
+    test = dataclasses.replace(test, search_gap=search, repeats_gap=repeats)
     return dataclasses.replace(result, test=test, registered=earlier.registered)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,7 +65,8 @@ def judge_test(
     chosen = np.maximum(probabilities[np.arange(len(labels)), labels].astype(np.float64), np.finfo(np.float32).tiny)
     loss = float(-np.log(chosen).mean())
     calibration = calibrate(probabilities, labels)
-    found = TestResult(
+    search_gap, repeats_gap = gaps(objective, accuracy.value, loss, search_score, repeats_mean)
+    return TestResult(
         images=len(labels),
         correct=correct,
         accuracy=accuracy.value,
@@ -80,18 +80,16 @@ def judge_test(
         calibration_error=calibration.error,
         confidence=calibration.confidence,
         bins=tuple(CalibrationBin(b.low, b.high, b.images, b.confidence, b.accuracy) for b in calibration.bins),
-        search_gap=0.0,
-        repeats_gap=None,
+        search_gap=search_gap,
+        repeats_gap=repeats_gap,
     )
-    search, repeats = gaps(found, objective, search_score, repeats_mean)
-    return dataclasses.replace(found, search_gap=search, repeats_gap=repeats)
 
 
 def gaps(
-    test: TestResult, objective: Objective, search_score: float, repeats_mean: float | None
+    objective: Objective, accuracy: float, loss: float, search_score: float, repeats_mean: float | None
 ) -> tuple[float, float | None]:
-    """`search_gap` and `repeats_gap` of a test, see `TestResult`."""
-    sign, value = (1.0, test.accuracy) if direction_of(objective) == "maximize" else (-1.0, test.loss)
+    """`search_gap` and `repeats_gap` of a test with this accuracy and loss, see `TestResult`."""
+    sign, value = (1.0, accuracy) if direction_of(objective) == "maximize" else (-1.0, loss)
     return sign * (search_score - value), None if repeats_mean is None else sign * (repeats_mean - value)
 
 

@@ -29,7 +29,7 @@ from sweep.models.hypermodels import (
     make_hypermodel,
 )
 from sweep.models.hyperparameters import ChosenHyperParameters, hp_types, named, plain_hyperparameter, to_parameter
-from sweep.models.losses import check_output_values
+from sweep.models.losses import check_outputs_about_noise
 from sweep.models.own_code import has_schedule, is_compiled
 from sweep.space.discovery import Discovery
 from sweep.space.marks import Value
@@ -210,9 +210,8 @@ class _Explorer:
         """Of a compiled model the loss says what it gives; a loop of the user's own may reshape the images before."""
         if not model.built or tuple(model.input_shape[1:]) != self._facts.shape:
             return
-        pixels = np.random.default_rng(0).integers(0, 256, (8, *self._facts.shape), dtype=np.uint8)
-        outputs = deployable_hypermodel(model, self._section, self._facts).predict(pixels, verbose=0)
-        check_output_values(np.asarray(outputs, dtype=np.float32), self._section.output, self._section.hypermodel)
+        whole = deployable_hypermodel(model, self._section, self._facts)
+        check_outputs_about_noise(whole, self._facts.shape, self._section.output, self._section.hypermodel)
 
     def _implied(self) -> dict[str, tuple[Condition, ...]]:
         """By name: the conditions that Python code makes, found by changing one deciding parameter at a time."""

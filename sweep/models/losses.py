@@ -13,6 +13,9 @@ from sweep.errors import ModelError
 _ROUNDING = 0.01
 """Of probabilities and their sums, in 16-bit precision too."""
 
+_ASKED = 8
+"""Images of noise."""
+
 
 def _loss_of(model: keras.Model) -> Any:
     found = keras.losses.get(model.loss) if isinstance(model.loss, str) else model.loss
@@ -68,3 +71,22 @@ def check_output_values(outputs: npt.NDArray[np.floating], output: str, referenc
             f"{reference} gives probabilities, but `output` is logits, and the loss would put them through softmax "
             "once more; write `output: softmax` in the section `model`"
         )
+
+
+def check_outputs_about_noise(
+    model: keras.Model, shape: tuple[int, ...], output: str, reference: str
+) -> npt.NDArray[np.uint8]:
+    """`check_output_values` of what a model from raw pixels says of some noise.
+
+    Args:
+        shape: of an image.
+
+    Returns:
+        uint8 (n, h, w, c): the images that it was asked about.
+
+    Raises:
+        ModelError: as there.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (_ASKED, *shape), dtype=np.uint8)
+    check_output_values(np.asarray(model.predict(noise, verbose=0), dtype=np.float32), output, reference)
+    return noise

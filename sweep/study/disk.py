@@ -65,6 +65,19 @@ def needed_bytes(max_parameters: int | None, keep_models: int, workers: int) -> 
     return RESERVE + model * (keep_models + workers * _COPIES_IN_TRAINING)
 
 
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Around what is written below a path.
+
+    Raises:
+        DiskError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
 def make_folder(folder: Path, needed: int) -> None:
     """Make a study's folder, once it is clear that a sweep can work there.
 
@@ -73,13 +86,11 @@ def make_folder(folder: Path, needed: int) -> None:
         StudyError: a network file system.
     """
     _refuse_network(folder)
-    try:
+    with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         free = psutil.disk_usage(str(folder)).free
         if free >= needed:
             check_usable(folder)
-    except OSError as error:
-        raise disk_error(folder, error) from error
     if free < needed:
         raise DiskError(
             f"{folder}: {free:,} bytes are free on its disk, and {needed:,} are needed for what a sweep writes. "
@@ -93,13 +104,10 @@ def check_usable(folder: Path) -> None:
     Raises:
         DiskError: it cannot be written.
     """
-    try:
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(bytes(_PROBE_BYTES))
-            probe.flush()
-            os.fsync(probe.fileno())
-    except OSError as error:
-        raise disk_error(folder, error) from error
+    with disk_errors(folder), tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(bytes(_PROBE_BYTES))
+        probe.flush()
+        os.fsync(probe.fileno())
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -109,27 +117,12 @@ def write_whole(path: Path, text: str) -> None:
         DiskError: it cannot be written.
     """
     part = path.with_name(path.name + ".part")
-    try:
+    with disk_errors(path):
         with part.open("w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
-    except OSError as error:
-        raise disk_error(path, error) from error
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Around what is written below a path.
-
-    Raises:
-        DiskError: in place of an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise disk_error(path, error) from error
 
 
 def disk_error(path: Path, error: OSError) -> DiskError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -13,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from sweep.data.stamp import DataStamp
 from sweep.errors import RecordError
 from sweep.space.config import Objective, TrialConfig
-from sweep.study.disk import disk_errors
+from sweep.study.disk import disk_errors, write_whole
 
 FINAL = "final"
 RESULT_FILE, MODEL_FILE, CARD_FILE, PAGE_FILE = "final.json", "model.keras", "model_card.md", "final.html"
@@ -182,17 +181,12 @@ def write_final(study_folder: Path, result: FinalResult) -> None:
     folder = final_folder(study_folder)
     with disk_errors(folder / RESULT_FILE):
         folder.mkdir(parents=True, exist_ok=True)
-        write_result(folder, result)
+    write_result(folder, result)
 
 
 def write_result(folder: Path, result: FinalResult) -> None:
     """The same in a folder that is there."""
-    part = folder / (RESULT_FILE + ".part")
-    with part.open("wb") as stream:
-        stream.write(_FINAL.dump_json(result, indent=2) + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(folder / RESULT_FILE)
+    write_whole(folder / RESULT_FILE, _FINAL.dump_json(result, indent=2).decode() + "\n")
 
 
 def read_final(study_folder: Path) -> FinalResult | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sweep.errors import RecordError
 from sweep.study.copies import copied_numbers, read_copy
-from sweep.study.disk import disk_error
+from sweep.study.disk import disk_errors
 from sweep.study.records import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
 
 DAMAGED = ".damaged"
@@ -29,12 +29,10 @@ def repair_records(study_folder: Path, unfinished: Collection[int]) -> list[str]
         DiskError: a file cannot be moved or written.
         StudyError: the database fails.
     """
-    try:
+    with disk_errors(study_folder / "trials"):
         damaged = _set_aside(study_folder)
         gone = [n for n in copied_numbers(study_folder) if not (trial_folder(study_folder, n) / RECORD_FILE).exists()]
         restored = [number for number in gone if number not in unfinished and _restore(study_folder, number)]
-    except OSError as error:
-        raise disk_error(study_folder / "trials", error) from error
     told = [f"trial {n}: its record was gone; restored from the study's database" for n in restored if n not in damaged]
     return told + [f"trial {n}: {fault} {_outcome(n, restored, unfinished)}" for n, fault in damaged.items()]
 

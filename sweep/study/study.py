@@ -17,7 +17,7 @@ from sweep.space.corners import smallest
 from sweep.space.parameters import Values
 from sweep.space.space import Space
 from sweep.study.copies import keep_copy
-from sweep.study.disk import disk_error
+from sweep.study.disk import disk_errors
 from sweep.study.leftovers import is_drawn, propose_again
 from sweep.study.policies import is_infeasible
 from sweep.study.records import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
@@ -138,10 +138,8 @@ class Study:
             DiskError: it cannot be written.
         """
         folder = trial_folder(self.folder, record.number)
-        try:
+        with disk_errors(folder):
             write_record(folder, record)
-        except OSError as error:
-            raise disk_error(folder, error) from error
 
     def finish(self, record: TrialRecord) -> None:
         """Write the record of a trial that has ended, and tell the sampler.

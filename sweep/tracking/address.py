@@ -42,6 +42,11 @@ class Address:
         return hide_passwords(self.uri)
 
 
+def named_store(uri: str | None, environment: Mapping[str, str]) -> str | None:
+    """The store that the user names; None for the local one."""
+    return uri or environment.get("MLFLOW_TRACKING_URI") or None
+
+
 def resolve_address(uri: str | None, environment: Mapping[str, str], home: Path) -> Address:
     """Choose the tracking store: `uri`, else MLFLOW_TRACKING_URI, else `<home>/mlflow/mlflow.db`.
 
@@ -50,7 +55,7 @@ def resolve_address(uri: str | None, environment: Mapping[str, str], home: Path)
     Raises:
         TrackingError: unknown scheme, no host, a place that cannot be written, or a database that is not MLflow's.
     """
-    chosen = uri or environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute() / 'mlflow' / 'mlflow.db'}"
+    chosen = named_store(uri, environment) or f"sqlite:///{home.absolute() / 'mlflow' / 'mlflow.db'}"
     scheme = _scheme(chosen)
     if scheme in SERVERS:
         return _server(chosen, scheme)

@@ -23,19 +23,19 @@ import typer
 
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
-from sweep.data.prepare import prepare
-from sweep.execution.call import call_in_child
+from sweep.data.preparation import prepare
+from sweep.execution.child_call import call_in_child
 from sweep.execution.executor import Task
-from sweep.execution.forkserver import ForkServerExecutor
-from sweep.execution.order import ASKED_AHEAD
+from sweep.execution.fork_server_executor import ForkServerExecutor
+from sweep.execution.start_order import ASKED_AHEAD
 from sweep.execution.workers import default_slots
-from sweep.home import Home
 from sweep.models.facts import ImageFacts
+from sweep.records.home import Home
+from sweep.records.trial_result import TrialResult
 from sweep.space.config import TrialConfig
 from sweep.space.corners import draw
 from sweep.space.reader import Override, read_space
-from sweep.study.study import read_records
-from sweep.training.result import TrialResult
+from sweep.study.optuna_study import read_records
 
 sys.path.insert(0, str(Path(__file__).parent))  # `python -P` leaves it out
 from bench_keras_tuner import keras_tuner_command
@@ -73,7 +73,7 @@ def throughput(
     dataset = load(prepared, configs[0].data)
     stamp = dataset.stamp
     facts = ImageFacts(stamp.shape, len(stamp.classes), (0.5,) * stamp.shape[2], (0.25,) * stamp.shape[2])
-    configs = _in_a_sweeps_order(configs, call_in_child("sweep.training.probe:multiply_adds_of", configs, facts))
+    configs = _in_a_sweeps_order(configs, call_in_child("sweep.training.model_probe:multiply_adds_of", configs, facts))
     images = len(dataset.train) * epochs * len(configs)
     sides = {
         "sweep": lambda: _on_workers(configs, prepared),

@@ -70,7 +70,7 @@ def _tuner(name: str, space: Space, trials: int, epochs: int, home: Path) -> Cal
     def run() -> float:
         import keras_tuner
 
-        from sweep.models.keras_tuner import hypermodel, objective_of
+        from sweep.bridges.to_keras_tuner import hypermodel, objective_of
 
         limits: dict[str, Any] = {"max_trials": trials}
         if name == "Hyperband":

@@ -11,19 +11,19 @@ from typing import Annotated
 
 import typer
 
+from sweep.commands.overrides import overrides
+from sweep.commands.pretrained_weights import pin_weights, require_weights
 from sweep.data.cache import Prepared
-from sweep.data.prepare import prepare
+from sweep.data.preparation import prepare
 from sweep.errors import WeightsError
-from sweep.execution.call import call_in_child
+from sweep.execution.child_call import call_in_child
 from sweep.execution.executor import Outcome, Task
-from sweep.execution.forkserver import ForkServerExecutor
+from sweep.execution.fork_server_executor import ForkServerExecutor
 from sweep.execution.workers import default_slots
-from sweep.home import Home
-from sweep.overrides import overrides
-from sweep.pretrained import pin_weights, require_weights
+from sweep.records.home import Home
+from sweep.records.trial_result import TrialResult, best_epoch
 from sweep.space.config import TrialConfig
 from sweep.space.reader import Override, read_space
-from sweep.training.result import TrialResult, best_epoch
 
 RECIPES = Path(__file__).resolve().parents[1] / "search_spaces" / "recipes"
 
@@ -185,7 +185,7 @@ def measure(model_file: Path, prepared: Prepared, threads: int) -> float:
     import keras
     import numpy as np
 
-    from sweep.data.sealed import open_test
+    from sweep.data.sealed_test_part import open_test
     from sweep.training.determinism import use_threads
 
     use_threads(threads)

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sweep.api.figures import Figures as Figures
-    from sweep.api.reproducing import reproduce as reproduce
-    from sweep.api.running import run as run
+    from sweep.api.functions import reproduce as reproduce
     from sweep.api.study import Study as Study
     from sweep.api.trials import Trial as Trial
     from sweep.api.trials import Trials as Trials
-    from sweep.reproduction import Reproduction as Reproduction
+    from sweep.commands.reproduce import Reproduction as Reproduction
+    from sweep.commands.run import run as run
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "Figures": "sweep.api.figures",
-    "Reproduction": "sweep.reproduction",
+    "Reproduction": "sweep.commands.reproduce",
     "Study": "sweep.api.study",
     "Trial": "sweep.api.trials",
     "Trials": "sweep.api.trials",

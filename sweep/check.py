@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.command_line import HomeOption, JsonOption, SetOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, SetOption, run_command
 
 
 def command(
@@ -20,12 +20,12 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Read a space, build its smallest and largest model, each branch and 64 random draws, and estimate the time."""
-    from sweep.overrides import overrides
+    from sweep.commands.overrides import overrides
     from sweep.space.reader import read_space
 
     read = read_space(space, overrides(settings, data=("data.name", data)))
 
-    from sweep.checking import check_command
+    from sweep.commands.check import check_command
 
     check_command(read, trials, home, fast, as_json)
 

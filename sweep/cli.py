@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sweep.check import command as check
-from sweep.command_line import run_app
+from sweep.commands.command_line import run_app
 from sweep.diff import command as diff
 from sweep.doctor import command as doctor
 from sweep.export import command as export

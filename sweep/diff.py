@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_command
 
 
 def command(
@@ -18,7 +18,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Show what two trials have otherwise: results, configuration, environment."""
-    from sweep.inspecting import diff_command
+    from sweep.commands.status import diff_command
 
     diff_command(home, study, first, second, as_json)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.command_line import JsonOption, SetOption, bad_option, run_command
+from sweep.commands.command_line import JsonOption, SetOption, bad_option, run_command
 
 
 def command(
@@ -30,7 +30,7 @@ def command(
 
     Exit code 0: nothing serious; 1: problems were found; 2: there is no such data, or it has no class folders.
     """
-    from sweep.diagnosing import doctor_command, read_data_config
+    from sweep.commands.doctor import doctor_command, read_data_config
 
     if path is None and space is None:
         raise bad_option("PATH", "a folder, an .npz file, the name of a set, or --space FILE", "nothing")

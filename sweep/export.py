@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_command
 
 
 class Format(StrEnum):
@@ -44,7 +44,7 @@ def command(
     int8 is calibrated on training images. Exit code 1 where a format names other classes than the Keras model for more
     than 0.5 % of the images (int8: 3 %).
     """
-    from sweep.exporting import export_command
+    from sweep.commands.export import export_command
 
     raise typer.Exit(export_command(home, model, kind.value, out, tracking_uri, as_json))
 

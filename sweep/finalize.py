@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.command_line import HomeOption, JsonOption, bad_option, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, bad_option, run_command
 from sweep.invocation import command_text
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -52,7 +52,7 @@ def command(
             "--max-repeats", f"at least --folds {folds}, so that every image is held out once", max_repeats
         )
 
-    from sweep.finalization.session import Request, finalize_command
+    from sweep.commands.finalize import Request, finalize_command
 
     request = Request(
         home=home,

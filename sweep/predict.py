@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_command
 
 
 def command(
@@ -34,7 +34,7 @@ def command(
     means its final model, before it has one that of its best trial. What cannot be read is named and skipped: exit
     code 1.
     """
-    from sweep.predicting import predict_command
+    from sweep.commands.predict import predict_command
 
     raise typer.Exit(predict_command(home, model, images, grid, tracking_uri, as_json))
 

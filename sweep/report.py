@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.command_line import HomeOption, run_command
+from sweep.commands.command_line import HomeOption, run_command
 
 
 class Format(StrEnum):
@@ -38,7 +38,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Answer what a study has found: who won and by how much, what mattered, where to search next."""
-    from sweep.reporting import report_command
+    from sweep.commands.report import report_command
 
     report_command(home, study, out, Format.json.value if as_json else kind.value, tracking_uri)
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from sweep.api.reproducing import TOLERANCE, reproduce
-from sweep.callable_module import make_callable
-from sweep.command_line import HomeOption, JsonOption, run_command
+from sweep.api.callable_module import make_callable
+from sweep.api.functions import TOLERANCE, reproduce
+from sweep.commands.command_line import HomeOption, JsonOption, run_command
 
 
 def command(

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from sweep.api.running import Options, run, search
-from sweep.callable_module import make_callable
-from sweep.command_line import HomeOption, JsonOption, SetOption, bad_option, run_command
+from sweep.api.callable_module import make_callable
+from sweep.commands.command_line import HomeOption, JsonOption, SetOption, bad_option, run_command
+from sweep.commands.run import Options, run, search
 from sweep.invocation import command_text
 
 
@@ -46,7 +46,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Search a space: sample, train, prune, record. The same command again goes on where it stopped."""
-    from sweep.overrides import overrides
+    from sweep.commands.overrides import overrides
 
     at_a_time = _workers(workers)
     changes = overrides(

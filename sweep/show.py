@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_command
 
 
 def command(
@@ -17,7 +17,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Show a trial: result, sampled values, learning curve, configuration, data, environment."""
-    from sweep.inspecting import show_command
+    from sweep.commands.status import show_command
 
     show_command(home, study, trial, as_json)
 

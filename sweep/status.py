@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_command
 
 
 def command(
@@ -17,7 +17,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Say how many trials are done, what runs now, and which is best."""
-    from sweep.inspecting import status_command
+    from sweep.commands.status import status_command
 
     status_command(home, study, watch, as_json)
 

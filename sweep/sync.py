@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_command
 
 
 def command(
@@ -19,7 +19,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Create or complete every MLflow run of a study, from the study alone. Running it twice changes nothing."""
-    from sweep.syncing import sync_command
+    from sweep.commands.sync import sync_command
 
     raise typer.Exit(sync_command(home, study, tracking_uri, as_json))
 

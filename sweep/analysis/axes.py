@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sweep.analysis.words import listed, show
+from sweep.analysis.formatting import listed, show
 from sweep.space.config import Value
 from sweep.space.fields import is_number
 from sweep.space.parameters import Choice, IntRange, Parameter, same

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sweep.analysis.formatting import count, listed, numbers, share, show
 from sweep.analysis.history import GOOD_LEAST, History
 from sweep.analysis.leaderboard import Lead
 from sweep.analysis.progress import Progress
-from sweep.analysis.words import count, listed, numbers, share, show
+from sweep.records.openings_ledger import openings_text
 from sweep.space.parameters import Choice, Parameter
 from sweep.study.importance import Importances
-from sweep.study.ledger import openings_text
 
 STALE = 50
 """Trials without a new best after which a search has most likely found what it can."""

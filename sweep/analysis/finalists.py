@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from sweep.analysis.leaderboard import noise_of_difference
-from sweep.study.records import TrialRecord
+from sweep.records.trial_record import TrialRecord
 
 Scores = Mapping[int, Sequence[float]]
 """By trial number the objective of each round, in order."""

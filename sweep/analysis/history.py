@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from sweep.records.final_result import FinalResult
+from sweep.records.openings_ledger import Opening
+from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Objective, direction_of
 from sweep.space.space import Space
-from sweep.study.final import FinalResult
-from sweep.study.ledger import Opening
-from sweep.study.records import TrialRecord
 
 GOOD_SHARE = 0.1
 GOOD_LEAST = 3

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sweep.analysis.history import History, total_seconds, value_of
+from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Value
-from sweep.study.records import TrialRecord
 
 Verdict = Literal["nobody", "alone", "tie", "within noise", "clear", "unknown"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sweep.analysis.axes import ordered
-from sweep.analysis.bounds import Touch
+from sweep.analysis.touched_bounds import Touch
 from sweep.errors import SpaceError
 from sweep.space.config import Value
 from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sweep.analysis.history import History, moment, total_seconds
-from sweep.study.records import TrialRecord
+from sweep.records.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)

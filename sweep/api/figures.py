@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from sweep.analysis.draw_contour import FEWEST as FEWEST_CONTOUR
-from sweep.analysis.draw_contour import contour_parameters, draw_contour
-from sweep.analysis.draw_curves import draw_curves, has_curves
-from sweep.analysis.draw_parameters import MOST_AXES, draw_importance, draw_parallel, draw_slice
-from sweep.analysis.draw_search import draw_cuts, draw_hours, draw_progress
+from sweep.analysis.formatting import count
 from sweep.analysis.history import History
-from sweep.analysis.hours import spent
 from sweep.analysis.progress import progress
-from sweep.analysis.pruning import summarize_pruning
-from sweep.analysis.sections_space import by_importance
-from sweep.analysis.words import count
+from sweep.analysis.pruning_summary import summarize_pruning
+from sweep.analysis.time_spent import spent
 from sweep.errors import NothingFinished, StudyError
+from sweep.reporting.contour_chart import FEWEST as FEWEST_CONTOUR
+from sweep.reporting.contour_chart import contour_parameters, draw_contour
+from sweep.reporting.curve_charts import draw_curves, has_curves
+from sweep.reporting.parameter_charts import MOST_AXES, draw_importance, draw_parallel, draw_slice
+from sweep.reporting.search_charts import draw_cuts, draw_hours, draw_progress
+from sweep.reporting.sections_space import by_importance
 from sweep.space.fields import did_you_mean
 from sweep.space.parameters import Parameter
 from sweep.study.importance import FEWEST as FEWEST_IMPORTANCE

@@ -7,13 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.analysis.notebook import study_html
-from sweep.analysis.words import count, metric
+from sweep.analysis.formatting import count, metric
 from sweep.api.trials import Trial, Trials
 from sweep.errors import NothingFinished
-from sweep.home import Home
-from sweep.study.records import TrialRecord
-from sweep.study.study import find_record, ranked, read_records
+from sweep.records.home import Home
+from sweep.records.trial_record import TrialRecord
+from sweep.reporting.notebook_tables import study_html
+from sweep.study.optuna_study import find_record, ranked, read_records
 
 if TYPE_CHECKING:
     from sweep.api.figures import Figures
@@ -76,7 +76,7 @@ class Study:
         """Charts of the trials as they are now (Plotly)."""
         from sweep.analysis.history import History
         from sweep.api.figures import Figures
-        from sweep.study.opening import stored_space
+        from sweep.study.open_study import stored_space
 
         return Figures(History(self.name, stored_space(self.folder), tuple(self._records())))
 
@@ -94,7 +94,7 @@ class Study:
             UserError: the page cannot be written.
             NothingFinished: the study has no trial yet.
         """
-        from sweep.reporting import write_page
+        from sweep.commands.report import write_page
 
         return write_page(Home(self.home), self.name, Path(out) if out is not None else None, tracking_uri)
 

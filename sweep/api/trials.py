@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from sweep.analysis.notebook import trial_html, trials_html
-from sweep.analysis.words import metric
+from sweep.analysis.formatting import metric
 from sweep.errors import StudyError
+from sweep.records.environment import set_flags
+from sweep.records.trial_record import TrialRecord, TrialState, trial_folder
+from sweep.records.trial_result import EpochMetrics
+from sweep.reporting.notebook_tables import trial_html, trials_html
 from sweep.space.config import TrialConfig, Value
-from sweep.study.records import TrialRecord, TrialState, trial_folder
-from sweep.training.environment import set_flags
-from sweep.training.result import EpochMetrics
 
 if TYPE_CHECKING:
     import keras
@@ -95,7 +95,7 @@ class Trial:
         if not self.record.model_file or not path.is_file():
             raise StudyError(self._no_model())
         set_flags()
-        from sweep.inference.load import load_model
+        from sweep.inference.load_model import load_model
 
         return load_model(path)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sweep.data.contents import IntArray, Shape, UInt8Array
-from sweep.data.stamp import DataStamp
+from sweep.records.image_facts import DataStamp
 
 
 @dataclass(frozen=True, eq=False)

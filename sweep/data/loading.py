@@ -16,8 +16,8 @@ from sweep.data.contents import IntArray, Shape, UInt8Array
 from sweep.data.dataset import Dataset, Part
 from sweep.data.groups import groups_of
 from sweep.data.splits import choose_images, split_validation
-from sweep.data.stamp import DataStamp
 from sweep.errors import DataError
+from sweep.records.image_facts import DataStamp
 from sweep.space.config import DataConfig
 
 Divide: TypeAlias = Callable[[IntArray, IntArray | None, tuple[str, ...]], tuple[IntArray, IntArray]]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sweep.data.contents import Source
 from sweep.data.decode import folder_source
-from sweep.data.named import NAMED_SETS, named_source
-from sweep.data.npz import npz_source
+from sweep.data.named_sets import NAMED_SETS, named_source
+from sweep.data.npz_file import npz_source
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
 

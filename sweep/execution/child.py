@@ -13,8 +13,8 @@ from typing import NoReturn, TypeAlias
 
 from sweep.errors import DataError, FailureCause, ModelError, TrialFailure, WeightsError
 from sweep.execution.executor import Task, TrainTask
-from sweep.execution.lifeline import watch_supervisor
-from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
+from sweep.execution.parent_death import watch_supervisor
+from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 
 LOG_FILE = "log.txt"
 

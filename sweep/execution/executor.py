@@ -9,8 +9,8 @@ from typing import Protocol
 
 from sweep.data.cache import Prepared
 from sweep.errors import TrialFailure
+from sweep.records.trial_result import OnEpoch, TrialResult
 from sweep.space.config import TrialConfig
-from sweep.training.result import OnEpoch, TrialResult
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from sweep.training.environment import set_flags
+from sweep.records.environment import set_flags
 
 set_flags()
 

@@ -11,18 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sweep.data.cache import Prepared
-from sweep.data.stamp import DataStamp
 from sweep.errors import DiskError, SweepStopped, TrialFailure
+from sweep.execution.duplicate_models import Twins
 from sweep.execution.executor import Executor, Outcome, Task
-from sweep.execution.order import Cost, TrialQueue
-from sweep.study.disk import disk_errors, trial_disk_error
-from sweep.study.policies import Action, Retries, decide, policy_of
-from sweep.study.pruning import is_audited, may_prune
-from sweep.study.records import TrialRecord, diagnosed, read_record, trial_folder, write_record
-from sweep.study.study import Assignment, Study
-from sweep.study.twins import Twins
-from sweep.training.checkpoint import remove_checkpoints
-from sweep.training.result import EpochMetrics, TrialResult, best_epoch
+from sweep.execution.start_order import Cost, TrialQueue
+from sweep.records.checkpoint import remove_checkpoints
+from sweep.records.disk import disk_errors, trial_disk_error
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_record import TrialRecord, diagnosed, read_record, trial_folder, write_record
+from sweep.records.trial_result import EpochMetrics, TrialResult, best_epoch
+from sweep.study.failure_policies import Action, Retries, decide, policy_of
+from sweep.study.optuna_study import Assignment, Study
+from sweep.study.pruner_vetoes import is_audited, may_prune
 
 Observer = Callable[[TrialRecord, int], None]
 """Told of every change of a trial, with the worker that runs it: at its start, after every epoch, at its end."""

@@ -11,8 +11,8 @@ from typing import Protocol
 from sweep.errors import TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
 from sweep.execution.memory import kernel_kills, parse_size, prefer_to_be_killed, resident, show_size
+from sweep.records.trial_result import EpochMetrics, OnEpoch
 from sweep.space.config import SearchConfig
-from sweep.training.result import EpochMetrics, OnEpoch
 
 LONGEST_GAP = 5.0
 """Seconds between two looks; more means that this process itself was stopped (Ctrl-Z, a laptop's lid), and does not

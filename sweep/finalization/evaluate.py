@@ -8,14 +8,14 @@ import numpy as np
 
 from sweep.analysis.calibration import probabilities_of
 from sweep.data.cache import Prepared
-from sweep.finalization.answers import Answers, WorstErrors
-from sweep.finalization.test_set import open_counted
-from sweep.inference.answers import BATCH
-from sweep.inference.gradcam import heat_maps
-from sweep.inference.load import gives_logits, load_model
+from sweep.finalization.counted_opening import open_counted
+from sweep.inference.load_model import gives_logits, load_model
+from sweep.inference.probabilities import BATCH
+from sweep.inference.tf_gradcam import heat_maps
 from sweep.models.losses import check_outputs_about_noise
+from sweep.records.final_answers import Answers, WorstErrors
+from sweep.records.openings_ledger import Opening
 from sweep.space.config import TrialConfig
-from sweep.study.ledger import Opening
 from sweep.training.determinism import use_threads
 
 ERRORS = 12

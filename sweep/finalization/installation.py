@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.finalization.answers import Answers
-from sweep.finalization.pictures import ERRORS, draw_worst_errors
-from sweep.finalization.result import gaps
-from sweep.study.disk import RESERVE, disk_errors, make_folder
-from sweep.study.final import (
+from sweep.finalization.judge_test import gaps
+from sweep.pictures.final_pictures import ERRORS, draw_worst_errors
+from sweep.records.disk import RESERVE, disk_errors, make_folder
+from sweep.records.final_answers import Answers
+from sweep.records.final_result import (
     ANSWERS_FILE,
     MODEL_FILE,
     PICTURES,

@@ -10,10 +10,10 @@ from sweep.data.cache import Prepared
 from sweep.data.resplit import Split, load_split
 from sweep.errors import RecordError
 from sweep.execution.executor import Task
-from sweep.study.final import final_folder
-from sweep.study.records import RECORD_FILE, TrialRecord, read_record
-from sweep.training.result import OnEpoch, TrialResult
-from sweep.training.seeds import Purpose, derive
+from sweep.records.final_result import final_folder
+from sweep.records.seeds import Purpose, derive
+from sweep.records.trial_record import RECORD_FILE, TrialRecord, read_record
+from sweep.records.trial_result import OnEpoch, TrialResult
 
 
 @dataclass(frozen=True, kw_only=True)

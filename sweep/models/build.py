@@ -9,13 +9,13 @@ from typing import Any
 
 import keras
 
-from sweep.models.common import augmentation_layers, check_parameters, pixel_scaling_layers
 from sweep.models.facts import ImageFacts
 from sweep.models.hypermodels import build_hypermodel, deployable_hypermodel
+from sweep.models.layers import augmentation_layers, check_parameters, pixel_scaling_layers
 from sweep.models.optimizer import make_optimizer
-from sweep.models.own_builder import compile_as_own, own_builder, own_compiled, without_augmentation
 from sweep.models.resnet import resnet
 from sweep.models.transfer import transfer
+from sweep.models.user_builder import compile_as_own, own_builder, own_compiled, without_augmentation
 from sweep.models.vgg import vgg
 from sweep.space.config import AugmentationConfig, HypermodelConfig, OwnBuilderConfig, TransferConfig, TrialConfig
 

@@ -16,13 +16,13 @@ import keras
 import keras_tuner
 
 from sweep.errors import ModelError
-from sweep.models.common import check_parameters, pixel_scaling_layers
 from sweep.models.facts import ImageFacts
 from sweep.models.hyperparameters import ChosenHyperParameters
+from sweep.models.layers import check_parameters, pixel_scaling_layers
 from sweep.models.losses import check_output_kind, wants_integers
-from sweep.models.own_code import call_own, check_outputs, given_facts, is_compiled, load_own, own_frames
-from sweep.models.rand_augment import keep_transforms
-from sweep.space.own_models import HypermodelConfig
+from sweep.models.rand_augment_repair import keep_transforms
+from sweep.models.user_code import call_own, check_outputs, given_facts, is_compiled, load_own, own_frames
+from sweep.space.user_model_configs import HypermodelConfig
 
 FIT_KEYWORDS = ("batch_size", "epochs", "verbose", "validation_batch_size")
 """What `fit` is given beside images, labels, validation data and callbacks, unless it says it itself."""

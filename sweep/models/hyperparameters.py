@@ -10,8 +10,8 @@ import keras_tuner
 from keras_tuner import engine
 
 from sweep.space.marks import Value
-from sweep.space.own_models import HYPERPARAMETERS
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, steps_between
+from sweep.space.user_model_configs import HYPERPARAMETERS
 
 hp_types = engine.hyperparameters
 _VARIANT = re.compile(r"(.*):([2-9]|[1-9]\d+)")

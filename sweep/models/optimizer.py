@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from sweep.models.schedule import RateSchedule
+from sweep.models.learning_rate_schedule import RateSchedule
 from sweep.space.config import TrainingConfig
 
 

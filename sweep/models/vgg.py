@@ -12,8 +12,8 @@ from typing import Any
 import keras
 
 from sweep.errors import TrialFailure
-from sweep.models.common import initializer, l2_penalty, output_layer
 from sweep.models.facts import ImageFacts
+from sweep.models.layers import initializer, l2_penalty, output_layer
 from sweep.space.config import DropoutConfig, VggConfig
 
 

@@ -37,7 +37,7 @@ from sweep.space.model_sections import (
     VggConfig,
     section_of,
 )
-from sweep.space.own_models import HypermodelConfig, OwnBuilderConfig
+from sweep.space.user_model_configs import HypermodelConfig, OwnBuilderConfig
 
 __all__ = [
     "MODEL_SECTIONS",

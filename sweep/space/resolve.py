@@ -10,8 +10,8 @@ from typing import Any
 from sweep.space.config import Value
 from sweep.space.distributions import Draft
 from sweep.space.fields import FieldSpec, check_value, did_you_mean, fields_of, normalize, show
-from sweep.space.own_models import HYPERPARAMETERS
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, Path, needed, same
+from sweep.space.user_model_configs import HYPERPARAMETERS
 from sweep.space.yaml_tree import Entry, Faults, Mark, Scalar, Sequence
 
 

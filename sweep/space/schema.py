@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from sweep.space.config import MODEL_SECTIONS, AugmentationConfig, DataConfig, Name, SearchConfig, TrainingConfig
 from sweep.space.fields import FieldSpec, fields_of, literals
-from sweep.space.own_models import HypermodelConfig, OwnBuilderConfig
+from sweep.space.user_model_configs import HypermodelConfig, OwnBuilderConfig
 
 
 def space_schema() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
 
-from sweep.space.own_models import GIVEN, OwnModelConfig
+from sweep.space.user_model_configs import GIVEN, OwnModelConfig
 
 NO_DEFAULT = object()
 """Of a parameter that must be given."""

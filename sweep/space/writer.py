@@ -12,9 +12,9 @@ from ruamel.yaml import YAML
 
 from sweep.space.config import SearchConfig
 from sweep.space.nested import flatten, get
-from sweep.space.own_models import HYPERPARAMETERS
 from sweep.space.parameters import Choice, IntRange, Parameter, Path
 from sweep.space.space import Space
+from sweep.space.user_model_configs import HYPERPARAMETERS
 
 
 def space_to_mapping(space: Space) -> dict[str, Any]:

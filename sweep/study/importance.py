@@ -14,10 +14,10 @@ from optuna.distributions import BaseDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from sweep.records.trial_record import TrialRecord
 from sweep.space.config import direction_of
 from sweep.space.space import Space
-from sweep.study.records import TrialRecord
-from sweep.study.sampling import distribution, kept
+from sweep.study.samplers import distribution, kept
 
 FEWEST = 20
 """With fewer trials the best quarter is fewer than five, and Optuna asks for at least five good trials."""

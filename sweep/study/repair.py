@@ -7,9 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sweep.errors import RecordError
-from sweep.study.copies import copied_numbers, read_copy
-from sweep.study.disk import disk_errors
-from sweep.study.records import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
+from sweep.records.disk import disk_errors
+from sweep.records.trial_record import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
+from sweep.study.record_copies import copied_numbers, read_copy
 
 DAMAGED = ".damaged"
 """What the name of a file or folder that was set aside ends with; nothing is ever removed."""

@@ -13,7 +13,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from sweep.errors import DiskError, StudyError
-from sweep.study.disk import database_disk_error
+from sweep.records.disk import database_disk_error
 
 DATABASE = "study.db"
 BUSY_SECONDS = 60

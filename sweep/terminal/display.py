@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sweep.analysis.words import count, duration
-from sweep.study.records import TrialRecord
+from sweep.analysis.formatting import count, duration
+from sweep.records.trial_record import TrialRecord
 from sweep.terminal.tally import Tally
 
 STYLES = {"running": "cyan", "complete": "green", "pruned": "yellow", "failed": "red", "interrupted": "magenta"}

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweep.analysis.words import count, duration
+from sweep.analysis.formatting import count, duration
 from sweep.execution.supervisor import Usage
 from sweep.invocation import command_text
-from sweep.study.records import TrialRecord
-from sweep.study.study import ranked
-from sweep.training.diagnosis import guessing_limit
+from sweep.records.curve_findings import guessing_limit
+from sweep.records.trial_record import TrialRecord
+from sweep.study.optuna_study import ranked
 
 SHOWN = 5
 

@@ -20,9 +20,9 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 from mlflow.version import VERSION
 
-from sweep.study.records import TrialRecord
-from sweep.tracking.entries import trial_params, trial_points
-from sweep.tracking.files import copy_file
+from sweep.records.trial_record import TrialRecord
+from sweep.tracking.run_entry import trial_params, trial_points
+from sweep.tracking.run_files import copy_file
 
 REQUIRED = ("keras", "tensorflow", "numpy")
 """Packages that the model needs, in the versions that it was trained with."""

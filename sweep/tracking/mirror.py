@@ -9,9 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from sweep.study.records import TrialRecord
-from sweep.tracking.address import hide_passwords
-from sweep.tracking.entries import RunStatus
+from sweep.records.trial_record import TrialRecord
+from sweep.tracking.run_entry import RunStatus
+from sweep.tracking.store_address import hide_passwords
 from sweep.tracking.study_entry import CLOSED
 from sweep.tracking.tracker import CloseState
 

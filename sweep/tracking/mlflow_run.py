@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
-from sweep.tracking.entries import DatasetEntry, Files, Point, RunEntry, RunStatus
+from sweep.tracking.run_entry import DatasetEntry, Files, Point, RunEntry, RunStatus
 
 FILES_PREFIX = "sweep.files."
 """With the name of a group of artifacts: the tag with the digest of those that the run holds; written after them."""

@@ -1,6 +1,6 @@
 """A study in MLflow: one experiment, in it one run for the study and under it one run per trial.
 
-Importing this module imports mlflow (about 2 s): see `sweep.tracking.opening` for who does it, and when.
+Importing this module imports mlflow (about 2 s): see `sweep.tracking.open_mlflow` for who does it, and when.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from sweep.study.records import TrialRecord, read_record, trial_folder
-from sweep.tracking.address import Address
-from sweep.tracking.entries import RunStatus, milliseconds, trial_entry, trial_identity, trial_name
-from sweep.tracking.files import evaluation_files, report_files, study_files, trial_files
+from sweep.records.trial_record import TrialRecord, read_record, trial_folder
 from sweep.tracking.logged_model import log_model
 from sweep.tracking.mlflow_run import MODEL_TAG, MlflowRun
+from sweep.tracking.run_entry import RunStatus, milliseconds, trial_entry, trial_identity, trial_name
+from sweep.tracking.run_files import evaluation_files, report_files, study_files, trial_files
+from sweep.tracking.store_address import Address
 from sweep.tracking.study_entry import CLOSED, Outcome, study_entry, study_identity, trial_outcome
 from sweep.tracking.tracker import StudyInfo
 

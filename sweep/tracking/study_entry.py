@@ -13,9 +13,9 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
+from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Objective, direction_of
-from sweep.study.records import TrialRecord
-from sweep.tracking.entries import (
+from sweep.tracking.run_entry import (
     MAX_KEY,
     MAX_TAG,
     STATUS,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Objective
-from sweep.study.records import TrialRecord
 
 REPORT_FILE = "report.html"
 """Of a study, in its folder and in its run."""

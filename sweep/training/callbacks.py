@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.models.build import CROSS_ENTROPY
-from sweep.models.schedule import RateSchedule
+from sweep.models.learning_rate_schedule import RateSchedule
+from sweep.records.trial_result import EpochMetrics, OnEpoch, best_epoch
 from sweep.space.config import TrainingConfig, TrialConfig, direction_of
 from sweep.training.batches import Batches
 from sweep.training.determinism import seed_generators
-from sweep.training.result import EpochMetrics, OnEpoch, best_epoch
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from sweep.training.seeds import Purpose, derive
+from sweep.records.seeds import Purpose, derive
 
 
 def use_threads(threads: int) -> None:

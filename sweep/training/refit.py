@@ -23,15 +23,15 @@ from sweep.data.loading import load
 from sweep.data.resplit import load_whole
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
-from sweep.models.common import count_parameters
+from sweep.models.layers import count_parameters
+from sweep.records.seeds import Purpose, derive
 from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart
 from sweep.training.determinism import use_threads, weights_digest
-from sweep.training.feed import feed
-from sweep.training.hypermodel import HypermodelTrial
+from sweep.training.hypermodel_training import HypermodelTrial
 from sweep.training.refitted import Refitted
-from sweep.training.seeds import Purpose, derive
+from sweep.training.tf_feed import feed
 from sweep.training.train import image_facts, save_model
 
 

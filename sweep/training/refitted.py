@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sweep.data.stamp import DataStamp
+from sweep.records.image_facts import DataStamp
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from sweep.records.checkpoint import Checkpoint, State, checkpoints, write_checkpoint
+from sweep.records.trial_result import EpochMetrics, OnEpoch
 from sweep.training.callbacks import Reporter, Stateful
-from sweep.training.checkpoint import Checkpoint, State, checkpoints, write_checkpoint
 from sweep.training.determinism import is_generator_state
-from sweep.training.result import EpochMetrics, OnEpoch
 
 _log = logging.getLogger("sweep.training")
 

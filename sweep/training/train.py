@@ -11,17 +11,12 @@ import numpy as np
 from sweep.data.dataset import Dataset
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
-from sweep.models.common import count_parameters
-from sweep.models.digest import model_digest
 from sweep.models.facts import ImageFacts
-from sweep.space.config import HypermodelConfig, TrialConfig
-from sweep.training.batches import training_batches
-from sweep.training.callbacks import EpochStart, PlainValidationLoss, Reporter, StateRestorer, restarts, schedules
-from sweep.training.checkpoint import identity
-from sweep.training.determinism import use_threads, weights_digest
-from sweep.training.feed import feed, held_out
-from sweep.training.hypermodel import train_hypermodel
-from sweep.training.result import (
+from sweep.models.layers import count_parameters
+from sweep.models.model_digest import model_digest
+from sweep.records.checkpoint import identity
+from sweep.records.seeds import Purpose, derive
+from sweep.records.trial_result import (
     PREDICTIONS_FILE,
     SUMMARY_FILE,
     EpochMetrics,
@@ -30,8 +25,13 @@ from sweep.training.result import (
     TrialResult,
     best_epoch,
 )
+from sweep.space.config import HypermodelConfig, TrialConfig
+from sweep.training.batches import training_batches
+from sweep.training.callbacks import EpochStart, PlainValidationLoss, Reporter, StateRestorer, restarts, schedules
+from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.hypermodel_training import train_hypermodel
 from sweep.training.resume import Resumption
-from sweep.training.seeds import Purpose, derive
+from sweep.training.tf_feed import feed, held_out
 
 MODEL_FILE = "model.keras"
 

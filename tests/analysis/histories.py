@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any
 
 from sweep.analysis.history import History
-from sweep.data.stamp import DataStamp
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_record import TrialRecord
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
-from sweep.study.records import TrialRecord
 from tests.study.fakes import CONFIG, make_record
 
 TEXT = """

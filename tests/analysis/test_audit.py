@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from sweep.analysis.audit import audit, wilson
-from sweep.analysis.findings import find
 from sweep.analysis.history import History
-from sweep.analysis.sections_cost import pruning_section
+from sweep.analysis.pruning_audit import audit, wilson
+from sweep.analysis.report_findings import find
+from sweep.reporting.sections_cost import pruning_section
 from sweep.study.importance import importances
 from tests.analysis.histories import IMAGES, complete, history, make_space, pruned
 from tests.study.fakes import make_record

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from sweep.analysis.bounds import Touch, binomial_tail, touches
 from sweep.analysis.next_space import next_name, next_space
+from sweep.analysis.touched_bounds import Touch, binomial_tail, touches
 from sweep.space.config import Value
 from sweep.space.parameters import Choice
 from sweep.space.reader import space_from_text

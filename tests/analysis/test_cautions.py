@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from sweep.analysis.cautions import cautions
-from sweep.analysis.failures import failure_groups
+from sweep.analysis.failure_groups import failure_groups
 from sweep.analysis.history import History
-from sweep.analysis.hours import spent
 from sweep.analysis.leaderboard import lead
 from sweep.analysis.progress import progress
+from sweep.analysis.time_spent import spent
 from sweep.study.importance import Importance, Importances
 from tests.analysis.histories import IMAGES, complete, failed, history, pruned, with_epochs
 

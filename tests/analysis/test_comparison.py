@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from sweep.analysis.comparison import Comparison, compare, environment_differences
-from sweep.training.result import EpochMetrics
+from sweep.analysis.rerun_comparison import Comparison, compare, environment_differences
+from sweep.records.trial_result import EpochMetrics
 from tests.study.fakes import metrics
 
 EPOCHS = (metrics(1, 0.25), metrics(2, 0.5), metrics(3, 0.75))

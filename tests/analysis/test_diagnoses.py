@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from sweep.analysis.diagnoses import diagnosis_notes, diagnosis_summary
-from sweep.analysis.sections_result import curves_section
-from sweep.training.diagnosis import Diagnosis
+from sweep.analysis.curve_summary import diagnosis_notes, diagnosis_summary
+from sweep.records.curve_findings import Diagnosis
+from sweep.reporting.sections_result import curves_section
 from tests.analysis.histories import complete, history, pruned
 
 OVER = Diagnosis("over-fitting", "accuracy 0.98 in training, 0.66 in validation")

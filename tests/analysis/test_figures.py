@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from sweep.analysis.axes import axis_of
-from sweep.analysis.draw_contour import contour_parameters, smooth
-from sweep.analysis.draw_curves import bands, draw_curves
-from sweep.analysis.draw_parameters import draw_importance, draw_parallel, draw_slice
-from sweep.analysis.draw_search import draw_cuts, draw_hours, draw_progress
-from sweep.analysis.drawing import plain, robust_range, thinned
-from sweep.analysis.hours import Spent
 from sweep.analysis.progress import progress
-from sweep.analysis.pruning import summarize_pruning
-from sweep.analysis.sections_space import by_importance
+from sweep.analysis.pruning_summary import summarize_pruning
+from sweep.analysis.time_spent import Spent
+from sweep.reporting.chart_style import plain, robust_range, thinned
+from sweep.reporting.contour_chart import contour_parameters, smooth
+from sweep.reporting.curve_charts import bands, draw_curves
+from sweep.reporting.parameter_charts import draw_importance, draw_parallel, draw_slice
+from sweep.reporting.search_charts import draw_cuts, draw_hours, draw_progress
+from sweep.reporting.sections_space import by_importance
 from sweep.space.parameters import Choice, Parameter
 from sweep.study.importance import Importance, importances
 from tests.analysis.histories import complete, history, make_space, pruned

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweep.analysis.pruning import spearman, summarize_pruning
+from sweep.analysis.pruning_summary import spearman, summarize_pruning
 from tests.analysis.histories import IMAGES, complete, history, pruned, with_epochs
 from tests.study.fakes import make_record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweep.analysis.words import duration
+from sweep.analysis.formatting import duration
 
 
 @pytest.mark.parametrize(

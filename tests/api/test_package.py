@@ -11,8 +11,9 @@ import pytest
 import sweep
 import sweep.reproduce
 import sweep.run
-from sweep.api import reproducing, running
-from sweep.callable_module import make_callable
+from sweep.api import functions as reproducing
+from sweep.api.callable_module import make_callable
+from sweep.commands import run as running
 from sweep.errors import SpaceError
 
 HEAVY = ("tensorflow", "keras", "optuna", "mlflow", "pandas", "numpy", "plotly", "typer", "pydantic", "rich")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import sweep
+from sweep.commands.stop_signals import stop_requests
 from sweep.errors import SpaceError, UserError
-from sweep.stopping import stop_requests
 
 SPACE = """
 study: demo
@@ -55,7 +55,7 @@ def test_a_bad_argument_is_told_with_its_name(space: Path, options: dict[str, An
 
 
 def test_values_of_python_and_numpy_become_values_of_the_space(space: Path) -> None:
-    from sweep.api.running import _overrides
+    from sweep.commands.run import _overrides
     from sweep.space.reader import read_space
 
     settings = {"training.batch_size": np.int64(16), "data.name": Path("photos"), "training.momentum": None}

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 import sweep
-from sweep.analysis.comparison import Comparison
+from sweep.analysis.rerun_comparison import Comparison
 from sweep.api.figures import Figures
+from sweep.commands.reproduce import Reproduction
 from sweep.errors import NothingFinished, StudyError
-from sweep.home import Home
-from sweep.reproduction import Reproduction
-from sweep.study.records import write_record
+from sweep.records.home import Home
+from sweep.records.trial_record import write_record
 from tests.analysis.histories import complete, failed, history, pruned
 from tests.report.simulate import simulate, simulated_space
 from tests.study.fakes import make_record, make_study

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sweep.commands.status import diff_command, show_command, status_command
 from sweep.errors import NothingFinished, StudyError
-from sweep.inspecting import diff_command, show_command, status_command
-from sweep.study.ledger import Opening, record_opening
-from sweep.study.lock import StudyLock, holder
-from sweep.study.records import write_record
+from sweep.records.openings_ledger import Opening, record_opening
+from sweep.records.study_lock import StudyLock, holder
+from sweep.records.trial_record import write_record
 from tests.study.fakes import make_record, make_study
 
 

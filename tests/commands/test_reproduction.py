@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from sweep.commands.reproduce import Repeat, cause_of, repeat_trial
 from sweep.errors import FailureCause, TrialFailure
 from sweep.execution.executor import Task
-from sweep.execution.inline import InlineExecutor
-from sweep.reproduction import Repeat, cause_of, repeat_trial
-from sweep.study.records import TrialRecord
+from sweep.execution.inline_executor import InlineExecutor
+from sweep.records.trial_record import TrialRecord
 from tests.study.fakes import CONFIG, PREPARED, FakeTrain, fake_epoch, make_record
 
 EPOCHS = 5

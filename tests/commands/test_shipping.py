@@ -11,15 +11,15 @@ import pytest
 import typer
 from PIL import Image
 
+from sweep.commands.export import check_packages, export_command
+from sweep.commands.finalize import Request, finalize_command
+from sweep.commands.model_references import find_model
+from sweep.commands.predict import Read, Unread, _sources, read_source
 from sweep.data.pixels import read_image
 from sweep.errors import DataError, ModelFileError, NothingFinished, StudyError, UserError
-from sweep.exporting import check_packages, export_command
-from sweep.finalization.session import Request, finalize_command
 from sweep.finalize import parse_duration
-from sweep.home import Home
-from sweep.predicting import Read, Unread, _sources, read_source
-from sweep.references import find_model
-from sweep.study.records import write_record
+from sweep.records.home import Home
+from sweep.records.trial_record import write_record
 from tests.commands.test_commands import commands
 from tests.inference.files import write_model
 from tests.study.fakes import make_record, make_study

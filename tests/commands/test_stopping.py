@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = """
 import sys, time
-from sweep.stopping import stop_requests
+from sweep.commands.stop_signals import stop_requests
 
 with stop_requests() as stop:
     stop.graceful = sys.argv[1] == "graceful"

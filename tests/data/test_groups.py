@@ -8,7 +8,7 @@ import pytest
 
 from sweep.data.groups import groups_of
 from sweep.data.loading import load
-from sweep.data.prepare import prepare
+from sweep.data.preparation import prepare
 from sweep.data.resplit import Split, load_split
 from sweep.data.splits import choose_groups, hold_out
 from sweep.errors import DataError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sweep.data.loading import channel_statistics, load
-from sweep.data.prepare import channel_sums, prepare
+from sweep.data.preparation import channel_sums, prepare
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
 

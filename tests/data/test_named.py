@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweep.data.named import CIFAR100_CLASSES, KERAS_SETS, NAMED_SETS, digits_images, download_failed, named_source
+from sweep.data.named_sets import CIFAR100_CLASSES, KERAS_SETS, NAMED_SETS, digits_images, download_failed, named_source
 from sweep.data.sources import find_source
 from sweep.errors import DataError
 from sweep.space.config import DataConfig

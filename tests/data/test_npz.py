@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sweep.data.contents import Contents
-from sweep.data.npz import npz_source
+from sweep.data.npz_file import npz_source
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
 

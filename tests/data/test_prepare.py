@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from sweep.data.loading import load
-from sweep.data.prepare import channel_sums, prepare, training_digest
-from sweep.data.sealed import open_test
+from sweep.data.preparation import channel_sums, prepare, training_digest
+from sweep.data.sealed_test_part import open_test
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
 

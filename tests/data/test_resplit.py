@@ -5,7 +5,7 @@ import pytest
 
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
-from sweep.data.prepare import prepare
+from sweep.data.preparation import prepare
 from sweep.data.resplit import Split, load_split, load_whole
 from sweep.errors import DataError
 from sweep.space.config import DataConfig

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import sweep
-from sweep.data.prepare import prepare
-from sweep.data.sealed import open_test
+from sweep.data.preparation import prepare
+from sweep.data.sealed_test_part import open_test
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
 

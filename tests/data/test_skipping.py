@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sweep.data.loading import load
-from sweep.data.prepare import prepare
+from sweep.data.preparation import prepare
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
 

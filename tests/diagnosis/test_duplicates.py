@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from sweep.data.contents import UInt8Array
-from sweep.diagnosis.duplicates import near_duplicates, near_pairs, same_pixels
-from sweep.diagnosis.looks import Look, look_at
+from sweep.image_checks.duplicate_images import near_duplicates, near_pairs, same_pixels
+from sweep.image_checks.image_fingerprint import Look, look_at
 from tests.diagnosis.conftest import picture
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from sweep.data.folder import list_folder
 from sweep.data.loading import load
-from sweep.data.prepare import prepare
-from sweep.diagnosis.diagnosis import Diagnosis, diagnose
-from sweep.diagnosis.images import images_of_folder
-from sweep.diagnosis.survey import Link, survey
+from sweep.data.preparation import prepare
 from sweep.errors import DataError
+from sweep.image_checks.checked_images import images_of_folder
+from sweep.image_checks.folder_survey import Link, survey
+from sweep.image_checks.image_report import Diagnosis, diagnose
 from sweep.space.config import DataConfig
 from tests.diagnosis.conftest import picture
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sweep.data.named import CIFAR10_CLASSES, CIFAR100_CLASSES, FASHION_CLASSES, TEN_DIGITS
-from sweep.diagnosis.names import near_classes, same_class
+from sweep.data.named_sets import CIFAR10_CLASSES, CIFAR100_CLASSES, FASHION_CLASSES, TEN_DIGITS
+from sweep.image_checks.class_names import near_classes, same_class
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from mlflow import MlflowClient
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from sweep.commands.model_references import find_model
 from sweep.errors import TrackingError
-from sweep.home import Home
-from sweep.inference.facts import read_facts
-from sweep.references import find_model
-from sweep.study.records import read_record
+from sweep.records.home import Home
+from sweep.records.model_facts import read_facts
+from sweep.records.trial_record import read_record
 from tests.end_to_end.conftest import ROUNDS, environment, records, sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from sweep.errors import DataError, TrialFailure
 from sweep.execution.executor import Task
+from sweep.records.checkpoint import Checkpoint, checkpoints, write_checkpoint
+from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 from sweep.space.config import DataConfig
-from sweep.training.checkpoint import Checkpoint, checkpoints, write_checkpoint
-from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 from tests.study.fakes import CONFIG, PREPARED, FakeTrain, fake_epoch, fake_result
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 SCRIPT = """
 from pathlib import Path
-from sweep.execution.context import ChildContext
+from sweep.execution.child_context import ChildContext
 
 with Path("runs.txt").open("a") as stream:
     stream.write("once ")
@@ -27,7 +27,7 @@ import multiprocessing
 def shout():
     print("called", flush=True)
 
-from sweep.execution.context import ChildContext
+from sweep.execution.child_context import ChildContext
 context = ChildContext()
 context.set_forkserver_preload([])
 if __name__ == "__main__":

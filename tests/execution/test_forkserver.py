@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import DataError, SweepError, TrialFailure
-from sweep.execution import forkserver
-from sweep.execution.call import Stopped, call_in_child
-from sweep.execution.forkserver import ForkServerExecutor
-from sweep.training.result import EpochMetrics, TrialResult
+from sweep.execution import fork_server_executor as forkserver
+from sweep.execution.child_call import Stopped, call_in_child
+from sweep.execution.fork_server_executor import ForkServerExecutor
+from sweep.records.trial_result import EpochMetrics, TrialResult
 from tests.execution.tasks import make_task, train
 from tests.execution.test_executors import go_on, outcomes, run
 
@@ -28,7 +28,7 @@ PRELOAD = ["tests.execution.tasks"]
 SUPERVISOR = """
 import sys
 from pathlib import Path
-from sweep.execution.forkserver import ForkServerExecutor
+from sweep.execution.fork_server_executor import ForkServerExecutor
 from tests.execution.tasks import endless, make_task, train
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweep.execution.order import Cost, TrialQueue
+from sweep.execution.start_order import Cost, TrialQueue
 from sweep.space.config import TrialConfig
 from tests.study.fakes import make_space, make_study
 

@@ -12,13 +12,13 @@ import pytest
 
 from sweep.errors import FailureCause, StudyError, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Task
-from sweep.execution.inline import InlineExecutor
+from sweep.execution.inline_executor import InlineExecutor
 from sweep.execution.supervisor import Setting, Supervisor, Usage, keep_best_models
+from sweep.records.trial_record import TrialRecord, read_record, write_record
+from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 from sweep.space.space import Space
-from sweep.study.records import TrialRecord, read_record, write_record
-from sweep.study.study import Study, ranked, read_records
+from sweep.study.optuna_study import Study, ranked, read_records
 from sweep.tracking.tracker import MemoryTracker
-from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 from tests.study.fakes import (
     LINE,
     PREPARED,

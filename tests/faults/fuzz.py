@@ -13,9 +13,9 @@ import atheris
 
 with atheris.instrument_imports(include=["sweep", "ruamel"]):
     from sweep.errors import RecordError, SpaceError
+    from sweep.records.process_lease import lease_from_text
+    from sweep.records.trial_record import record_from_json
     from sweep.space.reader import space_from_text
-    from sweep.study.lease import lease_from_text
-    from sweep.study.records import record_from_json
 
 SLOWEST = 5.0
 """Seconds of processor time; with the coverage counted, what takes a tenth of it."""

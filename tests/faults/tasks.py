@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from sweep.execution.executor import Task
-from sweep.training.result import OnEpoch, TrialResult
+from sweep.records.trial_result import OnEpoch, TrialResult
 from tests.study.fakes import FakeTrain, fake_epoch
 
 MEGABYTE = 2**20

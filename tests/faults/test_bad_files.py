@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sweep.cli import app
-from sweep.command_line import run_app
+from sweep.commands.command_line import run_app
 from sweep.errors import RecordError, SpaceError, StudyError, SweepError
+from sweep.records.trial_record import record_from_json, record_to_mapping
 from sweep.space.reader import read_space, space_from_text
-from sweep.study.opening import open_study
-from sweep.study.records import record_from_json, record_to_mapping
+from sweep.study.open_study import open_study
 from tests.study.fakes import make_record, make_space, make_study, run_trials
 
 NAMES = [
@@ -74,7 +74,7 @@ def test_a_study_name_that_is_no_folders_name_is_refused_in_one_line(
 def test_a_run_refuses_such_a_name_before_it_makes_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, name: str
 ) -> None:
-    monkeypatch.setattr("sweep.execution.forkserver.warm_up", list)
+    monkeypatch.setattr("sweep.execution.fork_server_executor.warm_up", list)
     (tmp_path / "space.yaml").write_text("model: {builder: vgg}\n")
     words = ("--space", str(tmp_path / "space.yaml"), "--home", str(tmp_path / "home"), f"{option}={name}")
     assert sweep(monkeypatch, "run", *words) == 2

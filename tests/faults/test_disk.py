@@ -12,10 +12,10 @@ import pytest
 
 from sweep.errors import DiskError, StudyError, TrialFailure
 from sweep.execution.executor import Executor, Task
-from sweep.execution.forkserver import ForkServerExecutor
-from sweep.execution.inline import InlineExecutor
+from sweep.execution.fork_server_executor import ForkServerExecutor
+from sweep.execution.inline_executor import InlineExecutor
 from sweep.execution.supervisor import Setting, Supervisor
-from sweep.study.disk import (
+from sweep.records.disk import (
     RESERVE,
     Mount,
     database_disk_error,
@@ -25,10 +25,10 @@ from sweep.study.disk import (
     trial_disk_error,
     write_whole,
 )
-from sweep.study.lock import StudyLock
-from sweep.study.records import TrialRecord, read_record
-from sweep.study.study import Study, read_records
-from sweep.training.result import OnEpoch, TrialResult
+from sweep.records.study_lock import StudyLock
+from sweep.records.trial_record import TrialRecord, read_record
+from sweep.records.trial_result import OnEpoch, TrialResult
+from sweep.study.optuna_study import Study, read_records
 from tests.execution.tasks import train
 from tests.faults.conftest import fill
 from tests.study.fakes import PREPARED, STAMP, FakeTrain, SteppedExecutor, make_study
@@ -261,7 +261,7 @@ def test_the_nearest_mount_decides_whether_a_folder_is_on_the_network(path: str,
 def test_a_network_file_system_is_refused_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sweep.study.disk.NETWORK", tuple(mount.kind for mount in _mounts()))
+    monkeypatch.setattr("sweep.records.disk.NETWORK", tuple(mount.kind for mount in _mounts()))
     with pytest.raises(StudyError, match=r"is on a network file system .* with --home DIR"):
         make_folder(tmp_path / "demo", 0)
     assert not (tmp_path / "demo").exists()

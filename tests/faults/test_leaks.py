@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sweep.execution.forkserver import ForkServerExecutor
+from sweep.execution.fork_server_executor import ForkServerExecutor
 from sweep.execution.supervisor import Setting, Supervisor
 from sweep.execution.watchdog import Limits, WatchedExecutor
-from sweep.study.records import TrialRecord
+from sweep.records.trial_record import TrialRecord
 from sweep.terminal.tally import Tally
 from tests.faults.tasks import quick
 from tests.study.fakes import LINE, PREPARED, STAMP, make_space, make_study

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from sweep.study.records import TrialRecord
-from sweep.tracking.address import resolve_address
+from sweep.records.trial_record import TrialRecord
 from sweep.tracking.mirror import MlflowTracker
-from sweep.tracking.opening import connect, sync_study
+from sweep.tracking.open_mlflow import connect, sync_study
+from sweep.tracking.store_address import resolve_address
 from sweep.tracking.tracker import StudyInfo
 from tests.faults.proxy import Mode, Proxy, running_proxy
 from tests.tracking.conftest import build_record, database, home

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import RecordError
-from sweep.execution.inline import InlineExecutor
+from sweep.execution.inline_executor import InlineExecutor
 from sweep.execution.supervisor import Setting, Supervisor
-from sweep.study.copies import copied_numbers, read_copy
-from sweep.study.records import read_record
+from sweep.records.trial_record import read_record
+from sweep.study.optuna_study import read_records
+from sweep.study.record_copies import copied_numbers, read_copy
 from sweep.study.repair import repair_records
-from sweep.study.study import read_records
 from tests.study.fakes import PREPARED, STAMP, FakeTrain, make_study, take
 
 

@@ -13,13 +13,13 @@ import pytest
 from sweep.errors import TrialFailure
 from sweep.execution import watchdog
 from sweep.execution.executor import Executor, Outcome, Task, TrainTask
-from sweep.execution.forkserver import ForkServerExecutor
+from sweep.execution.fork_server_executor import ForkServerExecutor
 from sweep.execution.memory import _counters, kills_in, parse_size, resident
 from sweep.execution.supervisor import Setting, Supervisor
 from sweep.execution.watchdog import Limits, WatchedExecutor, limits_of, patience
+from sweep.records.trial_result import OnEpoch
 from sweep.space.config import SearchConfig
-from sweep.study.study import Study, read_records
-from sweep.training.result import OnEpoch
+from sweep.study.optuna_study import Study, read_records
 from tests.execution.tasks import make_task
 from tests.execution.test_executors import go_on
 from tests.faults import tasks

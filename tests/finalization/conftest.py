@@ -8,16 +8,16 @@ import pytest
 
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
-from sweep.data.prepare import prepare
+from sweep.data.preparation import prepare
 from sweep.errors import TrialFailure
 from sweep.execution.executor import Task
-from sweep.execution.inline import InlineExecutor
+from sweep.execution.inline_executor import InlineExecutor
 from sweep.execution.supervisor import Setting
-from sweep.finalization.contest import Contest
+from sweep.finalization.final_comparison import Contest
 from sweep.finalization.repeats import Plan
+from sweep.records.trial_record import TrialRecord
+from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 from sweep.space.config import DataConfig
-from sweep.study.records import TrialRecord
-from sweep.training.result import EpochMetrics, OnEpoch, TrialResult
 from tests.study.fakes import make_record
 
 DIGITS = DataConfig(name="digits", limit=200, validation=0.2)

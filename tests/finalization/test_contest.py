@@ -6,7 +6,7 @@ import pytest
 
 from sweep.errors import NothingFinished, SweepStopped
 from sweep.finalization.repeats import RepeatTask
-from sweep.study.records import TrialRecord, read_record
+from sweep.records.trial_record import TrialRecord, read_record
 from tests.finalization.conftest import Scripted
 
 Finalist = Callable[..., TrialRecord]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from sweep.errors import DiskError
-from sweep.finalization.answers import Answers
 from sweep.finalization.installation import (
     candidate_folder,
     install_tested,
@@ -15,7 +14,8 @@ from sweep.finalization.installation import (
     make_candidate_folder,
     with_more_rounds,
 )
-from sweep.study.final import FinalResult, Registration, final_folder, read_final
+from sweep.records.final_answers import Answers
+from sweep.records.final_result import FinalResult, Registration, final_folder, read_final
 from tests.finalization.test_pictures import NO_ERRORS, errors
 from tests.finalization.test_result import LABELS, PROBABILITIES, final_result
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sweep.finalization.answers import WorstErrors
-from sweep.finalization.pictures import draw_all, draw_worst_errors, overlay
+from sweep.pictures.final_pictures import draw_all, draw_worst_errors, overlay
+from sweep.records.final_answers import WorstErrors
 from tests.finalization.test_result import final_result
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweep.analysis.final_document import final_document, gap_text, luck_text, verdict_text
-from sweep.analysis.render_html import to_html
-from sweep.analysis.render_text import to_markdown
-from sweep.finalization.card import limits, model_card
-from sweep.finalization.result import judge_test
-from sweep.study.final import FinalistResult, FinalResult, TrainedFinal, read_final, write_final
-from sweep.study.ledger import Opening, openings_text
+from sweep.finalization.judge_test import judge_test
+from sweep.finalization.model_card import limits, model_card
+from sweep.records.final_result import FinalistResult, FinalResult, TrainedFinal, read_final, write_final
+from sweep.records.openings_ledger import Opening, openings_text
+from sweep.reporting.final_page import final_document, gap_text, luck_text, verdict_text
+from sweep.reporting.html_page import to_html
+from sweep.reporting.text_formats import to_markdown
 from tests.study.fakes import CONFIG, STAMP
 
 PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]], dtype=np.float32)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from sweep.finalization.schedule import learned_schedule
-from sweep.study.records import TrialRecord
-from sweep.training.result import EpochMetrics
+from sweep.finalization.learned_schedule import learned_schedule
+from sweep.records.trial_record import TrialRecord
+from sweep.records.trial_result import EpochMetrics
 from tests.study.fakes import make_record
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from sweep.data.cache import Prepared
 from sweep.errors import DataError, StudyError
-from sweep.finalization.test_set import open_counted
-from sweep.study.ledger import Opening, read_openings
+from sweep.finalization.counted_opening import open_counted
+from sweep.records.openings_ledger import Opening, read_openings
 from tests.study.fakes import PREPARED
 
 OPENING = Opening("2025-01-02T10:00:00.000+00:00", 4, "a" * 64, 180)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from sweep.errors import ModelFileError
-from sweep.inference.answers import probabilities
-from sweep.inference.gradcam import feature_map, heat_maps
-from sweep.inference.load import gives_logits, load_model
+from sweep.inference.load_model import gives_logits, load_model
+from sweep.inference.probabilities import probabilities
+from sweep.inference.tf_gradcam import feature_map, heat_maps
 from sweep.training.determinism import use_threads
 from tests.inference.files import write_model
 

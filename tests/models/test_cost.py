@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import keras
 
-from sweep.models.cost import multiply_adds
+from sweep.models.model_size import multiply_adds
 
 
 def model(*layers: keras.Layer) -> keras.Model:

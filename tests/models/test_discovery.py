@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from sweep.errors import ModelError
-from sweep.models.discovery import discover
 from sweep.models.facts import ImageFacts
-from sweep.space.discovery import Discovery
-from sweep.space.own_models import HYPERPARAMETERS, HypermodelConfig
+from sweep.models.hypermodel_discovery import discover
+from sweep.space.hypermodel_space import Discovery
 from sweep.space.parameters import Choice, Parameter
+from sweep.space.user_model_configs import HYPERPARAMETERS, HypermodelConfig
 
 HYPERMODELS = Path(__file__).parent / "hypermodels"
 FACTS = ImageFacts((8, 8, 1), 10, (0.5,), (0.25,))

@@ -7,11 +7,11 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from sweep.bridges.to_keras_tuner import SpaceHyperModel, decoded, encoded, hypermodel, objective_of
 from sweep.data.contents import UInt8Array
 from sweep.data.dataset import Dataset
 from sweep.data.loading import load
-from sweep.data.prepare import prepare
-from sweep.models.keras_tuner import SpaceHyperModel, decoded, encoded, hypermodel, objective_of
+from sweep.data.preparation import prepare
 from sweep.space.corners import smallest
 from sweep.space.parameters import Choice
 from sweep.space.reader import space_from_text

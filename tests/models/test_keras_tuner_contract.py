@@ -11,15 +11,15 @@ import keras
 import keras_tuner
 import pytest
 
-from sweep.models.discovery import discover
 from sweep.models.facts import ImageFacts
+from sweep.models.hypermodel_discovery import discover
 from sweep.models.hyperparameters import ChosenHyperParameters, hp_types, plain_hyperparameter
 from sweep.space.corners import draw
-from sweep.space.discovery import Discovery, complete
-from sweep.space.own_models import HypermodelConfig
+from sweep.space.hypermodel_space import Discovery, complete
 from sweep.space.parameters import Choice, FloatRange, IntRange
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
+from sweep.space.user_model_configs import HypermodelConfig
 
 Define = Callable[[Any], Any]
 FACTS = ImageFacts((2, 2, 1), 3, (0.5,), (0.25,))

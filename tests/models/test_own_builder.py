@@ -9,12 +9,12 @@ import pytest
 
 from sweep.errors import ModelError
 from sweep.models.build import build, compile_model, deployable
-from sweep.models.digest import model_digest
 from sweep.models.facts import ImageFacts
-from sweep.models.inspection import inspect_model
 from sweep.models.losses import check_output_values
+from sweep.models.model_digest import model_digest
+from sweep.models.user_model_inspection import inspect_model
 from sweep.space.config import TrialConfig, config_from_mapping
-from sweep.space.discovery import Discovery
+from sweep.space.hypermodel_space import Discovery
 
 FOLDER = Path(__file__).parent / "builders"
 FACTS = ImageFacts((8, 8, 1), 10, (0.5,), (0.25,))

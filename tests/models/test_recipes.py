@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from sweep.data.dataset import Dataset, Part
-from sweep.data.stamp import DataStamp
 from sweep.models.build import build, untrained
-from sweep.models.common import count_parameters
 from sweep.models.facts import ImageFacts
+from sweep.models.layers import count_parameters
+from sweep.records.image_facts import DataStamp
 from sweep.space.config import PlateauConfig, TransferConfig, TrialConfig
 from sweep.space.reader import read_space
 from sweep.training.train import train

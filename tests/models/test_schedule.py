@@ -8,8 +8,8 @@ import pytest
 
 from sweep.models.build import build, compile_model
 from sweep.models.facts import ImageFacts
+from sweep.models.learning_rate_schedule import RateSchedule
 from sweep.models.optimizer import make_optimizer
-from sweep.models.schedule import RateSchedule
 from sweep.space.config import (
     AugmentationConfig,
     DataConfig,

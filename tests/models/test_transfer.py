@@ -16,7 +16,7 @@ from sweep.models.facts import ImageFacts
 from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TransferConfig, TrialConfig
 from sweep.space.model_sections import Backbone
 from sweep.space.weights import file_digest
-from sweep.training.probe import missing_weights
+from sweep.training.model_probe import missing_weights
 
 FACTS = ImageFacts((32, 32, 3), 4, (0.5,) * 3, (0.25,) * 3)
 GREY = ImageFacts((8, 8, 1), 4, (0.5,), (0.25,))

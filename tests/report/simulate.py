@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sweep.data.stamp import DataStamp
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_record import TrialRecord, trial_folder, write_record
+from sweep.records.trial_result import EpochMetrics
 from sweep.space.corners import draw
 from sweep.space.parameters import Values
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
-from sweep.study.opening import open_study
-from sweep.study.records import TrialRecord, trial_folder, write_record
-from sweep.training.result import EpochMetrics
+from sweep.study.open_study import open_study
 
 EPOCHS = 30
 WARMUP = 5

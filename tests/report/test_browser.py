@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sweep.analysis.findings import find
 from sweep.analysis.history import History
-from sweep.analysis.render_html import to_html
-from sweep.analysis.report import Commands, report
+from sweep.analysis.report_findings import find
+from sweep.reporting.html_page import to_html
+from sweep.reporting.report_page import Commands, report
 from sweep.study.importance import importances
 from tests.analysis.histories import failed, history
 from tests.report.simulate import simulate, simulated_space

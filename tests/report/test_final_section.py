@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sweep.reporting import report_command
-from sweep.study.final import write_final
-from sweep.study.ledger import Opening, record_opening
+from sweep.commands.report import report_command
+from sweep.records.final_result import write_final
+from sweep.records.openings_ledger import Opening, record_opening
 from tests.finalization.test_result import final_result
 from tests.report.simulate import simulate, simulated_space, write_study
 

@@ -15,23 +15,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sweep.analysis.document import Document, Table
-from sweep.analysis.findings import find, findings_mapping
 from sweep.analysis.history import History
-from sweep.analysis.render_html import to_html
-from sweep.analysis.render_text import to_csv, to_markdown
-from sweep.analysis.report import Commands, report
-from sweep.data.stamp import DataStamp
+from sweep.analysis.report_findings import find, findings_mapping
+from sweep.commands.report import report_command
 from sweep.errors import NothingFinished, StudyError
-from sweep.reporting import report_command
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_record import TrialRecord
+from sweep.reporting.document import Document, Table
+from sweep.reporting.html_page import to_html
+from sweep.reporting.report_page import Commands, report
+from sweep.reporting.text_formats import to_csv, to_markdown
 from sweep.space.config import Objective
 from sweep.space.parameters import Choice
 from sweep.space.reader import read_space
 from sweep.space.space import Space
 from sweep.study.importance import importances
-from sweep.study.opening import misfit
-from sweep.study.records import TrialRecord
-from sweep.study.study import read_records
+from sweep.study.open_study import misfit
+from sweep.study.optuna_study import read_records
 from tests.analysis.histories import complete, failed, history, make_space, pruned
 from tests.report.simulate import simulate, simulated_space, write_study
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from sweep.errors import UserError
-from sweep.space.discovery import DEFAULTS, Discovery, check_training, complete, middle
+from sweep.space.hypermodel_space import DEFAULTS, Discovery, check_training, complete, middle
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, mirrored
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sweep.commands.pretrained_weights import pin_weights
 from sweep.errors import WeightsError
-from sweep.pretrained import pin_weights
 from sweep.space.reader import Override, read_space, space_from_text
 from sweep.space.weights import check_weights_file
 from sweep.space.writer import space_to_yaml

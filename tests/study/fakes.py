@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sweep.data.cache import Prepared
-from sweep.data.stamp import DataStamp
 from sweep.errors import TrialFailure
 from sweep.execution.executor import Outcome, Task
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_record import TrialRecord
+from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult, best_epoch
 from sweep.space.config import (
     AugmentationConfig,
     DataConfig,
@@ -23,11 +25,9 @@ from sweep.space.config import (
 )
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
-from sweep.study.opening import open_study
-from sweep.study.records import TrialRecord
+from sweep.study.open_study import open_study
+from sweep.study.optuna_study import Assignment, Study
 from sweep.study.storage import DATABASE
-from sweep.study.study import Assignment, Study
-from sweep.training.result import EpochMetrics, OnEpoch, TrialResult, best_epoch
 
 LINE = """
 study: demo

@@ -8,9 +8,9 @@ import pytest
 
 from sweep.errors import StudyError
 from sweep.space.config import Value
-from sweep.study.opening import Fork, fork_study, misfit
+from sweep.study.open_study import Fork, fork_study, misfit
+from sweep.study.optuna_study import Study, read_records
 from sweep.study.repair import repair_records
-from sweep.study.study import Study, read_records
 from tests.study.fakes import LINE, TREE, assigned_record, make_record, make_space, make_study, run_trials, take
 
 RATES = (0.5, 0.25, 0.125, 0.0625)

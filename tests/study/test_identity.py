@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import StudyError
-from sweep.study.identity import study_id
+from sweep.records.study_id import study_id
 
 
 def test_an_id_is_made_once_and_stays(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.study.lease import Here, Lease, here, is_alive, lease_from_text, lease_to_text, own_lease
-from sweep.study.lock import StudyLock, holder
+from sweep.records.process_lease import Here, Lease, here, is_alive, lease_from_text, lease_to_text, own_lease
+from sweep.records.study_lock import StudyLock, holder
 
 LEASE = Lease("box", "boot-1", 4242, 1764000000.25, "2026-01-02 03:04:05+00:00")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import StudyError
-from sweep.study.ledger import Opening, openings_text, read_openings, record_opening
+from sweep.records.openings_ledger import Opening, openings_text, read_openings, record_opening
 
 FIRST = Opening("2025-01-02T10:00:00.000+00:00", 3, "a" * 64, 180)
 SECOND = Opening("2025-02-03T11:30:00.000+00:00", 5, "b" * 64, 180)

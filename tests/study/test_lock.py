@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import StudyError
-from sweep.study.lock import StudyLock
+from sweep.records.study_lock import StudyLock
 
 RACE = """
 import sys
 from pathlib import Path
 from sweep.errors import StudyError
-from sweep.study.lock import StudyLock
+from sweep.records.study_lock import StudyLock
 print("ready", flush=True)
 sys.stdin.readline()
 try:
@@ -30,7 +30,7 @@ except StudyError as error:
 HOLD = """
 import sys, time
 from pathlib import Path
-from sweep.study.lock import StudyLock
+from sweep.records.study_lock import StudyLock
 lock = StudyLock(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)

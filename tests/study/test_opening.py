@@ -7,7 +7,7 @@ import pytest
 
 from sweep.errors import StudyError
 from sweep.space.space import Space
-from sweep.study.opening import open_study, space_differences, stored_space
+from sweep.study.open_study import open_study, space_differences, stored_space
 from tests.study.fakes import LINE, TREE, assigned_record, make_space, make_study, run_trials, take
 
 START = """

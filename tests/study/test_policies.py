@@ -4,7 +4,7 @@ import pytest
 
 from sweep.errors import FailureCause, SpaceError
 from sweep.space.config import FailurePolicy, FailuresConfig, RetryPolicy
-from sweep.study.policies import Retries, decide, is_infeasible, policy_of
+from sweep.study.failure_policies import Retries, decide, is_infeasible, policy_of
 from tests.study.fakes import make_space
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import PrunerConfig
-from sweep.study.pruning import is_audited, may_prune
-from sweep.training.result import EpochMetrics
+from sweep.study.pruner_vetoes import is_audited, may_prune
 from tests.study.fakes import metrics
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.data.stamp import DataStamp
 from sweep.errors import RecordError
-from sweep.study.records import (
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_record import (
     TrialRecord,
     read_record,
     record_from_json,
@@ -20,7 +20,7 @@ from sweep.study.records import (
     trial_folder,
     write_record,
 )
-from sweep.training.result import EpochMetrics
+from sweep.records.trial_result import EpochMetrics
 from tests.study.fakes import CONFIG, make_record
 
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)

@@ -14,7 +14,7 @@ import pytest
 from sweep.space.config import PrunerConfig
 from sweep.space.parameters import Choice, FloatRange, IntRange, Values
 from sweep.space.space import Space
-from sweep.study.sampling import distribution, make_pruner, make_sampler, suggest
+from sweep.study.samplers import distribution, make_pruner, make_sampler, suggest
 from tests.study.fakes import TREE, make_space
 
 PRUNERS = ("median", "percentile", "hyperband", "asha", "patient")

@@ -15,9 +15,9 @@ from optuna.trial import TrialState
 from sweep.errors import FailureCause, RecordError, StudyError
 from sweep.space.config import Value
 from sweep.space.parameters import Parameter
-from sweep.study.opening import open_study
-from sweep.study.sampling import make_sampler, suggest
-from sweep.study.study import Study, find_record, ranked, read_records
+from sweep.study.open_study import open_study
+from sweep.study.optuna_study import Study, find_record, ranked, read_records
+from sweep.study.samplers import make_sampler, suggest
 from tests.study.fakes import CONFIG, LINE, TREE, assigned_record, make_record, make_space, make_study, metrics, take
 
 MEDIAN = "sampler: random, pruner: {name: median, startup_trials: 1, warmup_epochs: 2}"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sweep.study.twins import Twins
+from sweep.execution.duplicate_models import Twins
 from tests.study.fakes import make_record
 
 

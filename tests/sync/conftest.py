@@ -17,9 +17,9 @@ from mlflow.entities import FileInfo, Run, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from sweep.data.cache import Prepared, write_meta
-from sweep.study.records import TrialRecord, trial_folder, write_record
+from sweep.records.trial_record import TrialRecord, trial_folder, write_record
 from sweep.tracking.mlflow_store import make_database
-from sweep.tracking.opening import prepare_environment
+from sweep.tracking.open_mlflow import prepare_environment
 from tests.tracking.conftest import build_record
 
 prepare_environment()

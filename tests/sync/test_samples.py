@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweep.data.prepare import prepare
+from sweep.data.preparation import prepare
 from sweep.space.config import AugmentationConfig, DataConfig
-from sweep.tracking.images import read_samples
-from sweep.training.samples import augment, choose_samples, write_samples
+from sweep.tracking.sample_pixels import read_samples
+from sweep.training.sample_images import augment, choose_samples, write_samples
 
 pytestmark = pytest.mark.slow
 DIGITS = DataConfig(name="digits", limit=300, validation=0.2)

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Metric
 
+from sweep.commands.sync import sync_command
 from sweep.errors import StudyError, TrackingError
-from sweep.study.identity import study_id
-from sweep.study.lock import StudyLock
-from sweep.study.study import read_records
-from sweep.syncing import sync_command
-from sweep.tracking.opening import add_report, open_mlflow
+from sweep.records.study_id import study_id
+from sweep.records.study_lock import StudyLock
+from sweep.study.optuna_study import read_records
+from sweep.tracking.open_mlflow import add_report, open_mlflow
 from sweep.tracking.tracker import StudyInfo
 from tests.sync.conftest import find_run, snapshot
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from sweep.execution.supervisor import Usage
-from sweep.study.records import TrialRecord
+from sweep.records.trial_record import TrialRecord
 from sweep.terminal.summary import print_summary
 from tests.study.fakes import STAMP, make_record
 

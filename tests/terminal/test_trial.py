@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from sweep.terminal.trial import differing_table, sparkline, status_view, trial_view
-from sweep.training.diagnosis import Diagnosis
+from sweep.records.curve_findings import Diagnosis
+from sweep.terminal.trial_view import differing_table, sparkline, status_view, trial_view
 from tests.study.fakes import make_record
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sweep.data.stamp import DataStamp
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_record import TrialRecord, TrialState
+from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig, VggConfig
-from sweep.study.records import TrialRecord, TrialState
-from sweep.tracking.opening import prepare_environment, sync_study
+from sweep.tracking.open_mlflow import prepare_environment, sync_study
 from sweep.tracking.tracker import StudyInfo
-from sweep.training.result import EpochMetrics
 
 # The test modules import mlflow, which reads its settings once.
 prepare_environment()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import TrackingError
-from sweep.tracking.address import resolve_address
+from sweep.tracking.store_address import resolve_address
 
 
 def test_without_any_uri_the_store_is_a_file_under_the_home(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sweep.study.records import TrialRecord
-from sweep.tracking.curves import draw_curves, rate_drops
+from sweep.pictures.learning_curves import draw_curves, rate_drops
+from sweep.records.trial_record import TrialRecord
 
 MakeRecord = Callable[..., TrialRecord]
 

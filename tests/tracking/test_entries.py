@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.data.schema import TensorDatasetSchema
 
+from sweep.records.curve_findings import Diagnosis
+from sweep.records.trial_record import TrialRecord, TrialState
 from sweep.space.config import DataConfig
-from sweep.study.records import TrialRecord, TrialState
-from sweep.tracking.entries import (
+from sweep.tracking.run_entry import (
     Point,
     dataset_entry,
     ended_at,
@@ -21,7 +22,6 @@ from sweep.tracking.entries import (
     trial_params,
     trial_points,
 )
-from sweep.training.diagnosis import Diagnosis
 
 MakeRecord = Callable[..., TrialRecord]
 TEN = 1735812000000  # 2025-01-02T10:00:00+00:00

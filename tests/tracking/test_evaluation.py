@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweep.tracking.evaluation import (
+from sweep.analysis.validation_predictions import (
     ClassResult,
     Mistake,
     Predictions,

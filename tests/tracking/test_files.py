@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from sweep.analysis.validation_predictions import ClassResult
 from sweep.data.cache import Prepared, write_meta
-from sweep.study.records import TrialRecord, record_from_json
-from sweep.tracking.evaluation import ClassResult
-from sweep.tracking.files import class_points, evaluation_files, study_files, trial_files
-from sweep.tracking.images import cached_images, read_samples
+from sweep.records.trial_record import TrialRecord, record_from_json
+from sweep.tracking.run_files import class_points, evaluation_files, study_files, trial_files
+from sweep.tracking.sample_pixels import cached_images, read_samples
 from sweep.tracking.tracker import StudyInfo
 
 MakeRecord = Callable[..., TrialRecord]

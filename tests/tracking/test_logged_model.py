@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from sweep.study.records import TrialRecord, trial_folder, write_record
-from sweep.tracking.opening import sync_study
+from sweep.records.trial_record import TrialRecord, trial_folder, write_record
+from sweep.tracking.open_mlflow import sync_study
 from sweep.tracking.tracker import StudyInfo
 
 MakeRecord = Callable[..., TrialRecord]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sweep.study.records import TrialRecord
-from sweep.tracking.entries import RunStatus
+from sweep.records.trial_record import TrialRecord
 from sweep.tracking.mirror import MlflowTracker, Store
+from sweep.tracking.run_entry import RunStatus
 
 MakeRecord = Callable[..., TrialRecord]
 

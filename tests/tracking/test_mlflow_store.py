@@ -11,12 +11,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, ViewType
 
-from sweep.study.records import TrialRecord, record_from_json, trial_folder, write_record
-from sweep.tracking.address import resolve_address
+from sweep.records.trial_record import TrialRecord, record_from_json, trial_folder, write_record
+from sweep.records.trial_result import EpochMetrics
 from sweep.tracking.mlflow_store import MlflowStore, open_store
-from sweep.tracking.opening import SyncReport, sync_study
+from sweep.tracking.open_mlflow import SyncReport, sync_study
+from sweep.tracking.store_address import resolve_address
 from sweep.tracking.tracker import StudyInfo
-from sweep.training.result import EpochMetrics
 
 MakeRecord = Callable[..., TrialRecord]
 TEN = 1735812000000  # 2025-01-02T10:00:00+00:00

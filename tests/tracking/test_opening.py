@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import TrackingError
-from sweep.study.records import TrialRecord
-from sweep.tracking.opening import open_mlflow, prepare_environment, sync_study
+from sweep.records.trial_record import TrialRecord
+from sweep.tracking.open_mlflow import open_mlflow, prepare_environment, sync_study
 from sweep.tracking.tracker import StudyInfo
 
 MakeRecord = Callable[..., TrialRecord]
@@ -28,7 +28,7 @@ def test_what_the_user_set_stays_and_the_rest_is_quiet_and_bounded(monkeypatch: 
 
 
 def test_importing_and_opening_do_not_wait_for_mlflow() -> None:
-    code = "import sys, sweep.tracking.opening; print('mlflow' in sys.modules, 'matplotlib' in sys.modules)"
+    code = "import sys, sweep.tracking.open_mlflow; print('mlflow' in sys.modules, 'matplotlib' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "False False\n"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.tracking.pictures import draw_confusion, draw_images, one_line
+from sweep.pictures.image_grids import draw_confusion, draw_images, one_line
 
 GREY = np.full((8, 8, 1), 40, dtype=np.uint8)
 RED = np.zeros((6, 12, 3), dtype=np.uint8) + np.array([200, 0, 0], dtype=np.uint8)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from sweep.study.records import TrialRecord
-from sweep.tracking.address import resolve_address
-from sweep.tracking.opening import connect
-from sweep.tracking.registry import register_shipment
-from sweep.tracking.shipment import Shipment
+from sweep.records.trial_record import TrialRecord
+from sweep.tracking.mlflow_registry import register_shipment
+from sweep.tracking.model_registration import Shipment
+from sweep.tracking.open_mlflow import connect
+from sweep.tracking.store_address import resolve_address
 from sweep.tracking.tracker import StudyInfo
 
 MakeRecord = Callable[..., TrialRecord]

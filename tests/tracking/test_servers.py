@@ -11,8 +11,8 @@ import pytest
 from mlflow import MlflowClient
 
 from sweep.errors import TrackingError
-from sweep.study.records import TrialRecord
-from sweep.tracking.opening import SyncReport, open_mlflow, sync_study
+from sweep.records.trial_record import TrialRecord
+from sweep.tracking.open_mlflow import SyncReport, open_mlflow, sync_study
 from sweep.tracking.tracker import StudyInfo
 from tests.tracking.serving import serve
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sweep.study.records import TrialRecord, TrialState
-from sweep.tracking.entries import Point
+from sweep.records.trial_record import TrialRecord, TrialState
+from sweep.tracking.run_entry import Point
 from sweep.tracking.study_entry import Outcome, describe, plain, records_status, study_entry, trial_outcome
 from sweep.tracking.tracker import StudyInfo
 

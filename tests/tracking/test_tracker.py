@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from sweep.study.records import TrialRecord
-from sweep.tracking.opening import open_mlflow
+from sweep.records.trial_record import TrialRecord
+from sweep.tracking.open_mlflow import open_mlflow
 from sweep.tracking.tracker import MemoryTracker, NoTracker, StudyInfo, Tracker
 
 MakeRecord = Callable[..., TrialRecord]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from sweep.study.records import TrialRecord
-from sweep.tracking.opening import sync_study
+from sweep.records.trial_record import TrialRecord
+from sweep.tracking.open_mlflow import sync_study
 from sweep.tracking.tracker import StudyInfo
 from tests.tracking.serving import serve
 

@@ -6,7 +6,7 @@ import pytest
 
 from sweep.data.dataset import Dataset
 from sweep.data.loading import load
-from sweep.data.prepare import prepare
+from sweep.data.preparation import prepare
 from sweep.space.config import DataConfig
 from sweep.training.determinism import use_threads
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweep.training.checkpoint import (
+from sweep.records.checkpoint import (
     Checkpoint,
     checkpoints,
     identity,

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from sweep.data.dataset import Dataset, Part
+from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig, VggConfig
 from sweep.training.batches import Batches, balanced_weights
-from sweep.training.result import EpochMetrics
 from sweep.training.train import train
 
 PLAIN = TrialConfig(

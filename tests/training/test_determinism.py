@@ -3,9 +3,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from sweep.records.seeds import Purpose, derive
 from sweep.training.batches import Batches, one_hot
 from sweep.training.determinism import digest, epoch_order, is_generator_state, seed_generators
-from sweep.training.seeds import Purpose, derive
 
 
 def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:

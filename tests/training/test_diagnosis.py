@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import math
 
-from sweep.training.diagnosis import Diagnosis, diagnose
-from sweep.training.result import EpochMetrics
+from sweep.records.curve_findings import Diagnosis, diagnose
+from sweep.records.trial_result import EpochMetrics
 
 
 def curve(*rows: tuple[float, float, float, float]) -> tuple[EpochMetrics, ...]:

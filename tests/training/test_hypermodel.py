@@ -9,9 +9,9 @@ import pytest
 
 from sweep.data.dataset import Dataset
 from sweep.errors import ModelError, TrialFailure
+from sweep.records.trial_result import EpochMetrics, TrialResult
 from sweep.space.config import TrialConfig, config_from_mapping
-from sweep.training.own_fit import CompleteLogs
-from sweep.training.result import EpochMetrics, TrialResult
+from sweep.training.hypermodel_fit import CompleteLogs
 from sweep.training.train import train
 
 pytestmark = pytest.mark.slow

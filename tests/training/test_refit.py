@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sweep.data.cache import Prepared
-from sweep.data.prepare import prepare
+from sweep.data.preparation import prepare
 from sweep.space.config import (
     AugmentationConfig,
     DataConfig,

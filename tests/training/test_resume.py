@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from sweep.data.dataset import Dataset
+from sweep.records import checkpoint
+from sweep.records.trial_result import EpochMetrics, TrialResult
 from sweep.space.config import EarlyStoppingConfig, PlateauConfig, TrialConfig
-from sweep.training import checkpoint, resume
+from sweep.training import resume
 from sweep.training.callbacks import EarlyStopping, ReduceLROnPlateau, Reporter, Stateful
-from sweep.training.result import EpochMetrics, TrialResult
 from sweep.training.train import train
 from tests.training.test_train import EVERYTHING_RANDOM, go_on, without_time
 

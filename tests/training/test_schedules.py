@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from sweep.data.dataset import Dataset
+from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig, VggConfig
 from sweep.training.callbacks import Reporter, RestartFromBest
-from sweep.training.result import EpochMetrics
 from sweep.training.train import train
 
 pytestmark = pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 from sweep.analysis.calibration import probabilities_of
 from sweep.data.dataset import Dataset
 from sweep.errors import TrialFailure
+from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import (
     AugmentationConfig,
     DataConfig,
@@ -23,7 +24,6 @@ from sweep.space.config import (
     VggConfig,
 )
 from sweep.space.model_sections import Output
-from sweep.training.result import EpochMetrics
 from sweep.training.train import train
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,104 @@
+"""Everything that a report says, as plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from sweep.analysis.cautions import cautions
+from sweep.analysis.failure_groups import FailureGroup, failure_groups
+from sweep.analysis.history import History
+from sweep.analysis.leaderboard import Lead, Row, lead, standings
+from sweep.analysis.next_space import NextSpace, next_space
+from sweep.analysis.progress import Progress, progress
+from sweep.analysis.pruning_audit import Audit, audit
+from sweep.analysis.pruning_summary import PruningSummary, summarize_pruning
+from sweep.analysis.time_spent import Spent, spent
+from sweep.analysis.touched_bounds import touches
+from sweep.records.final_result import FinalResult
+from sweep.space.writer import space_to_yaml
+from sweep.study.importance import Importances
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The answers to a report's questions.
+
+    Attributes:
+        standings: every trial, the best first.
+        next_study: name of the study that is to search the next space.
+    """
+
+    lead: Lead
+    standings: tuple[Row, ...]
+    progress: Progress
+    importances: Importances
+    pruning: PruningSummary
+    audit: Audit
+    next_space: NextSpace
+    next_study: str
+    hours: tuple[Spent, ...]
+    failures: tuple[FailureGroup, ...]
+    cautions: tuple[str, ...]
+
+
+def find(history: History, importances: Importances, next_study: str) -> Findings:
+    """Judge a study."""
+    winner, course = lead(history), progress(history)
+    return Findings(
+        lead=winner,
+        standings=standings(history),
+        progress=course,
+        importances=importances,
+        pruning=summarize_pruning(history),
+        audit=audit(history),
+        next_space=next_space(history.space, touches(history), next_study),
+        next_study=next_study,
+        hours=spent(history),
+        failures=failure_groups(history),
+        cautions=cautions(history, winner, course, importances),
+    )
+
+
+def findings_mapping(history: History, findings: Findings) -> dict[str, Any]:
+    """The findings as JSON values; every trial is in `standings`, best first."""
+    plain = {f.name: _plain(getattr(findings, f.name)) for f in dataclasses.fields(findings) if f.name != "next_space"}
+    wider = findings.next_space.space
+    return {
+        "study": history.study,
+        "objective": history.objective,
+        "direction": "maximize" if history.maximize else "minimize",
+        "trials": len(history.records),
+        "test_openings": len(history.openings),
+        "final": _final_mapping(history.final),
+        **plain,
+        "bounds": [_plain(change) for change in findings.next_space.changes],
+        "next_space": space_to_yaml(wider) if wider is not None else None,
+    }
+
+
+def _final_mapping(final: FinalResult | None) -> dict[str, Any] | None:
+    """The numbers of the final result; all of it is in `final/final.json`."""
+    if final is None:
+        return None
+    test = final.test
+    return {
+        "trial": final.winner,
+        "verdict": final.verdict,
+        "rounds": final.rounds,
+        "test_accuracy": test.accuracy,
+        "interval": [test.low, test.high],
+        "test_loss": test.loss,
+        "calibration_error": test.calibration_error,
+        "search_gap": test.search_gap,
+        "images": test.images,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return {str(key): _plain(item) for key, item in value.items()} if isinstance(value, dict) else value

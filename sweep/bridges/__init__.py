@@ -1,0 +1,1 @@
+"""Bridges to other tools: a search space for KerasTuner's tuners."""

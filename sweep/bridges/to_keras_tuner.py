@@ -1,0 +1,158 @@
+"""A search space as a hypermodel of KerasTuner, so that its tuners search what a sweep searches.
+
+    tuner = keras_tuner.RandomSearch(hypermodel(read_space(path)), objective=OBJECTIVE, max_trials=20)
+    tuner.search()
+
+The models are ours, compiled as in a sweep; `fit` trains them on the same batches of the same split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+
+from sweep.data.dataset import Dataset
+from sweep.data.loading import load
+from sweep.data.preparation import prepare
+from sweep.models.build import build, compile_model
+from sweep.models.facts import ImageFacts
+from sweep.records.seeds import Purpose, derive
+from sweep.space.config import TrialConfig, Value
+from sweep.space.corners import smallest
+from sweep.space.fields import show
+from sweep.space.parameters import Choice, IntRange, Parameter, same
+from sweep.space.space import Space
+from sweep.training.batches import training_batches
+from sweep.training.callbacks import EpochStart, schedules
+from sweep.training.tf_feed import feed, held_out
+
+
+def hypermodel(space: Space, dataset: Dataset | None = None, *, cache: Path = Path("cache")) -> SpaceHyperModel:
+    """The space as a HyperModel.
+
+    Args:
+        space: conditions become conditional scopes; the first of `start_from` gives the defaults.
+        dataset: training and validation images; None loads what the space's section `data` says.
+        cache: where decoded images are kept, as in a sweep: the folder `cache` of `--home`.
+
+    Raises:
+        DataError: the images cannot be used.
+    """
+    if dataset is None:
+        config = space.config(smallest(space)).data
+        dataset = load(prepare(config, cache), config)
+    return SpaceHyperModel(space, dataset)
+
+
+def objective_of(space: Space) -> keras_tuner.Objective:
+    """What the space's search is about, for a tuner of KerasTuner."""
+    direction = "max" if space.search.objective == "val_accuracy" else "min"
+    return keras_tuner.Objective(space.search.objective, direction)
+
+
+class SpaceHyperModel(keras_tuner.HyperModel):
+    """Builds and trains points of a space.
+
+    Args:
+        space: what is searched.
+        dataset: training and validation images.
+    """
+
+    def __init__(self, space: Space, dataset: Dataset) -> None:
+        super().__init__(name=space.study)
+        self._space = space
+        self._dataset = dataset
+        self._facts = ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
+        self._defaults = space.start_from[0].values if space.start_from else {}
+        self._built = 0
+
+    def values(self, hp: keras_tuner.HyperParameters) -> dict[str, Value]:
+        """Define every parameter, and return the values of those that are active."""
+        found: dict[str, Value] = {}
+        by_name = {parameter.name: parameter for parameter in self._space.parameters}
+        for parameter in self._space.parameters:
+            with ExitStack() as scopes:
+                for condition in parameter.conditions:
+                    wanted = [encoded(by_name[condition.name], value) for value in condition.values]
+                    scopes.enter_context(hp.conditional_scope(condition.name, wanted))
+                value = _define(hp, parameter, self._defaults)
+            if parameter.active(found):
+                found[parameter.name] = decoded(parameter, value)
+        return found
+
+    def config(self, hp: keras_tuner.HyperParameters) -> TrialConfig:
+        """The configuration of a point; the seed follows from the study's and the point's place in the search."""
+        seed = derive(self._space.search.seed, Purpose.TRIAL, self._built)
+        return self._space.config(self.values(hp), seed=seed)
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """A compiled model of a sweep."""
+        config = self.config(hp)
+        self._built += 1
+        keras.utils.set_random_seed(derive(config.seed))
+        model = build(config, self._facts, derive(config.seed, Purpose.WEIGHTS))
+        compile_model(model, config)
+        return model
+
+    def fit(
+        self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any
+    ) -> Any:
+        """Train on the space's own images, in a sweep's batches, with its callbacks; `epochs` may be Hyperband's.
+
+        Raises:
+            TypeError: images are given to `search`, which has no use for them.
+        """
+        if args or "validation_data" in kwargs:
+            raise TypeError("the images are those of the space's section `data`: give none to `search`")
+        config = self.config(hp)
+        part = self._dataset.train
+        batches = training_batches(part, self._facts.classes, config)
+        return model.fit(
+            feed(batches),
+            shuffle=False,  # Keras would warn that it cannot
+            validation_data=held_out(self._dataset),
+            callbacks=[EpochStart(batches, config.seed), *schedules(config.training), *callbacks],
+            **{"epochs": config.training.epochs, "verbose": 0, **kwargs},
+        )
+
+
+def _define(hp: keras_tuner.HyperParameters, parameter: Parameter, defaults: Mapping[str, Value]) -> Any:
+    default = encoded(parameter, defaults[parameter.name]) if parameter.name in defaults else None
+    if isinstance(parameter, Choice):
+        if _is_switch(parameter):
+            return hp.Boolean(parameter.name, default=parameter.choices[0] if default is None else default)
+        return hp.Choice(parameter.name, [encoded(parameter, value) for value in parameter.choices], default=default)
+    sampling = "log" if parameter.log else "reverse_log" if parameter.reverse_log else "linear"
+    limits = {"min_value": parameter.low, "max_value": parameter.high, "sampling": sampling, "default": default}
+    if isinstance(parameter, IntRange):
+        return hp.Int(parameter.name, step=parameter.step if sampling == "linear" else None, **limits)
+    return hp.Float(parameter.name, step=parameter.step, **limits)
+
+
+def _is_switch(parameter: Choice) -> bool:
+    return len(parameter.choices) == 2 and all(isinstance(choice, bool) for choice in parameter.choices)
+
+
+def _is_plain(parameter: Choice) -> bool:
+    """KerasTuner takes choices of one type, and neither null nor true and false for one."""
+    kinds = {type(choice) for choice in parameter.choices}
+    return len(kinds) == 1 and kinds <= {int, float, str}
+
+
+def encoded(parameter: Parameter, value: Value) -> Value:
+    """A value as KerasTuner can hold it: what it does not take becomes a word."""
+    if not isinstance(parameter, Choice) or _is_switch(parameter) or _is_plain(parameter):
+        return value
+    return show(value)
+
+
+def decoded(parameter: Parameter, value: Value) -> Value:
+    """The value that `encoded` made this one of."""
+    if not isinstance(parameter, Choice):
+        return value
+    return next(choice for choice in parameter.choices if same(encoded(parameter, choice), value))

@@ -1,0 +1,177 @@
+"""Building the corners of a space and saying what a sweep over it would meet."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sweep.analysis.formatting import count, duration
+from sweep.commands.pretrained_weights import pin_weights, require_weights
+from sweep.commands.sweep_session import data_config, prepare_images
+from sweep.commands.user_models import completed, is_own
+from sweep.data.loading import load
+from sweep.errors import DataError
+from sweep.execution.child_call import call_in_child
+from sweep.execution.workers import default_slots
+from sweep.models.facts import ImageFacts
+from sweep.records.home import Home
+from sweep.space.config import DataConfig, TrialConfig
+from sweep.space.corners import branches, draw, largest, smallest
+from sweep.space.parameters import Values
+from sweep.space.space import Space, bounds
+from sweep.terminal.console import make_console
+
+DRAWS = 64
+HYPERMODEL_DRAWS = 8
+ASSUMED_IMAGES = 50_000
+ASSUMED_CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Images:
+    """What the check knows of the images.
+
+    Attributes:
+        train: number of training images.
+        assumed: why they are assumed and not known; "" where they are known.
+    """
+
+    facts: ImageFacts
+    train: int
+    assumed: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """A built point."""
+
+    label: str
+    parameters: int | None
+    fault: str
+
+
+def check_command(space: Space, trials: int | None, root: Path, fast: bool, as_json: bool) -> None:
+    """Run the command; prints, and raises nothing for an infeasible space, which is a finding."""
+    console = make_console(as_json=as_json)
+    images = None if fast else find_images(data_config(space), Home(root), console)
+    if images is not None:
+        space = completed(space, images.facts)
+    elif is_own(space):
+        console.print("what the model itself says about its space is found without --fast", style="dim")
+    _print_space(space, console)
+    total = trials or space.search.trials or (1 if space.is_recipe else 50)
+    found: dict[str, Any] = {"study": space.study, "parameters": [p.name for p in space.parameters]}
+    if images is not None:
+        if images.assumed:
+            console.print(f"{images.assumed}\nassuming {_images_text(images)}", style="yellow")
+        require_weights(pin_weights(space), images.facts.shape)
+        points = build_points(space, images.facts)
+        found |= _found(points, images, space, total)
+        _print_found(found, points, console)
+    if as_json:
+        print(json.dumps(found))
+
+
+def _print_space(space: Space, console: Console) -> None:
+    kind = "a recipe: nothing left to search" if space.is_recipe else f"{len(space.parameters)} parameters"
+    console.print(f"study {space.study}: {kind}")
+    for parameter in space.parameters:
+        when = " and ".join(f"{condition.name} in {list(condition.values)}" for condition in parameter.conditions)
+        console.print(
+            f"  {parameter.name:<24} {bounds(parameter)}{f'   when {when}' if when else ''}",
+        )
+    for point in space.start_from:
+        notes = f", with {'; '.join(point.notes)}" if point.notes else ""
+        console.print(f"tried first: {point.name}{notes}")
+
+
+def find_images(config: DataConfig, home: Home, console: Console) -> Images:
+    """The images' shape and number; where they cannot be had, an assumption from the configuration."""
+    try:
+        dataset = load(prepare_images(config, home.cache, console), config)
+    except DataError as error:
+        size = config.image_size or 32
+        channels = 1 if config.channels == "grey" or "mnist" in config.name else 3
+        train = round((config.limit or ASSUMED_IMAGES) * (1 - config.validation))
+        facts = ImageFacts((size, size, channels), ASSUMED_CLASSES, (0.5,) * channels, (0.25,) * channels)
+        return Images(facts, train, str(error))
+    facts = ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
+    return Images(facts, len(dataset.train), "")
+
+
+def _images_text(images: Images) -> str:
+    shape = "x".join(map(str, images.facts.shape))
+    return f"{images.train:,} training images of {shape}, {images.facts.classes} classes"
+
+
+def build_points(space: Space, facts: ImageFacts) -> list[Point]:
+    """Smallest, largest, each branch and the random draws, built in a child process."""
+    generator = random.Random(0)
+    points: list[tuple[str, Values]] = [("smallest", smallest(space)), ("largest", largest(space))]
+    points += branches(space)
+    points += [("draw", draw(space, generator)) for _ in range(_draws(space))]
+    built = call_in_child("sweep.training.model_probe:build_all", [space.config(values) for _, values in points], facts)
+    return [Point(label, *result) for (label, _), result in zip(points, built, strict=True)]
+
+
+def _draws(space: Space) -> int:
+    """Fewer of a hypermodel, whose models may be large: its space was found by building it."""
+    if space.is_recipe:
+        return 0
+    return DRAWS if "hypermodel" not in space.template["model"] else HYPERMODEL_DRAWS
+
+
+def _found(points: Sequence[Point], images: Images, space: Space, total: int) -> dict[str, Any]:
+    draws = [point for point in points if point.label == "draw"] or list(points)
+    counts = [point.parameters for point in points if point.parameters is not None]
+    return {
+        "images": _images_text(images),
+        "built": len(points),
+        "infeasible_share": sum(point.parameters is None for point in draws) / len(draws),
+        "parameters_range": [min(counts), max(counts)] if counts else None,
+        "time": _estimate(space, images, total),
+        "trials": total,
+    }
+
+
+def _estimate(space: Space, images: Images, total: int) -> dict[str, float] | None:
+    """Seconds of the whole sweep if all trials were like the smallest, and like the largest model."""
+    configs = [space.config(smallest(space)), space.config(largest(space))]
+    times = [_training_times(config, images.facts) for config in configs]
+    workers = len(default_slots(None))
+    images_seen = images.train * configs[0].training.epochs
+    known = [(start + seconds * images_seen) * total / workers for start, seconds in filter(None, times)]
+    if not known:
+        return None
+    return {"all_smallest": min(known), "all_largest": max(known), "workers": workers}
+
+
+def _training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, float] | None:
+    """Before the first step, and for an image; None where the configuration cannot be built."""
+    found: tuple[float, float] | None = call_in_child("sweep.training.model_probe:training_times", config, facts)
+    return found
+
+
+def _print_found(found: dict[str, Any], points: Sequence[Point], console: Console) -> None:
+    console.print(f"images: {found['images']}")
+    share = found["infeasible_share"]
+    console.print(f"built {found['built']} points; {share:.0%} of the random draws are infeasible")
+    for (label, fault), times in Counter((p.label, p.fault) for p in points if p.fault).most_common(8):
+        console.print(f"  {label}: {fault}{f' ({times} times)' if times > 1 else ''}")
+    if found["parameters_range"]:
+        low, high = found["parameters_range"]
+        console.print(f"parameters of the models: {low:,} to {high:,}")
+    if found["time"]:
+        time = found["time"]
+        trials, workers = count(found["trials"], "trial"), count(time["workers"], "worker")
+        console.print(
+            f"{trials} on {workers}: {duration(time['all_smallest'])} if all were the smallest model, "
+            f"{duration(time['all_largest'])} if all were the largest; pruning and early stopping shorten it",
+        )

@@ -1,0 +1,65 @@
+"""Running the doctor: configuration in, text, JSON and page out. Imports no TensorFlow and opens no study."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from sweep.commands.overrides import overrides
+from sweep.errors import UserError
+from sweep.image_checks.image_report import Diagnosis, diagnose, diagnosis_mapping
+from sweep.image_checks.image_report_page import to_html
+from sweep.space.config import DataConfig
+from sweep.space.corners import smallest
+from sweep.space.reader import read_space, space_from_text
+from sweep.terminal.console import make_console, reading_bar
+from sweep.terminal.image_check_view import print_diagnosis
+
+NO_SPACE = "model: {builder: vgg}\n"
+"""Whose data section has the defaults."""
+FOUND = 1
+"""Exit code where there is a problem."""
+
+
+def read_data_config(path: str | None, space: Path | None, settings: list[str] | None) -> DataConfig:
+    """The data section of the space, or the defaults, with `--set` and the path over it.
+
+    Raises:
+        SpaceError: the space or a setting is wrong.
+    """
+    changes = overrides(settings)
+    read = read_space(space, changes) if space else space_from_text(NO_SPACE, "no space", changes)
+    config = read.config(smallest(read)).data
+    return config if path is None else replace(config, name=path)  # not through `changes`: a path is no YAML
+
+
+def doctor_command(config: DataConfig, page: Path | None, as_json: bool) -> int:
+    """Run the command.
+
+    Returns:
+        The exit code: 1 where there is a problem, else 0.
+
+    Raises:
+        UserError: the images cannot be found or listed, or the page cannot be written.
+    """
+    console = make_console(as_json=as_json)
+    with reading_bar(console, f"looking at {Path(config.name).name}") as advance:
+        diagnosis = diagnose(config, advance)
+    if as_json:
+        print(json.dumps(diagnosis_mapping(diagnosis)))
+    print_diagnosis(diagnosis, console)
+    if page is not None:
+        _write(page, diagnosis)
+        console.print(f"page         {page}")
+    return FOUND if diagnosis.of("problem") else 0
+
+
+def _write(page: Path, diagnosis: Diagnosis) -> None:
+    part = page.with_name(page.name + ".part")
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(to_html(diagnosis), encoding="utf-8")
+        part.replace(page)
+    except OSError as error:
+        raise UserError(f"{page}: the page cannot be written: {error.strerror}; name another with --html") from error

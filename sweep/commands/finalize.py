@@ -1,0 +1,294 @@
+"""The command `finalize` from the study's records to a model, an honest number and a page."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from sweep.analysis.finalists import choose_finalists
+from sweep.analysis.formatting import duration
+from sweep.commands.stop_signals import INTERRUPTED, stop_requests
+from sweep.commands.sweep_session import prepare_images
+from sweep.data.loading import load
+from sweep.errors import NothingFinished, StudyError, TrackingError
+from sweep.execution.child_call import Stopped, call_in_child
+from sweep.execution.fork_server_executor import ForkServerExecutor, warm_up
+from sweep.execution.supervisor import Setting
+from sweep.execution.workers import default_slots
+from sweep.finalization.final_comparison import Contest, Outlook
+from sweep.finalization.final_outputs import print_summary, write_outputs
+from sweep.finalization.final_training import FinalTraining, plan_training, train_final
+from sweep.finalization.installation import install_tested, keep_tested, make_candidate_folder, with_more_rounds
+from sweep.finalization.judge_test import finalist_results, judge_test
+from sweep.finalization.learned_schedule import learned_schedule
+from sweep.finalization.registration import register_final
+from sweep.finalization.repeats import Plan, train_repeat
+from sweep.records.environment import environment_facts
+from sweep.records.final_answers import Answers
+from sweep.records.final_result import (
+    MODEL_FILE,
+    FinalResult,
+    TestResult,
+    TrainedFinal,
+    final_folder,
+    read_final,
+    write_final,
+)
+from sweep.records.home import Home
+from sweep.records.openings_ledger import Opening, read_openings
+from sweep.records.study_lock import StudyLock
+from sweep.records.trial_record import TrialRecord
+from sweep.study.open_study import stored_space
+from sweep.study.optuna_study import ranked, read_records
+from sweep.terminal.console import make_console
+
+CLOSING_SECONDS = 30.0
+"""Of the budget, for what comes after the last training: the test set, pictures, MLflow."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for.
+
+    Attributes:
+        top: the best so many trials are finalists in any case.
+        most: rounds.
+        folds: of the cross-validation; None for fresh splits.
+        budget: seconds for everything; None for no limit.
+        workers: None for the default.
+        again: the command that goes on after an interruption.
+    """
+
+    home: Path
+    study: str
+    top: int
+    most: int
+    folds: int | None
+    budget: float | None
+    workers: int | None
+    tracking_uri: str | None
+    as_json: bool
+    again: str
+
+
+def finalize_command(request: Request) -> int:
+    """Run the command.
+
+    Returns:
+        The exit code: 0, or 130 when it was interrupted.
+
+    Raises:
+        UserError: something that the user can mend.
+        NothingFinished: the study has no complete trial, or the budget was too small for the last training.
+    """
+    begun = time.monotonic()
+    home = Home(request.home)
+    folder = home.study(request.study)
+    console = make_console(as_json=request.as_json)
+    if not ranked(read_records(folder)):
+        raise NothingFinished(f"no trial of the study {request.study} has reached its end, so there is no best one")
+    warm_up()
+    with StudyLock(folder), stop_requests() as stop:
+        stop.graceful = True
+        run = _Finalizing(request, home, folder, console, stop, begun)
+        try:
+            result = run.run()
+        except Stopped:
+            result = None
+        if result is None and stop():
+            console.print(f"interrupted; what was trained is kept\nnext         {request.again}")
+            return INTERRUPTED
+        if result is None:
+            raise NothingFinished(
+                f"the budget of {duration(request.budget or 0.0)} was over before the final model was trained; its "
+                f"rounds are kept, and the test set is closed. Go on with a larger budget: {request.again}"
+            )
+    print_summary(result, read_openings(folder), folder, console, as_json=request.as_json)
+    return 0
+
+
+class _Finalizing:
+    """One run of the command, once the study is locked."""
+
+    def __init__(
+        self,
+        request: Request,
+        home: Home,
+        folder: Path,
+        console: Console,
+        stop: Callable[[], bool],
+        begun: float,
+    ) -> None:
+        self._request = request
+        self._home = home
+        self._folder = folder
+        self._console = console
+        self._stop = stop
+        self._begun = begun
+        self._ranked = ranked(read_records(folder))
+        self._seed = stored_space(folder).search.seed
+
+    def run(self) -> FinalResult | None:
+        """The final result; None where it was interrupted or the budget was over."""
+        install_tested(self._folder)
+        finalists = choose_finalists(self._ranked, self._request.top)
+        setting = self._setting(finalists)
+        outlook = self._contest(finalists, setting)
+        if outlook.ended == "stopped":
+            return None
+        if outlook.ended == "budget" and outlook.rounds == 0:
+            raise NothingFinished(
+                f"the budget of {duration(self._request.budget or 0.0)} leaves no time for "
+                f"{'a pass over the folds' if self._request.folds else 'a round'} beside the final training, so "
+                "nothing would be known of luck; the test set stays closed. Go on with a larger budget, or take the "
+                f"search's best as it is, with --max-repeats 0: {self._request.again}"
+            )
+        if outlook.ended == "budget":
+            self._console.print(f"the budget ends the rounds after {outlook.rounds}")
+        winner = next(r for r in finalists if r.number == outlook.judgement.recommended)
+        plan = plan_training(
+            winner, learned_schedule(winner, outlook.repeats[winner.number]), setting.prepared, self._seed
+        )
+        earlier = read_final(self._folder)
+        if earlier is not None and earlier.trained.key == plan.key and self._model_file.is_file():
+            self._console.print("the final model is the one that was tested already: the test set stays closed")
+            again = self._result(finalists, outlook, earlier.trained, earlier.test, setting)
+            return self._finish(with_more_rounds(earlier, again), plan)
+        if self._left() <= 0:
+            return None
+        candidate = make_candidate_folder(self._folder) / MODEL_FILE
+        trained = self._train(plan, candidate)
+        answers = self._open(plan, trained, candidate)
+        result = self._result(finalists, outlook, trained, self._judge(winner, outlook, answers), setting)
+        keep_tested(self._folder, result, answers)
+        install_tested(self._folder)
+        return self._finish(result, plan)
+
+    @property
+    def _model_file(self) -> Path:
+        return final_folder(self._folder) / MODEL_FILE
+
+    def _left(self) -> float:
+        """Seconds of the budget."""
+        return math.inf if self._request.budget is None else self._request.budget - (time.monotonic() - self._begun)
+
+    def _setting(self, finalists: Sequence[TrialRecord]) -> Setting:
+        data = finalists[0].config.data
+        prepared = prepare_images(data, self._home.cache, self._console)
+        stamp = load(prepared, data).stamp
+        changed = [record.number for record in finalists if record.data != stamp]
+        if changed:
+            raise StudyError(
+                f"the images have changed since trial {changed[0]} of the study {self._request.study} was trained "
+                f"({finalists[0].data.train:,} training images then, {stamp.train:,} now, another digest); restore them"
+            )
+        return Setting(prepared, stamp, environment_facts(self._home.root))
+
+    def _contest(self, finalists: Sequence[TrialRecord], setting: Setting) -> Outlook:
+        slots = default_slots(self._request.workers)
+        executor = ForkServerExecutor(slots, train=train_repeat)
+        plan = Plan(self._folder, self._seed, self._request.folds)
+        how = f"{plan.folds}-fold cross-validation" if plan.folds else "a fresh split each"
+        self._console.print(
+            f"study {self._request.study}: {len(finalists)} finalists of {len(self._ranked)} complete trials "
+            f"({', '.join(str(record.number) for record in finalists)}); up to {self._request.most} rounds, {how}, "
+            f"{len(slots)} at a time"
+        )
+        contest = Contest(finalists, plan, executor, setting, self._tell)
+        reserve = CLOSING_SECONDS + max(_final_seconds(record) for record in finalists)
+        return contest.run(self._request.most, self._stop, lambda: self._left() - reserve)
+
+    def _tell(self, record: TrialRecord, number: int) -> None:
+        said = (
+            f"{record.config.objective} {record.objective_value:.4f} at epoch {record.best_epoch}"
+            if record.state == "complete"
+            else f"failed: {record.reason}: {record.message.splitlines()[0] if record.message else ''}"
+        )
+        self._console.print(f"round {number} trial {record.number:04d}: {said}, {duration(record.timings['total'])}")
+
+    def _train(self, plan: FinalTraining, candidate: Path) -> TrainedFinal:
+        images = (
+            plan.prepared.train if plan.config.data.limit is None else min(plan.config.data.limit, plan.prepared.train)
+        )
+        self._console.print(
+            f"trial {plan.record.number:04d} is trained on all {images:,} images, {len(plan.schedule.rates)} epochs "
+            f"with the learning rates of {plan.schedule.reference}"
+        )
+        return train_final(plan, candidate, lambda: self._stop() or self._left() <= 0)
+
+    def _open(self, plan: FinalTraining, trained: TrainedFinal, candidate: Path) -> Answers:
+        opening = Opening(_now(), plan.record.number, trained.weights_digest, plan.prepared.test)
+        earlier = len(read_openings(self._folder))
+        if earlier:
+            self._console.print(f"the test set is opened for the {earlier + 1}. time; every report will say so")
+        arguments = (self._folder, plan.prepared, opening, candidate, plan.config)
+        answers: Answers = call_in_child("sweep.finalization.evaluate:evaluate", *arguments)
+        return answers
+
+    def _judge(self, winner: TrialRecord, outlook: Outlook, answers: Answers) -> TestResult:
+        scores = outlook.scores[winner.number]
+        mean = sum(scores) / len(scores) if scores else None
+        names, objective = winner.data.classes, winner.config.objective
+        return judge_test(
+            answers.probabilities, answers.labels, names, objective, float(winner.objective_value or 0.0), mean
+        )
+
+    def _result(
+        self,
+        finalists: Sequence[TrialRecord],
+        outlook: Outlook,
+        trained: TrainedFinal,
+        test: TestResult,
+        setting: Setting,
+    ) -> FinalResult:
+        judgement = outlook.judgement
+        return FinalResult(
+            study=self._request.study,
+            objective=finalists[0].config.objective,
+            finished=_now(),
+            seconds=time.monotonic() - self._begun,
+            verdict=judgement.verdict,
+            winner=judgement.recommended,
+            tied=judgement.tied,
+            rounds=outlook.rounds,
+            folds=self._request.folds,
+            finalists=finalist_results(finalists, outlook),
+            trained=trained,
+            test=test,
+            openings=len(read_openings(self._folder)),
+            environment=setting.environment,
+        )
+
+    def _finish(self, result: FinalResult, plan: FinalTraining) -> FinalResult:
+        """Write everything; the local result stands before MLflow is asked."""
+        write_final(self._folder, result)
+        write_outputs(self._folder, result, self._home_option())
+        try:
+            registered = register_final(result, plan, self._folder, self._home, self._request.tracking_uri)
+        except TrackingError as error:
+            self._console.print(f"the model is not registered: {error}\nthe same command registers it later")
+            return result
+        result = dataclasses.replace(result, registered=registered)
+        write_final(self._folder, result)
+        write_outputs(self._folder, result, self._home_option())
+        return result
+
+    def _home_option(self) -> str:
+        return "" if self._request.home == Path() else f" --home {self._request.home}"
+
+
+def _final_seconds(record: TrialRecord) -> float:
+    """What training on everything may take, from the trial's own speed."""
+    share = (record.data.train + record.data.validation) / record.data.train
+    return record.timings.get("total", 0.0) * share
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,126 @@
+"""From what the user calls a model to its file: a study, a .keras file, `models:/…` or `runs:/…`."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sweep.data.contents import Shape
+from sweep.errors import ModelFileError, RecordError, StudyError
+from sweep.invocation import command_text
+from sweep.records.final_result import MODEL_FILE, final_folder
+from sweep.records.home import Home
+from sweep.records.keras_archive import check_archive, input_shape
+from sweep.records.model_facts import ModelFacts, read_facts
+from sweep.records.trial_record import TrialRecord, read_record, trial_folder
+from sweep.space.names import check_study_name
+from sweep.study.optuna_study import ranked, read_records
+from sweep.tracking.model_registration import REFERENCE, fetch
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundModel:
+    """A model's file, which has been checked.
+
+    Attributes:
+        said: what it is, for people.
+        shape: height, width, channels of its images.
+        classes: names in the order of the outputs; None where nobody has written them down.
+        facts: None for a file that sweep has not made.
+    """
+
+    path: Path
+    said: str
+    shape: Shape
+    classes: tuple[str, ...] | None
+    facts: ModelFacts | None
+
+    def named(self, count: int) -> tuple[str, ...]:
+        """The names of `count` classes; numbers where the names are not known.
+
+        Raises:
+            ModelFileError: there are more or fewer names than outputs.
+        """
+        names = self.classes or tuple(str(number) for number in range(count))
+        if len(names) != count:
+            raise ModelFileError(f"{self.said}: {len(names)} names of classes, but the model has {count} outputs")
+        return names
+
+
+@contextmanager
+def find_model(reference: str, home: Home, tracking_uri: str | None) -> Iterator[FoundModel]:
+    """The model; what had to be downloaded is gone at the end.
+
+    Args:
+        reference: what the user wrote. The name of a study means its final model, before there is one its best trial's.
+        home: where studies and the local MLflow store are.
+        tracking_uri: of the store for `models:/…` and `runs:/…`.
+
+    Raises:
+        ModelFileError: there is no such model, or its file is refused.
+        StudyError: the study has no model file.
+        TrackingError: the store is away, or has no such model.
+    """
+    if REFERENCE.fullmatch(reference):
+        with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
+            path, classes = fetch(reference, tracking_uri, home.root, Path(folder))
+            yield _checked(path, reference, classes)
+    elif _is_file(reference, home):
+        yield _checked(Path(reference), reference, None)
+    else:
+        path, said = _of_study(reference, home)
+        yield _checked(path, said, None)
+
+
+def _is_file(reference: str, home: Home) -> bool:
+    if Path(reference).is_file() or Path(reference).suffix in (".keras", ".h5", ".hdf5", ".pkl", ".pickle"):
+        return True
+    if check_study_name(reference) or not (home.studies / reference).is_dir():
+        raise ModelFileError(
+            f"--model {reference}: no such file, and {home.studies} has no study of that name; "
+            "expected a study, a .keras file, models:/NAME@champion or runs:/ID/PATH"
+        )
+    return False
+
+
+def _of_study(name: str, home: Home) -> tuple[Path, str]:
+    folder = home.study(name)
+    final = final_folder(folder) / MODEL_FILE
+    if final.is_file():
+        return final, f"the final model of the study {name}"
+    for record in ranked(read_records(folder)):
+        path = trial_folder(folder, record.number) / (record.model_file or MODEL_FILE)
+        if path.is_file():
+            return path, f"trial {record.number} of the study {name}, which has no final model yet"
+    raise StudyError(
+        f"the study {name} has no model file; make its final model: {command_text('finalize')} --study {name}"
+    )
+
+
+def _checked(path: Path, said: str, classes: tuple[str, ...] | None) -> FoundModel:
+    check_archive(path)
+    facts = read_facts(path) or _beside(path)
+    return FoundModel(path, said, input_shape(path), facts.classes if facts else classes, facts)
+
+
+def _beside(path: Path) -> ModelFacts | None:
+    """The facts of a trial's model, from the record in the same folder."""
+    try:
+        record: TrialRecord = read_record(path.parent)
+    except RecordError:
+        return None
+    if record.model_file != path.name:
+        return None
+    return ModelFacts(
+        study=record.study,
+        trial=record.number,
+        classes=record.data.classes,
+        shape=record.data.shape,
+        data=record.config.data,
+        digest=record.data.digest,
+        threads=record.config.threads,
+        output=record.config.model.output,
+    )

@@ -1,0 +1,245 @@
+"""Running a trial again in a fresh process and holding it against its record."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from sweep.analysis.formatting import count
+from sweep.analysis.rerun_comparison import Comparison, compare
+from sweep.commands.sweep_session import prepare_images
+from sweep.data.loading import load
+from sweep.errors import DataError, ModelError, TrialFailure, UserError
+from sweep.execution.executor import Executor, Task
+from sweep.execution.fork_server_executor import ForkServerExecutor, warm_up
+from sweep.execution.workers import default_slots
+from sweep.records.environment import environment_facts
+from sweep.records.home import Home
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_record import TrialRecord
+from sweep.records.trial_result import EpochMetrics, TrialResult
+from sweep.reporting.notebook_tables import pairs_html
+from sweep.space.config import HypermodelConfig, OwnBuilderConfig
+from sweep.space.signatures import changed_source
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeat:
+    """The second run of a trial.
+
+    Attributes:
+        weights_digest: None where training failed.
+        failure: as the record would have it, "" where it did not fail.
+        model_file: of the best epoch's model; None where none was written, as for a trial that was stopped.
+    """
+
+    epochs: tuple[EpochMetrics, ...]
+    weights_digest: str | None
+    failure: str
+    model_file: str | None
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Reproduction:
+    """How the second run of a trial compares with its record.
+
+    Attributes:
+        record: of the first run.
+        epochs: of the second run.
+        failure: what went wrong in it, "" for nothing.
+        comparison: of both.
+        model_file: the second run's model, if it was to be kept and there is one.
+    """
+
+    record: TrialRecord
+    epochs: tuple[EpochMetrics, ...]
+    failure: str
+    comparison: Comparison
+    model_file: Path | None
+
+    @property
+    def verdict(self) -> str:
+        """`EXACT`, `WITHIN x` (the largest difference of any metric in any epoch) or `DIVERGED at epoch n`."""
+        return self.comparison.verdict
+
+    @property
+    def holds(self) -> bool:
+        """The result was reproduced, within the tolerance."""
+        return self.comparison.holds
+
+    def as_mapping(self) -> dict[str, Any]:
+        """As JSON values."""
+        trial = {"study": self.record.study, "trial": self.record.number}
+        return {**trial, **dataclasses.asdict(self.comparison), "failure": self.failure}
+
+    def __repr__(self) -> str:
+        return f"<Reproduction of trial {self.record.number} of {self.record.study}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        weights = {None: "not compared", True: "the same", False: "different"}[self.comparison.same_weights]
+        rows = [("epochs", f"{len(self.epochs)} of {len(self.record.epochs)}"), ("final weights", weights)]
+        rows += [("failure", self.failure)] if self.failure else []
+        rows += [("environment", difference) for difference in self.comparison.environment]
+        rows += [("model", str(self.model_file))] if self.model_file else []
+        return pairs_html(f"Trial {self.record.number} of {self.record.study} again: {self.verdict}", rows)
+
+
+def run_again(
+    record: TrialRecord, home: Home, tolerance: float, console: Console, folder: Path | None = None
+) -> Reproduction:
+    """Train a trial again and compare.
+
+    Args:
+        record: of the trial.
+        home: whose cache holds the images.
+        tolerance: largest difference of a metric that still counts as the same result.
+        console: is told every epoch, and the verdict.
+        folder: where the second run's files are kept; None throws them away.
+
+    Raises:
+        UserError: the images are not to be had, or are others, or the folder cannot be made.
+    """
+    _announce(record, console)
+    _check_source(record)
+    executor = ForkServerExecutor(default_slots(1))
+    warm_up()
+    prepared = prepare_images(record.config.data, home.cache, console)
+    stamp = load(prepared, record.config.data).stamp
+    _check_data(record, stamp)
+    with _folder(folder) as place:
+        task = Task(record.number, record.config, prepared, place)
+        repeat = repeat_trial(record, task, executor, console)
+    comparison = compare(
+        record.epochs,
+        repeat.epochs,
+        (record.weights_digest, repeat.weights_digest),
+        (record.environment, environment_facts(home.root)),
+        tolerance,
+        (cause_of(record), _alike(repeat.failure.partition(":")[0])),
+    )
+    kept = folder / repeat.model_file if folder and repeat.model_file else None
+    found = Reproduction(record, repeat.epochs, repeat.failure, comparison, kept)
+    _print(found, console)
+    return found
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    """Where a run writes its files: a folder that stays, or one that is gone at the end.
+
+    Raises:
+        UserError: the folder cannot be made.
+    """
+    if kept is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            yield Path(scratch)
+        return
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"folder: {kept} cannot be made: {error.strerror}; name another") from error
+    yield kept
+
+
+def cause_of(record: TrialRecord) -> str:
+    """Why a trial failed, "" where it did not. An older record has its cause in the reason alone."""
+    if record.cause is None and record.state == "pruned":
+        by_policy = re.fullmatch(r"pruned after \d+ epochs \((\w+)\)", record.reason)
+        return _alike(by_policy[1]) if by_policy else ""
+    return _alike(record.cause or (record.reason if record.state == "failed" else ""))
+
+
+def _alike(cause: str) -> str:
+    """The kernel's kill for lack of memory is told apart from any other by the supervisor of a sweep alone."""
+    return "killed" if cause == "oom" else cause
+
+
+def _announce(record: TrialRecord, console: Console) -> None:
+    value = f", {record.config.objective} {record.objective_value:.4f}" if record.objective_value is not None else ""
+    epochs = count(len(record.epochs), "epoch")
+    console.print(f"trial {record.number:04d} of {record.study} ({record.state}{value}): {epochs} again")
+
+
+def _check_source(record: TrialRecord) -> None:
+    """The same bits need the same code of the user's.
+
+    Raises:
+        ModelError: the source of the trial's model is gone or has changed.
+    """
+    section = record.config.model
+    changed = changed_source(section) if isinstance(section, OwnBuilderConfig | HypermodelConfig) else ""
+    if changed:
+        raise ModelError(f"trial {record.number} was trained with another source of its model: {changed}; restore it")
+
+
+def _check_data(record: TrialRecord, stamp: DataStamp) -> None:
+    """The same bits need the same images.
+
+    Raises:
+        DataError: the images or their split are not those of the record.
+    """
+    changed = [
+        f"{field.name}: {getattr(record.data, field.name)} -> {getattr(stamp, field.name)}"
+        for field in dataclasses.fields(DataStamp)
+        if getattr(record.data, field.name) != getattr(stamp, field.name)
+    ]
+    if changed:
+        raise DataError(
+            f"the images of {record.config.data.name} are not those that trial {record.number} was trained on: "
+            + "; ".join(changed)
+        )
+
+
+def repeat_trial(record: TrialRecord, task: Task, executor: Executor, console: Console) -> Repeat:
+    """Train again, as many epochs as the record has, and print each beside the recorded one."""
+    epochs: list[EpochMetrics] = []
+
+    def on_epoch(metrics: EpochMetrics) -> bool:
+        epochs.append(metrics)
+        _print_epoch(record, metrics, console)
+        return record.state != "complete" and cause_of(record) != "nan" and len(epochs) >= len(record.epochs)
+
+    try:
+        executor.submit(task, on_epoch)
+        outcomes = executor.wait(1.0)
+        while not outcomes:
+            outcomes = executor.wait(1.0)
+    finally:
+        executor.close()  # a notebook that is interrupted lives on, and the child must not
+    ended = outcomes[0].ended
+    if isinstance(ended, TrialResult):
+        return Repeat(ended.epochs, ended.weights_digest, "", ended.model_file)
+    failure = f"{ended.cause}: {ended.message}" if isinstance(ended, TrialFailure) else ""
+    return Repeat(tuple(epochs), None, failure, None)
+
+
+def _print_epoch(record: TrialRecord, metrics: EpochMetrics, console: Console) -> None:
+    told = f"epoch {metrics.epoch}: val_accuracy {metrics.val_accuracy:.6f}, val_loss {metrics.val_loss:.6f}"
+    if metrics.epoch <= len(record.epochs):
+        old = record.epochs[metrics.epoch - 1]
+        same = (old.val_accuracy, old.val_loss) == (metrics.val_accuracy, metrics.val_loss)
+        told += "  same" if same else f"  recorded {old.val_accuracy:.6f}, {old.val_loss:.6f}"
+    console.print(told)
+
+
+def _print(found: Reproduction, console: Console) -> None:
+    record, comparison = found.record, found.comparison
+    console.print(Text(comparison.verdict, style="bold green" if comparison.holds else "bold red"))
+    if found.failure:
+        recorded = f"{record.reason}: {record.message.splitlines()[0]}" if record.message else "no failure"
+        console.print(f"failed again: {found.failure} (recorded: {recorded})")
+    if comparison.verdict != "EXACT":
+        if comparison.same_weights is False:
+            console.print("the final weights differ")
+        for difference in comparison.environment or ("the environment is the same",):
+            console.print(f"  {difference}")
+    if found.model_file:
+        console.print(f"model        {found.model_file}")

@@ -1,0 +1,79 @@
+"""Rebuilding or completing the MLflow runs of a study from its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sweep.errors import StudyError
+from sweep.records.home import Home
+from sweep.records.study_id import study_id
+from sweep.records.study_lock import StudyLock
+from sweep.records.trial_record import TrialRecord, as_interrupted
+from sweep.space.config import Objective
+from sweep.space.reader import read_space
+from sweep.study.optuna_study import read_records
+from sweep.terminal.console import make_console, reading_bar
+from sweep.tracking.open_mlflow import SyncReport, sync_study
+from sweep.tracking.store_address import resolve_address
+from sweep.tracking.tracker import StudyInfo
+
+SPACE_FILE = "space.yaml"
+
+
+def sync_command(root: Path, study: str, uri: str | None, as_json: bool) -> int:
+    """Run the command.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        UserError: there is no such study, or the store is away or refuses.
+    """
+    home = Home(root)
+    console = make_console(as_json=as_json)
+    folder = home.study(study)
+    read_records(folder)  # raises for a study that is not there, before a lock or a store is made
+    store = resolve_address(uri, os.environ, root).shown
+    begun = time.perf_counter()
+    with _lock_unless_running(folder) as running, reading_bar(console, "writing runs") as advance:
+        records = read_records(folder)
+        shown = records if running else [as_interrupted(record) for record in records]
+        objective = _objective(folder, records)
+        info = StudyInfo(study, study_id(folder), _space(folder), objective, folder, home.cache)
+        report = sync_study(info, shown, uri, root, advance)
+    seconds = time.perf_counter() - begun
+    if as_json:
+        print(json.dumps({"study": study, "store": store, **dataclasses.asdict(report), "seconds": round(seconds, 1)}))
+    console.print(f"study {study} in {store}: {_counts(report)}, {seconds:.1f} s")
+    return 0
+
+
+@contextmanager
+def _lock_unless_running(folder: Path) -> Iterator[bool]:
+    """Keep a sweep from starting meanwhile; True where one is running, whose own writer may go on beside this one."""
+    try:
+        lock = StudyLock(folder)
+    except StudyError:
+        yield True
+        return
+    with lock:
+        yield False
+
+
+def _space(folder: Path) -> str:
+    path = folder / SPACE_FILE
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _objective(folder: Path, records: Sequence[TrialRecord]) -> Objective:
+    return records[0].config.objective if records else read_space(folder / SPACE_FILE).search.objective
+
+
+def _counts(report: SyncReport) -> str:
+    return f"{len(report.created)} runs created, {len(report.updated)} updated, {len(report.unchanged)} unchanged"

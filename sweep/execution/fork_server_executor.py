@@ -1,0 +1,257 @@
+"""One child process per trial, forked from a server that has imported TensorFlow once.
+
+A fork takes some 15 ms where an import takes seconds; a dead child gives back all its memory; a crash takes one trial.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+
+import psutil
+
+from sweep.errors import SweepError, TrialFailure
+from sweep.execution import child
+from sweep.execution.executor import Outcome, Task, TrainTask
+from sweep.execution.fork_server import PRELOAD, ServerWatch, current_server, fork_context
+from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
+
+_PATIENCE = 2.0
+"""Seconds that a child has to end after SIGTERM before it is killed."""
+_PAUSE = 0.01
+"""Seconds between two looks at a process that is to end."""
+_UNKNOWN_EXIT = 255
+"""What `multiprocessing` takes for the exit code of a child whose fork server is gone."""
+SERVER_STARTS = 5
+"""A fork server that is killed so many times without a word of any child between cannot be had."""
+
+
+@dataclass(frozen=True)
+class _Running:
+    task: Task
+    process: ForkServerProcess
+    connection: Connection
+    on_epoch: OnEpoch
+    server: int | None
+    known: psutil.Process | None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal. `multiprocessing` would not: without its fork server it takes a child for dead."""
+        if self.known is None:
+            self.process.kill()
+            return
+        with suppress(psutil.NoSuchProcess):
+            self.known.send_signal(number)
+
+    def join(self) -> None:
+        """Wait until the process is gone; it is killed if that takes long."""
+        self.process.join(_PATIENCE)
+        if not self._is_gone(_PATIENCE if self.process.exitcode is not None else 0.0):
+            self.signal(signal.SIGKILL)
+            self.process.join()
+            self._is_gone(_PATIENCE)
+
+    def _is_gone(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while self._is_there():
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PAUSE)
+        return True
+
+    def _is_there(self) -> bool:
+        if self.known is None:
+            return self.process.exitcode is None
+        try:
+            return bool(self.known.is_running() and self.known.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:  # it went between the two looks
+            return False
+
+
+def warm_up() -> None:
+    """Start the fork server, which begins to import TensorFlow while this process does other things."""
+    fork_context()
+    current_server()
+
+
+class ForkServerExecutor:
+    """Runs each task in a process of its own.
+
+    When the fork server is killed another one is started, and the children go on. Only how a child ends cannot be known
+    without its server: the task of one that ends without a word is begun again, and goes on from its checkpoint.
+
+    Args:
+        slots: one entry per worker; the GPU that it uses, or None.
+        train: does the work in the child; a function of a module, because it is sent by its name.
+        preload: modules that the fork server imports once; counts for the first executor of a process.
+    """
+
+    def __init__(
+        self,
+        slots: Sequence[str | None],
+        train: TrainTask = child.train_task,
+        preload: Sequence[str] = (PRELOAD,),
+    ) -> None:
+        self._context = fork_context(preload)
+        self._watch = ServerWatch(self._context)
+        self._slots = list(slots)
+        self._train = train
+        self._running: dict[int, _Running] = {}
+        self._waiting: dict[int, tuple[Task, OnEpoch]] = {}
+        self._lost_servers = 0
+
+    @property
+    def workers(self) -> int:
+        """How many tasks run at a time."""
+        return len(self._slots)
+
+    def submit(self, task: Task, on_epoch: OnEpoch) -> int:
+        """Give the task to the first free worker; its child is made as soon as the fork server is there."""
+        worker = next(i for i in range(len(self._slots)) if i not in self._running and i not in self._waiting)
+        self._waiting[worker] = (task, on_epoch)
+        return worker
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        """Make children, answer their epochs; return the tasks that have ended.
+
+        Raises:
+            SweepError: the fork server is killed again and again.
+        """
+        if self._waiting and self._watch.is_ready(0.0 if self._running else seconds):
+            self._make_children()
+        if self._running:
+            with suppress(OSError):  # of too little memory, say; whoever makes the next child will say so
+                current_server()  # one that was killed is there again by then
+        by_connection = {running.connection: worker for worker, running in self._running.items()}
+        ended: list[Outcome] = []
+        for ready in wait(list(by_connection), timeout=seconds if by_connection else 0.0):
+            outcome = self._serve(by_connection[ready])  # type: ignore[index]  # what we put in comes out
+            if outcome is not None:
+                ended.append(outcome)
+        return ended
+
+    def _make_children(self) -> None:
+        for worker, (task, on_epoch) in list(self._waiting.items()):
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(
+                target=child.main,
+                args=(theirs, self._train, task, self._slots[worker]),
+                name=f"trial-{task.number}",
+                daemon=True,
+            )
+            server = current_server()
+            try:
+                process.start()
+            except (OSError, EOFError):  # the server was killed just now
+                ours.close()
+                self._count_lost_server()
+                return
+            finally:
+                theirs.close()
+            del self._waiting[worker]
+            self._running[worker] = _Running(task, process, ours, on_epoch, server, _known(process))
+
+    def _serve(self, worker: int) -> Outcome | None:
+        running = self._running[worker]
+        try:
+            message: child.Message = running.connection.recv()
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
+            return self._died(worker)
+        self._lost_servers = 0
+        if isinstance(message, EpochMetrics):
+            stop = running.on_epoch(message)
+            try:
+                running.connection.send(stop)
+            except OSError:
+                return self._died(worker)
+            return None
+        if isinstance(message, child.Failed):
+            return self._end(worker, TrialFailure(message.cause, message.message, message.traceback))
+        return self._end(worker, message)
+
+    def _died(self, worker: int) -> Outcome | None:
+        """The outcome of a child that is gone without a word; none where nobody can tell, because its server is too."""
+        running = self._running[worker]
+        running.process.join(_PATIENCE)
+        if running.process.exitcode != _UNKNOWN_EXIT or not _is_lost(running.server):
+            return self._end(worker, _death(running))
+        self._end(worker, _death(running))
+        self._waiting[worker] = (running.task, running.on_epoch)
+        self._count_lost_server()
+        return None
+
+    def _count_lost_server(self) -> None:
+        self._lost_servers += 1
+        if self._lost_servers > SERVER_STARTS * len(self._slots):
+            raise SweepError(
+                f"the process that trials are forked from was killed {SERVER_STARTS} times in a row before a trial "
+                "could finish an epoch; is the machine out of memory?"
+            )
+
+    def _end(self, worker: int, ended: TrialResult | TrialFailure) -> Outcome:
+        running = self._running.pop(worker)
+        running.connection.close()
+        running.join()
+        return Outcome(running.task.number, ended)
+
+    def pids(self) -> dict[int, int]:
+        """The processes that run now, by the number of their task."""
+        return {running.task.number: running.process.pid for running in self._running.values() if running.process.pid}
+
+    def end(self, number: int, failure: TrialFailure) -> Outcome:
+        """Kill the child of a running task, which has failed so."""
+        worker = next(worker for worker, running in self._running.items() if running.task.number == number)
+        self._running[worker].signal(signal.SIGKILL)
+        return self._end(worker, failure)
+
+    def close(self) -> None:
+        """Kill the children; the fork server ends with this process."""
+        self._waiting.clear()
+        for running in self._running.values():
+            running.signal(signal.SIGTERM)
+        for running in self._running.values():
+            running.join()
+            running.connection.close()
+        self._running.clear()
+
+
+def _known(process: ForkServerProcess) -> psutil.Process | None:
+    """The process with its start time, so that a reused pid is no child of ours; None if it is gone already."""
+    try:
+        return psutil.Process(process.pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_lost(server: int | None) -> bool:
+    """Whether a fork server is gone; another one is started then. Its last moments may take longer than its child's."""
+    end = time.monotonic() + _PATIENCE
+    while current_server() == server:
+        if time.monotonic() > end:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+def _death(running: _Running) -> TrialFailure:
+    """The failure of a child that is gone without a word."""
+    code = running.process.exitcode
+    log = running.task.folder / child.LOG_FILE
+    if code is not None and code < 0:
+        name = _signal_name(-code)
+        hint = "; often the kernel's out-of-memory killer" if name == "SIGKILL" else ""
+        return TrialFailure("killed", f"the trial's process was ended by {name}{hint}; its output is in {log}")
+    return TrialFailure("killed", f"the trial's process ended with exit code {code}; its output is in {log}")
+
+
+def _signal_name(number: int) -> str:
+    """`SIGSEGV`; a number for those between SIGRTMIN and SIGRTMAX, which have no names."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

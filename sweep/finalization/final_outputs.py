@@ -1,0 +1,119 @@
+"""What `finalize` leaves and says: pictures, the model card, the page, the summary at the terminal."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sweep.finalization.model_card import model_card
+from sweep.invocation import command_text
+from sweep.pictures.final_pictures import ERRORS, draw_all
+from sweep.records.disk import disk_errors, write_whole
+from sweep.records.final_result import (
+    CARD_FILE,
+    MODEL_FILE,
+    PAGE_FILE,
+    PICTURES,
+    FinalResult,
+    final_folder,
+)
+from sweep.records.openings_ledger import Opening, openings_text, read_openings
+from sweep.reporting.final_page import final_document, gap_text, luck_text, verdict_text
+from sweep.reporting.html_page import to_html
+from sweep.terminal.console import print_table
+
+
+def write_outputs(study_folder: Path, result: FinalResult, home: str) -> None:
+    """Write all that can be made from the result, beside `final.json`.
+
+    Args:
+        study_folder: of the study.
+        result: what was found.
+        home: the option ` --home DIR` or nothing, for commands.
+
+    Raises:
+        DiskError: something cannot be written.
+    """
+    folder = final_folder(study_folder)
+    with disk_errors(folder / PICTURES):
+        draw_all(folder / PICTURES, result)
+    openings = read_openings(study_folder)
+    write_whole(folder / CARD_FILE, model_card(result, openings_text(openings)))
+    page = final_document(result, openings, _base64(folder / PICTURES / ERRORS), _commands(result.study, home))
+    write_whole(folder / PAGE_FILE, to_html(page))
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode() if path.is_file() else ""
+
+
+def _commands(study: str, home: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Ask it:", f"{command_text('predict')} --model {study}{home} IMAGE"),
+        (
+            "Write it in all formats, each checked against this one:",
+            f"{command_text('export')} --model {study}{home} --format all",
+        ),
+    )
+
+
+def print_summary(
+    result: FinalResult, openings: Sequence[Opening], study_folder: Path, console: Console, *, as_json: bool
+) -> None:
+    """Say what was found and where it is."""
+    folder = final_folder(study_folder)
+    if as_json:
+        print(json.dumps({**dataclasses.asdict(result), "test_openings": len(openings), "folder": str(folder)}))
+        return
+    print_table(console, _finalists_table(result))
+    console.print(Text(verdict_text(result), style="bold"))
+    if result.rounds:
+        console.print(luck_text(result))
+    test = result.test
+    console.print(
+        f"test accuracy {test.accuracy:.4f}, 95 % interval {test.low:.4f} to {test.high:.4f} ({test.images:,} images); "
+        f"calibration error {test.calibration_error:.4f}"
+    )
+    console.print(gap_text(result))
+    console.print(Text(openings_text(openings), style="" if len(openings) == 1 else "bold red"))
+    registered = result.registered
+    shown = (
+        f"models:/{registered.name}@{registered.alias} (version {registered.version})"
+        if registered
+        else "not registered"
+    )
+    for name, place in (("model", folder / MODEL_FILE), ("page", folder / PAGE_FILE), ("mlflow", shown)):
+        console.print(f"{name:<12} {place}")
+
+
+def _finalists_table(result: FinalResult) -> Table:
+    table = Table(
+        title=f"finalists, {result.objective}",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1),
+    )
+    for heading in ("trial", "mean", "deviation", "n", "P(best)", "search", "parameters"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for finalist in result.finalists:
+        table.add_row(
+            f"{finalist.trial:04d}",
+            "" if finalist.mean is None else f"{finalist.mean:.4f}",
+            "" if finalist.deviation is None else f"{finalist.deviation:.4f}",
+            str(len(finalist.scores)),
+            "" if finalist.dropped or not finalist.scores else f"{finalist.best_share:.3f}",
+            f"{finalist.search_score:.4f}",
+            f"{finalist.parameters:,}",
+            "recommended" if finalist.trial == result.winner else finalist.dropped,
+        )
+    return table

@@ -1,0 +1,144 @@
+"""The images of a data set, each with its class, the part that a run would give it to, and what it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from sweep.data.contents import Advance, Contents, IntArray, Lot, UInt8Array, chunks
+from sweep.data.folder import Listing
+from sweep.data.groups import groups_of
+from sweep.data.splits import hold_out, split_validation
+from sweep.errors import DataError
+from sweep.image_checks.file_examination import FileFacts
+from sweep.image_checks.image_fingerprint import Look
+from sweep.image_checks.process_pool import examine_all, look_at_all
+from sweep.space.config import DataConfig
+
+Part = Literal["train", "validation", "test", "unused"]
+"""Where a run puts an image. `unused`: unreadable, or beyond `limit`."""
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """One image.
+
+    Attributes:
+        name: its path below the root, or `train[17]`.
+        label: position of its class.
+        look: None where it cannot be decoded.
+        file: None where it is no file.
+    """
+
+    name: str
+    label: int
+    part: Part
+    look: Look | None
+    file: FileFacts | None = None
+
+
+@dataclass(frozen=True)
+class Images:
+    """All images of a data set, those of its training part first.
+
+    Attributes:
+        unsplit: why they cannot be split as configured; then all of the training part count as `train`.
+    """
+
+    classes: tuple[str, ...]
+    images: tuple[ImageFacts, ...]
+    unsplit: str
+
+
+def images_of_folder(listing: Listing, config: DataConfig, advance: Advance) -> Images:
+    """Look at every file of a directory. Unreadable files have no say in the split, as after their removal."""
+    files = (*listing.train, *(listing.test or ()))
+    facts = examine_all(listing.root, [file.path for file in files], advance)
+    whole = np.array([found.look is not None for found in facts], dtype=bool)
+    good = np.flatnonzero(whole[: len(listing.train)])
+    labels = np.array([listing.train[position].label for position in good], dtype=np.int64)
+    paths = [listing.below_class(listing.train[position]) for position in good]
+    split, unsplit = parts(labels, paths, listing.classes, config, has_test=listing.test is not None)
+    by_position = dict(zip(good.tolist(), split, strict=True))
+    images = []
+    for position, (file, found) in enumerate(zip(files, facts, strict=True)):
+        sealed: Part = "test" if position >= len(listing.train) and found.look is not None else "unused"
+        images.append(ImageFacts(file.path, file.label, by_position.get(position, sealed), found.look, found))
+    return Images(listing.classes, tuple(images), unsplit)
+
+
+def images_of_arrays(contents: Contents, config: DataConfig, advance: Advance) -> Images:
+    """Look at every image of a named set or an archive."""
+    count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
+    looks = look_at_all(_batches(contents), count, advance)
+    labels = contents.train.labels
+    split, unsplit = parts(labels, (), contents.classes, config, has_test=contents.test is not None)
+    images = [
+        ImageFacts(f"train[{position}]", int(label), part, look)
+        for position, (label, part, look) in enumerate(zip(labels, split, looks, strict=False))
+    ]
+    if contents.test is not None:
+        images += [
+            ImageFacts(f"test[{position}]", int(label), "test", look)
+            for position, (label, look) in enumerate(zip(contents.test.labels, looks[len(labels) :], strict=True))
+        ]
+    return Images(contents.classes, tuple(images), unsplit)
+
+
+def parts(
+    labels: IntArray, paths: Sequence[str], classes: tuple[str, ...], config: DataConfig, *, has_test: bool
+) -> tuple[list[Part], str]:
+    """The part of each image of the training part, split with the functions that a run splits with.
+
+    The second value is "", or why they cannot be split; then all are `train`.
+    """
+    found: list[Part] = ["unused"] * len(labels)
+    try:
+        kept = np.arange(len(labels), dtype=np.int64)
+        if not has_test:
+            groups = _groups(paths, kept, config)
+            kept, sealed = hold_out(labels, classes, "test", config.test, config.split_seed, groups)
+            _mark(found, sealed, "test")
+        sides = split_validation(labels[kept], _groups(paths, kept, config), classes, config)
+    except DataError as error:
+        return ["train"] * len(labels), str(error)
+    _mark(found, kept[sides[0]], "train")
+    _mark(found, kept[sides[1]], "validation")
+    return found, ""
+
+
+def read_one(contents: Contents, name: str) -> UInt8Array:
+    """The image called `train[17]` or `test[17]`, uint8 (h, w, c)."""
+    part, _, position = name.rstrip("]").partition("[")
+    lot = contents.train if part == "train" or contents.test is None else contents.test
+    (pixels,) = _read(lot, np.array([int(position)]), contents)
+    found: UInt8Array = pixels
+    return found
+
+
+def _groups(paths: Sequence[str], kept: IntArray, config: DataConfig) -> IntArray | None:
+    """Numbered within what is kept, as a run does it."""
+    if config.group_by is None:
+        return None
+    return groups_of([paths[position] for position in kept] if paths else (), config.group_by, f"`{config.name}`")
+
+
+def _mark(found: list[Part], positions: IntArray, part: Part) -> None:
+    for position in positions.tolist():
+        found[position] = part
+
+
+def _batches(contents: Contents) -> Iterator[UInt8Array]:
+    for lot in (contents.train, *(() if contents.test is None else (contents.test,))):
+        everything = np.arange(len(lot.labels), dtype=np.int64)
+        for chunk in chunks(len(everything), contents.shape):
+            yield _read(lot, everything[chunk], contents)
+
+
+def _read(lot: Lot, positions: IntArray, contents: Contents) -> UInt8Array:
+    out = np.empty((len(positions), *contents.shape), dtype=np.uint8)
+    lot.read(positions, out, lambda _count: None)
+    return out

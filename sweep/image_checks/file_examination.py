@@ -1,0 +1,117 @@
+"""Looking at one image file: what it is, whether it can be decoded, and what decoding would lose."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from sweep.data.pixels import fit_image, turn_upright
+from sweep.image_checks.image_fingerprint import Look, look_at
+
+Fault = Literal["missing", "empty", "truncated", "corrupt", "bomb"]
+"""Why a file cannot be decoded. A `bomb` is small and would unfold to more pixels than Pillow agrees to decode."""
+
+Trait = Literal["huge", "animated", "deep", "cmyk", "grey_alpha", "transparent"]
+"""What decoding to 8-bit grey or RGB loses, or `huge`: so many pixels that decoding takes gigabytes."""
+
+ANIMATED = ("GIF", "PNG", "WEBP")
+"""Formats whose further pictures are frames; a phone's JPEG may hold a preview as a second one."""
+ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9"}
+"""With what a file begins and, somewhere, must end."""
+PNG_DEPTH = 24
+"""Where a PNG file tells its bits per channel; Pillow reads 16-bit colour as 8-bit and says nothing."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What was found out about a file.
+
+    Attributes:
+        content: sha256 of its bytes; empty where they cannot be read.
+        reason: details of the fault, or of the trait `deep`.
+        mode: Pillow's, of the file as it is.
+        width, height: upright; 0 where it cannot be decoded.
+        look: None where it cannot be decoded.
+    """
+
+    content: bytes
+    fault: Fault | None = None
+    reason: str = ""
+    mode: str = ""
+    width: int = 0
+    height: int = 0
+    traits: tuple[Trait, ...] = ()
+    look: Look | None = None
+
+
+def examine(path: Path) -> FileFacts:
+    """Read and decode a file; whatever is wrong with it is told, not raised."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return FileFacts(b"", "missing", error.strerror or type(error).__name__)
+    content = hashlib.sha256(data).digest()
+    if not data:
+        return FileFacts(content, "empty", "0 bytes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a large picture, odd metadata: what matters is told as a trait
+        try:
+            return _decode(data, content)
+        except Image.DecompressionBombError as error:
+            return FileFacts(content, "bomb", _first_sentence(error))
+        except UnidentifiedImageError:
+            return FileFacts(content, "corrupt", "not an image of a known format")
+        except Exception as error:  # a damaged file raises nearly anything: OSError, SyntaxError, struct.error, ...
+            return FileFacts(content, _damage(data, error), _first_sentence(error))
+
+
+def _decode(data: bytes, content: bytes) -> FileFacts:
+    with Image.open(io.BytesIO(data)) as image:
+        mode, traits, reason = image.mode, _traits(image, data), ""
+        if "deep" in traits:
+            reason = _depth(image)
+        turn_upright(image)
+        pixels = fit_image(image, 3, None)
+    height, width, _ = pixels.shape
+    return FileFacts(content, None, reason, mode, width, height, traits, look_at(pixels))
+
+
+def _traits(image: Image.Image, data: bytes) -> tuple[Trait, ...]:
+    found: list[Trait] = []
+    if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
+        found.append("huge")
+    if image.format in ANIMATED and getattr(image, "is_animated", False):
+        found.append("animated")
+    if image.mode == "I" or image.mode.startswith("I;16") or (image.format == "PNG" and data[PNG_DEPTH] == 16):
+        found.append("deep")
+    if image.mode == "CMYK":
+        found.append("cmyk")
+    if image.mode in ("LA", "La"):
+        found.append("grey_alpha")
+    elif image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
+        found.append("transparent")
+    return tuple(found)
+
+
+def _depth(image: Image.Image) -> str:
+    if image.mode not in ("I",) and not image.mode.startswith("I;16"):
+        return "16 bits per channel"
+    return f"values up to {int(np.asarray(image).max())} of 65535"
+
+
+def _damage(data: bytes, error: Exception) -> Fault:
+    ends = [end for begin, end in ENDS.items() if data.startswith(begin)]
+    lacks_end = bool(ends) and ends[0] not in data[-4096:]
+    return "truncated" if lacks_end or "truncated" in str(error).lower() else "corrupt"
+
+
+def _first_sentence(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")

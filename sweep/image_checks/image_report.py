@@ -1,0 +1,121 @@
+"""The diagnosis of a data set: look at everything, judge it, sort the findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+from sweep.data.contents import Progress, UInt8Array, counter
+from sweep.data.folder import Listing
+from sweep.data.pixels import read_image
+from sweep.data.sources import find_source
+from sweep.errors import DataError
+from sweep.image_checks.checked_images import Images, Part, images_of_arrays, images_of_folder, read_one
+from sweep.image_checks.folder_survey import Survey, survey
+from sweep.image_checks.image_findings import LEVELS, Finding
+from sweep.image_checks.judge_classes import judge_classes, part_counts
+from sweep.image_checks.judge_duplicates import judge_duplicates
+from sweep.image_checks.judge_files import judge_files, judge_survey
+from sweep.image_checks.judge_groups import judge_groups
+from sweep.space.config import DataConfig
+
+Picture: TypeAlias = Callable[[str], UInt8Array]
+"""`picture(name)` gives an image's pixels, uint8 (h, w, c); raises nearly anything for a damaged file."""
+
+PARTS: tuple[Part, ...] = ("train", "validation", "test", "unused")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found out about a data set.
+
+    Attributes:
+        description: of the source, for people.
+        images: number of image files or images, unreadable ones included.
+        counts: by class, the number of readable images in each of `PARTS`.
+        findings: the gravest first.
+        picture: reads an image that a finding names.
+    """
+
+    description: str
+    images: int
+    counts: dict[str, dict[Part, int]]
+    findings: tuple[Finding, ...]
+    picture: Picture
+
+    def of(self, level: str) -> tuple[Finding, ...]:
+        """The findings of a level."""
+        return tuple(finding for finding in self.findings if finding.level == level)
+
+
+def diagnose(config: DataConfig, progress: Progress) -> Diagnosis:
+    """Look at every image of `config.name`, split as a run with this configuration would split them.
+
+    The files of the test part are looked at too, to find images that lie in several parts; nothing is trained or
+    selected here, and the sealed arrays of the cache are not opened.
+
+    Raises DataError where the source cannot be found or listed.
+    """
+    source = find_source(config)
+    if source.listing is not None:
+        return _folder(source.listing, config, source.description, progress)
+    contents = source.open()
+    count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
+    images = images_of_arrays(contents, config, counter(progress, count))
+    findings = [*judge_classes(images), *judge_duplicates(images, [min(contents.shape[:2])])]
+    return _diagnosis(source.description, images, findings, partial(read_one, contents))
+
+
+def _folder(listing: Listing, config: DataConfig, description: str, progress: Progress) -> Diagnosis:
+    count = len(listing.train) + len(listing.test or ())
+    images = images_of_folder(listing, config, counter(progress, count))
+    sides = [min(i.file.width, i.file.height) for i in images.images if i.file is not None and i.look is not None]
+    findings = [
+        *judge_files(images, config),
+        *judge_survey(_surveyed(listing)),
+        *judge_classes(images),
+        *judge_groups(listing, config),
+        *judge_duplicates(images, sides),
+    ]
+    return _diagnosis(description, images, findings, lambda name: read_image(listing.root / name, 3, None))
+
+
+def _surveyed(listing: Listing) -> Survey:
+    try:
+        return survey(listing)
+    except OSError as error:
+        raise DataError(f"data `{listing.root}`: cannot be listed: {error}; check the permissions.") from error
+
+
+def _diagnosis(description: str, images: Images, findings: list[Finding], picture: Picture) -> Diagnosis:
+    counts = {name: {part: found[part] for part in PARTS} for name, found in part_counts(images).items()}
+    ordered = sorted(findings, key=lambda finding: LEVELS.index(finding.level))
+    return Diagnosis(description, len(images.images), counts, tuple(ordered), picture)
+
+
+def diagnosis_mapping(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The diagnosis as plain values."""
+    return {
+        "data": diagnosis.description,
+        "images": diagnosis.images,
+        "classes": {name: dict(counts) for name, counts in diagnosis.counts.items()},
+        "problems": len(diagnosis.of("problem")),
+        "findings": [
+            {
+                "kind": finding.kind,
+                "level": finding.level,
+                "title": finding.title,
+                "advice": finding.advice,
+                "groups": [
+                    [
+                        {"name": entry.name, "class": entry.label, "part": entry.part, "detail": entry.detail}
+                        for entry in group
+                    ]
+                    for group in finding.groups
+                ],
+            }
+            for finding in diagnosis.findings
+        ],
+    }

@@ -1,0 +1,102 @@
+"""The diagnosis as one HTML page with the pictures in it; needs no network and runs no script."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
+from PIL import Image
+
+from sweep.data.contents import UInt8Array
+from sweep.image_checks.image_findings import LEVELS, Entry, Finding
+from sweep.image_checks.image_report import PARTS, Diagnosis, Picture
+from sweep.space.fields import printable
+
+GROUPS_SHOWN = 24
+MEMBERS_SHOWN = 6
+LONGEST = 128
+"""Pixels of a picture's longer side."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An entry with its picture as a data address; "" where there is none."""
+
+    entry: Entry
+    picture: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A finding as shown; `left` groups are not."""
+
+    finding: Finding
+    groups: tuple[tuple[Shown, ...], ...]
+    left: int
+
+    @property
+    def pictures(self) -> bool:
+        """Whether there is a picture to show."""
+        return any(shown.picture for group in self.groups for shown in group)
+
+
+def to_html(diagnosis: Diagnosis) -> str:
+    """The page. Names come from a file system and are text: control characters are written out, all is escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"plain": printable, "prose": _prose}
+    template = environment.from_string(_file("page.html.j2"))
+    return template.render(
+        diagnosis=diagnosis,
+        sections=[_section(finding, diagnosis.picture) for finding in diagnosis.findings],
+        levels=[(level, len(diagnosis.of(level))) for level in LEVELS],
+        parts=PARTS,
+        most=max((sum(counts.values()) for counts in diagnosis.counts.values()), default=0) or 1,
+        css=Markup(_file("page.css")),
+        policy=POLICY,
+    )
+
+
+def _section(finding: Finding, picture: Picture) -> Section:
+    shown = tuple(_group(group, picture) for group in finding.groups[:GROUPS_SHOWN])
+    return Section(finding, shown, len(finding.groups) - len(shown))
+
+
+def _group(group: Sequence[Entry], picture: Picture) -> tuple[Shown, ...]:
+    return tuple(Shown(e, _picture(e.name, picture) if e.part else "") for e in group[:MEMBERS_SHOWN])
+
+
+def _picture(name: str, picture: Picture) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the finding says already that it is large, or odd
+            pixels = picture(name)
+    except Exception:  # a damaged file raises nearly anything, and the page says why it is damaged
+        return ""
+    return f"data:image/png;base64,{base64.b64encode(_png(pixels)).decode()}"
+
+
+def _png(pixels: UInt8Array) -> bytes:
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image.thumbnail((LONGEST, LONGEST))
+    stream = io.BytesIO()
+    image.save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _prose(text: str) -> Markup:
+    """What stands between backticks is code."""
+    pieces = printable(text).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(p) if odd % 2 else escape(p) for odd, p in enumerate(pieces)
+    )
+
+
+def _file(name: str) -> str:
+    return resources.files("sweep.image_checks").joinpath(name).read_text(encoding="utf-8")

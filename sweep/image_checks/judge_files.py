@@ -1,0 +1,167 @@
+"""Findings about single files: what cannot be read, what decoding loses, what is not read at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from sweep.image_checks.checked_images import Images
+from sweep.image_checks.file_examination import FileFacts
+from sweep.image_checks.folder_survey import Survey
+from sweep.image_checks.image_findings import Entry, Finding, Level, counted, each, entry_of
+from sweep.space.config import DataConfig
+
+LONG_SIDE = 3.0
+"""Times the short side, from which on squeezing into a square changes what one sees."""
+REPLACE = "Replace or remove them; `data.on_unreadable: skip` leaves them out of a run and counts them."
+
+
+class _Rule(NamedTuple):
+    kind: str
+    level: Level
+    says: str
+    advice: str
+
+
+_FAULTS = (
+    _Rule("empty", "problem", "{} without a byte", REPLACE),
+    _Rule("truncated", "problem", "{} cut off before the end", f"Most likely a copy was interrupted. {REPLACE}"),
+    _Rule("corrupt", "problem", "{} that cannot be decoded", REPLACE),
+    _Rule("bomb", "problem", "{} that would unfold to a giant picture", f"Save them smaller. {REPLACE}"),
+    _Rule("missing", "problem", "{} that cannot be opened", f"Restore what links lead to, or permissions. {REPLACE}"),
+)
+_TRAITS = (
+    _Rule("huge", "warning", "{} of more than 89 million pixels", "Save them smaller: decoding one takes gigabytes."),
+    _Rule("animated", "warning", "{} with several frames", "A run takes the first frame; save the frame that counts."),
+    _Rule(
+        "deep",
+        "warning",
+        "{} of 16 bits",
+        "A run keeps the upper 8 bits; where the values use few of the 65,536, the image becomes nearly black: stretch "
+        "them and save 8 bits.",
+    ),
+    _Rule("cmyk", "warning", "{} in CMYK colours", "They are converted without a colour profile; save them as RGB."),
+    _Rule(
+        "grey_alpha",
+        "warning",
+        "{} in grey with an alpha channel",
+        "A run drops the alpha channel, and what was hidden shows; paste them on a background and save grey.",
+    ),
+    _Rule(
+        "transparent",
+        "warning",
+        "{} with transparent pixels",
+        "A run drops transparency, and what was hidden shows; paste them on a background and save RGB.",
+    ),
+)
+
+_ENDINGS = "read are .png, .jpg, .jpeg, .webp, .bmp and .gif files in class folders"
+_LEAVE = "They are not read; remove what does not belong there."
+_UNREAD: tuple[tuple[str, str, Level, str, str, str], ...] = (
+    (
+        *("image", "unread_image", "warning", "is an image that is not read", "are images that are not read"),
+        f"Convert, rename or move them: {_ENDINGS}.",
+    ),
+    ("other", "not_an_image", "note", "is no image", "are no images", _LEAVE),
+    ("hidden", "hidden", "note", "is hidden", "are hidden", _LEAVE),
+)
+
+
+def judge_files(images: Images, config: DataConfig) -> Iterator[Finding]:
+    """Each fault and each trait that files have."""
+    for rule in _FAULTS:
+        yield from _finding(images, rule, lambda file, kind=rule.kind: file.fault == kind)  # type: ignore[misc]
+    for rule in _TRAITS:
+        yield from _finding(images, rule, lambda file, kind=rule.kind: kind in file.traits)  # type: ignore[misc]
+    yield from _sizes(images, config)
+    yield from _long(images)
+
+
+def judge_survey(survey: Survey) -> Iterator[Finding]:
+    """Links, and what is not read."""
+    leaving = [link for link in survey.links if link.leaves]
+    if leaving:
+        yield Finding(
+            "link_leaves",
+            "warning",
+            f"{counted(len(leaving), 'symbolic link leads', 'symbolic links lead')} out of the folder",
+            "Copy what they lead to into the folder: an archive or a copy of it would lack them, and they may change.",
+            each(
+                [Entry(link.path, detail=f"-> {link.target}{_state(link.exists, link.followed)}") for link in leaving]
+            ),
+        )
+    unread = [link for link in survey.links if not link.followed and link.exists and not link.leaves]
+    if unread:
+        yield Finding(
+            "link_unread",
+            "warning",
+            f"{counted(len(unread), 'symbolic link is', 'symbolic links are')} not followed",
+            "A run follows links to class folders and to images; replace other links by what they lead to.",
+            each([Entry(link.path, detail=f"-> {link.target}") for link in unread]),
+        )
+    yield from _ignored(survey)
+
+
+def _state(exists: bool, followed: bool) -> str:
+    return "" if exists and followed else " (not followed)" if exists else " (nothing there)"
+
+
+def _ignored(survey: Survey) -> Iterator[Finding]:
+    for of, kind, level, one, many, advice in _UNREAD:
+        found = [path for path, its in survey.ignored if its == of]
+        if found:
+            entries = each([Entry(path) for path in found])
+            yield Finding(kind, level, counted(len(found), f"file {one}", f"files {many}"), advice, entries)
+
+
+def _finding(images: Images, rule: _Rule, applies: Callable[[FileFacts], bool]) -> Iterator[Finding]:
+    found = [image for image in images.images if image.file is not None and applies(image.file)]
+    if found:
+        entries = [entry_of(image, images.classes, image.file.reason if image.file else "") for image in found]
+        yield Finding(rule.kind, rule.level, rule.says.format(counted(len(found), "file")), rule.advice, each(entries))
+
+
+def _sizes(images: Images, config: DataConfig) -> Iterator[Finding]:
+    files = [image.file for image in images.images if image.file is not None and image.look is not None]
+    sizes = {(file.width, file.height) for file in files}
+    if len(sizes) < 2:
+        return
+    areas = np.array([file.width * file.height for file in files])
+    smallest, median, largest = (files[int(np.argsort(areas, kind="stable")[p])] for p in (0, len(files) // 2, -1))
+    spread = ", ".join(
+        f"{name} {file.width} x {file.height}"
+        for name, file in (("smallest", smallest), ("median", median), ("largest", largest))
+    )
+    missing = config.image_size is None
+    yield Finding(
+        "sizes",
+        "warning" if missing else "note",
+        f"{len(sizes):,} different sizes: {spread}",
+        "A run needs `data.image_size` to bring them to one size, for example "
+        f"`--set data.image_size={_suggested(files)}`."
+        if missing
+        else f"They are resized to {config.image_size} x {config.image_size} without keeping the aspect ratio.",
+    )
+
+
+def _suggested(files: list[FileFacts]) -> int:
+    """The power of two below the median short side, within what trains in reasonable time."""
+    short = float(np.median([min(file.width, file.height) for file in files]))
+    return int(np.clip(2 ** np.floor(np.log2(max(short, 1))), 8, 224))
+
+
+def _long(images: Images) -> Iterator[Finding]:
+    found = [
+        entry_of(image, images.classes, f"{image.file.width} x {image.file.height}")
+        for image in images.images
+        if image.look is not None
+        and image.file is not None
+        and max(image.file.width, image.file.height) >= LONG_SIDE * min(image.file.width, image.file.height)
+    ]
+    if found:
+        title = counted(len(found), "image is", "images are") + f" {LONG_SIDE:g} times as long as wide, or more"
+        yield Finding(
+            "long", "note", title, "Resizing to a square distorts them; cut them to what counts.", each(found)
+        )

@@ -1,0 +1,67 @@
+"""Work on many files or images in as many processes as there are cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TypeVar
+
+from sweep.data.contents import Advance, UInt8Array
+from sweep.errors import DataError
+from sweep.image_checks.file_examination import FileFacts, examine
+from sweep.image_checks.image_fingerprint import Look, look_at
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+AT_ONCE = 64
+FEW = 512
+"""Of fewer than so many, no other process is started: each takes a second to begin."""
+
+
+def examine_all(root: Path, paths: Sequence[str], advance: Advance) -> list[FileFacts]:
+    """Look at files, given relative to the root; decoding keeps the interpreter busy, so threads would not help."""
+    tasks = [(root, paths[start : start + AT_ONCE]) for start in range(0, len(paths), AT_ONCE)]
+    return list(_map(_examine, tasks, len(paths), advance))
+
+
+def look_at_all(batches: Iterator[UInt8Array], count: int, advance: Advance) -> list[Look]:
+    """Look at `count` images, uint8 (b, h, w, c) a batch."""
+    return list(_map(_look, batches, count, advance))
+
+
+def _examine(task: tuple[Path, Sequence[str]]) -> list[FileFacts]:
+    root, paths = task
+    return [examine(root / path) for path in paths]
+
+
+def _look(batch: UInt8Array) -> list[Look]:
+    return [look_at(pixels) for pixels in batch]
+
+
+def _map(
+    function: Callable[[Task], list[Result]], tasks: Sequence[Task] | Iterator[Task], count: int, advance: Advance
+) -> Iterator[Result]:
+    if count < FEW:
+        for task in tasks:
+            yield from _counted(function(task), advance)
+        return
+    # Not forked: a process that has threads must not be.
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        try:
+            for results in pool.map(function, tasks):
+                yield from _counted(results, advance)
+        except BrokenProcessPool:
+            raise DataError(
+                "a process that looked at the images was killed, most likely for want of memory; free some, or look at "
+                "fewer or smaller images at a time."
+            ) from None
+
+
+def _counted(results: list[Result], advance: Advance) -> list[Result]:
+    advance(len(results))
+    return results

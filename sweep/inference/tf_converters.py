@@ -1,0 +1,88 @@
+"""Writing a model in other formats. Imports TensorFlow: for `call_in_child`.
+
+Every format takes raw pixels, uint8 (batch, height, width, channels), and gives float32 (batch, classes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from sweep.data.cache import Prepared
+from sweep.data.contents import UInt8Array
+from sweep.data.loading import load
+from sweep.inference.load_model import load_model
+from sweep.space.config import DataConfig
+from sweep.training.sample_images import choose_samples
+
+CALIBRATION = 200
+"""Training images for int8, from all classes in turn. TensorFlow's guide to post-training quantization: 100 to 500."""
+
+
+def write_format(kind: str, source: Path, target: Path, prepared: Prepared, data: DataConfig) -> None:
+    """Write the model of a .keras file.
+
+    Args:
+        kind: a key of `WRITERS`.
+        source: the .keras file.
+        target: file, or for a SavedModel folder, to make.
+        prepared: decoded images, for calibration.
+        data: which of them are training images.
+
+    Raises:
+        ModelFileError: see `load_model`.
+    """
+    model = load_model(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    WRITERS[kind](model, target, lambda: _calibration(prepared, data))
+
+
+def _calibration(prepared: Prepared, data: DataConfig) -> UInt8Array:
+    train = load(prepared, data).train
+    return train.batch(choose_samples(train.labels, CALIBRATION))
+
+
+def _saved_model(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:  # noqa: ARG001 - a writer
+    model.export(str(target), format="tf_saved_model", verbose=False)
+
+
+def _onnx(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:  # noqa: ARG001 - a writer
+    # Without a signature the batch would be fixed to one image.
+    pixels = model.inputs[0]
+    signature = [keras.InputSpec(dtype=pixels.dtype, shape=pixels.shape, name=pixels.name)]
+    model.export(str(target), format="onnx", input_signature=signature, verbose=False)
+
+
+def _tflite(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:  # noqa: ARG001 - a writer
+    target.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+
+
+def _tflite_int8(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:
+    """Weights and activations in 8 bits.
+
+    The input stays raw uint8 pixels, which the first operation casts: a quantized input would be raw pixels only if the
+    calibration images happened to reach from 0 to 255.
+    """
+    chosen = images()
+
+    def representative() -> Iterator[list[UInt8Array]]:
+        for place in range(len(chosen)):
+            yield [chosen[place : place + 1]]
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    target.write_bytes(converter.convert())
+
+
+Writer = Callable[[keras.Model, Path, Callable[[], UInt8Array]], None]
+WRITERS: dict[str, Writer] = {
+    "saved-model": _saved_model,
+    "tflite": _tflite,
+    "tflite-int8": _tflite_int8,
+    "onnx": _onnx,
+}
+"""By format. `keras` is not among them: it is the file itself."""

@@ -1,0 +1,328 @@
+"""Finding a hypermodel's search space by building it: which hyperparameters there are, and when they are asked for.
+
+KerasTuner knows a hyperparameter's conditions only if `conditional_scope` or `parent_name` says them. Where plain
+Python decides (`for i in range(hp.Int("layers", 1, 3))`), it samples values that nobody reads. Here the hypermodel is
+built once for each value of each parameter that may decide, and what is not always read becomes conditional.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+
+from sweep.errors import ModelError, SweepError
+from sweep.models.facts import ImageFacts
+from sweep.models.hypermodels import (
+    build_from,
+    deployable_hypermodel,
+    fit_own,
+    fit_signature,
+    has_own_fit,
+    label_kind,
+    make_hypermodel,
+)
+from sweep.models.hyperparameters import ChosenHyperParameters, hp_types, named, plain_hyperparameter, to_parameter
+from sweep.models.losses import check_outputs_about_noise
+from sweep.models.user_code import has_schedule, is_compiled
+from sweep.space.hypermodel_space import Discovery
+from sweep.space.marks import Value
+from sweep.space.parameters import Choice, Condition, IntRange, Parameter
+from sweep.space.user_model_configs import HypermodelConfig
+
+MAX_BUILDS = 200
+"""More are given up: such a space is better written with `conditional_scope`, which needs no trying."""
+MAX_BRANCHES = 20
+"""A parameter with more values is taken for a size, not for one that decides what else there is."""
+COLLECT_EVERY = 8
+"""Builds between two collections of what they have left; one takes about as long as a small build."""
+_PROBE_IMAGES = 4
+
+
+class Enough(BaseException):
+    """Ends a `fit` as soon as training would begin; no Exception, so that no user's code catches it."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """One build.
+
+    Attributes:
+        definitions: of KerasTuner, in order, those under a condition that does not hold included.
+        read: names whose value was handed out.
+        compiled: by the user.
+        scheduled: its optimizer has a schedule of the user's.
+    """
+
+    definitions: tuple[Any, ...]
+    read: frozenset[str]
+    compiled: bool
+    scheduled: bool
+
+
+def discover(section: HypermodelConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery:
+    """The hyperparameters of a hypermodel.
+
+    Args:
+        section: its `hyperparameters` are not looked at.
+        facts: of the images.
+        written: what the file says about some of them; others are tried within KerasTuner's own bounds.
+
+    Raises:
+        ModelError: it cannot be built with its defaults.
+    """
+    return _Explorer(section, facts, written).discovery()
+
+
+class _Explorer:
+    def __init__(self, section: HypermodelConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> None:
+        self._section = section
+        self._facts = facts
+        self._hypermodel = make_hypermodel(section, facts)
+        self._written = {plain_hyperparameter(name): parameter for name, parameter in written.items()}
+        self._built: dict[frozenset[tuple[str, Value]], Built | None] = {}
+        self._space: list[Any] = []
+
+    def discovery(self) -> Discovery:
+        first = self._build(self._within({}))
+        if first is None:
+            raise ModelError(f"{self._section.hypermodel} cannot be built with its defaults")  # pragma: no cover
+        self._explore()
+        conditions = self._implied()
+        definitions = list(named(self._space))
+        searched = [(name, each) for name, each in definitions if not isinstance(each, hp_types.Fixed)]
+        self._check_parents(definitions)
+        parents = {name: to_parameter(name, each, ()) for name, each in searched}
+        made = [
+            to_parameter(name, each, (*_stated(each, parents), *conditions.get(each.name, ())))
+            for name, each in searched
+        ]
+        parameters = tuple(each for each in made if all(condition.values for condition in each.conditions))
+        own_fit = has_own_fit(self._hypermodel)
+        return Discovery(
+            parameters=_ordered(parameters),
+            fixed={name: each.value for name, each in definitions if isinstance(each, hp_types.Fixed)},
+            defaults={name: each.default for name, each in searched if name in {p.name for p in parameters}},
+            unused=self._unused(first, own_fit),
+        )
+
+    def _unused(self, first: Built, own_fit: bool) -> dict[str, str]:
+        reasons = dict.fromkeys(_OF_OUR_MODELS, "a hypermodel is trained as it is built")
+        if first.scheduled:
+            reasons[PLATEAU] = f"the optimizer of {self._section.hypermodel} has a schedule of its own"
+        if first.compiled:
+            reasons |= dict.fromkeys(OPTIMIZER_KEYS, f"{self._section.hypermodel} compiles its model itself")
+        elif own_fit:
+            reason = f"the `fit` of {self._section.hypermodel} has an optimizer of its own"
+            reasons |= dict.fromkeys((*OPTIMIZER_KEYS, PLATEAU, "early_stopping"), reason)
+        if own_fit:
+            signature = fit_signature(self._hypermodel)
+            for key in ("epochs", "batch_size"):
+                if not signature.wants(key):
+                    reasons[key] = f"the `fit` of {self._section.hypermodel} has its own `{key}`"
+        return reasons
+
+    def _explore(self) -> None:
+        """Build the largest, the smallest and each branch, and again while new hyperparameters come to light."""
+        known = -1
+        while known < len(self._space):
+            known = len(self._space)
+            for values in list(self._points()):
+                self._build(values)
+
+    def _points(self) -> Iterator[dict[str, Value]]:
+        yield {definition.name: self._values(definition)[-1] for definition in self._space}
+        yield {definition.name: self._values(definition)[0] for definition in self._space}
+        for definition in self._space:
+            if isinstance(definition, hp_types.Boolean) or isinstance(definition.default, str):
+                for value in self._values(definition):
+                    yield self._within({definition.name: value})
+            for condition in definition.conditions:
+                yield self._within(
+                    {c.name: c.values[0] for c in definition.conditions if c.name != condition.name}
+                    | {condition.name: condition.values[0]}
+                )
+
+    def _values(self, definition: Any) -> tuple[Value, ...]:
+        """Few values of a hyperparameter in order of size: all of a choice, else the ends."""
+        parameter = self._written.get(definition.name) or to_parameter(definition.name, definition, ())
+        if isinstance(parameter, Choice):
+            numbers = all(isinstance(value, int | float) for value in parameter.choices)
+            return tuple(sorted(parameter.choices)) if numbers else parameter.choices  # type: ignore[type-var]
+        if isinstance(parameter, IntRange) and (parameter.high - parameter.low) // parameter.step < MAX_BRANCHES:
+            return tuple(parameter.grid())
+        return parameter.extremes()
+
+    def _within(self, values: dict[str, Value]) -> dict[str, Value]:
+        """The values, and for the others what the file allows."""
+        given = {
+            name: parameter.extremes()[0]
+            for name, parameter in self._written.items()
+            if not any(d.name == name and parameter.contains(d.default) for d in self._space)
+        }
+        allowed = {n: v for n, v in values.items() if n not in self._written or self._written[n].contains(v)}
+        return {**given, **allowed}
+
+    def _build(self, values: Mapping[str, Value]) -> Built | None:
+        """What a build with these values asks for; None if it fails, which the defaults must not."""
+        key = frozenset(values.items())
+        if key not in self._built:
+            if len(self._built) >= MAX_BUILDS:
+                raise ModelError(
+                    f"the search space of {self._section.hypermodel} could not be found in {MAX_BUILDS} builds; "
+                    "say with hp.conditional_scope which hyperparameters depend on which"
+                )
+            first = not self._built
+            try:
+                self._built[key] = self._ask(values)
+            except SweepError:
+                if first:
+                    raise
+                self._built[key] = None
+        return self._built[key]
+
+    def _ask(self, values: Mapping[str, Value]) -> Built:
+        keras.backend.clear_session()
+        if len(self._built) % COLLECT_EVERY == 0:
+            gc.collect()
+        hyperparameters = ChosenHyperParameters(values)
+        self._hypermodel.declare_hyperparameters(hyperparameters)
+        model = build_from(self._hypermodel, hyperparameters, self._section, self._facts)
+        if not (self._built or is_compiled(model)):
+            self._check_outputs(model)
+        if has_own_fit(self._hypermodel):
+            probe_fit(self._hypermodel, hyperparameters, model, label_kind(model, self._section), self._facts)
+        for definition in hyperparameters.space:
+            if not any(d.name == definition.name and d.conditions == definition.conditions for d in self._space):
+                self._space.append(definition)
+        compiled = is_compiled(model)
+        return Built(
+            tuple(hyperparameters.space), frozenset(hyperparameters.read), compiled, compiled and has_schedule(model)
+        )
+
+    def _check_outputs(self, model: keras.Model) -> None:
+        """Of a compiled model the loss says what it gives; a loop of the user's own may reshape the images before."""
+        if not model.built or tuple(model.input_shape[1:]) != self._facts.shape:
+            return
+        whole = deployable_hypermodel(model, self._section, self._facts)
+        check_outputs_about_noise(whole, self._facts.shape, self._section.output, self._section.hypermodel)
+
+    def _implied(self) -> dict[str, tuple[Condition, ...]]:
+        """By name: the conditions that Python code makes, found by changing one deciding parameter at a time."""
+        built = [each for each in self._built.values() if each is not None]
+        names = list(dict.fromkeys(definition.name for definition in self._space))
+        stated = {definition.name for definition in self._space if definition.conditions}
+        doubtful = [n for n in names if n not in stated and not all(n in each.read for each in built)]
+        return {name: self._deciders(name, names) for name in doubtful if self._is_searched(name)}
+
+    def _is_searched(self, name: str) -> bool:
+        return not any(isinstance(each, hp_types.Fixed) for each in self._space if each.name == name)
+
+    def _deciders(self, name: str, names: list[str]) -> tuple[Condition, ...]:
+        base = next((dict(key) for key, each in self._built.items() if each is not None and name in each.read), None)
+        found: list[Condition] = []
+        for decider in names[: names.index(name)]:
+            definition = next(each for each in self._space if each.name == decider)
+            values = self._values(definition)
+            if base is None or not _may_decide(definition, values):
+                continue
+            tried = [(value, self._build({**base, **self._within({decider: value})})) for value in values]
+            works = tuple(value for value, each in tried if each is not None and name in each.read)
+            failed = [value for value, each in tried if each is None]
+            if 0 < len(works) < len(values) - len(failed):
+                found.append(Condition(decider, works))
+        return tuple(found)
+
+    def _check_parents(self, definitions: list[tuple[str, Any]]) -> None:
+        parents = {condition.name for _, each in definitions for condition in each.conditions}
+        twice = [name for name in parents if sum(each.name == name for _, each in definitions) > 1]
+        if twice:
+            raise ModelError(
+                f"{self._section.hypermodel} has several hyperparameters named {twice[0]!r}, and others depend on it; "
+                "give them different names"
+            )
+
+
+OPTIMIZER_KEYS = (
+    "optimizer", "momentum", "weight_decay", "learning_rate", "clipnorm", "label_smoothing",
+    "schedule", "warmup_epochs", "lowest_rate", "cycle_epochs",
+)  # fmt: skip
+"""Keys of the section `training` that a compiled model does not read."""
+PLATEAU = "reduce_lr_on_plateau"
+"""Nor does one read this whose optimizer has a schedule."""
+_OF_OUR_MODELS = ("class_weights", "precision", "restart_every")
+"""Keys of the section `training` that no hypermodel reads."""
+
+
+def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Condition, ...]:
+    """KerasTuner's conditions, of their values those that the parent can have: it writes True where it has 1."""
+    found = []
+    for condition in definition.conditions:
+        parent, values = parents.get(condition.name), tuple(condition.values)
+        if isinstance(parent, Choice):
+            values = tuple(choice for choice in parent.choices if choice in values)
+        elif isinstance(parent, IntRange):
+            values = tuple(value for value in values if parent.contains(value))
+        elif parent is not None:  # a float is never exactly one value
+            values = ()
+        found.append(Condition(condition.name, values))
+    return tuple(found)
+
+
+def _may_decide(definition: Any, values: tuple[Value, ...]) -> bool:
+    """A float is no branch; an integer in larger steps is a size, and so is one with a range too long to be tried."""
+    if isinstance(definition, hp_types.Int):
+        return bool(definition.step == 1 and definition.max_value - definition.min_value < MAX_BRANCHES)
+    return len(values) <= MAX_BRANCHES and isinstance(definition, hp_types.Boolean | hp_types.Choice)
+
+
+def _ordered(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+    """Those that conditions name before those that have the conditions."""
+    ordered: list[Parameter] = []
+    waiting = list(parameters)
+    while waiting:
+        done = {parameter.name for parameter in ordered}
+        known = done | {parameter.name for parameter in waiting}
+        ready = next((p for p in waiting if all(c.name in done or c.name not in known for c in p.conditions)), None)
+        ordered.append(ready or waiting[0])
+        waiting.remove(ordered[-1])
+    return tuple(ordered)
+
+
+def probe_fit(
+    hypermodel: keras_tuner.HyperModel,
+    hyperparameters: Any,
+    model: keras.Model,
+    labels: str,
+    facts: ImageFacts,
+) -> None:
+    """Run a `fit` of the user's up to the point where training would begin, for the hyperparameters that it reads."""
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise Enough
+
+    model.fit = stop
+    images = np.zeros((_PROBE_IMAGES, *facts.shape), np.float32)
+    numbers = np.arange(_PROBE_IMAGES) % facts.classes
+    answers = numbers if labels == "integer" else np.eye(facts.classes, dtype=np.float32)[numbers]
+    keywords = {"callbacks": [_Stop()], "epochs": 1, "batch_size": _PROBE_IMAGES, "verbose": 0}
+    with contextlib.suppress(Enough):
+        fit_own(hypermodel, hyperparameters, model, (images, answers, (images, answers)), keywords)
+
+
+class _Stop(keras.callbacks.Callback):
+    """Ends a training loop that is not `model.fit`."""
+
+    def on_epoch_begin(self, *_: Any, **__: Any) -> None:
+        """A loop that tells of its epochs."""
+        raise Enough
+
+    def on_epoch_end(self, *_: Any, **__: Any) -> None:
+        """A loop that tells of their ends only."""
+        raise Enough

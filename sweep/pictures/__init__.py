@@ -1,0 +1,1 @@
+"""Pictures drawn with matplotlib: learning curves, grids of images, confusion matrices."""

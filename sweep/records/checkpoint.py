@@ -1,0 +1,234 @@
+"""A trial's checkpoints: one file per finished epoch, from which a killed trial goes on with the same bits.
+
+A file is an `.npz` (no pickles) with its sha256 behind it, written whole or not at all: under a temporary name, synced,
+then renamed. A torn file or a flipped bit does not fit its digest, and the checkpoint before is taken. Knows no Keras,
+so that the supervisor can look at the files, too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.records.environment import arithmetic_facts
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_result import EpochMetrics
+from sweep.space.config import TrialConfig, config_to_mapping
+
+KEPT = 2
+"""The newest, and the one before in case the newest turns out to be torn."""
+_FORMAT = 1
+_DIGEST_SIZE = hashlib.sha256().digest_size
+_NAME = re.compile(r"checkpoint-(\d{4,})\.npz")
+_log = logging.getLogger("sweep.training")
+
+Array: TypeAlias = npt.NDArray[Any]
+State: TypeAlias = Mapping[str, Any]
+"""What a callback must remember: scalars, None and numpy arrays by name."""
+
+
+class CheckpointError(Exception):
+    """A checkpoint cannot be used: torn, altered, or of another trial. The one before is tried."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a trial is at the end of an epoch.
+
+    Attributes:
+        epochs: the finished epochs, at least one.
+        variables: of the model (without the states of random generators, which follow from the seed), then the
+            optimizer's.
+        best_weights: `model.get_weights()` of the best epoch; None where that is the last one.
+        callbacks: states by the name of the callback.
+        ended: training ends with this epoch, by early stopping or because it was the last.
+        build_seconds, fit_seconds: spent so far, summed over all starts of the trial.
+    """
+
+    epochs: tuple[EpochMetrics, ...]
+    variables: tuple[Array, ...]
+    best_weights: tuple[Array, ...] | None = None
+    callbacks: Mapping[str, State] = field(default_factory=dict)
+    ended: bool = False
+    build_seconds: float = 0.0
+    fit_seconds: float = 0.0
+
+    @property
+    def epoch(self) -> int:
+        """The last finished one."""
+        return self.epochs[-1].epoch
+
+
+def identity(config: TrialConfig, stamp: DataStamp) -> str:
+    """sha256 over all that decides a trial's bits: configuration, images, versions and processor.
+
+    A trial that went on from the checkpoint of another one would be neither.
+    """
+    told = {"config": config_to_mapping(config), "data": dataclasses.asdict(stamp), "environment": arithmetic_facts()}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint, owner: str) -> None:
+    """Write a checkpoint, then remove all but the newest `KEPT`.
+
+    Args:
+        folder: of the trial; made when it is not there.
+        checkpoint: of the epoch that has just ended.
+        owner: `identity` of the trial.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written; older checkpoints are still there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"checkpoint-{checkpoint.epoch:04d}.npz"
+    part = path.with_suffix(".part")
+    arrays = _pack(checkpoint, owner)
+    with part.open("wb") as stream:
+        hashing = _Hashing(stream)
+        np.savez(hashing, **arrays)  # type: ignore[arg-type]  # none of them is called allow_pickle
+        stream.write(hashing.sha256.digest())
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+    _sync_folder(folder)
+    for old in _files(folder)[KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def checkpoints(folder: Path, owner: str) -> Iterator[Checkpoint]:
+    """The checkpoints that a trial can go on from, the newest first; those that cannot be used are told in the log.
+
+    Args:
+        folder: of the trial.
+        owner: `identity` of the trial.
+    """
+    for path in _files(folder):
+        try:
+            yield _unpack(_verified(path), owner)
+        except (CheckpointError, OSError) as error:
+            _log.warning("%s is not used: %s", path.name, error)
+
+
+def last_epoch(folder: Path) -> int:
+    """The epoch after which a trial can go on, as far as whole files tell; 0 where it begins anew."""
+    for path in _files(folder):
+        try:
+            _verified(path)
+        except (CheckpointError, OSError):
+            continue
+        return _epoch_of(path)
+    return 0
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove what a trial that has ended does not need any more, half-written files included."""
+    for path in [*_files(folder), *folder.glob("checkpoint-*.part")]:
+        path.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Complete files, the newest epoch first."""
+    found = [path for path in folder.glob("checkpoint-*.npz") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=_epoch_of, reverse=True)
+
+
+def _epoch_of(path: Path) -> int:
+    return int(path.stem.removeprefix("checkpoint-"))
+
+
+class _Hashing(io.RawIOBase):
+    """A file to write to that keeps the digest of what it was given. It cannot seek, so nothing is written twice."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.sha256 = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.sha256.update(data)
+        return self._stream.write(data)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Without it a power cut may undo the rename."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _pack(checkpoint: Checkpoint, owner: str) -> dict[str, Array]:
+    arrays = {f"variable.{index}": array for index, array in enumerate(checkpoint.variables)}
+    for index, array in enumerate(checkpoint.best_weights or ()):
+        arrays[f"best.{index}"] = array
+    scalars: dict[str, dict[str, Any]] = {}
+    for name, state in checkpoint.callbacks.items():
+        scalars[name] = {key: value for key, value in state.items() if not isinstance(value, np.ndarray)}
+        arrays |= {f"state.{name}.{key}": value for key, value in state.items() if isinstance(value, np.ndarray)}
+    meta = {
+        "format": _FORMAT,
+        "owner": owner,
+        "epochs": [dataclasses.asdict(metrics) for metrics in checkpoint.epochs],
+        "best": checkpoint.best_weights is not None,
+        "callbacks": scalars,
+        "ended": checkpoint.ended,
+        "build_seconds": checkpoint.build_seconds,
+        "fit_seconds": checkpoint.fit_seconds,
+    }
+    return {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays}
+
+
+def _verified(path: Path) -> bytes:
+    """The content without the digest behind it.
+
+    Raises:
+        CheckpointError: the two do not belong together.
+    """
+    content = path.read_bytes()
+    body, told = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
+    if hashlib.sha256(body).digest() != told:
+        raise CheckpointError("it is torn or altered: its content does not have the digest that is written in it")
+    return body
+
+
+def _unpack(body: bytes, owner: str) -> Checkpoint:
+    with np.load(io.BytesIO(body), allow_pickle=False) as file:
+        meta = json.loads(file["meta"].tobytes())
+        if meta["format"] != _FORMAT:
+            raise CheckpointError(f"it has format {meta['format']}, and this version reads format {_FORMAT}")
+        if meta["owner"] != owner:
+            raise CheckpointError("it belongs to another configuration, other images or other versions of the packages")
+        return Checkpoint(
+            epochs=tuple(EpochMetrics(**metrics) for metrics in meta["epochs"]),
+            variables=_numbered(file, "variable"),
+            best_weights=_numbered(file, "best") if meta["best"] else None,
+            callbacks={name: {**state, **_arrays(file, name)} for name, state in meta["callbacks"].items()},
+            ended=meta["ended"],
+            build_seconds=meta["build_seconds"],
+            fit_seconds=meta["fit_seconds"],
+        )
+
+
+def _numbered(file: Mapping[str, Array], kind: str) -> tuple[Array, ...]:
+    count = sum(name.startswith(f"{kind}.") for name in file)
+    return tuple(file[f"{kind}.{index}"] for index in range(count))
+
+
+def _arrays(file: Mapping[str, Array], callback: str) -> dict[str, Array]:
+    head = f"state.{callback}."
+    return {name.removeprefix(head): file[name] for name in file if name.startswith(head)}

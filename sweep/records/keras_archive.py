@@ -1,0 +1,171 @@
+"""Looking into a .keras file before Keras opens it: what could run code, write elsewhere or fill the memory is refused.
+
+Keras's own `safe_mode` stays on behind this. It has had gaps (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747), all by way
+of classes and functions that a model of sweep never holds; so only Keras's plain layers and the like are let through.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import h5py
+
+from sweep.data.contents import Shape
+from sweep.errors import ModelFileError
+from sweep.records.model_facts import FACTS_FILE
+
+CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE = "config.json", "metadata.json", "model.weights.h5"
+ENTRIES = (CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE, FACTS_FILE)
+
+MAX_TEXT = 64 * 2**20
+MAX_RATIO = 20
+"""Bytes of an entry over bytes in the archive. Keras stores its entries uncompressed; weights do not shrink by half."""
+
+MODULES = re.compile(
+    r"keras(\.(layers|models|initializers|regularizers|constraints|optimizers(\.schedules)?|losses|metrics"
+    r"|dtype_policies|src\.(layers|models|ops|initializers|optimizers|dtype_policies)(\.\w+)*))?"
+)
+"""Where a class in a model's configuration may come from. No functions: `keras.utils` can fetch and unpack files."""
+REFUSED = {
+    "Lambda": "runs code of the file",
+    "TorchModuleWrapper": "holds a pickle, which runs code of the file",
+    "TFSMLayer": "runs another saved model",
+    "JaxLayer": "runs code of the file",
+    "FlaxLayer": "runs code of the file",
+    "StringLookup": "may read files of this machine",
+    "IntegerLookup": "may read files of this machine",
+    "TextVectorization": "may read files of this machine",
+}
+"""Classes of `keras.layers` that do more than compute."""
+VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__")
+"""Keras's marks for plain values; its other one, `__lambda__`, is code."""
+
+
+def check_archive(path: Path) -> None:
+    """Let only a .keras file pass that holds layers, weights and nothing else.
+
+    Raises:
+        ModelFileError: it is missing, no .keras file, damaged, or not to be trusted; with what was found in it.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            raise _refusal(path, _kind(path.read_bytes()[:8]))
+        with zipfile.ZipFile(path) as archive:
+            _check_entries(path, archive)
+            _check_config(path, archive)
+            _check_weights(path, archive)
+    except OSError as error:
+        raise ModelFileError(f"{path}: the model cannot be read: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, KeyError) as error:
+        raise ModelFileError(f"{path}: the model file is damaged: {error}; take another copy of it") from None
+
+
+def _refusal(path: Path, what: str) -> ModelFileError:
+    return ModelFileError(f"{path}: refused, nothing of it was run: {what}")
+
+
+def _kind(head: bytes) -> str:
+    if head.startswith(b"\x80"):
+        return "this is a pickle, which runs code when it is opened; expected a .keras file"
+    if head.startswith(b"\x89HDF"):
+        return "this is an HDF5 file; expected a .keras file (save it as one with a Keras that you trust it with)"
+    return "this is no .keras file (a zip archive with config.json and model.weights.h5)"
+
+
+def _check_entries(path: Path, archive: zipfile.ZipFile) -> None:
+    entries = archive.infolist()
+    names = [entry.filename for entry in entries]
+    for entry in entries:
+        place = PurePosixPath(entry.filename.replace("\\", "/"))
+        if place.is_absolute() or ".." in place.parts or ":" in entry.filename:
+            raise _refusal(path, f"its entry {entry.filename!r} leads out of the archive")
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise _refusal(path, f"its entry {entry.filename!r} is a link to another file")
+        if entry.filename not in ENTRIES:
+            raise _refusal(path, f"it holds {entry.filename!r}; expected only {', '.join(ENTRIES)}")
+        if entry.file_size > max(MAX_RATIO * entry.compress_size, 2**20):
+            raise _refusal(
+                path, f"its entry {entry.filename!r} of {entry.compress_size:,} bytes grows to {entry.file_size:,}"
+            )
+        if entry.filename != WEIGHTS_FILE and entry.file_size > MAX_TEXT:
+            raise _refusal(path, f"its entry {entry.filename!r} has {entry.file_size:,} bytes of text")
+    if len(set(names)) < len(names):
+        raise _refusal(path, "two of its entries have the same name")
+    for name in (CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE):
+        if name not in names:
+            raise ModelFileError(f"{path}: no .keras file: it holds no {name}")
+
+
+def _check_config(path: Path, archive: zipfile.ZipFile) -> None:
+    try:
+        config = json.loads(archive.read(CONFIG_FILE))
+        objects = list(_objects(config))
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path}: the model file is damaged: {CONFIG_FILE}: {error}") from None
+    for item in objects:
+        name, module = item["class_name"], item.get("module")
+        if name in REFUSED:
+            raise _refusal(path, f"it holds a {name} layer, which {REFUSED[name]}")
+        if name in VALUES:
+            continue
+        if not isinstance(name, str) or name.startswith("__"):
+            raise _refusal(path, f"it holds {name!r}, which stands for code of the file")
+        if module is not None and not MODULES.fullmatch(str(module)):
+            raise _refusal(path, f"it holds {name} of {module}, which is not one of Keras's layers")
+        if name == "function" or (module is None and item.get("registered_name") not in (None, name)):
+            raise _refusal(path, f"it holds {name} {item.get('config')!r}, which is not one of Keras's layers")
+
+
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Every serialized object in a configuration."""
+    if isinstance(config, dict):
+        if "class_name" in config:
+            yield config
+        for value in config.values():
+            yield from _objects(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _objects(value)
+
+
+def _check_weights(path: Path, archive: zipfile.ZipFile) -> None:
+    """HDF5 can point at other files: their content would become a weight."""
+    with archive.open(WEIGHTS_FILE) as stream, h5py.File(stream, "r") as weights:
+        for name in _foreign(weights):
+            raise _refusal(path, f"its weights {name!r} lie in another file")
+
+
+def _foreign(group: Any) -> Iterator[str]:
+    for key in group:
+        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+            yield f"{group.name}/{key}"
+            continue
+        item = group[key]
+        if isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:
+                yield str(item.name)
+        else:
+            yield from _foreign(item)
+
+
+def input_shape(path: Path) -> Shape:
+    """Height, width and channels of the images that the model of a checked file takes; Keras is not needed for it.
+
+    Raises:
+        ModelFileError: it takes no images of one fixed size.
+    """
+    with zipfile.ZipFile(path) as archive:
+        objects = _objects(json.loads(archive.read(CONFIG_FILE)))
+        inputs = [item.get("config", {}) for item in objects if item["class_name"] == "InputLayer"]
+    shape = (inputs[0].get("batch_shape") or []) if inputs else []
+    if len(shape) == 4 and shape[3] in (1, 3) and all(isinstance(side, int) for side in shape[1:]):
+        return shape[1], shape[2], shape[3]
+    raise ModelFileError(
+        f"{path}: expected a model of images (height, width, 1 or 3), its input is {shape or 'not told'}"
+    )

@@ -1,0 +1,163 @@
+"""A trial's record: `trial.json`, all that is needed to show, judge and run the trial again.
+
+Written whole and atomically after every epoch, so that a reader in another process never sees half of one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from sweep.errors import FailureCause, RecordError
+from sweep.records.curve_findings import Diagnosis, diagnose
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_result import EpochMetrics
+from sweep.space.config import TrialConfig
+
+RECORD_FILE = "trial.json"
+FORMAT: Literal[1] = 1
+_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+TrialState = Literal["running", "interrupted", "complete", "pruned", "failed"]
+"""`interrupted` trials were given back by a supervisor that stopped; the next one goes on with them."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TrialRecord:
+    """One trial, at any time of its life.
+
+    Attributes:
+        values: what was sampled, by parameter name.
+        reason: why it ended so: `all epochs`, `early stopping`, `pruned at epoch 8 …`, a failure cause;
+            "" while running.
+        cause: of its failure, also where a policy calls the trial pruned; None where it did not fail.
+        message: details of a failure, with the traceback where there is one.
+        objective_value: of the best epoch; None before the first epoch and for failed trials.
+        epochs: the finished epochs.
+        environment: versions, platform, flags and git commit, as flat text.
+        started, finished: ISO 8601 with offset.
+        audited_at: epoch at which the pruner would have ended the trial, had it not been chosen to run on
+            (`search.pruner.audit`).
+        diagnosis: what its curves say, once it has ended.
+        pruned_at: epoch at which the pruner ended the trial; there from the decision on, so that a trial that is
+            killed before it has ended does not ask again.
+        model_digest: sha256 over what the values have made: model, loss, optimizer, augmentation, training.
+        same_model_as: number of an earlier trial with other values and the same `model_digest`: one of the values that
+            differ had no effect.
+        notes: what a reader should know.
+        origin: where its point comes from, if not from the sampler: a recipe's file, or `study/number` after a fork.
+    """
+
+    study: str
+    number: Annotated[int, Ge(0)]
+    state: TrialState
+    config: TrialConfig
+    values: Mapping[str, bool | int | float | str | None]
+    data: DataStamp
+    environment: Mapping[str, str]
+    started: str
+    reason: str = ""
+    cause: FailureCause | None = None
+    message: str = ""
+    finished: str | None = None
+    epochs: tuple[EpochMetrics, ...] = ()
+    best_epoch: int | None = None
+    objective_value: float | None = None
+    parameters: int | None = None
+    weights_digest: str | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    model_file: str | None = None
+    diagnosis: tuple[Diagnosis, ...] = ()
+    origin: str | None = None
+    audited_at: int | None = None
+    pruned_at: int | None = None
+    model_digest: str | None = None
+    same_model_as: int | None = None
+    notes: tuple[str, ...] = ()
+    format: Literal[1] = FORMAT
+
+
+_RECORD = TypeAdapter(TrialRecord)
+
+
+def diagnosed(record: TrialRecord) -> TrialRecord:
+    """The record with what its curves say."""
+    found = diagnose(record.epochs, len(record.data.classes), record.data.validation)
+    return dataclasses.replace(record, diagnosis=found)
+
+
+def as_interrupted(record: TrialRecord) -> TrialRecord:
+    """The record of a study that nobody runs: a trial that says it is running was cut off with its supervisor."""
+    if record.state != "running":
+        return record
+    return dataclasses.replace(record, state="interrupted", reason="interrupted")
+
+
+def trial_folder(study_folder: Path, number: int) -> Path:
+    """`studies/NAME/trials/0007`."""
+    return study_folder / "trials" / f"{number:04d}"
+
+
+def record_to_mapping(record: TrialRecord) -> dict[str, Any]:
+    """The record as JSON values."""
+    mapping: dict[str, Any] = _RECORD.dump_python(record, mode="json")
+    return mapping
+
+
+def record_to_json(record: TrialRecord) -> str:
+    """The text of `trial.json`."""
+    return _RECORD.dump_json(record, indent=2).decode() + "\n"
+
+
+def record_from_json(text: str, source: str) -> TrialRecord:
+    """Read a record.
+
+    Args:
+        text: the content of a `trial.json`.
+        source: what to call it in an error message.
+
+    Raises:
+        RecordError: not JSON, or not a record of this format.
+    """
+    try:
+        return _RECORD.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise RecordError(
+            f"{source}: not a trial record of format {FORMAT}: {place}: {first['msg']}. "
+            "The next `sweep run` of the study restores it."
+        ) from None
+
+
+def write_record(folder: Path, record: TrialRecord) -> None:
+    """Write `folder/trial.json` atomically; the folder is made when it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / (RECORD_FILE + ".part")
+    with part.open("w", encoding="utf-8") as stream:
+        stream.write(record_to_json(record))
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(folder / RECORD_FILE)
+
+
+def read_record(folder: Path) -> TrialRecord:
+    """Read `folder/trial.json`.
+
+    Raises:
+        RecordError: missing, unreadable or not a record.
+    """
+    path = folder / RECORD_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path}: the trial's record cannot be read: {error}") from None
+    return record_from_json(text, str(path))

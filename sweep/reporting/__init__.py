@@ -1,0 +1,1 @@
+"""Reports: documents, Plotly charts, and pages as HTML, Markdown and CSV."""

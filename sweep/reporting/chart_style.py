@@ -1,0 +1,138 @@
+"""What all charts share: colours that hold on light and dark ground, axes, text that stays text, fewer points."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import plotly.graph_objects as go
+
+from sweep.analysis.axes import Axis
+from sweep.analysis.formatting import metric, show
+from sweep.records.trial_record import TrialRecord
+from sweep.space.config import Objective
+
+BLUE, ORANGE, RED, GREEN, GREY, VIOLET = "#4285dc", "#dd8a26", "#d2524e", "#3a9a6b", "#8b929c", "#8a63c9"
+STATE_COLORS = {"complete": BLUE, "pruned": ORANGE, "failed": RED, "interrupted": VIOLET, "running": GREY}
+SCALE: list[tuple[float, str]] = [(0.0, "#54408c"), (0.35, "#3f7fd1"), (0.7, "#37a68f"), (1.0, "#d9b13b")]
+"""From bad to good; told apart by lightness too, and visible on white and on near black."""
+
+T = TypeVar("T")
+
+
+def plain(text: str) -> str:
+    """Text for a chart: Plotly draws a small part of HTML, and what a user wrote is not HTML."""
+    return html.escape(text, quote=False)
+
+
+def rgba(color: str, opacity: float) -> str:
+    """A colour of the form #rrggbb with an opacity."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def figure(x: str, y: str, height: int = 360, **layout: Any) -> Any:
+    """An empty figure; the page adds the colours of text and grid, which depend on light or dark."""
+    found = go.Figure()
+    found.update_layout(
+        template=None,
+        height=height,
+        margin={"l": 64, "r": 16, "t": 28, "b": 52},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        hovermode="closest",
+        hoverlabel={"namelength": -1, "align": "left"},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
+        xaxis={"title": {"text": plain(x)}, "automargin": True, "zeroline": False},
+        yaxis={"title": {"text": plain(y), "standoff": 12}, "automargin": True, "zeroline": False},
+    )
+    found.update_layout(**layout)
+    return found
+
+
+def axis_layout(axis: Axis) -> dict[str, Any]:
+    """Layout of a parameter's axis."""
+    margin = (0.35 if axis.whole else 0.03 * (axis.high - axis.low)) or 0.5
+    layout: dict[str, Any] = {
+        "title": {"text": plain(axis.title)},
+        "range": [axis.low - margin, axis.high + margin],
+    }
+    if axis.ticks:
+        positions, words = axis.ticks
+        layout |= {"tickmode": "array", "tickvals": list(positions), "ticktext": [shortened(word) for word in words]}
+    return layout
+
+
+def shortened(word: str, most: int = 16) -> str:
+    """A tick's text: long choices would leave no room for the chart."""
+    return plain(word if len(word) <= most else word[: most - 1] + "…")
+
+
+def objective_title(objective: Objective) -> str:
+    """The objective with its unit."""
+    words = {"val_accuracy": "validation accuracy (share correct)", "val_loss": "validation loss"}
+    return words[objective]
+
+
+def trial_marker(state: str, points: int) -> dict[str, Any]:
+    """How a trial's point looks; larger while there are few."""
+    complete = state == "complete"
+    return {
+        "color": STATE_COLORS[state],
+        "size": 9 if points < 60 else 6,
+        "opacity": 0.8 if complete else 0.65,
+        "symbol": "circle" if complete else "x-thin-open",
+        "line": {"width": 0 if complete else 1.4},
+    }
+
+
+def trial_text(record: TrialRecord) -> str:
+    """What a trial's point says under the mouse."""
+    end = plain(record.reason) or record.state
+    return f"<b>trial {record.number}</b> {metric(record.objective_value)}<br>{record.state}: {end}"
+
+
+def value_text(name: str, record: TrialRecord) -> str:
+    """The same with one parameter's value."""
+    return f"{trial_text(record)}<br>{plain(name)}: {plain(show(record.values.get(name)))}"
+
+
+def robust_range(
+    values: Sequence[float], keep: Sequence[float] = (), *, colors: bool = False
+) -> tuple[float, float] | None:
+    """An axis that exploded losses do not flatten.
+
+    Its ends are Tukey's outer fences: three interquartile ranges beyond the quartiles.
+
+    Args:
+        values: drawn on the axis.
+        keep: among them, those that must be seen.
+        colors: the range is one of colours, of which a single bad accuracy must not take half.
+
+    Returns:
+        None for no value; else the ends, with a margin.
+    """
+    if not values:
+        return None
+    array = np.asarray(values, dtype=float)
+    first, third = np.quantile(array, [0.25, 0.75])
+    fence = 3.0 * (third - first)
+    inside = array[(array >= first - fence) & (array <= third + fence)]
+    if not colors and array.min() >= 0 and array.max() <= 1:  # accuracies cannot explode
+        inside = array
+    seen = np.concatenate([inside, np.asarray(keep, dtype=float)])
+    low, high = float(seen.min()), float(seen.max())
+    margin = 0.06 * (high - low) or max(abs(high) * 0.02, 1e-3)
+    return low - margin, high + margin
+
+
+def thinned(items: Sequence[T], most: int, first: int = 0) -> list[T]:
+    """At most so many, evenly chosen; the `first` ones are all kept."""
+    if len(items) <= most:
+        return list(items)
+    head = list(items[:first])
+    rest = items[first:]
+    chosen = np.linspace(0, len(rest) - 1, most - len(head)).round().astype(int)
+    return head + [rest[i] for i in dict.fromkeys(chosen.tolist())]

@@ -1,0 +1,128 @@
+"""Learning curves: every trial as a thin line while they are few, quantile bands when they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from sweep.analysis.history import History
+from sweep.records.trial_record import TrialRecord
+from sweep.reporting.chart_style import BLUE, GREEN, GREY, STATE_COLORS, figure, objective_title, rgba, robust_range
+
+FEW = 15
+"""Up to so many trials each has a line of its own."""
+TOP = 10
+FEWEST = 5
+"""Quantiles of fewer values say nothing."""
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Quantiles of the objective after an epoch, over the trials that trained it.
+
+    Attributes:
+        quantiles: the 10th, 25th, 50th, 75th and 90th percentile.
+    """
+
+    epoch: int
+    trials: int
+    quantiles: tuple[float, ...]
+
+
+def bands(history: History) -> tuple[Band, ...]:
+    """A band per epoch that at least five complete or pruned trials have finished."""
+    by_epoch: dict[int, list[float]] = {}
+    for record in history.of("complete", "pruned"):
+        for epoch, metrics in enumerate(record.epochs, start=1):
+            by_epoch.setdefault(epoch, []).append(metrics.value(history.objective))
+    return tuple(
+        Band(epoch, len(values), tuple(float(q) for q in np.quantile(values, _QUANTILES)))
+        for epoch, values in sorted(by_epoch.items())
+        if len(values) >= FEWEST
+    )
+
+
+def has_curves(history: History) -> bool:
+    """Whether there is anything to draw."""
+    return any(record.epochs for record in history.of("complete", "pruned"))
+
+
+def draw_curves(history: History) -> Any:
+    """The objective against epochs."""
+    found = figure("epoch", objective_title(history.objective), height=420)
+    drawn = [record for record in history.of("complete", "pruned") if record.epochs]
+    top = [record for record in history.ranked if record.epochs][:TOP]
+    if len(drawn) > FEW:
+        for trace in _band_traces(bands(history)):
+            found.add_trace(trace)
+    else:
+        for record in drawn:
+            if record not in top:
+                found.add_trace(_line(history, record, STATE_COLORS[record.state], 1.2, f"trial {record.number}"))
+    for place, record in reversed(list(enumerate(top))):
+        color, width = (GREEN, 3.0) if place == 0 else (BLUE, 1.3)
+        found.add_trace(_line(history, record, color, width, f"{place + 1}. trial {record.number}"))
+        if place == 0:
+            found.data[-1].update(showlegend=True, name=f"the winner, trial {record.number}")
+        elif place == 1:
+            found.data[-1].update(showlegend=True, name="the next best")
+    values = [metrics.value(history.objective) for record in drawn[:2000] for metrics in record.epochs]
+    found.update_yaxes(range=robust_range(values, [record.objective_value or 0.0 for record in top]))
+    longest = max((len(record.epochs) for record in drawn), default=0)
+    found.update_xaxes(rangemode="tozero", tickformat="d", dtick=1 if longest <= 12 else None)
+    found.update_layout(legend={"traceorder": "reversed"})
+    return found
+
+
+def _line(history: History, record: TrialRecord, color: str, width: float, name: str) -> Any:
+    values = [metrics.value(history.objective) for metrics in record.epochs]
+    epochs = list(range(1, len(values) + 1))
+    return go.Scatter(
+        x=epochs,
+        y=values,
+        mode="lines+markers" if len(values) < 3 else "lines",
+        line={"color": color, "width": width, "dash": "dot" if record.state == "pruned" else "solid"},
+        marker={"size": 5},
+        name=name + (" (pruned)" if record.state == "pruned" else ""),
+        opacity=1.0 if width > 2 else 0.75,
+        hovertemplate=f"trial {record.number}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _band_traces(found: Sequence[Band]) -> list[Any]:
+    if not found:
+        return []
+    epochs = [band.epoch for band in found]
+    traces = []
+    for low, high, opacity, name in ((0, 4, 0.16, "middle 80 %"), (1, 3, 0.28, "middle 50 %")):
+        outline = [band.quantiles[high] for band in found] + [band.quantiles[low] for band in reversed(found)]
+        traces.append(
+            go.Scatter(
+                x=epochs + epochs[::-1],
+                y=outline,
+                fill="toself",
+                fillcolor=rgba(GREY, opacity),
+                line={"width": 0},
+                mode="lines",
+                hoverinfo="skip",
+                name=name,
+            )
+        )
+    traces.append(
+        go.Scatter(
+            x=epochs,
+            y=[band.quantiles[2] for band in found],
+            mode="lines",
+            line={"color": GREY, "width": 2, "dash": "dash"},
+            name="median",
+            text=[f"{band.trials:,} trials" for band in found],
+            hovertemplate="median after epoch %{x}: %{y:.4f} (%{text})<extra></extra>",
+        )
+    )
+    return traces

@@ -1,0 +1,110 @@
+"""Charts of a study's final result: the rounds of the finalists, calibration, confusion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from sweep.records.final_result import CalibrationBin, FinalistResult
+from sweep.reporting.chart_style import BLUE, GREEN, GREY, ORANGE, figure, objective_title, plain, rgba, shortened
+from sweep.space.config import Objective
+
+COUNTED = 25
+"""Up to so many classes a confusion matrix has its counts written into it."""
+
+
+def draw_finalists(finalists: Sequence[FinalistResult], winner: int, objective: Objective) -> Any:
+    """A box per finalist over its rounds, every round as a point, and the search's score as a diamond."""
+    found = figure(objective_title(objective), "", height=120 + 56 * len(finalists), showlegend=True)
+    for row, finalist in enumerate(finalists):
+        color = GREEN if finalist.trial == winner else GREY if finalist.dropped else BLUE
+        name = _name(finalist, winner)
+        found.add_trace(
+            go.Box(
+                x=list(finalist.scores),
+                y=[name] * len(finalist.scores),
+                orientation="h",
+                boxpoints="all",
+                jitter=0.3,
+                pointpos=0,
+                marker={"color": color, "size": 6},
+                line={"color": color, "width": 1.5},
+                fillcolor=rgba(color, 0.15),
+                text=[f"round {number}" for number in range(1, len(finalist.scores) + 1)],
+                hovertemplate="%{text}: %{x:.4f}<extra></extra>",
+                hoveron="points",
+                showlegend=False,
+            )
+        )
+        found.add_trace(
+            go.Scatter(
+                x=[finalist.search_score],
+                y=[name],
+                mode="markers",
+                marker={"symbol": "diamond", "size": 10, "color": ORANGE},
+                name="score in the search",
+                showlegend=row == 0,
+                hovertemplate="in the search %{x:.4f}<extra></extra>",
+            )
+        )
+    found.update_yaxes(autorange="reversed", ticksuffix=" ", type="category")
+    return found
+
+
+def _name(finalist: FinalistResult, winner: int) -> str:
+    mark = " (winner)" if finalist.trial == winner else " (dropped)" if finalist.dropped else ""
+    return f"trial {finalist.trial}{mark}"
+
+
+def draw_reliability(bins: Sequence[CalibrationBin]) -> Any:
+    """Accuracy over confidence; bars on the diagonal mean that the model is as often right as it says."""
+    found = figure("confidence (probability of the answer)", "accuracy (share correct)", height=380)
+    filled = [b for b in bins if b.images]
+    found.add_trace(
+        go.Bar(
+            x=[(b.low + b.high) / 2 for b in filled],
+            y=[b.accuracy for b in filled],
+            width=[b.high - b.low for b in filled],
+            marker={"color": BLUE, "line": {"width": 1, "color": rgba(BLUE, 0.4)}},
+            name="accuracy",
+            customdata=[(b.images, b.confidence) for b in filled],
+            hovertemplate="%{customdata[0]} images, confidence %{customdata[1]:.3f}, accuracy %{y:.3f}<extra></extra>",
+        )
+    )
+    found.add_trace(
+        go.Scatter(
+            x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dash", "color": GREY}, name="perfect", hoverinfo="skip"
+        )
+    )
+    found.update_xaxes(range=[0, 1])
+    found.update_yaxes(range=[0, 1.02])
+    return found
+
+
+def draw_confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Any:
+    """A row per true class, coloured by the share of the row."""
+    sums = [max(sum(row), 1) for row in counts]
+    shares = [[count / total for count in row] for row, total in zip(counts, sums, strict=True)]
+    few = len(names) <= COUNTED
+    side = min(max(300 + 26 * len(names), 380), 900)
+    found = figure("predicted", "true", height=side)
+    ticks = [shortened(name) for name in names]
+    found.add_trace(
+        go.Heatmap(
+            z=shares,
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, "rgba(66,133,220,0)"], [1, "rgba(66,133,220,0.9)"]],
+            text=[[str(count) if count else "" for count in row] for row in counts],
+            texttemplate="%{text}" if few else "",
+            customdata=[[plain(f"{true} taken for {said}") for said in names] for true in names],
+            hovertemplate="%{customdata}: %{text} images, %{z:.1%} of the class<extra></extra>",
+            showscale=False,
+        )
+    )
+    numbers = list(range(len(names)))
+    found.update_xaxes(tickmode="array", tickvals=numbers, ticktext=ticks, showgrid=False)
+    found.update_yaxes(tickmode="array", tickvals=numbers, ticktext=ticks, autorange="reversed", showgrid=False)
+    return found

@@ -1,0 +1,120 @@
+"""HTML for notebooks: small tables without colours of their own, so that they suit light and dark ground."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from sweep.analysis.formatting import NONE, duration, metric, show, values_text
+from sweep.records.trial_record import TrialRecord
+
+SHOWN = 5
+"""Best trials of a study."""
+MOST_ROWS = 50
+_EDGE = "border-bottom:1px solid rgba(128,134,145,.35)"
+_CELL = "padding:2px 12px 2px 0;vertical-align:top;background:none"
+_HEADINGS = ("trial", "state", "", "best epoch", "weights", "time", "values")
+_NUMBERS = (0, 2, 3, 4, 5)
+
+
+def study_html(title: str, best: Sequence[TrialRecord]) -> str:
+    """A sentence and the best trials."""
+    return _titled(title, _records_table(best[:SHOWN]) if best else "")
+
+
+def trials_html(records: Sequence[TrialRecord]) -> str:
+    """A row per trial; of many the first and the last ones."""
+    if not records:
+        return _titled("no trials", "")
+    if len(records) <= MOST_ROWS:
+        return _titled(f"{len(records)} trials", _records_table(records))
+    half = MOST_ROWS // 2
+    shown = [*records[:half], *records[-half:]]
+    return _titled(f"{len(records):,} trials, the first and last {half}", _records_table(shown))
+
+
+def trial_html(record: TrialRecord) -> str:
+    """What came of a trial, its curve, and what was sampled."""
+    title = f"Trial {record.number} of {record.study}: {record.state}"
+    facts = [
+        ("ended by", record.reason or NONE),
+        (record.config.objective, f"{metric(record.objective_value)}{_at(record)}"),
+        ("epochs", f"{len(record.epochs)} of {record.config.training.epochs}"),
+        ("weights", f"{record.parameters:,}" if record.parameters is not None else NONE),
+        ("time", _time(record)),
+    ]
+    sampled = [(name, show(value)) for name, value in record.values.items()]
+    message = [("message", record.message.splitlines()[0])] if record.message else []
+    return _titled(title, _curve(record) + table(("", ""), [*facts, *message, *sampled]))
+
+
+def pairs_html(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    """A sentence and a table of two columns."""
+    return _titled(title, table(("", ""), list(rows)))
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+    """A table; everything in it is text.
+
+    Args:
+        headings: of the columns; no head where all are empty.
+        rows: cells.
+        numbers: columns that are aligned to the right.
+    """
+
+    sides = {True: "right;white-space:nowrap", False: "left"}
+
+    def cells(kind: str, texts: Sequence[str]) -> str:
+        return "".join(
+            f'<{kind} style="{_CELL};text-align:{sides[column in numbers]}">{html.escape(text)}</{kind}>'
+            for column, text in enumerate(texts)
+        )
+
+    head = f'<thead><tr style="{_EDGE}">{cells("th", headings)}</tr></thead>' if any(headings) else ""
+    body = "".join(f'<tr style="background:none">{cells("td", texts)}</tr>' for texts in rows)
+    return f'<table style="border-collapse:collapse;margin:4px 0;color:inherit">{head}<tbody>{body}</tbody></table>'
+
+
+def _titled(title: str, rest: str) -> str:
+    return f"<div><strong>{html.escape(title)}</strong>{rest}</div>"
+
+
+def _records_table(records: Sequence[TrialRecord]) -> str:
+    headings = [heading or records[0].config.objective for heading in _HEADINGS]
+    return table(headings, [_cells(record) for record in records], _NUMBERS)
+
+
+def _cells(record: TrialRecord) -> tuple[str, ...]:
+    return (
+        str(record.number),
+        record.state if record.state != "failed" else f"failed: {record.reason}",
+        metric(record.objective_value),
+        f"{record.best_epoch if record.best_epoch is not None else NONE}/{len(record.epochs)}",
+        f"{record.parameters:,}" if record.parameters is not None else NONE,
+        _time(record),
+        values_text(record.values),
+    )
+
+
+def _at(record: TrialRecord) -> str:
+    return f" at epoch {record.best_epoch}" if record.best_epoch is not None else ""
+
+
+def _time(record: TrialRecord) -> str:
+    seconds = record.timings.get("total")
+    return duration(seconds) if seconds is not None else NONE
+
+
+def _curve(record: TrialRecord) -> str:
+    """The objective epoch by epoch, as a line in the colour of the text."""
+    values = [metrics.value(record.config.objective) for metrics in record.epochs]
+    if len(values) < 2:
+        return ""
+    low, span = min(values), (max(values) - min(values)) or 1.0
+    step = 196 / (len(values) - 1)
+    points = " ".join(f"{2 + i * step:.1f},{38 - 36 * (value - low) / span:.1f}" for i, value in enumerate(values))
+    label = f"{record.config.objective} from {metric(values[0])} to {metric(values[-1])}"
+    return (
+        f'<div><svg width="200" height="40" role="img" aria-label="{html.escape(label)}">'
+        f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.5"/></svg></div>'
+    )

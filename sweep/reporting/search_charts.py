@@ -1,0 +1,117 @@
+"""Charts of the search itself: progress, pruning, time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from sweep.analysis.formatting import metric
+from sweep.analysis.history import History
+from sweep.analysis.progress import Progress, Step
+from sweep.analysis.pruning_summary import PruningSummary
+from sweep.analysis.time_spent import Spent
+from sweep.reporting.chart_style import (
+    GREEN,
+    STATE_COLORS,
+    figure,
+    objective_title,
+    robust_range,
+    thinned,
+    trial_marker,
+)
+
+MOST_POINTS = 1_500
+FEW_HOURS = 2.0
+"""Below, minutes are easier to read."""
+
+
+def draw_progress(history: History, progress: Progress, *, by_hours: bool) -> Any:
+    """The best so far, over every trial's own value; against ended trials, or against hours of search."""
+    minutes = by_hours and progress.hours < FEW_HOURS
+    x = f"time of search ({'minutes' if minutes else 'hours'})" if by_hours else "trials that have ended"
+    found = figure(x, objective_title(history.objective), showlegend=True)
+
+    def place(step: Step) -> float:
+        return (step.hours * 60 if minutes else step.hours) if by_hours else step.place
+
+    for state in ("pruned", "complete"):
+        steps = thinned([s for s in progress.steps if s.state == state and s.value is not None], MOST_POINTS)
+        if steps:
+            found.add_trace(_dots(steps, state, place))
+    best = [step for step in progress.steps if step.best is not None]
+    line = _corners(best)
+    if line:
+        found.add_trace(
+            go.Scatter(
+                x=[place(step) for step in line],
+                y=[step.best for step in line],
+                mode="lines+markers" if len(line) == 1 else "lines",
+                line={"shape": "hv", "color": GREEN, "width": 2.5},
+                name="best so far",
+                hovertemplate="best so far %{y:.4f}<extra></extra>",
+            )
+        )
+    values = [step.value for step in progress.steps if step.value is not None]
+    found.update_yaxes(range=robust_range(values, [step.best for step in line if step.best is not None][-1:]))
+    found.update_xaxes(rangemode="tozero", dtick=1 if not by_hours and len(progress.steps) <= 12 else None)
+    return found
+
+
+def _dots(steps: Sequence[Step], state: str, place: Callable[[Step], float]) -> Any:
+    return go.Scatter(
+        x=[place(step) for step in steps],
+        y=[step.value for step in steps],
+        mode="markers",
+        marker=trial_marker(state, len(steps)),
+        name=state if state == "complete" else "pruned (value at the cut)",
+        text=[f"<b>trial {step.number}</b> {metric(step.value)}<br>{step.state}" for step in steps],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _corners(steps: Sequence[Step]) -> list[Step]:
+    """Of a staircase only the steps where it rises, and its end."""
+    kept = [step for i, step in enumerate(steps) if i == 0 or step.best != steps[i - 1].best]
+    return [*kept, steps[-1]] if steps and kept[-1] is not steps[-1] else kept
+
+
+def draw_cuts(summary: PruningSummary) -> Any:
+    """How many trials were cut after which epoch."""
+    found = figure("epoch of the cut", "pruned trials", height=280)
+    found.add_trace(
+        go.Bar(
+            x=list(summary.cuts),
+            y=list(summary.cuts.values()),
+            width=0.8,
+            marker={"color": STATE_COLORS["pruned"]},
+            hovertemplate="%{y} trials cut after epoch %{x}<extra></extra>",
+        )
+    )
+    found.update_xaxes(dtick=1 if len(summary.cuts) < 15 and max(summary.cuts, default=0) < 25 else None)
+    found.update_yaxes(dtick=1 if max(summary.cuts.values(), default=0) <= 8 else None)
+    return found
+
+
+def draw_hours(rows: Sequence[Spent]) -> Any:
+    """Fit, build and rest, a bar per state."""
+    whole = max((row.total for row in rows), default=0.0)
+    unit, divisor = ("hours", 3600.0) if whole >= 7200 else ("minutes", 60.0) if whole >= 120 else ("seconds", 1.0)
+    found = figure(f"summed time ({unit})", "", height=110 + 42 * len(rows), barmode="stack")
+    names = [f"{row.state} ({row.trials:,})" for row in rows]
+    parts = (("fit", "#3f7fd1"), ("build", "#37a68f"), ("rest", "#8b929c"))
+    for part, color in parts:
+        found.add_trace(
+            go.Bar(
+                y=names,
+                x=[getattr(row, part) / divisor for row in rows],
+                orientation="h",
+                name=part,
+                marker={"color": color},
+                hovertemplate=f"{part} %{{x:.3g}} {unit}<extra></extra>",
+            )
+        )
+    found.update_yaxes(autorange="reversed", ticksuffix=" ")
+    found.update_layout(legend={"traceorder": "normal"})
+    return found

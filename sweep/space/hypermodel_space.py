@@ -1,0 +1,168 @@
+"""What building a hypermodel has told about its hyperparameters, and the space that follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sweep.errors import UserError
+from sweep.space.fields import did_you_mean, show
+from sweep.space.marks import Value
+from sweep.space.parameters import Choice, Condition, IntRange, Parameter, same
+from sweep.space.space import Space, StartPoint, bounds
+from sweep.space.user_model_configs import HYPERPARAMETERS
+
+DEFAULTS = "the hypermodel's defaults"
+
+
+@dataclasses.dataclass(frozen=True)
+class Discovery:
+    """Found by building a hypermodel, or a builder's model.
+
+    Attributes:
+        parameters: searched hyperparameters, those that conditions name before those that have the conditions.
+        fixed: hyperparameters with a single value.
+        defaults: the hypermodel's own, by name.
+        unused: keys of the section `training` that have no effect on this model, with the reason.
+    """
+
+    parameters: tuple[Parameter, ...] = ()
+    fixed: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    defaults: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    unused: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def written_hyperparameters(space: Space) -> dict[str, Parameter]:
+    """What the file says about hyperparameters; one with a fixed value is a choice of one."""
+    fixed = space.template.get("model", {}).get("hyperparameters", {})
+    made: dict[str, Parameter] = {
+        name: Choice(name, (*HYPERPARAMETERS, name), choices=(value,)) for name, value in fixed.items()
+    }
+    return made | {p.name: p for p in space.parameters if p.path[:-1] == HYPERPARAMETERS}
+
+
+def check_training(space: Space, discovery: Discovery) -> None:
+    """Every value must take effect.
+
+    Raises:
+        UserError: the file has a value of the section `training` that this model does not read.
+    """
+    searched = [str(p.path[1]) for p in space.parameters if p.path[:1] == ("training",)]
+    written = dict.fromkeys([*space.template.get("training", {}), *searched])
+    wrong = [f"`training.{key}` has no effect: {discovery.unused[key]}" for key in written if key in discovery.unused]
+    if wrong:
+        raise UserError("\n".join(f"{line}; remove it from the file" for line in wrong))
+
+
+def complete(space: Space, discovery: Discovery) -> Space:
+    """The space with the hyperparameters that were found; what the file says of one of them goes first.
+
+    The hypermodel's defaults become the first point, as in KerasTuner.
+
+    Raises:
+        UserError: the file speaks of a hyperparameter that there is not, or of values that it cannot have.
+    """
+    written = written_hyperparameters(space)
+    _check_written(written, discovery)
+    fixed = {**discovery.fixed, **{n: p.choices[0] for n, p in written.items() if _is_single(p)}}  # type: ignore[union-attr]
+    searched = tuple(_narrowed(parameter, written) for parameter in discovery.parameters)
+    active = _reachable(searched, fixed)
+    others = tuple(p for p in space.parameters if p.path[:-1] != HYPERPARAMETERS)
+    names = {parameter.name for parameter in others}
+    twice = [parameter.name for parameter in active if parameter.name in names]
+    if twice:
+        raise UserError(
+            f"two parameters would have the name {twice[0]!r}: one of the hypermodel and one of the section "
+            "`training` or `augmentation`; rename the hypermodel's, or give the other one value"
+        )
+    template = {**space.template, "model": {**space.template["model"], "hyperparameters": fixed}}
+    made = dataclasses.replace(space, template=template, parameters=(*active, *others))
+    _check_grid(made)
+    return dataclasses.replace(made, start_from=(*_first_point(made, discovery.defaults), *space.start_from))
+
+
+def _check_grid(space: Space) -> None:
+    for parameter in space.parameters if space.search.sampler == "grid" else ():
+        try:
+            next(parameter.grid())
+        except ValueError as error:
+            raise UserError(f"`sampler: grid` cannot list this space: {error}") from None
+
+
+def _check_written(written: Mapping[str, Parameter], discovery: Discovery) -> None:
+    found = {parameter.name: parameter for parameter in discovery.parameters}
+    known = [*found, *discovery.fixed]
+    for name, parameter in written.items():
+        if name not in known:
+            raise UserError(
+                f"the hypermodel has no hyperparameter {show(name)}{did_you_mean(name, known)}; "
+                f"it has {', '.join(known) or 'none'}"
+            )
+        wrong = [value for value in parameter.extremes() if name in found and not found[name].contains(value)]
+        if wrong:
+            raise UserError(
+                f"the hyperparameter `{name}` cannot be {show(wrong[0])}: the hypermodel has {bounds(found[name])}"
+            )
+
+
+def _is_single(parameter: Parameter) -> bool:
+    return isinstance(parameter, Choice) and len(parameter.choices) == 1
+
+
+def _narrowed(parameter: Parameter, written: Mapping[str, Parameter]) -> Parameter:
+    """The file's values under the hypermodel's conditions."""
+    if parameter.name not in written:
+        return parameter
+    return dataclasses.replace(written[parameter.name], conditions=parameter.conditions)
+
+
+def _reachable(parameters: Iterable[Parameter], fixed: Mapping[str, Value]) -> list[Parameter]:
+    """Those that some trial can have, where `fixed` ones have one value."""
+    kept: list[Parameter] = []
+    for parameter in parameters:
+        parents = {each.name: each for each in kept}
+        left = None if parameter.name in fixed else _possible(parameter, parents, fixed)
+        if left is not None:
+            kept.append(left)
+    return kept
+
+
+def _possible(parameter: Parameter, parents: Mapping[str, Parameter], fixed: Mapping[str, Value]) -> Parameter | None:
+    """With conditions on values that the parents still have, without those that always hold; None if one cannot."""
+    left: list[Condition] = []
+    for condition in parameter.conditions:
+        if condition.name in fixed:
+            if not any(same(fixed[condition.name], value) for value in condition.values):
+                return None
+            continue
+        parent = parents.get(condition.name)
+        values = tuple(value for value in condition.values if parent is not None and parent.contains(value))
+        if not values:
+            return None
+        left.append(Condition(condition.name, values))
+    return dataclasses.replace(parameter, conditions=tuple(left))
+
+
+def _first_point(space: Space, defaults: Mapping[str, Value]) -> tuple[StartPoint, ...]:
+    if not any(parameter.name in defaults for parameter in space.parameters):
+        return ()
+
+    def choose(parameter: Parameter) -> Value:
+        value = defaults.get(parameter.name)
+        return value if value is not None and parameter.contains(value) else middle(parameter)
+
+    return (StartPoint(DEFAULTS, space.suggest(choose)),)
+
+
+def middle(parameter: Parameter) -> Value:
+    """The first of a choice, the middle of a range (of a logarithmic one: in its logarithm)."""
+    if isinstance(parameter, Choice):
+        return parameter.choices[0]
+    low, high = parameter.low, parameter.high
+    wanted = math.sqrt(low * high) if parameter.log else (low + high) / 2
+    step: Any = parameter.step
+    if step is not None:
+        wanted = low + round((wanted - low) / step) * step
+    return round(wanted) if isinstance(parameter, IntRange) else min(max(wanted, low), high)

@@ -1,0 +1,244 @@
+"""A study: the points tried so far and the next one. The truth is its SQLite file and the trials' records."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from sweep.errors import RecordError, StudyError
+from sweep.invocation import command_text
+from sweep.records.disk import disk_errors
+from sweep.records.seeds import Purpose, derive
+from sweep.records.trial_record import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
+from sweep.records.trial_result import EpochMetrics
+from sweep.space.config import TrialConfig
+from sweep.space.corners import smallest
+from sweep.space.parameters import Values
+from sweep.space.space import Space
+from sweep.study.failure_policies import is_infeasible
+from sweep.study.interrupted_trials import is_drawn, propose_again
+from sweep.study.record_copies import keep_copy
+from sweep.study.samplers import kept, make_pruner, make_sampler, suggest
+from sweep.study.storage import DATABASE, storage_errors
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A trial to run.
+
+    Attributes:
+        origin: the recipe it comes from, if any.
+        before: its record as an earlier supervisor left it; None for a new one.
+    """
+
+    number: int
+    values: Values
+    config: TrialConfig
+    folder: Path
+    origin: str | None
+    before: TrialRecord | None
+
+
+class Study:
+    """An open study. Made by `opening`; one process at a time writes to it."""
+
+    def __init__(self, folder: Path, space: Space, handle: optuna.Study, threads: int) -> None:
+        self.folder = folder
+        self.name = folder.name
+        self.space = space
+        self._handle = handle
+        self._threads = threads
+        self._trials: dict[int, optuna.Trial] = {}
+        epochs = space.config(smallest(space)).training.epochs  # the same in all trials
+        handle.pruner = make_pruner(space.search.pruner, epochs)
+        handle.sampler = make_sampler(space.search, 0)  # here already, to fail early where a package is missing
+        self._again = [trial for trial in self._stored((TrialState.RUNNING,)) if not self._settled(trial)]
+
+    def _settled(self, stored: FrozenTrial) -> bool:
+        """Whether a trial had ended, and only the database was not told any more; it is told now."""
+        record = _record(trial_folder(self.folder, stored.number))
+        if record is None or record.state in ("running", "interrupted"):
+            return False
+        with storage_errors(self.folder / DATABASE):
+            self._tell(optuna.Trial(self._handle, stored._trial_id), record)
+        return True
+
+    def next(self, total: int) -> Assignment | None:
+        """The next trial to run: first those that were interrupted, then new ones, until the study has `total`.
+
+        Raises:
+            StudyError: the database fails.
+        """
+        with storage_errors(self.folder / DATABASE):
+            if self._again:
+                return self._take_back(self._again.pop(0))
+            begun = self.begun()
+            if begun >= total or not self._has_more_points():
+                return None
+            self._handle.sampler = make_sampler(self.space.search, begun)
+            return self._assign(self._handle.ask(), None)
+
+    def _take_back(self, stored: FrozenTrial) -> Assignment:
+        before = _record(trial_folder(self.folder, stored.number))
+        # An enqueued trial has a low number and may have been begun late; all others are begun in their order.
+        sampler = make_sampler(self.space.search, stored.number)
+        if before is None and not is_drawn(stored, self.space):
+            return self._assign(propose_again(self._handle, stored, sampler, self.space), None)
+        self._handle.sampler = sampler
+        return self._assign(optuna.Trial(self._handle, stored._trial_id), before)
+
+    def _assign(self, trial: optuna.Trial, before: TrialRecord | None) -> Assignment:
+        threads = before.config.threads if before else self._threads  # another count would give other bits
+        values = self.space.suggest(functools.partial(suggest, trial))
+        self._trials[trial.number] = trial
+        seed = derive(self.space.search.seed, Purpose.TRIAL, trial.number)
+        return Assignment(
+            number=trial.number,
+            values=values,
+            config=self.space.config(values, seed=seed, threads=threads),
+            folder=trial_folder(self.folder, trial.number),
+            origin=trial.user_attrs.get("origin"),
+            before=before,
+        )
+
+    def _has_more_points(self) -> bool:
+        """A grid ends, every other sampler goes on; queues the grid's next point where none is waiting."""
+        if self.space.search.sampler != "grid" or self.space.is_recipe or self._stored((TrialState.WAITING,)):
+            return True
+        tried = {frozenset(trial.params.items()) for trial in self._handle.get_trials(deepcopy=False)}
+        points = (kept(self.space, values) for values in self.space.grid())
+        point = next((values for values in points if frozenset(values.items()) not in tried), None)
+        if point is not None:
+            self._handle.enqueue_trial(point)
+        return point is not None
+
+    def report(self, number: int, metrics: EpochMetrics) -> bool:
+        """Tell the study of a finished epoch; True if the pruner would end the trial here.
+
+        Raises:
+            StudyError: the database fails.
+        """
+        trial = self._trials[number]
+        with storage_errors(self.folder / DATABASE):
+            stored = self._handle._storage.get_trial(trial._trial_id).intermediate_values
+            if metrics.epoch not in stored:
+                trial.report(metrics.value(self.space.search.objective), step=metrics.epoch)
+            # The pruner judges the last epoch reported: in a trial that is run again, one that is yet to come.
+            return metrics.epoch >= max(stored, default=0) and bool(trial.should_prune())  # it gives a numpy.bool
+
+    def save(self, record: TrialRecord) -> None:
+        """Write a trial's record.
+
+        Raises:
+            DiskError: it cannot be written.
+        """
+        folder = trial_folder(self.folder, record.number)
+        with disk_errors(folder):
+            write_record(folder, record)
+
+    def finish(self, record: TrialRecord) -> None:
+        """Write the record of a trial that has ended, and tell the sampler.
+
+        Raises:
+            DiskError: the record cannot be written.
+            StudyError: the database fails.
+        """
+        self.save(record)
+        keep_copy(self.folder, record)
+        with storage_errors(self.folder / DATABASE):
+            self._tell(self._trials.pop(record.number), record)
+
+    def _tell(self, trial: optuna.Trial, record: TrialRecord) -> None:
+        trial.set_user_attr("state", record.state)
+        trial.set_user_attr("reason", record.reason)
+        if record.state == "complete":
+            self._handle.tell(trial, record.objective_value)
+        elif record.state == "pruned":
+            self._handle.tell(trial, state=TrialState.PRUNED)
+        elif is_infeasible(record.reason, self.space.search.failures):
+            # Optuna's FAIL teaches nothing; a pruned trial with a violated constraint ranks below all others.
+            trial.set_constraint(record.reason, 1.0)
+            self._handle.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._handle.tell(trial, state=TrialState.FAIL)
+
+    def begun(self) -> int:
+        """How many trials have been begun, ever: what `--trials` counts."""
+        return len(self._stored((TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)))
+
+    def waiting_again(self) -> tuple[int, ...]:
+        """Numbers of the trials taken back from earlier supervisors, which `next` will give first."""
+        return tuple(trial.number for trial in self._again)
+
+    def _stored(self, states: Iterable[TrialState]) -> list[FrozenTrial]:
+        with storage_errors(self.folder / DATABASE):
+            return self._handle.get_trials(deepcopy=False, states=tuple(states))
+
+    def records(self) -> list[TrialRecord]:
+        """The records of all trials, by number."""
+        return read_records(self.folder)
+
+
+def _record(folder: Path) -> TrialRecord | None:
+    """The record of a trial; None where it was never written."""
+    try:
+        return read_record(folder)
+    except RecordError:
+        return None
+
+
+def read_records(study_folder: Path) -> list[TrialRecord]:
+    """The records of a study's trials, by number; opens no database, so any process may do it at any time.
+
+    Raises:
+        StudyError: there is no such study.
+        RecordError: a record cannot be read.
+    """
+    if not (study_folder / DATABASE).is_file():
+        raise StudyError(no_study(study_folder))
+    # A folder without a record belongs to a trial that was killed before it had one.
+    paths = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
+    return sorted((read_record(path.parent) for path in paths), key=lambda record: record.number)
+
+
+def no_study(study_folder: Path) -> str:
+    """A sentence about a study that is not there."""
+    parent = study_folder.parent
+    names = sorted(path.parent.name for path in parent.glob(f"*/{DATABASE}")) if parent.is_dir() else []
+    there = (
+        f"there are {', '.join(names)}"
+        if names
+        else f"there is none yet; `{command_text('run')} --space FILE` makes one"
+    )
+    return f"there is no study {study_folder.name} in {parent}: {there}"
+
+
+def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The complete trials, best first; of equals the one that was begun earlier."""
+    complete = [record for record in records if record.state == "complete" and record.objective_value is not None]
+    sign = -1.0 if complete and complete[0].config.direction == "maximize" else 1.0
+    return sorted(complete, key=lambda record: (sign * (record.objective_value or 0.0), record.number))
+
+
+def find_record(study_folder: Path, number: int | None) -> TrialRecord:
+    """A trial's record; None means the best trial.
+
+    Raises:
+        StudyError: there is no such study, trial, or no finished one.
+        RecordError: the record cannot be read.
+    """
+    if number is not None and (trial_folder(study_folder, number) / RECORD_FILE).is_file():
+        return read_record(trial_folder(study_folder, number))  # whatever has happened to the others
+    records = read_records(study_folder)
+    if number is None:
+        best = ranked(records)
+        if not best:
+            raise StudyError(f"the study {study_folder.name} has no finished trial yet; name one with --trial N")
+        return best[0]
+    numbers = f"0 to {records[-1].number}" if records else "none"
+    raise StudyError(f"the study {study_folder.name} has no trial {number}; there are {numbers}")

@@ -1,0 +1,68 @@
+"""What the doctor says, at the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sweep.image_checks.image_findings import Entry, Finding, counted
+from sweep.image_checks.image_report import PARTS, Diagnosis
+from sweep.space.fields import printable
+
+STYLES = {"problem": "bold red", "warning": "yellow", "note": "cyan"}
+CLASSES_SHOWN = 20
+GROUPS_SHOWN = 5
+MEMBERS_SHOWN = 4
+
+
+def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
+    """Print counts, findings and the sum of it."""
+    classes = counted(len(diagnosis.counts), "class", "classes")
+    console.print(f"{printable(diagnosis.description)}: {counted(diagnosis.images, 'image')}, {classes}")
+    console.print(Padding(_classes(diagnosis), (0, 0, 0, 2)))
+    for finding in diagnosis.findings:
+        _print_finding(finding, console)
+    console.print()
+    console.print(summary(diagnosis))
+
+
+def summary(diagnosis: Diagnosis) -> str:
+    """`2 problems, 1 warning, 3 notes`."""
+    told = [counted(len(diagnosis.of(level)), level) for level in STYLES if diagnosis.of(level)]
+    return ", ".join(told) or "nothing to complain of"
+
+
+def _classes(diagnosis: Diagnosis) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("class")
+    parts = [part for part in PARTS if part != "unused" or any(c["unused"] for c in diagnosis.counts.values())]
+    for part in parts:
+        table.add_column(part, justify="right")
+    for name, counts in list(diagnosis.counts.items())[:CLASSES_SHOWN]:
+        table.add_row(Text(printable(name)), *(f"{counts[part]:,}" for part in parts))
+    if len(diagnosis.counts) > CLASSES_SHOWN:
+        table.add_row(Text(f"and {len(diagnosis.counts) - CLASSES_SHOWN} more", style="dim"))
+    return table
+
+
+def _print_finding(finding: Finding, console: Console) -> None:
+    console.print()
+    console.print(Text.assemble((f"{finding.level}: ", STYLES[finding.level]), printable(finding.title)))
+    for group in finding.groups[:GROUPS_SHOWN]:
+        console.print(Text(f"  {_group(group)}"))
+    if len(finding.groups) > GROUPS_SHOWN:
+        console.print(Text(f"  and {len(finding.groups) - GROUPS_SHOWN:,} more", style="dim"))
+    console.print(Text(f"  {finding.advice}", style="dim"))
+
+
+def _group(group: tuple[Entry, ...]) -> str:
+    told = "  =  ".join(_entry(entry, single=len(group) == 1) for entry in group[:MEMBERS_SHOWN])
+    return f"{told}  and {len(group) - MEMBERS_SHOWN} more" if len(group) > MEMBERS_SHOWN else told
+
+
+def _entry(entry: Entry, *, single: bool) -> str:
+    part = f" [{entry.part}]" if entry.part and not single else ""
+    detail = f": {entry.detail}" if entry.detail else ""
+    return printable(f"{entry.name}{part}{detail}")

@@ -1,0 +1,251 @@
+"""What the run of a trial shall hold, worked out from its record alone. Pure values, no mlflow.
+
+Every number and time here is a function of the records, so that writing twice, or rebuilding from the records,
+arrives at the same run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import accumulate
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from sweep.records.image_facts import DataStamp
+from sweep.records.trial_record import TrialRecord, TrialState
+from sweep.space.config import Objective, Value
+
+# Limits of MLflow 3, from its mlflow/utils/validation.py.
+MAX_KEY = 250
+MAX_PARAM = 6000
+MAX_TAG = 8000
+MAX_DIGEST = 36
+
+RunStatus: TypeAlias = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
+STATUS: dict[TrialState, RunStatus] = {
+    "running": "RUNNING",
+    "interrupted": "KILLED",
+    "complete": "FINISHED",
+    "pruned": "KILLED",
+    "failed": "FAILED",
+}
+
+EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+_RANKED: tuple[TrialState, ...] = ("complete", "pruned")
+_ENDED: tuple[TrialState, ...] = ("complete", "pruned", "failed")
+
+
+class Point(NamedTuple):
+    """One value of a metric; `timestamp` in milliseconds since 1970."""
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """The images as MLflow shows them; `source`, `schema` and `profile` are JSON."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str
+    profile: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """Some artifacts of a run, which come and change together.
+
+    Attributes:
+        name: of the group, among those of the run.
+        digest: equal digests mean equal files.
+        write: puts them into an empty folder.
+    """
+
+    name: str
+    digest: str
+    write: Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """Everything that one run shall hold.
+
+    Attributes:
+        ended: milliseconds since 1970, None while running.
+        tags: all of those below `sweep.`; one that the run has and that is not here is removed.
+        proof: the group of files whose digest covers the points as well: where the run has those files, which are
+            written last, its metrics need not be asked for. "" where there is none.
+    """
+
+    name: str
+    tags: Mapping[str, str]
+    points: tuple[Point, ...]
+    status: RunStatus
+    ended: int | None
+    params: Mapping[str, str] = field(default_factory=dict)
+    dataset: DatasetEntry | None = None
+    files: tuple[Files, ...] = ()
+    proof: str = ""
+
+
+def milliseconds(moment: str, seconds: float = 0.0) -> int:
+    """ISO 8601 to milliseconds since 1970, `seconds` later."""
+    return round((datetime.fromisoformat(moment) + timedelta(seconds=seconds)).timestamp() * 1000)
+
+
+def ended_at(record: TrialRecord) -> int | None:
+    """When the trial ended; None while it runs. Where the record does not say, after its last epoch."""
+    if record.state == "running":
+        return None
+    if record.finished is not None:
+        return milliseconds(record.finished)
+    return milliseconds(record.started, sum(metrics.seconds for metrics in record.epochs))
+
+
+def trial_name(record: TrialRecord) -> str:
+    """Sorts by number and tells how it went: `0007 0.913`, `0012 pruned@8`, `0003 failed nan`, `0005 running`."""
+    return f"{record.number:04d} {_outcome_words(record)}"
+
+
+def _outcome_words(record: TrialRecord) -> str:
+    if record.state == "complete" and record.objective_value is not None:
+        return objective_text(record.objective_value, record.config.objective)
+    if record.state == "pruned":
+        return f"pruned@{len(record.epochs)}"
+    return shorten(f"{record.state} {record.reason}".strip(), 60) if record.state == "failed" else record.state
+
+
+def objective_text(value: float, objective: Objective) -> str:
+    """Three decimals of an accuracy, four digits of a loss, which has no scale."""
+    return f"{value:.3f}" if objective == "val_accuracy" else f"{value:.4g}"
+
+
+def trial_entry(record: TrialRecord, parent: str, study_id: str, files: tuple[Files, ...] = ()) -> RunEntry:
+    """The run of a trial.
+
+    Args:
+        record: at any time of the trial's life.
+        parent: MLflow's id of the study's run.
+        study_id: the study's own id.
+        files: artifacts, used once the trial has ended for good.
+    """
+    return RunEntry(
+        name=trial_name(record),
+        params=trial_params(record),
+        tags={**trial_identity(record, parent, study_id), **_trial_tags(record)},
+        points=trial_points(record),
+        status=STATUS[record.state],
+        ended=ended_at(record),
+        dataset=dataset_entry(record),
+        files=files if record.state in _ENDED else (),
+        proof="record",
+    )
+
+
+def trial_identity(record: TrialRecord, parent: str, study_id: str) -> dict[str, str]:
+    """The tags by which a trial's run is found again; they never change."""
+    return {
+        "mlflow.parentRunId": parent,
+        "sweep.kind": "trial",
+        "sweep.study": record.study,
+        "sweep.study_id": study_id,
+        "sweep.trial": str(record.number),
+    }
+
+
+def _trial_tags(record: TrialRecord) -> dict[str, str]:
+    tags = {"sweep.state": record.state, "sweep.seed": str(record.config.seed)}
+    if record.reason:
+        tags["sweep.reason"] = shorten(record.reason, MAX_TAG)
+    if record.diagnosis:
+        tags["sweep.diagnosis"] = shorten("; ".join(map(str, record.diagnosis)), MAX_TAG)
+    return tags
+
+
+def trial_params(record: TrialRecord) -> dict[str, str]:
+    """Every sampled value under its plain name."""
+    return {clean_key(name): shorten(_text(value), MAX_PARAM) for name, value in record.values.items()}
+
+
+def clean_key(name: str) -> str:
+    """The name with signs that MLflow takes; it would refuse the whole batch for another one."""
+    return re.sub(r"[^\w./: -]", "_", name)[:MAX_KEY]
+
+
+def _text(value: Value) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` characters, the cut marked."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def trial_points(record: TrialRecord) -> tuple[Point, ...]:
+    """All metrics of a trial.
+
+    `objective` and `best_epoch` are written once the trial is complete or pruned: before that they still change, and
+    a failed trial has none to be ranked by.
+    """
+    elapsed = accumulate(metrics.seconds for metrics in record.epochs)
+    times = [milliseconds(record.started, seconds) for seconds in elapsed]
+    points = [
+        Point(key, getattr(metrics, key), time, metrics.epoch)
+        for metrics, time in zip(record.epochs, times, strict=True)
+        for key in EPOCH_METRICS
+    ]
+    if record.parameters is not None:
+        points.append(Point("parameters", float(record.parameters), milliseconds(record.started), 0))
+    if record.state in _RANKED and record.best_epoch is not None and record.objective_value is not None:
+        time = ended_at(record) or 0
+        points.append(Point("objective", record.objective_value, time, record.best_epoch))
+        points.append(Point("best_epoch", float(record.best_epoch), time, record.best_epoch))
+    return tuple(point for point in points if math.isfinite(point.value))
+
+
+def dataset_entry(record: TrialRecord) -> DatasetEntry:
+    """The images of a trial from its stamp; no image is opened."""
+    name, stamp = record.config.data.name, record.data
+    local = "/" in name or "\\" in name or name.endswith(".npz")
+    return DatasetEntry(
+        name=Path(name).name if local else name,
+        digest=stamp.digest[:MAX_DIGEST],
+        source_type="local" if local else "code",
+        source=json.dumps({"uri": name} if local else {"tags": {"sweep.data": name}}),
+        schema=_schema(stamp),
+        profile=json.dumps(
+            {
+                "train": stamp.train,
+                "validation": stamp.validation,
+                "classes": list(stamp.classes),
+                "split": stamp.split,
+            }
+        ),
+    )
+
+
+def _schema(stamp: DataStamp) -> str:
+    """In the form of mlflow.data.schema.TensorDatasetSchema, which the user interface draws as a table."""
+    features = [{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, *stamp.shape]}}]
+    targets = [{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]
+    return json.dumps({"mlflow_tensorspec": {"features": json.dumps(features), "targets": json.dumps(targets)}})
+
+
+def text_digest(text: str) -> str:
+    """sha256, enough of it to tell two versions of a file apart."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,97 @@
+"""Building models without training them, and timing a few batches."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import keras
+import numpy as np
+
+from sweep.errors import ModelError, TrialFailure, WeightsError
+from sweep.models.backbones import make_backbone
+from sweep.models.build import build, compile_model, untrained
+from sweep.models.facts import ImageFacts
+from sweep.models.layers import count_parameters
+from sweep.models.losses import wants_integers
+from sweep.models.model_size import multiply_adds
+from sweep.space.config import TransferConfig, TrialConfig
+from sweep.training.determinism import use_threads
+
+TIMED_BATCHES = 3
+FETCH_TIMEOUT = 30.0
+"""Seconds without an answer after which a server of weights counts as away."""
+
+
+def build_all(configs: list[TrialConfig], facts: ImageFacts) -> list[tuple[int | None, str]]:
+    """Build each configuration, compile nothing: (number of parameters, "") or (None, why it cannot be built)."""
+    return [_build(config, facts) for config in configs]
+
+
+def _build(config: TrialConfig, facts: ImageFacts) -> tuple[int | None, str]:
+    model = _built(config, facts)
+    return (None, model) if isinstance(model, str) else (count_parameters(model), "")
+
+
+def _built(config: TrialConfig, facts: ImageFacts) -> keras.Model | str:
+    """The model, without pre-trained weights, or why it cannot be built."""
+    keras.backend.clear_session()
+    try:
+        return build(untrained(config), facts, seed=0)
+    except (TrialFailure, ModelError) as failure:
+        return str(failure)
+
+
+def multiply_adds_of(configs: list[TrialConfig], facts: ImageFacts) -> list[int]:
+    """Multiply-adds per image of each configuration's model; 0 where it cannot be built."""
+    return [_multiply_adds(config, facts) for config in configs]
+
+
+def _multiply_adds(config: TrialConfig, facts: ImageFacts) -> int:
+    model = _built(config, facts)
+    return 0 if isinstance(model, str) else multiply_adds(model)
+
+
+def training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, float] | None:
+    """What a trial of the configuration takes before its first step and for each image, in seconds.
+
+    The first is building, and tracing of training and validation; the second a training step over random pixels,
+    divided by the batch size: three batches after one to warm up. None where the configuration cannot be built.
+    """
+    use_threads(config.threads)
+    begun = time.perf_counter()
+    model = _built(config, facts)
+    if isinstance(model, str):
+        return None
+    compile_model(model, config)
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (config.training.batch_size, *facts.shape), dtype=np.uint8)
+    numbers = generator.integers(0, facts.classes, len(images))
+    labels = numbers if wants_integers(model) else np.eye(facts.classes, dtype=np.float32)[numbers]
+    model.train_on_batch(images, labels)
+    model.test_on_batch(images, labels)
+    ready = time.perf_counter()
+    for _ in range(TIMED_BATCHES):
+        model.train_on_batch(images, labels)
+    return ready - begun, (time.perf_counter() - ready) / (TIMED_BATCHES * len(images))
+
+
+def missing_weights(configs: list[TransferConfig], shape: tuple[int, int, int]) -> str:
+    """Fetch the pre-trained weights of these models unless they are there; why they cannot be had, or ""."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(FETCH_TIMEOUT)  # Keras sets none, and a silent network would hold up the start for ever
+    try:
+        return next((reason for config in configs if (reason := _missing(config, shape))), "")
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _missing(config: TransferConfig, shape: tuple[int, int, int]) -> str:
+    height, width = (config.input_size, config.input_size) if config.input_size else shape[:2]
+    try:
+        make_backbone(config, (height, width, 3), seed=0)
+    except WeightsError as error:
+        return str(error)
+    except TrialFailure:
+        return ""  # an image size that the backbone does not take is the trials' own failure
+    return ""

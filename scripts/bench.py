@@ -29,13 +29,13 @@ from sweep.execution.executor import Task
 from sweep.execution.fork_server_executor import ForkServerExecutor
 from sweep.execution.start_order import ASKED_AHEAD
 from sweep.execution.workers import default_slots
-from sweep.models.facts import ImageFacts
 from sweep.records.home import Home
+from sweep.records.image_facts import ImageFacts
+from sweep.records.study_records import read_records
 from sweep.records.trial_result import TrialResult
 from sweep.space.config import TrialConfig
 from sweep.space.corners import draw
 from sweep.space.reader import Override, read_space
-from sweep.study.optuna_study import read_records
 
 sys.path.insert(0, str(Path(__file__).parent))  # `python -P` leaves it out
 from bench_keras_tuner import keras_tuner_command
@@ -158,10 +158,9 @@ def _plain(connection: Connection, configs: list[TrialConfig], prepared: Prepare
 
     from sweep.models.build import build, compile_model
     from sweep.training.batches import one_hot
-    from sweep.training.train import image_facts
 
     dataset = load(prepared, configs[0].data)
-    facts = image_facts(dataset)
+    facts = dataset.facts
     x, y = dataset.train.all_images(), one_hot(dataset.train.labels, facts.classes)
     held_out = (dataset.validation.all_images(), one_hot(dataset.validation.labels, facts.classes))
     begun = time.perf_counter()

@@ -30,8 +30,8 @@ import typer
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from sweep.records.study_records import read_records
 from sweep.records.trial_record import TrialRecord
-from sweep.study.optuna_study import read_records
 
 SPACE = Path(__file__).with_name("torture.yaml")
 STUDY = "torture"

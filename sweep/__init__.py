@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sweep.api.figures import Figures as Figures
     from sweep.api.functions import reproduce as reproduce
+    from sweep.api.functions import run as run
     from sweep.api.study import Study as Study
     from sweep.api.trials import Trial as Trial
     from sweep.api.trials import Trials as Trials
     from sweep.commands.reproduce import Reproduction as Reproduction
-    from sweep.commands.run import run as run
 
 __version__ = "0.1.0"
 

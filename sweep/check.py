@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, SetOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, SetOption, run_as_program
 
 
-def command(
+def check_command(
     space: Annotated[Path, typer.Argument(metavar="FILE", help="Search space or recipe (YAML).")],
     fast: Annotated[bool, typer.Option("--fast", help="Only read the file; build nothing.")] = False,
     data: Annotated[str | None, typer.Option(metavar="NAME", help="As in `run`.")] = None,
@@ -25,10 +25,10 @@ def command(
 
     read = read_space(space, overrides(settings, data=("data.name", data)))
 
-    from sweep.commands.check import check_command
+    from sweep.commands.check import check_space
 
-    check_command(read, trials, home, fast, as_json)
+    check_space(read, trials, home, fast, as_json)
 
 
 if __name__ == "__main__":
-    run_command(command, "check")
+    run_as_program(check_command, "check")

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from sweep.check import command as check
+from sweep.check import check_command
 from sweep.commands.command_line import run_app
-from sweep.diff import command as diff
-from sweep.doctor import command as doctor
-from sweep.export import command as export
-from sweep.finalize import command as finalize
+from sweep.diff import diff_command
+from sweep.doctor import doctor_command
+from sweep.export import export_command
+from sweep.finalize import finalize_command
 from sweep.invocation import called_as
-from sweep.predict import command as predict
-from sweep.report import command as report
-from sweep.reproduce import command as reproduce
-from sweep.run import command as run
-from sweep.show import command as show
-from sweep.status import command as status
-from sweep.sync import command as sync
+from sweep.predict import predict_command
+from sweep.report import report_command
+from sweep.reproduce import reproduce_command
+from sweep.run import run_command
+from sweep.show import show_command
+from sweep.status import status_command
+from sweep.sync import sync_command
 
 
 def _print_version(wanted: bool) -> None:
@@ -46,18 +46,18 @@ def app() -> typer.Typer:
     )
     commands.callback()(_options)
     for command in (
-        run,
-        status,
-        show,
-        diff,
-        report,
-        finalize,
-        predict,
-        export,
-        reproduce,
-        check,
-        doctor,
-        sync,
+        run_command,
+        status_command,
+        show_command,
+        diff_command,
+        report_command,
+        finalize_command,
+        predict_command,
+        export_command,
+        reproduce_command,
+        check_command,
+        doctor_command,
+        sync_command,
     ):
         commands.command(command.__module__.rpartition(".")[2])(command)
     return commands

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
 
 
-def command(
+def diff_command(
     first: Annotated[int, typer.Argument(min=0, metavar="A", help="Number of a trial.")],
     second: Annotated[int, typer.Argument(min=0, metavar="B", help="Number of another.")],
     study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
@@ -18,10 +18,10 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Show what two trials have otherwise: results, configuration, environment."""
-    from sweep.commands.status import diff_command
+    from sweep.commands.diff import show_differences
 
-    diff_command(home, study, first, second, as_json)
+    show_differences(home, study, first, second, as_json)
 
 
 if __name__ == "__main__":
-    run_command(command, "diff")
+    run_as_program(diff_command, "diff")

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import JsonOption, SetOption, bad_option, run_command
+from sweep.commands.command_line import JsonOption, SetOption, bad_option, run_as_program
 
 
-def command(
+def doctor_command(
     path: Annotated[
         str | None,
         typer.Argument(metavar="PATH", help="A folder of class folders, an .npz file, or the name of a set."),
@@ -30,13 +30,13 @@ def command(
 
     Exit code 0: nothing serious; 1: problems were found; 2: there is no such data, or it has no class folders.
     """
-    from sweep.commands.doctor import doctor_command, read_data_config
+    from sweep.commands.doctor import examine_images, read_data_config
 
     if path is None and space is None:
         raise bad_option("PATH", "a folder, an .npz file, the name of a set, or --space FILE", "nothing")
     config = read_data_config(path, space, settings)
-    raise typer.Exit(doctor_command(config, html, as_json))
+    raise typer.Exit(examine_images(config, html, as_json))
 
 
 if __name__ == "__main__":
-    run_command(command, "doctor")
+    run_as_program(doctor_command, "doctor")

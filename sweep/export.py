@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """What a model can be written as."""
 
     keras = "keras"
@@ -22,13 +22,13 @@ class Format(StrEnum):
     all = "all"
 
 
-def command(
+def export_command(
     model: Annotated[
         str,
         typer.Option(metavar="REF", help="A study, a .keras file of sweep, models:/NAME@champion, or runs:/ID/PATH."),
     ],
     kind: Annotated[
-        Format,
+        ExportFormat,
         typer.Option("--format", help=r"tflite and onnx need the extra packages of `pip install -e '.\[export]'`."),
     ],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; studies/NAME/export by default.")] = None,
@@ -44,10 +44,10 @@ def command(
     int8 is calibrated on training images. Exit code 1 where a format names other classes than the Keras model for more
     than 0.5 % of the images (int8: 3 %).
     """
-    from sweep.commands.export import export_command
+    from sweep.commands.export import export_model
 
-    raise typer.Exit(export_command(home, model, kind.value, out, tracking_uri, as_json))
+    raise typer.Exit(export_model(home, model, kind.value, out, tracking_uri, as_json))
 
 
 if __name__ == "__main__":
-    run_command(command, "export")
+    run_as_program(export_command, "export")

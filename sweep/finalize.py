@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, bad_option, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, bad_option, run_as_program
 from sweep.invocation import command_text
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def command(
+def finalize_command(
     study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
     top: Annotated[
         int,
@@ -52,9 +52,9 @@ def command(
             "--max-repeats", f"at least --folds {folds}, so that every image is held out once", max_repeats
         )
 
-    from sweep.commands.finalize import Request, finalize_command
+    from sweep.commands.finalize import FinalizeRequest, finalize_study
 
-    request = Request(
+    request = FinalizeRequest(
         home=home,
         study=study,
         top=top,
@@ -66,7 +66,7 @@ def command(
         as_json=as_json,
         again=_again(),
     )
-    raise typer.Exit(finalize_command(request))
+    raise typer.Exit(finalize_study(request))
 
 
 def parse_duration(text: str) -> float:
@@ -89,4 +89,4 @@ def _again() -> str:
 
 
 if __name__ == "__main__":
-    run_command(command, "finalize")
+    run_as_program(finalize_command, "finalize")

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
 
 
-def command(
+def predict_command(
     images: Annotated[
         list[str],
         typer.Argument(metavar="IMAGE…", help="Files of any size, folders with all below them, or - for stdin."),
@@ -34,10 +34,10 @@ def command(
     means its final model, before it has one that of its best trial. What cannot be read is named and skipped: exit
     code 1.
     """
-    from sweep.commands.predict import predict_command
+    from sweep.commands.predict import predict_images
 
-    raise typer.Exit(predict_command(home, model, images, grid, tracking_uri, as_json))
+    raise typer.Exit(predict_images(home, model, images, grid, tracking_uri, as_json))
 
 
 if __name__ == "__main__":
-    run_command(command, "predict")
+    run_as_program(predict_command, "predict")

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, run_command
+from sweep.commands.command_line import HomeOption, run_as_program
 
 
-class Format(StrEnum):
+class ReportFormat(StrEnum):
     """What the report can be."""
 
     html = "html"
@@ -20,7 +20,7 @@ class Format(StrEnum):
     json = "json"
 
 
-def command(
+def report_command(
     study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
     home: HomeOption = Path(),
     out: Annotated[
@@ -30,18 +30,18 @@ def command(
         ),
     ] = None,
     kind: Annotated[
-        Format, typer.Option("--format", help="html: one offline page with charts; csv: a row per trial.")
-    ] = Format.html,
+        ReportFormat, typer.Option("--format", help="html: one offline page with charts; csv: a row per trial.")
+    ] = ReportFormat.html,
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, else mlflow/mlflow.db below --home.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Answer what a study has found: who won and by how much, what mattered, where to search next."""
-    from sweep.commands.report import report_command
+    from sweep.commands.report import write_study_report
 
-    report_command(home, study, out, Format.json.value if as_json else kind.value, tracking_uri)
+    write_study_report(home, study, out, ReportFormat.json.value if as_json else kind.value, tracking_uri)
 
 
 if __name__ == "__main__":
-    run_command(command, "report")
+    run_as_program(report_command, "report")

@@ -10,10 +10,10 @@ import typer
 
 from sweep.api.callable_module import make_callable
 from sweep.api.functions import TOLERANCE, reproduce
-from sweep.commands.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
 
 
-def command(
+def reproduce_command(
     study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
     trial: Annotated[int | None, typer.Option(min=0, help="Number of the trial; the best one by default.")] = None,
     tolerance: Annotated[
@@ -35,4 +35,4 @@ def command(
 make_callable(__name__, reproduce)
 
 if __name__ == "__main__":
-    run_command(command, "reproduce")
+    run_as_program(reproduce_command, "reproduce")

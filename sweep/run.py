@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from sweep.api.callable_module import make_callable
-from sweep.commands.command_line import HomeOption, JsonOption, SetOption, bad_option, run_command
-from sweep.commands.run import Options, run, search
+from sweep.api.functions import run
+from sweep.commands.command_line import HomeOption, JsonOption, SetOption, bad_option, run_as_program
+from sweep.commands.run import RunOptions, run_sweep
 from sweep.invocation import command_text
 
 
-def command(
+def run_command(
     space: Annotated[Path, typer.Option("--space", metavar="FILE", help="Search space or recipe (YAML).")],
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials that the study is to have in all, those of earlier runs included.")
@@ -57,7 +58,7 @@ def command(
         objective=("search.objective", objective),
         memory_limit=("search.memory_limit", memory_limit),
     )
-    options = Options(
+    options = RunOptions(
         trials=trials,
         study=study,
         fork=fork,
@@ -69,7 +70,7 @@ def command(
         as_json=as_json,
         again=_again(fork),
     )
-    search(space, changes, options)
+    run_sweep(space, changes, options)
 
 
 def _text(value: int | None) -> str | None:
@@ -94,4 +95,4 @@ def _workers(text: str) -> int | None:
 make_callable(__name__, run)
 
 if __name__ == "__main__":
-    run_command(command, "run")
+    run_as_program(run_command, "run")

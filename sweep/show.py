@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, run_command
+from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
 
 
-def command(
+def show_command(
     study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
     trial: Annotated[int | None, typer.Argument(min=0, help="Number of the trial; the best one by default.")] = None,
     home: HomeOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Show a trial: result, sampled values, learning curve, configuration, data, environment."""
-    from sweep.commands.status import show_command
+    from sweep.commands.show import show_trial
 
-    show_command(home, study, trial, as_json)
+    show_trial(home, study, trial, as_json)
 
 
 if __name__ == "__main__":
-    run_command(command, "show")
+    run_as_program(show_command, "show")

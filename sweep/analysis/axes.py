@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sweep.analysis.formatting import listed, show
+from sweep.analysis.formatting import format_value, listed
 from sweep.space.config import Value
 from sweep.space.fields import is_number
 from sweep.space.parameters import Choice, IntRange, Parameter, same
@@ -56,7 +56,9 @@ class Axis:
     def ticks(self) -> tuple[tuple[float, ...], tuple[str, ...]] | None:
         """Positions and words; None where the plotting library's own are right."""
         if self.choices:
-            return tuple(float(i) for i in range(len(self.choices))), tuple(show(choice) for choice in self.choices)
+            return tuple(float(i) for i in range(len(self.choices))), tuple(
+                format_value(choice) for choice in self.choices
+            )
         if self.whole:
             steps = range(round(self.low), round(self.high) + 1)
             return tuple(float(step) for step in steps), tuple(str(step) for step in steps)
@@ -90,7 +92,7 @@ def is_scale(parameter: Parameter) -> bool:
 def applies_when(parameter: Parameter) -> str:
     """`optimizer is sgd and blocks is 3 or 4`; empty for a parameter that every trial has."""
     return " and ".join(
-        f"{condition.name} is {' or '.join(show(value) for value in condition.values)}"
+        f"{condition.name} is {' or '.join(format_value(value) for value in condition.values)}"
         for condition in parameter.conditions
     )
 

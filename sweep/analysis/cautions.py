@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sweep.analysis.formatting import count, listed, numbers, share, show
+from sweep.analysis.formatting import count, format_value, listed, numbers, share
 from sweep.analysis.history import GOOD_LEAST, History
 from sweep.analysis.leaderboard import Lead
 from sweep.analysis.progress import Progress
@@ -136,7 +136,9 @@ def _constant(history: History) -> list[str]:
     judged = (*history.ranked, *history.pruned)
     if len(judged) < GOOD_LEAST:
         return []
-    seen = {p.name: {show(r.values[p.name]) for r in judged if p.name in r.values} for p in history.space.parameters}
+    seen = {
+        p.name: {format_value(r.values[p.name]) for r in judged if p.name in r.values} for p in history.space.parameters
+    }
     often = {name: sum(name in record.values for record in judged) for name in seen}
     return [name for name, values in seen.items() if len(values) == 1 and often[name] >= GOOD_LEAST]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sweep.analysis.formatting import show
+from sweep.analysis.formatting import format_value
 from sweep.analysis.history import History, total_seconds
 from sweep.records.trial_record import TrialRecord
 
@@ -54,7 +54,7 @@ def failure_groups(history: History) -> tuple[FailureGroup, ...]:
     groups: dict[str, list[Failure]] = {}
     for record in history.of("failed"):
         groups.setdefault(record.reason, []).append(_failure(record))
-    found = [FailureGroup(show(cause), ADVICE.get(cause, ""), tuple(group)) for cause, group in groups.items()]
+    found = [FailureGroup(format_value(cause), ADVICE.get(cause, ""), tuple(group)) for cause, group in groups.items()]
     return tuple(sorted(found, key=lambda group: (-len(group.failures), group.cause)))
 
 
@@ -62,5 +62,5 @@ def _failure(record: TrialRecord) -> Failure:
     lines = record.message.splitlines()
     summary = lines[0] if lines else ""
     return Failure(
-        record.number, show(record.reason), summary, record.message, len(record.epochs), total_seconds(record)
+        record.number, format_value(record.reason), summary, record.message, len(record.epochs), total_seconds(record)
     )

@@ -130,7 +130,9 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
 
 
 def _standings(scores: Scores, maximize: bool, seed: int) -> tuple[Standing, ...]:
-    shares = best_shares(np.array([scores[trial] for trial in scores], dtype=float), maximize=maximize, seed=seed)
+    shares = probabilities_of_best(
+        np.array([scores[trial] for trial in scores], dtype=float), maximize=maximize, seed=seed
+    )
     found = [_standing(trial, scores[trial], share) for trial, share in zip(scores, shares, strict=True)]
     return tuple(sorted(found, key=lambda s: -s.mean if maximize else s.mean))
 
@@ -140,7 +142,7 @@ def _standing(trial: int, values: Sequence[float], share: float) -> Standing:
     return Standing(trial, tuple(values), float(np.mean(values)), deviation, len(values), share)
 
 
-def best_shares(
+def probabilities_of_best(
     scores: np.ndarray[tuple[int, int], np.dtype[np.float64]], *, maximize: bool, seed: int
 ) -> tuple[float, ...]:
     """Bootstrap P(best) of each row of (finalists, rounds): rounds are drawn with replacement, the same for all rows.

@@ -53,7 +53,7 @@ def share(part: float, whole: float) -> str:
     return f"{100 * part / whole if whole else 0.0:.0f} %"
 
 
-def show(value: Value) -> str:
+def format_value(value: Value) -> str:
     """A sampled value, short and without control characters."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -63,10 +63,10 @@ def show(value: Value) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def values_text(values: Mapping[str, Value]) -> str:
+def format_values(values: Mapping[str, Value]) -> str:
     """`learning_rate 0.00123, optimizer adam, filters 32 64`: the blocks' values side by side."""
     joined: dict[str, list[str]] = {}
     for name, value in values.items():
         stem, _, index = name.rpartition("_")
-        joined.setdefault(stem if index.isdigit() and stem else name, []).append(show(value))
+        joined.setdefault(stem if index.isdigit() and stem else name, []).append(format_value(value))
     return ", ".join(f"{name} {' '.join(texts)}" for name, texts in joined.items())

@@ -11,7 +11,7 @@ from sweep.analysis.history import History, total_seconds, value_of
 from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Value
 
-Verdict = Literal["nobody", "alone", "tie", "within noise", "clear", "unknown"]
+LeadVerdict = Literal["nobody", "alone", "tie", "within noise", "clear", "unknown"]
 
 NOISE_LIMIT = 2.0
 """A difference of less than so many standard errors is taken for noise: about 95 % of a normal distribution."""
@@ -57,7 +57,7 @@ class Lead:
         ties: numbers of the trials with exactly the winner's objective.
     """
 
-    verdict: Verdict
+    verdict: LeadVerdict
     best: int | None = None
     value: float | None = None
     runner_up: int | None = None
@@ -122,7 +122,7 @@ def lead(history: History) -> Lead:
     )
 
 
-def _verdict(gap: float, noise: float | None) -> Verdict:
+def _verdict(gap: float, noise: float | None) -> LeadVerdict:
     if gap == 0:
         return "tie"
     if noise is None:

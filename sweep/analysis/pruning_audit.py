@@ -66,7 +66,7 @@ def audit(history: History) -> Audit:
         if record.audited_at is not None
     )
     wrongly = [trial for trial in trials if trial.wrongly]
-    share = wilson(len(wrongly), len(trials))
+    share = wilson_bounds(len(wrongly), len(trials))
     pruned = len(history.of("pruned"))
     return Audit(
         trials=trials,
@@ -84,7 +84,7 @@ def _audited(history: History, record: TrialRecord, rank: int) -> AuditedTrial:
     return AuditedTrial(record.number, cut, at_cut, value_of(record), rank)
 
 
-def wilson(count: int, total: int) -> tuple[float, float, float] | None:
+def wilson_bounds(count: int, total: int) -> tuple[float, float, float] | None:
     """A share with its 95 % Wilson score interval: (share, low, high); None of nothing."""
     if total == 0:
         return None

@@ -14,7 +14,7 @@ from sweep.analysis.next_space import NextSpace, next_space
 from sweep.analysis.progress import Progress, progress
 from sweep.analysis.pruning_audit import Audit, audit
 from sweep.analysis.pruning_summary import PruningSummary, summarize_pruning
-from sweep.analysis.time_spent import Spent, spent
+from sweep.analysis.time_spent import TimeSpent, time_spent
 from sweep.analysis.touched_bounds import touches
 from sweep.records.final_result import FinalResult
 from sweep.space.writer import space_to_yaml
@@ -22,7 +22,7 @@ from sweep.study.importance import Importances
 
 
 @dataclass(frozen=True)
-class Findings:
+class ReportFindings:
     """The answers to a report's questions.
 
     Attributes:
@@ -38,15 +38,15 @@ class Findings:
     audit: Audit
     next_space: NextSpace
     next_study: str
-    hours: tuple[Spent, ...]
+    hours: tuple[TimeSpent, ...]
     failures: tuple[FailureGroup, ...]
     cautions: tuple[str, ...]
 
 
-def find(history: History, importances: Importances, next_study: str) -> Findings:
+def collect_findings(history: History, importances: Importances, next_study: str) -> ReportFindings:
     """Judge a study."""
     winner, course = lead(history), progress(history)
-    return Findings(
+    return ReportFindings(
         lead=winner,
         standings=standings(history),
         progress=course,
@@ -55,13 +55,13 @@ def find(history: History, importances: Importances, next_study: str) -> Finding
         audit=audit(history),
         next_space=next_space(history.space, touches(history), next_study),
         next_study=next_study,
-        hours=spent(history),
+        hours=time_spent(history),
         failures=failure_groups(history),
         cautions=cautions(history, winner, course, importances),
     )
 
 
-def findings_mapping(history: History, findings: Findings) -> dict[str, Any]:
+def findings_mapping(history: History, findings: ReportFindings) -> dict[str, Any]:
     """The findings as JSON values; every trial is in `standings`, best first."""
     plain = {f.name: _plain(getattr(findings, f.name)) for f in dataclasses.fields(findings) if f.name != "next_space"}
     wider = findings.next_space.space

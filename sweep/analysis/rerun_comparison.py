@@ -32,7 +32,7 @@ class Comparison:
         return not self.verdict.startswith("DIVERGED")
 
 
-def compare(
+def compare_with_record(
     recorded: Sequence[EpochMetrics],
     again: Sequence[EpochMetrics],
     digests: tuple[str | None, str | None],

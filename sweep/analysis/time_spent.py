@@ -12,7 +12,7 @@ STATES = ("complete", "pruned", "failed", "interrupted", "running")
 
 
 @dataclass(frozen=True)
-class Spent:
+class TimeSpent:
     """The time of the trials in one state, in seconds, summed over trials that ran side by side.
 
     Attributes:
@@ -35,14 +35,14 @@ class Spent:
         return self.fit + self.build + self.rest
 
 
-def spent(history: History) -> tuple[Spent, ...]:
+def time_spent(history: History) -> tuple[TimeSpent, ...]:
     """A row per state that occurs."""
     return tuple(_spent(state, history.of(state)) for state in STATES if history.of(state))
 
 
-def _spent(state: str, records: tuple[TrialRecord, ...]) -> Spent:
+def _spent(state: str, records: tuple[TrialRecord, ...]) -> TimeSpent:
     fit = sum(fit_seconds(record) for record in records)
     build = sum(max(0.0, record.timings.get("build", 0.0)) for record in records)
     whole = sum(total_seconds(record) for record in records)
     median = statistics.median(total_seconds(record) for record in records)
-    return Spent(state, len(records), fit, build, max(0.0, whole - fit - build), median)
+    return TimeSpent(state, len(records), fit, build, max(0.0, whole - fit - build), median)

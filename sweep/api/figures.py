@@ -10,13 +10,13 @@ from sweep.analysis.formatting import count
 from sweep.analysis.history import History
 from sweep.analysis.progress import progress
 from sweep.analysis.pruning_summary import summarize_pruning
-from sweep.analysis.time_spent import spent
+from sweep.analysis.time_spent import time_spent
 from sweep.errors import NothingFinished, StudyError
 from sweep.reporting.contour_chart import FEWEST as FEWEST_CONTOUR
-from sweep.reporting.contour_chart import contour_parameters, draw_contour
-from sweep.reporting.curve_charts import draw_curves, has_curves
-from sweep.reporting.parameter_charts import MOST_AXES, draw_importance, draw_parallel, draw_slice
-from sweep.reporting.search_charts import draw_cuts, draw_hours, draw_progress
+from sweep.reporting.contour_chart import contour_chart, contour_parameters
+from sweep.reporting.curve_charts import curves_chart, has_curves
+from sweep.reporting.parameter_charts import MOST_AXES, importance_chart, parallel_chart, slice_chart
+from sweep.reporting.search_charts import progress_chart, pruning_chart, time_chart
 from sweep.reporting.sections_space import by_importance
 from sweep.space.fields import did_you_mean
 from sweep.space.parameters import Parameter
@@ -48,24 +48,24 @@ class Figures:
         """Every trial's objective and the best so far, against ended trials or the time of search."""
         course = progress(self._history)
         self._need(any(step.value is not None for step in course.steps), "no trial has ended with a value yet")
-        return _readable(draw_progress(self._history, course, by_hours=by == "hours"))
+        return _readable(progress_chart(self._history, course, by_hours=by == "hours"))
 
     def curves(self) -> go.Figure:
         """The objective against epochs: a line per trial, quantile bands where they are many."""
         self._need(has_curves(self._history), "no complete or pruned trial has an epoch yet")
-        return _readable(draw_curves(self._history))
+        return _readable(curves_chart(self._history))
 
     def hours(self) -> go.Figure:
         """Where the time went: fitting, building, the rest, by how trials ended."""
-        rows = spent(self._history)
+        rows = time_spent(self._history)
         self._need(bool(rows), "there is no trial yet")
-        return _readable(draw_hours(rows))
+        return _readable(time_chart(rows))
 
     def pruning(self) -> go.Figure:
         """How many trials were pruned after which epoch."""
         summary = summarize_pruning(self._history)
         self._need(bool(summary.cuts), "no trial was pruned")
-        return _readable(draw_cuts(summary))
+        return _readable(pruning_chart(summary))
 
     def importance(self) -> go.Figure:
         """How much each parameter decides whether a trial is among the best (PED-ANOVA), with 90 % intervals.
@@ -75,7 +75,7 @@ class Figures:
         found = self._importances
         have = f"{count(found.trials, 'complete or pruned trial')}, and it takes {FEWEST_IMPORTANCE}"
         self._need(bool(found.rows), f"the importance of parameters cannot be told from {have}")
-        return _readable(draw_importance(found.rows))
+        return _readable(importance_chart(found.rows))
 
     def parallel(self, parameters: Sequence[str] | None = None) -> go.Figure:
         """Parallel coordinates of the complete trials.
@@ -85,15 +85,15 @@ class Figures:
         """
         self._need(bool(self._history.ranked), "no trial is complete yet")
         if parameters is None:
-            return _readable(draw_parallel(self._history, by_importance(self._history, self._importances)[:MOST_AXES]))
-        return _readable(draw_parallel(self._history, [self._parameter(name) for name in parameters]))
+            return _readable(parallel_chart(self._history, by_importance(self._history, self._importances)[:MOST_AXES]))
+        return _readable(parallel_chart(self._history, [self._parameter(name) for name in parameters]))
 
     def slice(self, parameter: str) -> go.Figure:
         """The objective against one parameter; every trial that has it is a point."""
         chosen = self._parameter(parameter)
         having = [r for r in (*self._history.ranked, *self._history.pruned) if parameter in r.values]
         self._need(bool(having), f"no complete or pruned trial has {parameter} yet")
-        return _readable(draw_slice(self._history, chosen))
+        return _readable(slice_chart(self._history, chosen))
 
     def contour(self, x: str | None = None, y: str | None = None) -> go.Figure:
         """The objective as a landscape over two numbers that are searched.
@@ -109,7 +109,7 @@ class Figures:
                 f"study {self._history.study}: a landscape takes {FEWEST_CONTOUR} complete trials that have "
                 "two parameters with ranges"
             )
-        return _readable(draw_contour(self._history, pair))
+        return _readable(contour_chart(self._history, pair))
 
     @cached_property
     def _importances(self) -> Importances:

@@ -11,9 +11,9 @@ from sweep.analysis.formatting import count, metric
 from sweep.api.trials import Trial, Trials
 from sweep.errors import NothingFinished
 from sweep.records.home import Home
+from sweep.records.study_records import find_record, ranked, read_records
 from sweep.records.trial_record import TrialRecord
 from sweep.reporting.notebook_tables import study_html
-from sweep.study.optuna_study import find_record, ranked, read_records
 
 if TYPE_CHECKING:
     from sweep.api.figures import Figures

@@ -20,7 +20,7 @@ from sweep.data.dataset import Dataset
 from sweep.data.loading import load
 from sweep.data.preparation import prepare
 from sweep.models.build import build, compile_model
-from sweep.models.facts import ImageFacts
+from sweep.records.image_facts import ImageFacts
 from sweep.records.seeds import Purpose, derive
 from sweep.space.config import TrialConfig, Value
 from sweep.space.corners import smallest

@@ -13,15 +13,15 @@ from typing import Any
 from rich.console import Console
 
 from sweep.analysis.formatting import count, duration
+from sweep.commands.images import data_config, prepare_images
 from sweep.commands.pretrained_weights import pin_weights, require_weights
-from sweep.commands.sweep_session import data_config, prepare_images
-from sweep.commands.user_models import completed, is_own
+from sweep.commands.user_models import complete_user_space, is_user_model
 from sweep.data.loading import load
 from sweep.errors import DataError
 from sweep.execution.child_call import call_in_child
 from sweep.execution.workers import default_slots
-from sweep.models.facts import ImageFacts
 from sweep.records.home import Home
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import DataConfig, TrialConfig
 from sweep.space.corners import branches, draw, largest, smallest
 from sweep.space.parameters import Values
@@ -35,7 +35,7 @@ ASSUMED_CLASSES = 10
 
 
 @dataclass(frozen=True)
-class Images:
+class SpaceImages:
     """What the check knows of the images.
 
     Attributes:
@@ -49,7 +49,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Point:
+class BuiltPoint:
     """A built point."""
 
     label: str
@@ -57,13 +57,13 @@ class Point:
     fault: str
 
 
-def check_command(space: Space, trials: int | None, root: Path, fast: bool, as_json: bool) -> None:
+def check_space(space: Space, trials: int | None, root: Path, fast: bool, as_json: bool) -> None:
     """Run the command; prints, and raises nothing for an infeasible space, which is a finding."""
     console = make_console(as_json=as_json)
     images = None if fast else find_images(data_config(space), Home(root), console)
     if images is not None:
-        space = completed(space, images.facts)
-    elif is_own(space):
+        space = complete_user_space(space, images.facts)
+    elif is_user_model(space):
         console.print("what the model itself says about its space is found without --fast", style="dim")
     _print_space(space, console)
     total = trials or space.search.trials or (1 if space.is_recipe else 50)
@@ -92,7 +92,7 @@ def _print_space(space: Space, console: Console) -> None:
         console.print(f"tried first: {point.name}{notes}")
 
 
-def find_images(config: DataConfig, home: Home, console: Console) -> Images:
+def find_images(config: DataConfig, home: Home, console: Console) -> SpaceImages:
     """The images' shape and number; where they cannot be had, an assumption from the configuration."""
     try:
         dataset = load(prepare_images(config, home.cache, console), config)
@@ -101,24 +101,23 @@ def find_images(config: DataConfig, home: Home, console: Console) -> Images:
         channels = 1 if config.channels == "grey" or "mnist" in config.name else 3
         train = round((config.limit or ASSUMED_IMAGES) * (1 - config.validation))
         facts = ImageFacts((size, size, channels), ASSUMED_CLASSES, (0.5,) * channels, (0.25,) * channels)
-        return Images(facts, train, str(error))
-    facts = ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
-    return Images(facts, len(dataset.train), "")
+        return SpaceImages(facts, train, str(error))
+    return SpaceImages(dataset.facts, len(dataset.train), "")
 
 
-def _images_text(images: Images) -> str:
+def _images_text(images: SpaceImages) -> str:
     shape = "x".join(map(str, images.facts.shape))
     return f"{images.train:,} training images of {shape}, {images.facts.classes} classes"
 
 
-def build_points(space: Space, facts: ImageFacts) -> list[Point]:
+def build_points(space: Space, facts: ImageFacts) -> list[BuiltPoint]:
     """Smallest, largest, each branch and the random draws, built in a child process."""
     generator = random.Random(0)
     points: list[tuple[str, Values]] = [("smallest", smallest(space)), ("largest", largest(space))]
     points += branches(space)
     points += [("draw", draw(space, generator)) for _ in range(_draws(space))]
     built = call_in_child("sweep.training.model_probe:build_all", [space.config(values) for _, values in points], facts)
-    return [Point(label, *result) for (label, _), result in zip(points, built, strict=True)]
+    return [BuiltPoint(label, *result) for (label, _), result in zip(points, built, strict=True)]
 
 
 def _draws(space: Space) -> int:
@@ -128,7 +127,7 @@ def _draws(space: Space) -> int:
     return DRAWS if "hypermodel" not in space.template["model"] else HYPERMODEL_DRAWS
 
 
-def _found(points: Sequence[Point], images: Images, space: Space, total: int) -> dict[str, Any]:
+def _found(points: Sequence[BuiltPoint], images: SpaceImages, space: Space, total: int) -> dict[str, Any]:
     draws = [point for point in points if point.label == "draw"] or list(points)
     counts = [point.parameters for point in points if point.parameters is not None]
     return {
@@ -141,7 +140,7 @@ def _found(points: Sequence[Point], images: Images, space: Space, total: int) ->
     }
 
 
-def _estimate(space: Space, images: Images, total: int) -> dict[str, float] | None:
+def _estimate(space: Space, images: SpaceImages, total: int) -> dict[str, float] | None:
     """Seconds of the whole sweep if all trials were like the smallest, and like the largest model."""
     configs = [space.config(smallest(space)), space.config(largest(space))]
     times = [_training_times(config, images.facts) for config in configs]
@@ -159,7 +158,7 @@ def _training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, floa
     return found
 
 
-def _print_found(found: dict[str, Any], points: Sequence[Point], console: Console) -> None:
+def _print_found(found: dict[str, Any], points: Sequence[BuiltPoint], console: Console) -> None:
     console.print(f"images: {found['images']}")
     share = found["infeasible_share"]
     console.print(f"built {found['built']} points; {share:.0%} of the random draws are infeasible")

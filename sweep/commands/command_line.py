@@ -23,7 +23,7 @@ SetOption: TypeAlias = Annotated[
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 
 
-def run_command(command: Callable[..., Any], name: str) -> None:
+def run_as_program(command: Callable[..., Any], name: str) -> None:
     """Run one command as a program of its own and exit."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sweep.commands.overrides import overrides
 from sweep.errors import UserError
-from sweep.image_checks.image_report import Diagnosis, diagnose, diagnosis_mapping
-from sweep.image_checks.image_report_page import to_html
+from sweep.image_checks.image_report import ImageReport, check_images, image_report_mapping
+from sweep.image_checks.image_report_page import image_report_html
 from sweep.space.config import DataConfig
 from sweep.space.corners import smallest
 from sweep.space.reader import read_space, space_from_text
@@ -34,7 +34,7 @@ def read_data_config(path: str | None, space: Path | None, settings: list[str] |
     return config if path is None else replace(config, name=path)  # not through `changes`: a path is no YAML
 
 
-def doctor_command(config: DataConfig, page: Path | None, as_json: bool) -> int:
+def examine_images(config: DataConfig, page: Path | None, as_json: bool) -> int:
     """Run the command.
 
     Returns:
@@ -45,9 +45,9 @@ def doctor_command(config: DataConfig, page: Path | None, as_json: bool) -> int:
     """
     console = make_console(as_json=as_json)
     with reading_bar(console, f"looking at {Path(config.name).name}") as advance:
-        diagnosis = diagnose(config, advance)
+        diagnosis = check_images(config, advance)
     if as_json:
-        print(json.dumps(diagnosis_mapping(diagnosis)))
+        print(json.dumps(image_report_mapping(diagnosis)))
     print_diagnosis(diagnosis, console)
     if page is not None:
         _write(page, diagnosis)
@@ -55,11 +55,11 @@ def doctor_command(config: DataConfig, page: Path | None, as_json: bool) -> int:
     return FOUND if diagnosis.of("problem") else 0
 
 
-def _write(page: Path, diagnosis: Diagnosis) -> None:
+def _write(page: Path, diagnosis: ImageReport) -> None:
     part = page.with_name(page.name + ".part")
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(to_html(diagnosis), encoding="utf-8")
+        part.write_text(image_report_html(diagnosis), encoding="utf-8")
         part.replace(page)
     except OSError as error:
         raise UserError(f"{page}: the page cannot be written: {error.strerror}; name another with --html") from error

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweep.commands.images import prepare_images
 from sweep.commands.model_references import FoundModel, find_model
-from sweep.commands.sweep_session import prepare_images
 from sweep.data.cache import Prepared
 from sweep.errors import DataError, ModelFileError, UserError
 from sweep.execution.child_call import call_in_child
@@ -62,7 +62,7 @@ class Exported:
     holds: bool
 
 
-def export_command(root: Path, model: str, kind: str, out: Path | None, tracking_uri: str | None, as_json: bool) -> int:
+def export_model(root: Path, model: str, kind: str, out: Path | None, tracking_uri: str | None, as_json: bool) -> int:
     """Run the command.
 
     Returns:
@@ -143,7 +143,7 @@ def export(
         raise UserError(f"--out {out}: cannot be written: {error.strerror or error}") from error
     compared = {"keras": found.path, **files}
     measured: dict[str, Measured] = call_in_child(
-        "sweep.inference.export_comparison:compare", compared, prepared, facts.data, facts.threads
+        "sweep.inference.export_comparison:compare_exports", compared, prepared, facts.data, facts.threads
     )
     return [_exported(kind, path, measured[kind]) for kind, path in files.items()]
 

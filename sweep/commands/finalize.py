@@ -14,22 +14,22 @@ from rich.console import Console
 
 from sweep.analysis.finalists import choose_finalists
 from sweep.analysis.formatting import duration
+from sweep.commands.images import prepare_images
 from sweep.commands.stop_signals import INTERRUPTED, stop_requests
-from sweep.commands.sweep_session import prepare_images
 from sweep.data.loading import load
 from sweep.errors import NothingFinished, StudyError, TrackingError
 from sweep.execution.child_call import Stopped, call_in_child
 from sweep.execution.fork_server_executor import ForkServerExecutor, warm_up
 from sweep.execution.supervisor import Setting
 from sweep.execution.workers import default_slots
-from sweep.finalization.final_comparison import Contest, Outlook
-from sweep.finalization.final_outputs import print_summary, write_outputs
+from sweep.finalization.final_comparison import ComparisonOutcome, FinalComparison
+from sweep.finalization.final_outputs import print_final_summary, write_outputs
 from sweep.finalization.final_training import FinalTraining, plan_training, train_final
 from sweep.finalization.installation import install_tested, keep_tested, make_candidate_folder, with_more_rounds
 from sweep.finalization.judge_test import finalist_results, judge_test
 from sweep.finalization.learned_schedule import learned_schedule
 from sweep.finalization.registration import register_final
-from sweep.finalization.repeats import Plan, train_repeat
+from sweep.finalization.repeats import RepeatPlan, train_repeat
 from sweep.records.environment import environment_facts
 from sweep.records.final_answers import Answers
 from sweep.records.final_result import (
@@ -44,9 +44,9 @@ from sweep.records.final_result import (
 from sweep.records.home import Home
 from sweep.records.openings_ledger import Opening, read_openings
 from sweep.records.study_lock import StudyLock
+from sweep.records.study_records import ranked, read_records
 from sweep.records.trial_record import TrialRecord
 from sweep.study.open_study import stored_space
-from sweep.study.optuna_study import ranked, read_records
 from sweep.terminal.console import make_console
 
 CLOSING_SECONDS = 30.0
@@ -54,7 +54,7 @@ CLOSING_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Request:
+class FinalizeRequest:
     """What the user asked for.
 
     Attributes:
@@ -78,7 +78,7 @@ class Request:
     again: str
 
 
-def finalize_command(request: Request) -> int:
+def finalize_study(request: FinalizeRequest) -> int:
     """Run the command.
 
     Returns:
@@ -110,7 +110,7 @@ def finalize_command(request: Request) -> int:
                 f"the budget of {duration(request.budget or 0.0)} was over before the final model was trained; its "
                 f"rounds are kept, and the test set is closed. Go on with a larger budget: {request.again}"
             )
-    print_summary(result, read_openings(folder), folder, console, as_json=request.as_json)
+    print_final_summary(result, read_openings(folder), folder, console, as_json=request.as_json)
     return 0
 
 
@@ -119,7 +119,7 @@ class _Finalizing:
 
     def __init__(
         self,
-        request: Request,
+        request: FinalizeRequest,
         home: Home,
         folder: Path,
         console: Console,
@@ -191,17 +191,17 @@ class _Finalizing:
             )
         return Setting(prepared, stamp, environment_facts(self._home.root))
 
-    def _contest(self, finalists: Sequence[TrialRecord], setting: Setting) -> Outlook:
+    def _contest(self, finalists: Sequence[TrialRecord], setting: Setting) -> ComparisonOutcome:
         slots = default_slots(self._request.workers)
         executor = ForkServerExecutor(slots, train=train_repeat)
-        plan = Plan(self._folder, self._seed, self._request.folds)
+        plan = RepeatPlan(self._folder, self._seed, self._request.folds)
         how = f"{plan.folds}-fold cross-validation" if plan.folds else "a fresh split each"
         self._console.print(
             f"study {self._request.study}: {len(finalists)} finalists of {len(self._ranked)} complete trials "
             f"({', '.join(str(record.number) for record in finalists)}); up to {self._request.most} rounds, {how}, "
             f"{len(slots)} at a time"
         )
-        contest = Contest(finalists, plan, executor, setting, self._tell)
+        contest = FinalComparison(finalists, plan, executor, setting, self._tell)
         reserve = CLOSING_SECONDS + max(_final_seconds(record) for record in finalists)
         return contest.run(self._request.most, self._stop, lambda: self._left() - reserve)
 
@@ -232,7 +232,7 @@ class _Finalizing:
         answers: Answers = call_in_child("sweep.finalization.evaluate:evaluate", *arguments)
         return answers
 
-    def _judge(self, winner: TrialRecord, outlook: Outlook, answers: Answers) -> TestResult:
+    def _judge(self, winner: TrialRecord, outlook: ComparisonOutcome, answers: Answers) -> TestResult:
         scores = outlook.scores[winner.number]
         mean = sum(scores) / len(scores) if scores else None
         names, objective = winner.data.classes, winner.config.objective
@@ -243,7 +243,7 @@ class _Finalizing:
     def _result(
         self,
         finalists: Sequence[TrialRecord],
-        outlook: Outlook,
+        outlook: ComparisonOutcome,
         trained: TrainedFinal,
         test: TestResult,
         setting: Setting,

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sweep.data.contents import Shape
 from sweep.errors import ModelFileError, RecordError, StudyError
 from sweep.invocation import command_text
+from sweep.records.array_types import Shape
 from sweep.records.final_result import MODEL_FILE, final_folder
 from sweep.records.home import Home
 from sweep.records.keras_archive import check_archive, input_shape
 from sweep.records.model_facts import ModelFacts, read_facts
+from sweep.records.study_records import ranked, read_records
 from sweep.records.trial_record import TrialRecord, read_record, trial_folder
 from sweep.space.names import check_study_name
-from sweep.study.optuna_study import ranked, read_records
-from sweep.tracking.model_registration import REFERENCE, fetch
+from sweep.tracking.model_registration import REFERENCE, download_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ def find_model(reference: str, home: Home, tracking_uri: str | None) -> Iterator
     """
     if REFERENCE.fullmatch(reference):
         with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
-            path, classes = fetch(reference, tracking_uri, home.root, Path(folder))
+            path, classes = download_model(reference, tracking_uri, home.root, Path(folder))
             yield _checked(path, reference, classes)
     elif _is_file(reference, home):
         yield _checked(Path(reference), reference, None)

@@ -16,13 +16,13 @@ from PIL import Image
 from rich.console import Console
 
 from sweep.commands.model_references import FoundModel, find_model
-from sweep.data.contents import Shape, UInt8Array
 from sweep.data.folder import ENDINGS
 from sweep.data.pixels import read_image
 from sweep.errors import DataError, UserError
 from sweep.execution.child_call import call_in_child
 from sweep.execution.fork_server_executor import warm_up
 from sweep.pictures.image_grids import draw_images
+from sweep.records.array_types import Shape, UInt8Array
 from sweep.records.home import Home
 from sweep.terminal.console import make_console
 
@@ -57,7 +57,7 @@ class Prediction:
     top: tuple[tuple[str, float], ...]
 
 
-def predict_command(
+def predict_images(
     root: Path, model: str, images: Sequence[str], grid: Path | None, tracking_uri: str | None, as_json: bool
 ) -> int:
     """Run the command.

@@ -9,26 +9,26 @@ from pathlib import Path
 
 from sweep.analysis.history import History
 from sweep.analysis.next_space import next_name
-from sweep.analysis.report_findings import Findings, find, findings_mapping
+from sweep.analysis.report_findings import ReportFindings, collect_findings, findings_mapping
 from sweep.errors import NothingFinished, TrackingError, UserError
 from sweep.records.final_result import read_final
 from sweep.records.home import Home
 from sweep.records.openings_ledger import read_openings
 from sweep.records.study_id import study_id
+from sweep.records.study_records import read_records
 from sweep.reporting.html_page import to_html
-from sweep.reporting.report_page import Commands, report
+from sweep.reporting.report_page import Commands, report_document
 from sweep.reporting.text_formats import to_csv, to_markdown
 from sweep.space.writer import space_to_yaml
 from sweep.study.importance import importances
 from sweep.study.open_study import stored_space
-from sweep.study.optuna_study import read_records
-from sweep.tracking.open_mlflow import add_report
+from sweep.tracking.open_mlflow import add_report_to_mlflow
 from sweep.tracking.tracker import REPORT_FILE, StudyInfo
 
 NEXT_SPACE = "next_space.yaml"
 
 
-def report_command(root: Path, study: str, out: Path | None, kind: str, uri: str | None) -> None:
+def write_study_report(root: Path, study: str, out: Path | None, kind: str, uri: str | None) -> None:
     """Run the command: write the report, or print it.
 
     The page that lies beside the study is added to MLflow as well, where the study has a run there.
@@ -97,7 +97,7 @@ def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
     folder = home.study(history.study)
     info = StudyInfo(history.study, study_id(folder), "", history.objective, folder)
     try:
-        add_report(info, uri, home.root)
+        add_report_to_mlflow(info, uri, home.root)
     except TrackingError as error:
         print(f"not added to MLflow: {error}", file=sys.stderr)
 
@@ -105,17 +105,17 @@ def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
 def _text(home: Home, history: History, target: Path | None, kind: str) -> str:
     taken = [path.name for path in home.studies.iterdir()]
     judged = () if kind == "csv" else history.records  # the table says nothing of importance, which takes seconds
-    findings = find(history, importances(history.space, judged), next_name(history.study, taken))
+    findings = collect_findings(history, importances(history.space, judged), next_name(history.study, taken))
     if kind == "json":
         return json.dumps(findings_mapping(history, findings), indent=2, allow_nan=False) + "\n"
     if kind == "csv":
         return to_csv(history, findings)
     if kind == "md":
-        return to_markdown(report(history, findings, _commands(home, history, findings, None)))
-    return to_html(report(history, findings, _commands(home, history, findings, target)))
+        return to_markdown(report_document(history, findings, _commands(home, history, findings, None)))
+    return to_html(report_document(history, findings, _commands(home, history, findings, target)))
 
 
-def _commands(home: Home, history: History, findings: Findings, target: Path | None) -> Commands:
+def _commands(home: Home, history: History, findings: ReportFindings, target: Path | None) -> Commands:
     """What to type next; the next space is written beside the HTML page."""
     where = [] if home.root == Path() else ["--home", str(home.root)]
     reproduce = ["python", "-m", "sweep.reproduce", "--study", history.study, *where]

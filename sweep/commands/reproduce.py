@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from sweep.analysis.formatting import count
-from sweep.analysis.rerun_comparison import Comparison, compare
-from sweep.commands.sweep_session import prepare_images
+from sweep.analysis.rerun_comparison import Comparison, compare_with_record
+from sweep.commands.images import prepare_images
 from sweep.data.loading import load
 from sweep.errors import DataError, ModelError, TrialFailure, UserError
 from sweep.execution.executor import Executor, Task
@@ -27,7 +27,7 @@ from sweep.records.image_facts import DataStamp
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import EpochMetrics, TrialResult
 from sweep.reporting.notebook_tables import pairs_html
-from sweep.space.config import HypermodelConfig, OwnBuilderConfig
+from sweep.space.config import HypermodelConfig, UserBuilderConfig
 from sweep.space.signatures import changed_source
 
 
@@ -117,7 +117,7 @@ def run_again(
     with _folder(folder) as place:
         task = Task(record.number, record.config, prepared, place)
         repeat = repeat_trial(record, task, executor, console)
-    comparison = compare(
+    comparison = compare_with_record(
         record.epochs,
         repeat.epochs,
         (record.weights_digest, repeat.weights_digest),
@@ -175,7 +175,7 @@ def _check_source(record: TrialRecord) -> None:
         ModelError: the source of the trial's model is gone or has changed.
     """
     section = record.config.model
-    changed = changed_source(section) if isinstance(section, OwnBuilderConfig | HypermodelConfig) else ""
+    changed = changed_source(section) if isinstance(section, UserBuilderConfig | HypermodelConfig) else ""
     if changed:
         raise ModelError(f"trial {record.number} was trained with another source of its model: {changed}; restore it")
 

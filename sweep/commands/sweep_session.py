@@ -14,12 +14,11 @@ from typing import Literal
 from rich.console import Console
 
 from sweep.analysis.formatting import count
+from sweep.commands.images import data_config, prepare_images, prepare_setting
 from sweep.commands.pretrained_weights import pin_weights, require_weights
 from sweep.commands.stop_signals import INTERRUPTED, StopRequests
-from sweep.commands.user_models import completed, is_own
-from sweep.data.cache import Prepared
+from sweep.commands.user_models import complete_user_space, is_user_model
 from sweep.data.loading import load
-from sweep.data.preparation import prepare
 from sweep.data.sources import require_source
 from sweep.errors import NothingFinished, StudyError, SweepError
 from sweep.execution.child_call import call_in_child
@@ -29,25 +28,25 @@ from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
 from sweep.execution.watchdog import WatchedExecutor, limits_of
 from sweep.execution.workers import default_slots
 from sweep.invocation import command_text
-from sweep.models.facts import ImageFacts
+from sweep.records.atomic_writing import write_whole
 from sweep.records.checkpoint import last_epoch
-from sweep.records.disk import make_folder, needed_bytes, write_whole
-from sweep.records.environment import environment_facts
+from sweep.records.disk import make_folder, needed_bytes
 from sweep.records.home import Home
-from sweep.records.image_facts import DataStamp
+from sweep.records.image_facts import DataStamp, ImageFacts
 from sweep.records.study_id import study_id
 from sweep.records.study_lock import StudyLock
+from sweep.records.study_records import ranked, read_records
 from sweep.records.trial_record import RECORD_FILE, TrialRecord, trial_folder
-from sweep.space.config import DataConfig, TrialConfig
+from sweep.space.config import TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.space import Space
 from sweep.space.writer import space_to_yaml
 from sweep.study.open_study import fork_study, open_study
-from sweep.study.optuna_study import Study, ranked, read_records
+from sweep.study.optuna_study import OptunaStudy
 from sweep.study.repair import repair_records
-from sweep.terminal.console import make_console, reading_bar
+from sweep.terminal.console import make_console
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
-from sweep.terminal.summary import next_command, print_summary, report_command, summary_mapping
+from sweep.terminal.summary import next_hint, print_summary, report_hint, summary_mapping
 from sweep.terminal.tally import Tally
 from sweep.tracking.open_mlflow import open_mlflow
 from sweep.tracking.store_address import hide_passwords, named_store
@@ -59,11 +58,11 @@ INTERRUPTED_FLUSH_SECONDS = 3.0
 _MIRRORED = ".mirrored"
 """File in a study's folder; what is older has been written to the tracking store."""
 
-UI = Path(__file__).resolve().parents[2] / "scripts" / "ui"
+UI = Path(__file__).resolve().parents[1] / "scripts" / "ui"
 
 
 @dataclass(frozen=True)
-class Request:
+class SweepRequest:
     """What the user asked for.
 
     Attributes:
@@ -89,7 +88,7 @@ class Request:
     words: Literal["shell", "python"]
 
 
-def run_session(request: Request, stop: StopRequests) -> int:
+def run_session(request: SweepRequest, stop: StopRequests) -> int:
     """Run the sweep.
 
     Args:
@@ -116,9 +115,10 @@ def run_session(request: Request, stop: StopRequests) -> int:
     make_folder(folder, _needed(space, len(slots)))
     with StudyLock(folder):
         executor = WatchedExecutor(ForkServerExecutor(slots), limits_of(space.search))
-        if is_own(space):
+        if is_user_model(space):
             console.print("looking at the model", style="dim")
-            space = completed(space, image_facts(prepare_images(data_config(space), home.cache, console), space))
+            config = data_config(space)
+            space = complete_user_space(space, load(prepare_images(config, home.cache, console), config).facts)
         if request.fork:
             _fork(source, folder, space, console)
         study = open_study(folder, space, request.threads)
@@ -137,7 +137,7 @@ def _needed(space: Space, workers: int) -> int:
     return needed_bytes(limit, space.search.keep_models, workers)
 
 
-def _check_same_images(study: Study, stamp: DataStamp) -> None:
+def _check_same_images(study: OptunaStudy, stamp: DataStamp) -> None:
     """Trials are comparable only if they were trained and judged on the same images.
 
     Raises:
@@ -161,37 +161,9 @@ def _fork(source: Path, folder: Path, space: Space, console: Console) -> None:
         console.print(f"  left trial {number:04d}: {reason}")
 
 
-def prepare_setting(space: Space, home: Home, console: Console) -> Setting:
-    """Decode the images (once) and find out what the trials will see.
-
-    Raises:
-        DataError: the images cannot be used.
-    """
-    config = data_config(space)
-    prepared = prepare_images(config, home.cache, console)
-    return Setting(prepared, load(prepared, config).stamp, environment_facts(home.root))
-
-
 def _skipped(stamp: DataStamp) -> str:
     files = "1 unreadable file" if stamp.skipped == 1 else f"{stamp.skipped:,} unreadable files"
     return f"; {files} skipped" if stamp.skipped else ""
-
-
-def data_config(space: Space) -> DataConfig:
-    """The data section, which all trials share."""
-    return space.config(smallest(space)).data
-
-
-def prepare_images(config: DataConfig, cache: Path, console: Console) -> Prepared:
-    """`sweep.data.preparation.prepare` with a progress bar where it takes time."""
-    with reading_bar(console, f"reading {Path(config.name).name}") as advance:
-        return prepare(config, cache, advance)
-
-
-def image_facts(prepared: Prepared, space: Space) -> ImageFacts:
-    """What builders must know of the images."""
-    dataset = load(prepared, data_config(space))
-    return ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
 
 
 class _Run:
@@ -199,9 +171,9 @@ class _Run:
 
     def __init__(
         self,
-        request: Request,
+        request: SweepRequest,
         home: Home,
-        study: Study,
+        study: OptunaStudy,
         executor: Executor,
         setting: Setting,
         console: Console,
@@ -369,12 +341,12 @@ class _Run:
         path = self._study.folder / REPORT_FILE
         if path.is_file() and not self._stop():
             return str(path)
-        return report_command(self._study.name, self._home_option(), self._request.words)
+        return report_hint(self._study.name, self._home_option(), self._request.words)
 
     def _next(self, records: list[TrialRecord]) -> str:
         if self._stop():
             return self._request.again
-        return next_command(self._study.name, self._home_option(), bool(ranked(records)), self._request.words)
+        return next_hint(self._study.name, self._home_option(), bool(ranked(records)), self._request.words)
 
     def _home_option(self) -> str:
         return "" if self._request.home == Path() else f" --home {self._request.home}"

@@ -14,10 +14,10 @@ from sweep.errors import StudyError
 from sweep.records.home import Home
 from sweep.records.study_id import study_id
 from sweep.records.study_lock import StudyLock
+from sweep.records.study_records import read_records
 from sweep.records.trial_record import TrialRecord, as_interrupted
 from sweep.space.config import Objective
 from sweep.space.reader import read_space
-from sweep.study.optuna_study import read_records
 from sweep.terminal.console import make_console, reading_bar
 from sweep.tracking.open_mlflow import SyncReport, sync_study
 from sweep.tracking.store_address import resolve_address
@@ -26,7 +26,7 @@ from sweep.tracking.tracker import StudyInfo
 SPACE_FILE = "space.yaml"
 
 
-def sync_command(root: Path, study: str, uri: str | None, as_json: bool) -> int:
+def sync_with_mlflow(root: Path, study: str, uri: str | None, as_json: bool) -> int:
     """Run the command.
 
     Returns:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from sweep.errors import ModelError
 from sweep.execution.child_call import call_in_child
-from sweep.models.facts import ImageFacts
-from sweep.space.config import HypermodelConfig, OwnBuilderConfig
+from sweep.records.image_facts import ImageFacts
+from sweep.space.config import HypermodelConfig, UserBuilderConfig
 from sweep.space.corners import smallest
 from sweep.space.hypermodel_space import Discovery, check_training, complete, written_hyperparameters
 from sweep.space.space import Space
 
 
-def is_own(space: Space) -> bool:
+def is_user_model(space: Space) -> bool:
     """Whether the space is about a model that the user brought along."""
-    return isinstance(space.config(smallest(space)).model, OwnBuilderConfig | HypermodelConfig)
+    return isinstance(space.config(smallest(space)).model, UserBuilderConfig | HypermodelConfig)
 
 
-def completed(space: Space, facts: ImageFacts) -> Space:
+def complete_user_space(space: Space, facts: ImageFacts) -> Space:
     """The space with all that only the model itself knows; the same space where sweep knows the model.
 
     Raises:
         ModelError: the model cannot be imported or built, with the user's own traceback.
         UserError: the file has a value that has no effect on it, or speaks of a hyperparameter that there is not.
     """
-    if not is_own(space):
+    if not is_user_model(space):
         return space
     config = space.config(smallest(space))
     answer: Discovery | str = call_in_child(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.data.contents import Advance, Contents, IntArray, Lot, Shape, UInt8Array, chunks
+from sweep.data.contents import Advance, Contents, LazyImages, chunks
 from sweep.data.pixels import fit_array
+from sweep.records.array_types import IntArray, Shape, UInt8Array
 from sweep.space.config import DataConfig
 
 ToUInt8 = Callable[[npt.NDArray[Any]], UInt8Array]
@@ -52,7 +53,7 @@ def _target_shape(images: npt.NDArray[Any], config: DataConfig) -> Shape:
     return (height, width, wanted) if config.image_size is None else (config.image_size, config.image_size, wanted)
 
 
-def _lot(images: npt.NDArray[Any], labels: IntArray, shape: Shape, size: int | None, to_uint8: ToUInt8) -> Lot:
+def _lot(images: npt.NDArray[Any], labels: IntArray, shape: Shape, size: int | None, to_uint8: ToUInt8) -> LazyImages:
     stacked = with_channels(images)
 
     def read(positions: IntArray, out: UInt8Array, advance: Advance) -> None:
@@ -61,4 +62,4 @@ def _lot(images: npt.NDArray[Any], labels: IntArray, shape: Shape, size: int | N
             out[chunk] = pixels if pixels.shape[1:] == shape else [fit_array(one, shape[2], size) for one in pixels]
             advance(len(pixels))
 
-    return Lot(labels.astype(np.int64), read)
+    return LazyImages(labels.astype(np.int64), read)

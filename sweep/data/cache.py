@@ -25,8 +25,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sweep.data.contents import Shape, Source
+from sweep.data.contents import Source
 from sweep.errors import DataError
+from sweep.records.array_types import Shape
 from sweep.space.config import DataConfig
 
 CACHE_FORMAT = 2

@@ -6,24 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
 from sweep.data.folder import Listing
+from sweep.records.array_types import IntArray, Shape, UInt8Array
 
-UInt8Array: TypeAlias = npt.NDArray[np.uint8]
-IntArray: TypeAlias = npt.NDArray[np.int64]
-
-Shape: TypeAlias = tuple[int, int, int]
-"""Height, width, channels (1 or 3) of every image."""
-
-Progress: TypeAlias = Callable[[int, int], None]
+ProgressCallback: TypeAlias = Callable[[int, int], None]
 """Called with (images done, images in all)."""
 
 Advance: TypeAlias = Callable[[int], None]
 """Called with the number of images done since the last call."""
 
-ReadLot: TypeAlias = Callable[[IntArray, UInt8Array, Advance], None]
+ReadImages: TypeAlias = Callable[[IntArray, UInt8Array, Advance], None]
 
 
 class Unreadable(NamedTuple):
@@ -34,13 +26,13 @@ class Unreadable(NamedTuple):
     reason: str
 
 
-TryLot: TypeAlias = Callable[[IntArray, UInt8Array, Advance], tuple[Unreadable, ...]]
+TryReadImages: TypeAlias = Callable[[IntArray, UInt8Array, Advance], tuple[Unreadable, ...]]
 
 CHUNK_BYTES = 2**24
 
 
 @dataclass(frozen=True, eq=False)
-class Lot:
+class LazyImages:
     """Labelled images that are decoded on request.
 
     Attributes:
@@ -51,9 +43,9 @@ class Lot:
     """
 
     labels: IntArray
-    read: ReadLot
+    read: ReadImages
     paths: tuple[str, ...] = ()
-    attempt: TryLot | None = None
+    attempt: TryReadImages | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +54,8 @@ class Contents:
 
     classes: tuple[str, ...]
     shape: Shape
-    train: Lot
-    test: Lot | None
+    train: LazyImages
+    test: LazyImages | None
 
 
 @dataclass(frozen=True)
@@ -92,7 +84,7 @@ def chunks(count: int, shape: Shape) -> list[slice]:
     return [slice(start, min(start + rows, count)) for start in range(0, count, rows)]
 
 
-def counter(progress: Progress, total: int) -> Advance:
+def counter(progress: ProgressCallback, total: int) -> Advance:
     """Counts images for `progress`, of which there are so many in all."""
     done = 0
 

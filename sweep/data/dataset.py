@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sweep.data.contents import IntArray, Shape, UInt8Array
-from sweep.records.image_facts import DataStamp
+from sweep.records.array_types import IntArray, Shape, UInt8Array
+from sweep.records.image_facts import DataStamp, ImageFacts
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,3 +51,8 @@ class Dataset:
     stamp: DataStamp
     channel_mean: tuple[float, ...]
     channel_std: tuple[float, ...]
+
+    @property
+    def facts(self) -> ImageFacts:
+        """What builders must know of the images."""
+        return ImageFacts(self.shape, len(self.classes), self.channel_mean, self.channel_std)

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from sweep.data.arrays import CHANNELS
-from sweep.data.contents import Advance, Contents, IntArray, Lot, Shape, Source, UInt8Array, Unreadable
+from sweep.data.contents import Advance, Contents, LazyImages, Source, Unreadable
 from sweep.data.folder import ImageFile, Listing, fingerprint, list_folder
 from sweep.data.pixels import is_colour, read_image
 from sweep.errors import DataError
 from sweep.invocation import command_text
+from sweep.records.array_types import IntArray, Shape, UInt8Array
 from sweep.space.config import DataConfig
 
 FILES_PER_TASK = 64
@@ -55,7 +56,7 @@ def _open(listing: Listing, config: DataConfig) -> Contents:
     return Contents(listing.classes, target.shape, _lot(listing, listing.train, target), test)
 
 
-def _lot(listing: Listing, files: Sequence[ImageFile], target: Target) -> Lot:
+def _lot(listing: Listing, files: Sequence[ImageFile], target: Target) -> LazyImages:
     labels = np.array([file.label for file in files], dtype=np.int64)
 
     def attempt(positions: IntArray, out: UInt8Array, advance: Advance) -> tuple[Unreadable, ...]:
@@ -66,7 +67,7 @@ def _lot(listing: Listing, files: Sequence[ImageFile], target: Target) -> Lot:
         if found:
             raise _refusal(found, len(positions), listing.root)
 
-    return Lot(labels, read, tuple(listing.below_class(file) for file in files), attempt)
+    return LazyImages(labels, read, tuple(listing.below_class(file) for file in files), attempt)
 
 
 def _target(listing: Listing, config: DataConfig) -> Target:

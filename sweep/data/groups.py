@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sweep.data.contents import IntArray
 from sweep.errors import DataError
+from sweep.records.array_types import IntArray
 
 
 def groups_of(paths: Sequence[str], pattern: str, what: str) -> IntArray:

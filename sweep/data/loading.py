@@ -12,11 +12,11 @@ from typing import TypeAlias
 import numpy as np
 
 from sweep.data.cache import TRAIN_IMAGES, TRAIN_LABELS, TRAIN_PATHS, TRAIN_SUMS, Prepared
-from sweep.data.contents import IntArray, Shape, UInt8Array
 from sweep.data.dataset import Dataset, Part
 from sweep.data.groups import groups_of
 from sweep.data.splits import choose_images, split_validation
 from sweep.errors import DataError
+from sweep.records.array_types import IntArray, Shape, UInt8Array
 from sweep.records.image_facts import DataStamp
 from sweep.space.config import DataConfig
 

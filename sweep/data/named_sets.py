@@ -14,8 +14,9 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from sweep.data.arrays import contents_of_arrays
-from sweep.data.contents import Contents, IntArray, Source, UInt8Array
+from sweep.data.contents import Contents, Source
 from sweep.errors import DataError
+from sweep.records.array_types import IntArray, UInt8Array
 from sweep.space.config import DataConfig
 
 TEN_DIGITS = tuple("0123456789")

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.data.arrays import ToUInt8, contents_of_arrays, unchanged, with_channels
-from sweep.data.contents import Contents, IntArray, Source, UInt8Array
+from sweep.data.contents import Contents, Source
 from sweep.errors import DataError
+from sweep.records.array_types import IntArray, UInt8Array
 from sweep.space.config import DataConfig
 
 Arrays = Mapping[str, npt.NDArray[Any]]

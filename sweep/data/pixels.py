@@ -8,7 +8,7 @@ from typing import IO, Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from sweep.data.contents import UInt8Array
+from sweep.records.array_types import UInt8Array
 
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I"})
 

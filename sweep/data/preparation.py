@@ -26,29 +26,19 @@ from sweep.data.cache import (
     scratch_folder,
     write_meta,
 )
-from sweep.data.contents import (
-    Advance,
-    Contents,
-    IntArray,
-    Lot,
-    Progress,
-    Shape,
-    Source,
-    UInt8Array,
-    chunks,
-    counter,
-)
+from sweep.data.contents import Advance, Contents, LazyImages, ProgressCallback, Source, chunks, counter
 from sweep.data.groups import groups_of
 from sweep.data.sources import find_source
 from sweep.data.splits import check_classes, hold_out
-from sweep.data.unreadable_files import Lost, without_unreadable
+from sweep.data.unreadable_files import UnreadableParts, without_unreadable
 from sweep.errors import DataError
+from sweep.records.array_types import IntArray, Shape, UInt8Array
 from sweep.space.config import DataConfig
 
-Positions = tuple[Lot, IntArray]
+Positions = tuple[LazyImages, IntArray]
 
 
-def prepare(config: DataConfig, cache: Path, progress: Progress | None = None) -> Prepared:
+def prepare(config: DataConfig, cache: Path, progress: ProgressCallback | None = None) -> Prepared:
     """Find the source, decode it unless the cache has it, and say where the arrays are.
 
     Of `config` only what decides the decoded images counts, not `limit` and `validation`. `progress(done, total)`
@@ -59,14 +49,14 @@ def prepare(config: DataConfig, cache: Path, progress: Progress | None = None) -
     return read_prepared(folder) or _decode(source, config, folder, progress or _silent)
 
 
-def _decode(source: Source, config: DataConfig, folder: Path, progress: Progress) -> Prepared:
+def _decode(source: Source, config: DataConfig, folder: Path, progress: ProgressCallback) -> Prepared:
     contents = _open(source, config)
     count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
     advance = counter(progress, count)
     skip = config.on_unreadable == "skip" and contents.train.attempt is not None
     with scratch_folder(folder.parent) as scratch, scratch_folder(folder.parent) as spare:
         check_room(scratch, (1 + skip) * count * (int(np.prod(contents.shape)) + 64))
-        lost: Lost = ((), ())
+        lost: UnreadableParts = ((), ())
         if skip:
             contents, lost = without_unreadable(contents, spare, advance)
             advance = _nobody
@@ -76,7 +66,7 @@ def _decode(source: Source, config: DataConfig, folder: Path, progress: Progress
 
 
 def _store(
-    scratch: Path, contents: Contents, config: DataConfig, description: str, lost: Lost, advance: Advance
+    scratch: Path, contents: Contents, config: DataConfig, description: str, lost: UnreadableParts, advance: Advance
 ) -> None:
     """Write the arrays of both parts into `scratch`, and describe them."""
     (train, kept), (test, sealed) = _parts(contents, config)
@@ -131,7 +121,7 @@ def _parts(contents: Contents, config: DataConfig) -> tuple[Positions, Positions
     return (train, kept), (train, sealed)
 
 
-def _all(lot: Lot) -> IntArray:
+def _all(lot: LazyImages) -> IntArray:
     return np.arange(len(lot.labels), dtype=np.int64)
 
 

@@ -13,11 +13,11 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sweep.data.cache import Prepared
-from sweep.data.contents import IntArray
 from sweep.data.dataset import Dataset
 from sweep.data.loading import load_divided
 from sweep.data.splits import hold_out
 from sweep.errors import DataError
+from sweep.records.array_types import IntArray
 from sweep.space.config import DataConfig
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from sweep.data.cache import TEST_IMAGES, TEST_LABELS, Prepared
-from sweep.data.contents import IntArray, UInt8Array
 from sweep.errors import DataError
+from sweep.records.array_types import IntArray, UInt8Array
 
 
 def open_test(prepared: Prepared) -> tuple[UInt8Array, IntArray]:

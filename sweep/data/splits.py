@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from sweep.data.contents import IntArray
 from sweep.errors import DataError
+from sweep.records.array_types import IntArray
 from sweep.space.config import DataConfig
 
 FEWEST = 2

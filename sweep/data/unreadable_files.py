@@ -8,13 +8,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from sweep.data.contents import Advance, Contents, IntArray, Lot, Shape, UInt8Array, Unreadable, chunks
+from sweep.data.contents import Advance, Contents, LazyImages, Unreadable, chunks
+from sweep.records.array_types import IntArray, Shape, UInt8Array
 
-Lost: TypeAlias = tuple[tuple[Unreadable, ...], tuple[Unreadable, ...]]
+UnreadableParts: TypeAlias = tuple[tuple[Unreadable, ...], tuple[Unreadable, ...]]
 """What was left out of the training and of the test part."""
 
 
-def without_unreadable(contents: Contents, folder: Path, advance: Advance) -> tuple[Contents, Lost]:
+def without_unreadable(contents: Contents, folder: Path, advance: Advance) -> tuple[Contents, UnreadableParts]:
     """Decode everything once into `folder`, and give what is readable, and what is not.
 
     Which files are readable must be known before the split, which depends on how many there are; a second decoding
@@ -27,7 +28,7 @@ def without_unreadable(contents: Contents, folder: Path, advance: Advance) -> tu
     return replace(contents, train=train, test=test), (lost, lost_test)
 
 
-def _readable(lot: Lot, shape: Shape, file: Path, advance: Advance) -> tuple[Lot, tuple[Unreadable, ...]]:
+def _readable(lot: LazyImages, shape: Shape, file: Path, advance: Advance) -> tuple[LazyImages, tuple[Unreadable, ...]]:
     if lot.attempt is None:
         return lot, ()
     everything = np.arange(len(lot.labels), dtype=np.int64)
@@ -40,4 +41,4 @@ def _readable(lot: Lot, shape: Shape, file: Path, advance: Advance) -> tuple[Lot
             out[chunk] = decoded[good[positions[chunk]]]
             advance(len(out[chunk]))
 
-    return Lot(lot.labels[good], read, tuple(lot.paths[row] for row in good)), lost
+    return LazyImages(lot.labels[good], read, tuple(lot.paths[row] for row in good)), lost

@@ -32,7 +32,7 @@ Message: TypeAlias = EpochMetrics | TrialResult | Failed
 """What a child sends. Each `EpochMetrics` is answered by a bool: True means stop."""
 
 
-def main(connection: Connection, train: TrainTask, task: Task, gpu: str | None) -> None:
+def child_main(connection: Connection, train: TrainTask, task: Task, gpu: str | None) -> None:
     """Run a task.
 
     Args:

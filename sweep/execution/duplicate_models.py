@@ -8,7 +8,7 @@ from dataclasses import replace
 from sweep.records.trial_record import TrialRecord
 
 
-class Twins:
+class DuplicateModels:
     """Finds, for each trial that ends, an earlier one with other values and the same model.
 
     Args:

@@ -139,7 +139,7 @@ class ForkServerExecutor:
         for worker, (task, on_epoch) in list(self._waiting.items()):
             ours, theirs = self._context.Pipe()
             process = self._context.Process(
-                target=child.main,
+                target=child.child_main,
                 args=(theirs, self._train, task, self._slots[worker]),
                 name=f"trial-{task.number}",
                 daemon=True,

@@ -1,4 +1,4 @@
-"""Nobody trains for nobody: a process ends with the one that it works for. Imported first by the fork server.
+"""A process exits when its parent dies. Imported first by the fork server.
 
 When the supervisor is killed, the fork server must not go on importing TensorFlow beside the next supervisor's, and
 what it has forked must not outlive it unknown. On Linux the kernel ends them (`prctl(2)`, PR_SET_PDEATHSIG). A trial

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from sweep.space.config import TrialConfig
-from sweep.study.optuna_study import Assignment, Study
+from sweep.study.optuna_study import Assignment, OptunaStudy
 
 Cost: TypeAlias = Callable[[Sequence[TrialConfig]], Sequence[float]]
 """How long each of several trials takes, in any unit: only the order counts."""
@@ -30,7 +30,7 @@ class TrialQueue:
         cost: compares the last trials; None leaves them in the study's order.
     """
 
-    def __init__(self, study: Study, workers: int, cost: Cost | None) -> None:
+    def __init__(self, study: OptunaStudy, workers: int, cost: Cost | None) -> None:
         self._study = study
         self._ahead = ASKED_AHEAD * workers if workers > 1 and cost is not None else 1
         self._cost = cost

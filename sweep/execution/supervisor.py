@@ -12,16 +12,17 @@ from pathlib import Path
 
 from sweep.data.cache import Prepared
 from sweep.errors import DiskError, SweepStopped, TrialFailure
-from sweep.execution.duplicate_models import Twins
+from sweep.execution.duplicate_models import DuplicateModels
 from sweep.execution.executor import Executor, Outcome, Task
 from sweep.execution.start_order import Cost, TrialQueue
+from sweep.execution.usage import Usage
 from sweep.records.checkpoint import remove_checkpoints
 from sweep.records.disk import disk_errors, trial_disk_error
 from sweep.records.image_facts import DataStamp
 from sweep.records.trial_record import TrialRecord, diagnosed, read_record, trial_folder, write_record
 from sweep.records.trial_result import EpochMetrics, TrialResult, best_epoch
 from sweep.study.failure_policies import Action, Retries, decide, policy_of
-from sweep.study.optuna_study import Assignment, Study
+from sweep.study.optuna_study import Assignment, OptunaStudy
 from sweep.study.pruner_vetoes import is_audited, may_prune
 
 Observer = Callable[[TrialRecord, int], None]
@@ -48,35 +49,6 @@ class Setting:
     environment: Mapping[str, str]
 
 
-@dataclasses.dataclass
-class Usage:
-    """What a run has used.
-
-    Attributes:
-        wall_seconds: from the first trial's start to the last one's end.
-        fit_seconds: inside `fit`, summed over all trials, however they ended, without what earlier runs had done of
-            them: the epochs that were finished, and what a trial of this run alone spent around them (tracing).
-        images: trained on in these epochs, an image counting once in each.
-        workers: how many trials ran at a time.
-    """
-
-    workers: int
-    wall_seconds: float = 0.0
-    fit_seconds: float = 0.0
-    images: int = 0
-
-    @property
-    def fit_share(self) -> float:
-        """Share of workers x wall time that was spent inside `fit`."""
-        available = self.workers * self.wall_seconds
-        return self.fit_seconds / available if available else 0.0
-
-    @property
-    def images_per_second(self) -> float:
-        """Summed over the workers."""
-        return self.images / self.wall_seconds if self.wall_seconds else 0.0
-
-
 class Supervisor:
     """One run over a study.
 
@@ -90,7 +62,7 @@ class Supervisor:
 
     def __init__(
         self,
-        study: Study,
+        study: OptunaStudy,
         executor: Executor,
         setting: Setting,
         observers: Sequence[Observer],
@@ -107,7 +79,7 @@ class Supervisor:
         self._before: dict[int, TrialRecord] = {}
         self._retries = Retries()
         self._bugs: deque[str] = deque(maxlen=SAME_BUG)
-        self._twins = Twins(())
+        self._twins = DuplicateModels(())
         self.usage = Usage(executor.workers)
 
     def run(self, total: int, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -152,7 +124,7 @@ class Supervisor:
     def _look_back(self) -> None:
         """Know the models of earlier trials; remove what is left of those that ended just before a kill."""
         records = self._study.records()
-        self._twins = Twins(records)
+        self._twins = DuplicateModels(records)
         for record in records:
             if record.state not in ("running", "interrupted"):
                 remove_checkpoints(trial_folder(self._study.folder, record.number))

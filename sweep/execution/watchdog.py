@@ -5,21 +5,30 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
+
+import psutil
 
 from sweep.errors import TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
-from sweep.execution.memory import kernel_kills, parse_size, prefer_to_be_killed, resident, show_size
 from sweep.records.trial_result import EpochMetrics, OnEpoch
 from sweep.space.config import SearchConfig
+
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_CGROUPS = Path("/proc/self/cgroup")
+_MACHINE = Path("/proc/vmstat")
+_PREFERRED = "500"
+"""Added to a trial's badness for the kernel's out-of-memory killer (0 to 1000): a trial goes before its supervisor."""
 
 LONGEST_GAP = 5.0
 """Seconds between two looks; more means that this process itself was stopped (Ctrl-Z, a laptop's lid), and does not
 count against the trials, which most likely were as well."""
 
 
-class Endable(Executor, Protocol):
+class KillableExecutor(Executor, Protocol):
     """An executor whose tasks are processes of this machine."""
 
     def pids(self) -> Mapping[int, int]:
@@ -88,7 +97,7 @@ class WatchedExecutor:
         clock: seconds, never running backwards.
     """
 
-    def __init__(self, inner: Endable, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, inner: KillableExecutor, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._inner = inner
         self._limits = limits
         self._clock = clock
@@ -178,3 +187,65 @@ class WatchedExecutor:
         if not killed or kernel_kills() <= self._kills:
             return outcome
         return Outcome(outcome.number, TrialFailure("oom", "the kernel ended the trial's process: memory had run out"))
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `512M` or `1.5G`, in powers of 1024."""
+    return int(float(text[:-1]) * _UNITS[text[-1]])
+
+
+def show_size(size: int) -> str:
+    """`1.5 GiB`."""
+    return f"{size / 2**30:.2f} GiB"
+
+
+def resident(pid: int) -> int:
+    """Bytes of a process that are in memory, those shared with the fork server included; 0 when it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def prefer_to_be_killed(pid: int) -> None:
+    """Let the kernel take this process first when memory runs out."""
+    # Where there is no such file, or the process has ended: it is a wish, and nothing depends on it.
+    with suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text(_PREFERRED)
+
+
+def kernel_kills() -> int:
+    """How many processes the kernel has killed for lack of memory: in this control group, else on this machine."""
+    for path in [*_counters(_read(_CGROUPS)), _MACHINE]:
+        kills = kills_in(_read(path))
+        if kills is not None:
+            return kills
+    return 0
+
+
+def _counters(cgroups: str) -> list[Path]:
+    """Where a process's control groups count, from the text of /proc/self/cgroup: version 2, then version 1."""
+    found: list[Path] = []
+    for line in cgroups.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            found.insert(0, Path("/sys/fs/cgroup", path.lstrip("/"), "memory.events"))
+        elif "memory" in controllers.split(","):
+            found.append(Path("/sys/fs/cgroup/memory", path.lstrip("/"), "memory.oom_control"))
+    return found
+
+
+def kills_in(text: str) -> int | None:
+    """The number after `oom_kill`; None where the text has none."""
+    for line in text.splitlines():
+        name, _, number = line.partition(" ")
+        if name == "oom_kill" and number.strip().isdecimal():
+            return int(number)
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""

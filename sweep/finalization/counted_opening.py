@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sweep.data.cache import Prepared
-from sweep.data.contents import IntArray, UInt8Array
 from sweep.data.sealed_test_part import open_test
+from sweep.records.array_types import IntArray, UInt8Array
 from sweep.records.openings_ledger import Opening, record_opening
 
 

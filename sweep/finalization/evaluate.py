@@ -16,7 +16,7 @@ from sweep.models.losses import check_outputs_about_noise
 from sweep.records.final_answers import Answers, WorstErrors
 from sweep.records.openings_ledger import Opening
 from sweep.space.config import TrialConfig
-from sweep.training.determinism import use_threads
+from sweep.training.tf_threads import use_threads
 
 ERRORS = 12
 """Wrong answers that are shown."""

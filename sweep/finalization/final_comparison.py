@@ -12,14 +12,14 @@ from sweep.data.resplit import load_split
 from sweep.errors import NothingFinished, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome
 from sweep.execution.supervisor import POLL_SECONDS, Setting, failure_text
-from sweep.finalization.repeats import Plan
+from sweep.finalization.repeats import RepeatPlan
 from sweep.records.disk import disk_errors
 from sweep.records.image_facts import DataStamp
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_record import TrialRecord, write_record
 from sweep.records.trial_result import EpochMetrics, TrialResult, best_epoch
 
-Told = Callable[[TrialRecord, int], None]
+OnRepeat = Callable[[TrialRecord, int], None]
 """Told of every repetition that has ended, with the number of its round."""
 FOR_GOOD = ("nan", "too_large", "infeasible", "bug")
 """Failures that a second try would only repeat."""
@@ -28,7 +28,7 @@ TRIES = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Outlook:
+class ComparisonOutcome:
     """How a contest ended.
 
     Attributes:
@@ -48,7 +48,7 @@ class Outlook:
     ended: str
 
 
-class Contest:
+class FinalComparison:
     """Repeated trainings of the finalists.
 
     Args:
@@ -56,11 +56,11 @@ class Contest:
         plan: of the rounds.
         executor: trains repetitions (`repeats.train_repeat`).
         setting: the images and the environment.
-        told: see `Told`.
+        told: see `OnRepeat`.
     """
 
     def __init__(
-        self, finalists: Sequence[TrialRecord], plan: Plan, executor: Executor, setting: Setting, told: Told
+        self, finalists: Sequence[TrialRecord], plan: RepeatPlan, executor: Executor, setting: Setting, told: OnRepeat
     ) -> None:
         self._finalists = {record.number: record for record in finalists}
         self._plan = plan
@@ -73,7 +73,7 @@ class Contest:
         self._running: dict[int, _Running] = {}
         self._tries: dict[int, int] = {}
 
-    def run(self, most: int, stop: Callable[[], bool], seconds_left: Callable[[], float]) -> Outlook:
+    def run(self, most: int, stop: Callable[[], bool], seconds_left: Callable[[], float]) -> ComparisonOutcome:
         """Run rounds until one finalist is separated, or `most` rounds, the time or `stop` end them.
 
         Args:
@@ -236,13 +236,13 @@ class Contest:
         parameters = {trial: self._finalists[trial].parameters or 0 for trial in scores}
         return judge(scores, parameters, maximize=self._maximize, seed=derive(self._plan.seed, Purpose.BOOTSTRAP))
 
-    def _outlook(self, number: int, ended: str) -> Outlook:
+    def _outlook(self, number: int, ended: str) -> ComparisonOutcome:
         """Of whole passes over the folds alone, for the others were not held out from everybody in the same way."""
         whole = number - number % (self._plan.folds or 1)
         repeats = {trial: tuple(records[:whole]) for trial, records in self._repeats.items()}
         scores = {t: tuple(float(r.objective_value or 0.0) for r in records) for t, records in repeats.items()}
         staying = {record.number: scores[record.number] for record in self._staying()}
-        return Outlook(self._judge(staying), scores, repeats, dict(self._dropped), whole, ended)
+        return ComparisonOutcome(self._judge(staying), scores, repeats, dict(self._dropped), whole, ended)
 
 
 @dataclasses.dataclass

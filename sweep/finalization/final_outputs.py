@@ -15,7 +15,8 @@ from rich.text import Text
 from sweep.finalization.model_card import model_card
 from sweep.invocation import command_text
 from sweep.pictures.final_pictures import ERRORS, draw_all
-from sweep.records.disk import disk_errors, write_whole
+from sweep.records.atomic_writing import write_whole
+from sweep.records.disk import disk_errors
 from sweep.records.final_result import (
     CARD_FILE,
     MODEL_FILE,
@@ -64,7 +65,7 @@ def _commands(study: str, home: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def print_summary(
+def print_final_summary(
     result: FinalResult, openings: Sequence[Opening], study_folder: Path, console: Console, *, as_json: bool
 ) -> None:
     """Say what was found and where it is."""

@@ -16,8 +16,8 @@ from sweep.records.final_result import TrainedFinal
 from sweep.records.model_facts import ModelFacts, embed_facts
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_record import TrialRecord
+from sweep.records.trial_result import Refitted
 from sweep.space.config import TrialConfig, config_to_mapping
-from sweep.training.refitted import Refitted
 
 
 @dataclasses.dataclass(frozen=True)

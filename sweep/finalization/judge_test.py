@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.analysis.calibration import calibrate, wilson
-from sweep.data.contents import IntArray
-from sweep.finalization.final_comparison import Outlook
+from sweep.finalization.final_comparison import ComparisonOutcome
+from sweep.records.array_types import IntArray
 from sweep.records.final_result import CalibrationBin, ClassTest, FinalistResult, TestResult
 from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Objective, direction_of
 
 
-def finalist_results(finalists: Sequence[TrialRecord], outlook: Outlook) -> tuple[FinalistResult, ...]:
+def finalist_results(finalists: Sequence[TrialRecord], outlook: ComparisonOutcome) -> tuple[FinalistResult, ...]:
     """All finalists: those that stayed by their mean, then the dropped ones."""
     standings = {standing.trial: standing for standing in outlook.judgement.standings}
     order = [*standings, *(record.number for record in finalists if record.number not in standings)]
@@ -23,7 +23,7 @@ def finalist_results(finalists: Sequence[TrialRecord], outlook: Outlook) -> tupl
     return tuple(_finalist(records[number], outlook) for number in order)
 
 
-def _finalist(record: TrialRecord, outlook: Outlook) -> FinalistResult:
+def _finalist(record: TrialRecord, outlook: ComparisonOutcome) -> FinalistResult:
     scores = outlook.scores[record.number]
     shares = {standing.trial: standing.best_share for standing in outlook.judgement.standings}
     return FinalistResult(

@@ -23,7 +23,8 @@ from sweep.records.home import Home
 from sweep.records.study_id import study_id
 from sweep.space.writer import space_to_yaml
 from sweep.study.open_study import stored_space
-from sweep.tracking.model_registration import Shipment, register
+from sweep.tracking.final_model import FinalModel
+from sweep.tracking.model_registration import register_model
 from sweep.tracking.tracker import StudyInfo
 
 
@@ -45,7 +46,7 @@ def register_final(
         finished=result.finished,
     )
     test = result.test
-    shipment = Shipment(
+    shipment = FinalModel(
         record=record,
         key=result.trained.key,
         model_file=folder / MODEL_FILE,
@@ -72,5 +73,5 @@ def register_final(
         study_folder,
         home.cache,
     )
-    found = register(info, shipment, uri, home.root)
+    found = register_model(info, shipment, uri, home.root)
     return Registration(found.store, found.name, found.version, found.alias)

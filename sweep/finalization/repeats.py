@@ -24,7 +24,7 @@ class RepeatTask(Task):
 
 
 @dataclass(frozen=True)
-class Plan:
+class RepeatPlan:
     """Which seed and which split each round has; the same for all finalists.
 
     Attributes:

@@ -8,22 +8,23 @@ from typing import Literal
 
 import numpy as np
 
-from sweep.data.contents import Advance, Contents, IntArray, Lot, UInt8Array, chunks
+from sweep.data.contents import Advance, Contents, LazyImages, chunks
 from sweep.data.folder import Listing
 from sweep.data.groups import groups_of
 from sweep.data.splits import hold_out, split_validation
 from sweep.errors import DataError
 from sweep.image_checks.file_examination import FileFacts
-from sweep.image_checks.image_fingerprint import Look
-from sweep.image_checks.process_pool import examine_all, look_at_all
+from sweep.image_checks.image_fingerprint import Fingerprint
+from sweep.image_checks.process_pool import examine_all, fingerprint_all
+from sweep.records.array_types import IntArray, UInt8Array
 from sweep.space.config import DataConfig
 
-Part = Literal["train", "validation", "test", "unused"]
+PartName = Literal["train", "validation", "test", "unused"]
 """Where a run puts an image. `unused`: unreadable, or beyond `limit`."""
 
 
 @dataclass(frozen=True)
-class ImageFacts:
+class CheckedImage:
     """One image.
 
     Attributes:
@@ -35,13 +36,13 @@ class ImageFacts:
 
     name: str
     label: int
-    part: Part
-    look: Look | None
+    part: PartName
+    look: Fingerprint | None
     file: FileFacts | None = None
 
 
 @dataclass(frozen=True)
-class Images:
+class CheckedImages:
     """All images of a data set, those of its training part first.
 
     Attributes:
@@ -49,11 +50,11 @@ class Images:
     """
 
     classes: tuple[str, ...]
-    images: tuple[ImageFacts, ...]
+    images: tuple[CheckedImage, ...]
     unsplit: str
 
 
-def images_of_folder(listing: Listing, config: DataConfig, advance: Advance) -> Images:
+def images_of_folder(listing: Listing, config: DataConfig, advance: Advance) -> CheckedImages:
     """Look at every file of a directory. Unreadable files have no say in the split, as after their removal."""
     files = (*listing.train, *(listing.test or ()))
     facts = examine_all(listing.root, [file.path for file in files], advance)
@@ -65,37 +66,37 @@ def images_of_folder(listing: Listing, config: DataConfig, advance: Advance) -> 
     by_position = dict(zip(good.tolist(), split, strict=True))
     images = []
     for position, (file, found) in enumerate(zip(files, facts, strict=True)):
-        sealed: Part = "test" if position >= len(listing.train) and found.look is not None else "unused"
-        images.append(ImageFacts(file.path, file.label, by_position.get(position, sealed), found.look, found))
-    return Images(listing.classes, tuple(images), unsplit)
+        sealed: PartName = "test" if position >= len(listing.train) and found.look is not None else "unused"
+        images.append(CheckedImage(file.path, file.label, by_position.get(position, sealed), found.look, found))
+    return CheckedImages(listing.classes, tuple(images), unsplit)
 
 
-def images_of_arrays(contents: Contents, config: DataConfig, advance: Advance) -> Images:
+def images_of_arrays(contents: Contents, config: DataConfig, advance: Advance) -> CheckedImages:
     """Look at every image of a named set or an archive."""
     count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
-    looks = look_at_all(_batches(contents), count, advance)
+    looks = fingerprint_all(_batches(contents), count, advance)
     labels = contents.train.labels
     split, unsplit = parts(labels, (), contents.classes, config, has_test=contents.test is not None)
     images = [
-        ImageFacts(f"train[{position}]", int(label), part, look)
+        CheckedImage(f"train[{position}]", int(label), part, look)
         for position, (label, part, look) in enumerate(zip(labels, split, looks, strict=False))
     ]
     if contents.test is not None:
         images += [
-            ImageFacts(f"test[{position}]", int(label), "test", look)
+            CheckedImage(f"test[{position}]", int(label), "test", look)
             for position, (label, look) in enumerate(zip(contents.test.labels, looks[len(labels) :], strict=True))
         ]
-    return Images(contents.classes, tuple(images), unsplit)
+    return CheckedImages(contents.classes, tuple(images), unsplit)
 
 
 def parts(
     labels: IntArray, paths: Sequence[str], classes: tuple[str, ...], config: DataConfig, *, has_test: bool
-) -> tuple[list[Part], str]:
+) -> tuple[list[PartName], str]:
     """The part of each image of the training part, split with the functions that a run splits with.
 
     The second value is "", or why they cannot be split; then all are `train`.
     """
-    found: list[Part] = ["unused"] * len(labels)
+    found: list[PartName] = ["unused"] * len(labels)
     try:
         kept = np.arange(len(labels), dtype=np.int64)
         if not has_test:
@@ -126,7 +127,7 @@ def _groups(paths: Sequence[str], kept: IntArray, config: DataConfig) -> IntArra
     return groups_of([paths[position] for position in kept] if paths else (), config.group_by, f"`{config.name}`")
 
 
-def _mark(found: list[Part], positions: IntArray, part: Part) -> None:
+def _mark(found: list[PartName], positions: IntArray, part: PartName) -> None:
     for position in positions.tolist():
         found[position] = part
 
@@ -138,7 +139,7 @@ def _batches(contents: Contents) -> Iterator[UInt8Array]:
             yield _read(lot, everything[chunk], contents)
 
 
-def _read(lot: Lot, positions: IntArray, contents: Contents) -> UInt8Array:
+def _read(lot: LazyImages, positions: IntArray, contents: Contents) -> UInt8Array:
     out = np.empty((len(positions), *contents.shape), dtype=np.uint8)
     lot.read(positions, out, lambda _count: None)
     return out

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sweep.data.contents import IntArray
-from sweep.image_checks.image_fingerprint import Look
+from sweep.image_checks.image_fingerprint import Fingerprint
+from sweep.records.array_types import IntArray
 
 BITS_APART = 4
 """Two images are candidates if their perceptual hashes differ in so many of 64 bits at most."""
@@ -25,7 +25,7 @@ Groups = list[list[int]]
 """Positions of images that belong together, ascending, the groups by their first image; each has two at least."""
 
 
-def same_pixels(looks: Sequence[Look]) -> Groups:
+def same_pixels(looks: Sequence[Fingerprint]) -> Groups:
     """Images of which every pixel is the same."""
     found: dict[bytes, list[int]] = {}
     for position, look in enumerate(looks):
@@ -33,7 +33,7 @@ def same_pixels(looks: Sequence[Look]) -> Groups:
     return [group for group in found.values() if len(group) > 1]
 
 
-def near_duplicates(looks: Sequence[Look]) -> Groups:
+def near_duplicates(looks: Sequence[Fingerprint]) -> Groups:
     """Images that look the same, such as a picture saved smaller or stronger compressed; not those of `same_pixels`.
 
     Of images with the same pixels the first stands for all. Those nearly of one colour are left out: all of them look

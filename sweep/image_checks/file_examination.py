@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from sweep.data.pixels import fit_image, turn_upright
-from sweep.image_checks.image_fingerprint import Look, look_at
+from sweep.image_checks.image_fingerprint import Fingerprint, fingerprint_of
 
-Fault = Literal["missing", "empty", "truncated", "corrupt", "bomb"]
+FileFault = Literal["missing", "empty", "truncated", "corrupt", "bomb"]
 """Why a file cannot be decoded. A `bomb` is small and would unfold to more pixels than Pillow agrees to decode."""
 
 Trait = Literal["huge", "animated", "deep", "cmyk", "grey_alpha", "transparent"]
@@ -42,13 +42,13 @@ class FileFacts:
     """
 
     content: bytes
-    fault: Fault | None = None
+    fault: FileFault | None = None
     reason: str = ""
     mode: str = ""
     width: int = 0
     height: int = 0
     traits: tuple[Trait, ...] = ()
-    look: Look | None = None
+    look: Fingerprint | None = None
 
 
 def examine(path: Path) -> FileFacts:
@@ -80,7 +80,7 @@ def _decode(data: bytes, content: bytes) -> FileFacts:
         turn_upright(image)
         pixels = fit_image(image, 3, None)
     height, width, _ = pixels.shape
-    return FileFacts(content, None, reason, mode, width, height, traits, look_at(pixels))
+    return FileFacts(content, None, reason, mode, width, height, traits, fingerprint_of(pixels))
 
 
 def _traits(image: Image.Image, data: bytes) -> tuple[Trait, ...]:
@@ -106,7 +106,7 @@ def _depth(image: Image.Image) -> str:
     return f"values up to {int(np.asarray(image).max())} of 65535"
 
 
-def _damage(data: bytes, error: Exception) -> Fault:
+def _damage(data: bytes, error: Exception) -> FileFault:
     ends = [end for begin, end in ENDS.items() if data.startswith(begin)]
     lacks_end = bool(ends) and ends[0] not in data[-4096:]
     return "truncated" if lacks_end or "truncated" in str(error).lower() else "corrupt"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sweep.image_checks.checked_images import ImageFacts, Part
+from sweep.image_checks.checked_images import CheckedImage, PartName
 
 Level = Literal["problem", "warning", "note"]
 """`problem`: a run would refuse, or its result could not be believed; `warning`: something is lost or doubtful;
@@ -15,7 +15,7 @@ LEVELS: tuple[Level, ...] = ("problem", "warning", "note")
 
 
 @dataclass(frozen=True)
-class Entry:
+class FindingEntry:
     """A file, an image or a class that a finding is about.
 
     Attributes:
@@ -27,12 +27,12 @@ class Entry:
 
     name: str
     label: str = ""
-    part: Part | None = None
+    part: PartName | None = None
     detail: str = ""
 
 
 @dataclass(frozen=True)
-class Finding:
+class ImageFinding:
     """One finding.
 
     Attributes:
@@ -46,20 +46,20 @@ class Finding:
     level: Level
     title: str
     advice: str
-    groups: tuple[tuple[Entry, ...], ...] = ()
+    groups: tuple[tuple[FindingEntry, ...], ...] = ()
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[FindingEntry, ...]:
         """All of them, group by group."""
         return tuple(entry for group in self.groups for entry in group)
 
 
-def entry_of(image: ImageFacts, classes: Sequence[str], detail: str = "") -> Entry:
+def finding_entry(image: CheckedImage, classes: Sequence[str], detail: str = "") -> FindingEntry:
     """An image as an entry."""
-    return Entry(image.name, classes[image.label], image.part, detail)
+    return FindingEntry(image.name, classes[image.label], image.part, detail)
 
 
-def each(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], ...]:
+def each(entries: Sequence[FindingEntry]) -> tuple[tuple[FindingEntry, ...], ...]:
     """Entries that do not belong together."""
     return tuple((entry,) for entry in entries)
 

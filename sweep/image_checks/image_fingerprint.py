@@ -9,7 +9,7 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from sweep.data.contents import UInt8Array
+from sweep.records.array_types import UInt8Array
 
 SIDE = 8
 """Pixels of the small copy's side."""
@@ -18,7 +18,7 @@ FLAT = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Fingerprint:
     """What an image looks like.
 
     Attributes:
@@ -34,13 +34,13 @@ class Look:
     flat: bool
 
 
-def look_at(pixels: UInt8Array) -> Look:
+def fingerprint_of(pixels: UInt8Array) -> Fingerprint:
     """The look of an upright image, uint8 (h, w, 1 or 3)."""
     rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
     image = Image.fromarray(rgb)
     small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
     bits = imagehash.phash(image).hash
-    return Look(
+    return Fingerprint(
         pixels=hashlib.sha256(f"{image.size}".encode() + rgb.tobytes()).digest(),
         phash=int.from_bytes(np.packbits(bits).tobytes(), "big"),
         small=small.tobytes(),

@@ -7,28 +7,29 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-from sweep.data.contents import Progress, UInt8Array, counter
+from sweep.data.contents import ProgressCallback, counter
 from sweep.data.folder import Listing
 from sweep.data.pixels import read_image
 from sweep.data.sources import find_source
 from sweep.errors import DataError
-from sweep.image_checks.checked_images import Images, Part, images_of_arrays, images_of_folder, read_one
+from sweep.image_checks.checked_images import CheckedImages, PartName, images_of_arrays, images_of_folder, read_one
 from sweep.image_checks.folder_survey import Survey, survey
-from sweep.image_checks.image_findings import LEVELS, Finding
+from sweep.image_checks.image_findings import LEVELS, ImageFinding
 from sweep.image_checks.judge_classes import judge_classes, part_counts
 from sweep.image_checks.judge_duplicates import judge_duplicates
 from sweep.image_checks.judge_files import judge_files, judge_survey
 from sweep.image_checks.judge_groups import judge_groups
+from sweep.records.array_types import UInt8Array
 from sweep.space.config import DataConfig
 
 Picture: TypeAlias = Callable[[str], UInt8Array]
 """`picture(name)` gives an image's pixels, uint8 (h, w, c); raises nearly anything for a damaged file."""
 
-PARTS: tuple[Part, ...] = ("train", "validation", "test", "unused")
+PARTS: tuple[PartName, ...] = ("train", "validation", "test", "unused")
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class ImageReport:
     """What was found out about a data set.
 
     Attributes:
@@ -41,16 +42,16 @@ class Diagnosis:
 
     description: str
     images: int
-    counts: dict[str, dict[Part, int]]
-    findings: tuple[Finding, ...]
+    counts: dict[str, dict[PartName, int]]
+    findings: tuple[ImageFinding, ...]
     picture: Picture
 
-    def of(self, level: str) -> tuple[Finding, ...]:
+    def of(self, level: str) -> tuple[ImageFinding, ...]:
         """The findings of a level."""
         return tuple(finding for finding in self.findings if finding.level == level)
 
 
-def diagnose(config: DataConfig, progress: Progress) -> Diagnosis:
+def check_images(config: DataConfig, progress: ProgressCallback) -> ImageReport:
     """Look at every image of `config.name`, split as a run with this configuration would split them.
 
     The files of the test part are looked at too, to find images that lie in several parts; nothing is trained or
@@ -68,7 +69,7 @@ def diagnose(config: DataConfig, progress: Progress) -> Diagnosis:
     return _diagnosis(source.description, images, findings, partial(read_one, contents))
 
 
-def _folder(listing: Listing, config: DataConfig, description: str, progress: Progress) -> Diagnosis:
+def _folder(listing: Listing, config: DataConfig, description: str, progress: ProgressCallback) -> ImageReport:
     count = len(listing.train) + len(listing.test or ())
     images = images_of_folder(listing, config, counter(progress, count))
     sides = [min(i.file.width, i.file.height) for i in images.images if i.file is not None and i.look is not None]
@@ -89,13 +90,13 @@ def _surveyed(listing: Listing) -> Survey:
         raise DataError(f"data `{listing.root}`: cannot be listed: {error}; check the permissions.") from error
 
 
-def _diagnosis(description: str, images: Images, findings: list[Finding], picture: Picture) -> Diagnosis:
+def _diagnosis(description: str, images: CheckedImages, findings: list[ImageFinding], picture: Picture) -> ImageReport:
     counts = {name: {part: found[part] for part in PARTS} for name, found in part_counts(images).items()}
     ordered = sorted(findings, key=lambda finding: LEVELS.index(finding.level))
-    return Diagnosis(description, len(images.images), counts, tuple(ordered), picture)
+    return ImageReport(description, len(images.images), counts, tuple(ordered), picture)
 
 
-def diagnosis_mapping(diagnosis: Diagnosis) -> dict[str, Any]:
+def image_report_mapping(diagnosis: ImageReport) -> dict[str, Any]:
     """The diagnosis as plain values."""
     return {
         "data": diagnosis.description,

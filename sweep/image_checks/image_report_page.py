@@ -13,9 +13,9 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image
 
-from sweep.data.contents import UInt8Array
-from sweep.image_checks.image_findings import LEVELS, Entry, Finding
-from sweep.image_checks.image_report import PARTS, Diagnosis, Picture
+from sweep.image_checks.image_findings import LEVELS, FindingEntry, ImageFinding
+from sweep.image_checks.image_report import PARTS, ImageReport, Picture
+from sweep.records.array_types import UInt8Array
 from sweep.space.fields import printable
 
 GROUPS_SHOWN = 24
@@ -29,15 +29,15 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 class Shown:
     """An entry with its picture as a data address; "" where there is none."""
 
-    entry: Entry
+    entry: FindingEntry
     picture: str
 
 
 @dataclass(frozen=True)
-class Section:
+class FindingSection:
     """A finding as shown; `left` groups are not."""
 
-    finding: Finding
+    finding: ImageFinding
     groups: tuple[tuple[Shown, ...], ...]
     left: int
 
@@ -47,7 +47,7 @@ class Section:
         return any(shown.picture for group in self.groups for shown in group)
 
 
-def to_html(diagnosis: Diagnosis) -> str:
+def image_report_html(diagnosis: ImageReport) -> str:
     """The page. Names come from a file system and are text: control characters are written out, all is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"plain": printable, "prose": _prose}
@@ -63,12 +63,12 @@ def to_html(diagnosis: Diagnosis) -> str:
     )
 
 
-def _section(finding: Finding, picture: Picture) -> Section:
+def _section(finding: ImageFinding, picture: Picture) -> FindingSection:
     shown = tuple(_group(group, picture) for group in finding.groups[:GROUPS_SHOWN])
-    return Section(finding, shown, len(finding.groups) - len(shown))
+    return FindingSection(finding, shown, len(finding.groups) - len(shown))
 
 
-def _group(group: Sequence[Entry], picture: Picture) -> tuple[Shown, ...]:
+def _group(group: Sequence[FindingEntry], picture: Picture) -> tuple[Shown, ...]:
     return tuple(Shown(e, _picture(e.name, picture) if e.part else "") for e in group[:MEMBERS_SHOWN])
 
 

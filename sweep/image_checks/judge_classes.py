@@ -5,38 +5,38 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from sweep.image_checks.checked_images import Images, Part
+from sweep.image_checks.checked_images import CheckedImages, PartName
 from sweep.image_checks.class_names import near_classes, same_class
-from sweep.image_checks.image_findings import Entry, Finding, counted, each
+from sweep.image_checks.image_findings import FindingEntry, ImageFinding, counted, each
 
 UNEVEN = 3.0
 """Times the smallest class, from which on the largest may drown it."""
 
 
-def judge_classes(images: Images) -> Iterator[Finding]:
+def judge_classes(images: CheckedImages) -> Iterator[ImageFinding]:
     """Names, balance, split."""
     counts = part_counts(images)
     if images.unsplit:
         advice = "A run would refuse with this message."
-        yield Finding("split", "problem", f"The images cannot be split: {images.unsplit}", advice)
+        yield ImageFinding("split", "problem", f"The images cannot be split: {images.unsplit}", advice)
     yield from _names(images.classes, counts)
     yield from _balance(images.classes, counts)
     yield from _without_test(images.classes, counts)
 
 
-def part_counts(images: Images) -> dict[str, Counter[Part]]:
+def part_counts(images: CheckedImages) -> dict[str, Counter[PartName]]:
     """By class, how many readable images each part has."""
-    found: dict[str, Counter[Part]] = {name: Counter() for name in images.classes}
+    found: dict[str, Counter[PartName]] = {name: Counter() for name in images.classes}
     for image in images.images:
         if image.look is not None:
             found[images.classes[image.label]][image.part] += 1
     return found
 
 
-def _names(classes: tuple[str, ...], counts: dict[str, Counter[Part]]) -> Iterator[Finding]:
+def _names(classes: tuple[str, ...], counts: dict[str, Counter[PartName]]) -> Iterator[ImageFinding]:
     same = same_class(classes)
     if same:
-        yield Finding(
+        yield ImageFinding(
             "same_class",
             "problem",
             f"{counted(len(same), 'class has', 'classes have')} several names",
@@ -46,7 +46,7 @@ def _names(classes: tuple[str, ...], counts: dict[str, Counter[Part]]) -> Iterat
         )
     near = near_classes(classes)
     if near:
-        yield Finding(
+        yield ImageFinding(
             "near_class",
             "warning",
             f"{counted(len(near), 'pair of class names is', 'pairs of class names are')} one letter apart",
@@ -55,14 +55,14 @@ def _names(classes: tuple[str, ...], counts: dict[str, Counter[Part]]) -> Iterat
         )
 
 
-def _balance(classes: tuple[str, ...], counts: dict[str, Counter[Part]]) -> Iterator[Finding]:
+def _balance(classes: tuple[str, ...], counts: dict[str, Counter[PartName]]) -> Iterator[ImageFinding]:
     seen = {name: sum(counts[name][part] for part in ("train", "validation")) for name in classes}
     least, most = min(seen.values(), default=0), max(seen.values(), default=0)
     if most and most >= UNEVEN * least:
         smallest = min(classes, key=lambda name: seen[name])
         largest = max(classes, key=lambda name: seen[name])
         ratio = f"{most / least:.1f} times as many" if least else "many more"
-        yield Finding(
+        yield ImageFinding(
             "imbalance",
             "warning",
             f"Classes are uneven: {largest} has {most:,} images, {ratio} as {smallest} with {least:,}",
@@ -72,13 +72,13 @@ def _balance(classes: tuple[str, ...], counts: dict[str, Counter[Part]]) -> Iter
         )
 
 
-def _without_test(classes: tuple[str, ...], counts: dict[str, Counter[Part]]) -> Iterator[Finding]:
+def _without_test(classes: tuple[str, ...], counts: dict[str, Counter[PartName]]) -> Iterator[ImageFinding]:
     missing = [name for name in classes if not counts[name]["test"]]
     if missing and any(counts[name]["test"] for name in classes):
         title = counted(len(missing), "class has", "classes have") + " no image in the test part"
         advice = "The final accuracy says nothing about them; add images of them to the test part."
-        yield Finding("untested_class", "warning", title, advice, each([_class(name, counts) for name in missing]))
+        yield ImageFinding("untested_class", "warning", title, advice, each([_class(name, counts) for name in missing]))
 
 
-def _class(name: str, counts: dict[str, Counter[Part]]) -> Entry:
-    return Entry(name, detail=counted(sum(counts[name].values()), "image"))
+def _class(name: str, counts: dict[str, Counter[PartName]]) -> FindingEntry:
+    return FindingEntry(name, detail=counted(sum(counts[name].values()), "image"))

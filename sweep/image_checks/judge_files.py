@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sweep.image_checks.checked_images import Images
+from sweep.image_checks.checked_images import CheckedImages
 from sweep.image_checks.file_examination import FileFacts
 from sweep.image_checks.folder_survey import Survey
-from sweep.image_checks.image_findings import Entry, Finding, Level, counted, each, entry_of
+from sweep.image_checks.image_findings import FindingEntry, ImageFinding, Level, counted, each, finding_entry
 from sweep.space.config import DataConfig
 
 LONG_SIDE = 3.0
@@ -69,7 +69,7 @@ _UNREAD: tuple[tuple[str, str, Level, str, str, str], ...] = (
 )
 
 
-def judge_files(images: Images, config: DataConfig) -> Iterator[Finding]:
+def judge_files(images: CheckedImages, config: DataConfig) -> Iterator[ImageFinding]:
     """Each fault and each trait that files have."""
     for rule in _FAULTS:
         yield from _finding(images, rule, lambda file, kind=rule.kind: file.fault == kind)  # type: ignore[misc]
@@ -79,27 +79,30 @@ def judge_files(images: Images, config: DataConfig) -> Iterator[Finding]:
     yield from _long(images)
 
 
-def judge_survey(survey: Survey) -> Iterator[Finding]:
+def judge_survey(survey: Survey) -> Iterator[ImageFinding]:
     """Links, and what is not read."""
     leaving = [link for link in survey.links if link.leaves]
     if leaving:
-        yield Finding(
+        yield ImageFinding(
             "link_leaves",
             "warning",
             f"{counted(len(leaving), 'symbolic link leads', 'symbolic links lead')} out of the folder",
             "Copy what they lead to into the folder: an archive or a copy of it would lack them, and they may change.",
             each(
-                [Entry(link.path, detail=f"-> {link.target}{_state(link.exists, link.followed)}") for link in leaving]
+                [
+                    FindingEntry(link.path, detail=f"-> {link.target}{_state(link.exists, link.followed)}")
+                    for link in leaving
+                ]
             ),
         )
     unread = [link for link in survey.links if not link.followed and link.exists and not link.leaves]
     if unread:
-        yield Finding(
+        yield ImageFinding(
             "link_unread",
             "warning",
             f"{counted(len(unread), 'symbolic link is', 'symbolic links are')} not followed",
             "A run follows links to class folders and to images; replace other links by what they lead to.",
-            each([Entry(link.path, detail=f"-> {link.target}") for link in unread]),
+            each([FindingEntry(link.path, detail=f"-> {link.target}") for link in unread]),
         )
     yield from _ignored(survey)
 
@@ -108,22 +111,24 @@ def _state(exists: bool, followed: bool) -> str:
     return "" if exists and followed else " (not followed)" if exists else " (nothing there)"
 
 
-def _ignored(survey: Survey) -> Iterator[Finding]:
+def _ignored(survey: Survey) -> Iterator[ImageFinding]:
     for of, kind, level, one, many, advice in _UNREAD:
         found = [path for path, its in survey.ignored if its == of]
         if found:
-            entries = each([Entry(path) for path in found])
-            yield Finding(kind, level, counted(len(found), f"file {one}", f"files {many}"), advice, entries)
+            entries = each([FindingEntry(path) for path in found])
+            yield ImageFinding(kind, level, counted(len(found), f"file {one}", f"files {many}"), advice, entries)
 
 
-def _finding(images: Images, rule: _Rule, applies: Callable[[FileFacts], bool]) -> Iterator[Finding]:
+def _finding(images: CheckedImages, rule: _Rule, applies: Callable[[FileFacts], bool]) -> Iterator[ImageFinding]:
     found = [image for image in images.images if image.file is not None and applies(image.file)]
     if found:
-        entries = [entry_of(image, images.classes, image.file.reason if image.file else "") for image in found]
-        yield Finding(rule.kind, rule.level, rule.says.format(counted(len(found), "file")), rule.advice, each(entries))
+        entries = [finding_entry(image, images.classes, image.file.reason if image.file else "") for image in found]
+        yield ImageFinding(
+            rule.kind, rule.level, rule.says.format(counted(len(found), "file")), rule.advice, each(entries)
+        )
 
 
-def _sizes(images: Images, config: DataConfig) -> Iterator[Finding]:
+def _sizes(images: CheckedImages, config: DataConfig) -> Iterator[ImageFinding]:
     files = [image.file for image in images.images if image.file is not None and image.look is not None]
     sizes = {(file.width, file.height) for file in files}
     if len(sizes) < 2:
@@ -135,7 +140,7 @@ def _sizes(images: Images, config: DataConfig) -> Iterator[Finding]:
         for name, file in (("smallest", smallest), ("median", median), ("largest", largest))
     )
     missing = config.image_size is None
-    yield Finding(
+    yield ImageFinding(
         "sizes",
         "warning" if missing else "note",
         f"{len(sizes):,} different sizes: {spread}",
@@ -152,9 +157,9 @@ def _suggested(files: list[FileFacts]) -> int:
     return int(np.clip(2 ** np.floor(np.log2(max(short, 1))), 8, 224))
 
 
-def _long(images: Images) -> Iterator[Finding]:
+def _long(images: CheckedImages) -> Iterator[ImageFinding]:
     found = [
-        entry_of(image, images.classes, f"{image.file.width} x {image.file.height}")
+        finding_entry(image, images.classes, f"{image.file.width} x {image.file.height}")
         for image in images.images
         if image.look is not None
         and image.file is not None
@@ -162,6 +167,6 @@ def _long(images: Images) -> Iterator[Finding]:
     ]
     if found:
         title = counted(len(found), "image is", "images are") + f" {LONG_SIDE:g} times as long as wide, or more"
-        yield Finding(
+        yield ImageFinding(
             "long", "note", title, "Resizing to a square distorts them; cut them to what counts.", each(found)
         )

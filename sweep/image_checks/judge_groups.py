@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from sweep.data.folder import ImageFile, Listing
 from sweep.data.groups import groups_of
 from sweep.errors import DataError
-from sweep.image_checks.checked_images import Part
-from sweep.image_checks.image_findings import Entry, Finding, counted
+from sweep.image_checks.checked_images import PartName
+from sweep.image_checks.image_findings import FindingEntry, ImageFinding, counted
 from sweep.space.config import DataConfig
 
 
-def judge_groups(listing: Listing, config: DataConfig) -> Iterator[Finding]:
+def judge_groups(listing: Listing, config: DataConfig) -> Iterator[ImageFinding]:
     """A run keeps groups apart where it splits; a test part that is given as a folder it takes as it is."""
     if config.group_by is None or listing.test is None:
         return
@@ -20,14 +20,14 @@ def judge_groups(listing: Listing, config: DataConfig) -> Iterator[Finding]:
     try:
         groups = groups_of([listing.below_class(file) for file in files], config.group_by, f"`{config.name}`").tolist()
     except DataError as error:
-        yield Finding("groups", "problem", str(error), "A run would refuse a pattern that does not fit.")
+        yield ImageFinding("groups", "problem", str(error), "A run would refuse a pattern that does not fit.")
         return
-    members: dict[int, list[tuple[ImageFile, Part]]] = {}
+    members: dict[int, list[tuple[ImageFile, PartName]]] = {}
     for position, (file, group) in enumerate(zip(files, groups, strict=True)):
         members.setdefault(group, []).append((file, "train" if position < len(listing.train) else "test"))
     shared = [group for group in members.values() if len({part for _, part in group}) > 1]
     if shared:
-        yield Finding(
+        yield ImageFinding(
             "group_across",
             "problem",
             f"{counted(len(shared), 'group lies', 'groups lie')} in the training and in the test part",
@@ -37,5 +37,5 @@ def judge_groups(listing: Listing, config: DataConfig) -> Iterator[Finding]:
         )
 
 
-def _entry(listing: Listing, file: ImageFile, part: Part) -> Entry:
-    return Entry(file.path, listing.classes[file.label], part)
+def _entry(listing: Listing, file: ImageFile, part: PartName) -> FindingEntry:
+    return FindingEntry(file.path, listing.classes[file.label], part)

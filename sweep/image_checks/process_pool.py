@@ -10,10 +10,11 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
-from sweep.data.contents import Advance, UInt8Array
+from sweep.data.contents import Advance
 from sweep.errors import DataError
 from sweep.image_checks.file_examination import FileFacts, examine
-from sweep.image_checks.image_fingerprint import Look, look_at
+from sweep.image_checks.image_fingerprint import Fingerprint, fingerprint_of
+from sweep.records.array_types import UInt8Array
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -29,7 +30,7 @@ def examine_all(root: Path, paths: Sequence[str], advance: Advance) -> list[File
     return list(_map(_examine, tasks, len(paths), advance))
 
 
-def look_at_all(batches: Iterator[UInt8Array], count: int, advance: Advance) -> list[Look]:
+def fingerprint_all(batches: Iterator[UInt8Array], count: int, advance: Advance) -> list[Fingerprint]:
     """Look at `count` images, uint8 (b, h, w, c) a batch."""
     return list(_map(_look, batches, count, advance))
 
@@ -39,8 +40,8 @@ def _examine(task: tuple[Path, Sequence[str]]) -> list[FileFacts]:
     return [examine(root / path) for path in paths]
 
 
-def _look(batch: UInt8Array) -> list[Look]:
-    return [look_at(pixels) for pixels in batch]
+def _look(batch: UInt8Array) -> list[Fingerprint]:
+    return [fingerprint_of(pixels) for pixels in batch]
 
 
 def _map(

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.data.cache import Prepared
-from sweep.data.contents import IntArray, UInt8Array
 from sweep.data.loading import load
 from sweep.inference.tf_runners import RUNNERS, Run
+from sweep.records.array_types import IntArray, UInt8Array
 from sweep.records.export_measures import Latency, Measured
 from sweep.space.config import DataConfig
-from sweep.training.determinism import use_threads
+from sweep.training.tf_threads import use_threads
 
 BATCH = 32
 WARM_UP = 5
@@ -25,7 +25,9 @@ SECONDS = 20.0
 """Calls per format and batch size; when so many seconds are over, fewer, but `LEAST`."""
 
 
-def compare(files: Mapping[str, Path], prepared: Prepared, data: DataConfig, threads: int) -> dict[str, Measured]:
+def compare_exports(
+    files: Mapping[str, Path], prepared: Prepared, data: DataConfig, threads: int
+) -> dict[str, Measured]:
     """Measure each format.
 
     Args:

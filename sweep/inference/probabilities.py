@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.analysis.calibration import probabilities_of
-from sweep.data.contents import UInt8Array
 from sweep.inference.load_model import gives_logits, load_model
+from sweep.records.array_types import UInt8Array
 from sweep.space.model_sections import Output
 
 BATCH = 256

@@ -12,9 +12,9 @@ import keras
 import tensorflow as tf
 
 from sweep.data.cache import Prepared
-from sweep.data.contents import UInt8Array
 from sweep.data.loading import load
 from sweep.inference.load_model import load_model
+from sweep.records.array_types import UInt8Array
 from sweep.space.config import DataConfig
 from sweep.training.sample_images import choose_samples
 

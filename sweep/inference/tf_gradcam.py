@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from sweep.data.contents import IntArray, UInt8Array
+from sweep.records.array_types import IntArray, UInt8Array
 
 _COARSER = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout)
 """Layers that only thin out what the last convolution has found: the map is finer before them."""

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from sweep.data.contents import UInt8Array
 from sweep.inference.load_model import load_model
+from sweep.records.array_types import UInt8Array
 
 Run = Callable[[UInt8Array], npt.NDArray[np.float32]]
 """Raw images uint8 (n, h, w, c) to outputs float32 (n, classes)."""

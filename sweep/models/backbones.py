@@ -103,13 +103,13 @@ def _asked_file(trace: TracebackType | None) -> tuple[Path, str] | None:
         if frame.f_code.co_name == "get_file" and frame.f_locals.get("origin"):
             values = frame.f_locals
             name = values.get("fname") or str(values["origin"]).rsplit("/", 1)[-1]
-            folder = Path(values.get("cache_dir") or keras_home())
+            folder = Path(values.get("cache_dir") or keras_weights_home())
             return folder / str(values.get("cache_subdir", "models")) / str(name), str(values["origin"])
         trace = trace.tb_next
     return None
 
 
-def keras_home() -> Path:
+def keras_weights_home() -> Path:
     """Keras' folder: the environment variable KERAS_HOME, else ~/.keras."""
     return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
 

@@ -9,15 +9,17 @@ from typing import Any
 
 import keras
 
-from sweep.models.facts import ImageFacts
+from sweep.models.augmentation import augmentation_layers
 from sweep.models.hypermodels import build_hypermodel, deployable_hypermodel
-from sweep.models.layers import augmentation_layers, check_parameters, pixel_scaling_layers
+from sweep.models.model_size import check_parameters
 from sweep.models.optimizer import make_optimizer
+from sweep.models.pixel_scaling import pixel_scaling_layers
 from sweep.models.resnet import resnet
 from sweep.models.transfer import transfer
-from sweep.models.user_builder import compile_as_own, own_builder, own_compiled, without_augmentation
+from sweep.models.user_builder import compile_user_model, user_builder, user_compiled, without_augmentation
 from sweep.models.vgg import vgg
-from sweep.space.config import AugmentationConfig, HypermodelConfig, OwnBuilderConfig, TransferConfig, TrialConfig
+from sweep.records.image_facts import ImageFacts
+from sweep.space.config import AugmentationConfig, HypermodelConfig, TransferConfig, TrialConfig, UserBuilderConfig
 
 Builder = Callable[[Any, ImageFacts, int, Any], Any]
 """(section `model`, facts of the images, seed, tensor of scaled pixels) -> tensor of outputs. May raise TrialFailure.
@@ -52,7 +54,7 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
     hidden = inputs
     for layer in _input_layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
         hidden = layer(hidden)
-    builder: Builder = own_builder if isinstance(config.model, OwnBuilderConfig) else BUILDERS[config.model.builder]
+    builder: Builder = user_builder if isinstance(config.model, UserBuilderConfig) else BUILDERS[config.model.builder]
     with _precision(config.training.precision):
         outputs = builder(config.model, facts, seed, hidden)
     model = keras.Model(inputs, outputs, name=config.model.builder.rsplit(":", 1)[-1])
@@ -104,9 +106,9 @@ def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int 
     """
     if isinstance(config.model, HypermodelConfig) and model.compiled:
         return
-    network = own_compiled(model)
+    network = user_compiled(model)
     if network is not None:
-        compile_as_own(model, network)
+        compile_user_model(model, network)
         return
     model.compile(
         optimizer=make_optimizer(config.training, steps_per_epoch),
@@ -128,7 +130,7 @@ def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> ke
     """A copy of a trained model without augmentation layers: the same function at inference, nothing random inside."""
     if isinstance(config.model, HypermodelConfig):
         return deployable_hypermodel(model, config.model, facts)
-    if isinstance(config.model, OwnBuilderConfig):
+    if isinstance(config.model, UserBuilderConfig):
         return without_augmentation(model)
     plain = build(untrained(config), facts, seed=0, augmentation=False)
     trained = {layer.name: layer for layer in model.layers}

@@ -18,19 +18,19 @@ import keras_tuner
 import numpy as np
 
 from sweep.errors import ModelError, SweepError
-from sweep.models.facts import ImageFacts
 from sweep.models.hypermodels import (
     build_from,
     deployable_hypermodel,
-    fit_own,
     fit_signature,
-    has_own_fit,
+    has_user_fit,
     label_kind,
     make_hypermodel,
+    run_user_fit,
 )
 from sweep.models.hyperparameters import ChosenHyperParameters, hp_types, named, plain_hyperparameter, to_parameter
 from sweep.models.losses import check_outputs_about_noise
 from sweep.models.user_code import has_schedule, is_compiled
+from sweep.records.image_facts import ImageFacts
 from sweep.space.hypermodel_space import Discovery
 from sweep.space.marks import Value
 from sweep.space.parameters import Choice, Condition, IntRange, Parameter
@@ -104,7 +104,7 @@ class _Explorer:
             for name, each in searched
         ]
         parameters = tuple(each for each in made if all(condition.values for condition in each.conditions))
-        own_fit = has_own_fit(self._hypermodel)
+        own_fit = has_user_fit(self._hypermodel)
         return Discovery(
             parameters=_ordered(parameters),
             fixed={name: each.value for name, each in definitions if isinstance(each, hp_types.Fixed)},
@@ -196,7 +196,7 @@ class _Explorer:
         model = build_from(self._hypermodel, hyperparameters, self._section, self._facts)
         if not (self._built or is_compiled(model)):
             self._check_outputs(model)
-        if has_own_fit(self._hypermodel):
+        if has_user_fit(self._hypermodel):
             probe_fit(self._hypermodel, hyperparameters, model, label_kind(model, self._section), self._facts)
         for definition in hyperparameters.space:
             if not any(d.name == definition.name and d.conditions == definition.conditions for d in self._space):
@@ -313,7 +313,7 @@ def probe_fit(
     answers = numbers if labels == "integer" else np.eye(facts.classes, dtype=np.float32)[numbers]
     keywords = {"callbacks": [_Stop()], "epochs": 1, "batch_size": _PROBE_IMAGES, "verbose": 0}
     with contextlib.suppress(Enough):
-        fit_own(hypermodel, hyperparameters, model, (images, answers, (images, answers)), keywords)
+        run_user_fit(hypermodel, hyperparameters, model, (images, answers, (images, answers)), keywords)
 
 
 class _Stop(keras.callbacks.Callback):

@@ -16,12 +16,13 @@ import keras
 import keras_tuner
 
 from sweep.errors import ModelError
-from sweep.models.facts import ImageFacts
 from sweep.models.hyperparameters import ChosenHyperParameters
-from sweep.models.layers import check_parameters, pixel_scaling_layers
 from sweep.models.losses import check_output_kind, wants_integers
+from sweep.models.model_size import check_parameters
+from sweep.models.pixel_scaling import pixel_scaling_layers
 from sweep.models.rand_augment_repair import keep_transforms
-from sweep.models.user_code import call_own, check_outputs, given_facts, is_compiled, load_own, own_frames
+from sweep.models.user_code import call_user_code, check_outputs, given_facts, is_compiled, load_user_code, user_frames
+from sweep.records.image_facts import ImageFacts
 from sweep.space.user_model_configs import HypermodelConfig
 
 FIT_KEYWORDS = ("batch_size", "epochs", "verbose", "validation_batch_size")
@@ -34,11 +35,11 @@ def make_hypermodel(section: HypermodelConfig, facts: ImageFacts) -> keras_tuner
     Raises:
         ModelError: it cannot be imported, made, or is nothing of these.
     """
-    found = load_own(section)
+    found = load_user_code(section)
     if inspect.isclass(found) and issubclass(found, keras_tuner.HyperModel):
         asked = inspect.signature(found).parameters
         given = {name: value for name, value in given_facts(facts, seed=0).items() if name in asked and name != "seed"}
-        found = call_own(found, section.hypermodel, given)
+        found = call_user_code(found, section.hypermodel, given)
     if isinstance(found, keras_tuner.HyperModel):
         return found
     if inspect.isclass(found) or not callable(found):
@@ -57,7 +58,7 @@ class _Function(keras_tuner.HyperModel):
         self.build = function
 
 
-def has_own_fit(hypermodel: keras_tuner.HyperModel) -> bool:
+def has_user_fit(hypermodel: keras_tuner.HyperModel) -> bool:
     """Whether it overrides `fit`."""
     own: bool = type(hypermodel).fit is not keras_tuner.HyperModel.fit
     return own
@@ -78,10 +79,10 @@ def build_from(
         raise _explained(error, section.hypermodel) from error
     if not isinstance(model, keras.Model):
         raise ModelError(f"{section.hypermodel}: build(hp) must return a keras.Model, not {type(model).__name__}")
-    if not model.built and not has_own_fit(hypermodel):
+    if not model.built and not has_user_fit(hypermodel):
         # One without an Input layer; a `fit` of the user's may reshape the images before it is built.
-        call_own(model.build, section.hypermodel, {"input_shape": (None, *facts.shape)})
-    if model.built and not has_own_fit(hypermodel):
+        call_user_code(model.build, section.hypermodel, {"input_shape": (None, *facts.shape)})
+    if model.built and not has_user_fit(hypermodel):
         check_outputs(tuple(model.output_shape), facts, section.hypermodel)
     if is_compiled(model):
         check_output_kind(model, section.output, section.hypermodel)
@@ -102,7 +103,7 @@ def build_hypermodel(section: HypermodelConfig, facts: ImageFacts) -> keras.Mode
     hypermodel.declare_hyperparameters(hyperparameters)
     model = build_from(hypermodel, hyperparameters, section, facts)
     if not model.built:
-        call_own(model.build, section.hypermodel, {"input_shape": (None, *facts.shape)})
+        call_user_code(model.build, section.hypermodel, {"input_shape": (None, *facts.shape)})
     return model
 
 
@@ -159,7 +160,7 @@ def fit_signature(hypermodel: keras_tuner.HyperModel) -> FitSignature:
     return FitSignature(names, used, tuple(word for word in said if word))
 
 
-def fit_own(
+def run_user_fit(
     hypermodel: keras_tuner.HyperModel,
     hyperparameters: Any,
     model: keras.Model,
@@ -187,7 +188,7 @@ def _explained(error: Exception, reference: str) -> ModelError:
     """What an exception out of `build` means to the user."""
     asked = asked_file(error.__traceback__)
     if asked is None:
-        return ModelError(f"{reference}: build(hp) failed:\n{own_frames(error)}")
+        return ModelError(f"{reference}: build(hp) failed:\n{user_frames(error)}")
     path, origin = asked
     return ModelError(
         f"{reference} needs the weights file {path.name}, which is not there and cannot be fetched: put it at {path} "

@@ -18,6 +18,12 @@ _WITHOUT_MEANING = ("name", "seed", "shared_object_id", "build_config")
 """Keys of a configuration that differ between equal models, or follow from the others."""
 _OF_THE_OPTIMIZER = ("optimizer", "momentum", "learning_rate", "label_smoothing")
 """Keys of the section `training` that are in the compiled model already."""
+_RECORDED_AS = {
+    "sweep.models.augmentation": "sweep.models.common",
+    "sweep.models.learning_rate_schedule": "sweep.models.schedule",
+}
+"""Modules of our own layers and schedules, as the digests of earlier records have them: a study that goes on must still
+recognise equal models."""
 
 
 def model_digest(model: keras.Model, config: TrialConfig) -> str | None:
@@ -74,4 +80,4 @@ def _plain(value: Any, names: Mapping[str, str]) -> Any:
         return {key: _plain(item, names) for key, item in value.items() if key not in _WITHOUT_MEANING}
     if isinstance(value, list | tuple):
         return [_plain(item, names) for item in value]
-    return names.get(value, value) if isinstance(value, str) else value
+    return names.get(value, _RECORDED_AS.get(value, value)) if isinstance(value, str) else value

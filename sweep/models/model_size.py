@@ -1,10 +1,12 @@
-"""What a model costs to run."""
+"""The size of a model: its parameters, and the multiply-adds of one image."""
 
 from __future__ import annotations
 
 import math
 
 import keras
+
+from sweep.errors import TrialFailure
 
 
 def multiply_adds(model: keras.Model) -> int:
@@ -25,3 +27,23 @@ def _of_layer(layer: keras.Layer) -> int:
     places = math.prod(size or 1 for size in layer.output.shape[1:-1])
     used: int = places * sum(math.prod(kernel.shape) for kernel in kernels)
     return used
+
+
+def check_parameters(model: keras.Model, most: int | None) -> None:
+    """A model above `max_parameters` is infeasible.
+
+    Raises:
+        TrialFailure: too_large.
+    """
+    count = count_parameters(model)
+    if most is not None and count > most:
+        raise TrialFailure("too_large", f"the model has {count:,} parameters, more than max_parameters {most:,}")
+
+
+def count_parameters(model: keras.Model) -> int:
+    """Weights of all layers, trainable or not, without the state of random generators and of pixel scaling."""
+    return sum(math.prod(weight.shape) for layer in model.layers if not _is_input(layer) for weight in layer.weights)
+
+
+def _is_input(layer: keras.Layer) -> bool:
+    return str(layer.name).startswith(("random_", "pixels_"))

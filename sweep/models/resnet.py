@@ -14,8 +14,8 @@ from typing import Any
 import keras
 
 from sweep.errors import TrialFailure
-from sweep.models.facts import ImageFacts
 from sweep.models.layers import initializer, l2_penalty, output_layer
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import ResnetConfig
 
 
@@ -31,7 +31,7 @@ def resnet(config: ResnetConfig, facts: ImageFacts, seed: int, hidden: Any) -> A
     Raises:
         TrialFailure: infeasible, where there are more blocks than the image can be halved.
     """
-    check_size(config, facts.shape)
+    check_resnet_size(config, facts.shape)
     seeds = iter(range(seed, seed + 10_000))
     make = _Layers(config, seeds)
     post = config.unit == "post_activation"
@@ -118,7 +118,7 @@ def _pre_activation(make: _Layers, hidden: Any, filters: int, strides: int, name
     return keras.layers.Add(name=f"{name}_add")([inner, shortcut])
 
 
-def check_size(config: ResnetConfig, shape: tuple[int, int, int]) -> None:
+def check_resnet_size(config: ResnetConfig, shape: tuple[int, int, int]) -> None:
     """Every block but the first halves the image.
 
     Raises:

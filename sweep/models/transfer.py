@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from sweep.models.backbones import freeze, make_backbone, preprocess
-from sweep.models.facts import ImageFacts
 from sweep.models.layers import initializer, output_layer
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import TransferConfig
 
 

@@ -15,14 +15,14 @@ from typing import Any
 import keras
 
 from sweep.errors import ModelError
-from sweep.models.facts import ImageFacts
-from sweep.space.signatures import changed_source, find_source
-from sweep.space.user_model_configs import OwnModelConfig
+from sweep.records.image_facts import ImageFacts
+from sweep.space.signatures import changed_source, find_module_source
+from sweep.space.user_model_configs import UserModelConfig
 
 _PACKAGE = Path(__file__).parents[1]
 
 
-def load_own(section: OwnModelConfig) -> Any:
+def load_user_code(section: UserModelConfig) -> Any:
     """What a section refers to: a function, a class, an instance.
 
     Raises:
@@ -38,7 +38,7 @@ def load_own(section: OwnModelConfig) -> Any:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise ModelError(f"{reference} cannot be imported:\n{own_frames(error)}") from error
+        raise ModelError(f"{reference} cannot be imported:\n{user_frames(error)}") from error
     if not hasattr(module, name):
         raise ModelError(f"{reference}: {module.__file__} has no `{name}` once it is imported")
     return getattr(module, name)
@@ -50,7 +50,7 @@ def _import(module: str, folder: str | None) -> ModuleType:
         return importlib.import_module(module)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    path, _ = find_source(module, Path(folder))
+    path, _ = find_module_source(module, Path(folder))
     known = sys.modules.get(module)
     if known is not None and known.__file__ == str(path):
         return known
@@ -69,7 +69,7 @@ def _import(module: str, folder: str | None) -> ModuleType:
     return made
 
 
-def own_frames(error: BaseException) -> str:
+def user_frames(error: BaseException) -> str:
     """The traceback without the frames of sweep, of installed packages and of Python itself."""
     foreign = [f"{_PACKAGE}/", *{sysconfig.get_path(key) for key in ("purelib", "platlib", "stdlib")}, "<frozen"]
     told = traceback.TracebackException.from_exception(error)
@@ -86,7 +86,7 @@ def given_facts(facts: ImageFacts, seed: int) -> dict[str, Any]:
     return {"input_shape": facts.shape, "classes": facts.classes, "num_classes": facts.classes, "seed": seed}
 
 
-def call_own(function: Callable[..., Any], reference: str, arguments: Mapping[str, Any]) -> Any:
+def call_user_code(function: Callable[..., Any], reference: str, arguments: Mapping[str, Any]) -> Any:
     """The result of the user's function.
 
     Raises:
@@ -95,7 +95,7 @@ def call_own(function: Callable[..., Any], reference: str, arguments: Mapping[st
     try:
         return function(**arguments)
     except Exception as error:
-        raise ModelError(f"{reference} failed:\n{own_frames(error)}") from error
+        raise ModelError(f"{reference} failed:\n{user_frames(error)}") from error
 
 
 def check_outputs(shape: tuple[Any, ...], facts: ImageFacts, reference: str) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from sweep.errors import TrialFailure, UserError
 from sweep.models.build import build
-from sweep.models.facts import ImageFacts
 from sweep.models.hypermodel_discovery import OPTIMIZER_KEYS, PLATEAU, discover
 from sweep.models.losses import check_outputs_about_noise
-from sweep.models.user_builder import own_compiled
+from sweep.models.user_builder import user_compiled
 from sweep.models.user_code import has_schedule
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.space.hypermodel_space import Discovery
 from sweep.space.parameters import Parameter
@@ -38,7 +38,7 @@ def _look_at(config: TrialConfig, facts: ImageFacts) -> Discovery:
     except TrialFailure:  # this very point is too large; others may not be
         return Discovery()
     check_outputs_about_noise(model, facts.shape, config.model.output, config.model.builder)
-    network = own_compiled(model)
+    network = user_compiled(model)
     if network is None:
         return Discovery()
     unused = dict.fromkeys(OPTIMIZER_KEYS, f"{config.model.builder} compiles its model itself")

@@ -12,8 +12,8 @@ from typing import Any
 import keras
 
 from sweep.errors import TrialFailure
-from sweep.models.facts import ImageFacts
 from sweep.models.layers import initializer, l2_penalty, output_layer
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import DropoutConfig, VggConfig
 
 
@@ -29,7 +29,7 @@ def vgg(config: VggConfig, facts: ImageFacts, seed: int, hidden: Any) -> Any:
     Raises:
         TrialFailure: infeasible, where a convolution or pooling would leave no pixel.
     """
-    check_size(config, facts.shape)
+    check_vgg_size(config, facts.shape)
     for layer in _layers(config, facts.classes, seed):
         hidden = layer(hidden)
     return hidden
@@ -119,7 +119,7 @@ def dropout_rates(config: DropoutConfig, blocks: int) -> tuple[float, ...]:
     return (*rates[:-1], rates[-1] if config.head is None else config.head)
 
 
-def check_size(config: VggConfig, shape: tuple[int, int, int]) -> None:
+def check_vgg_size(config: VggConfig, shape: tuple[int, int, int]) -> None:
     """Follow height and width through the blocks.
 
     Raises:

@@ -12,8 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from sweep.data.contents import UInt8Array
-from sweep.pictures.image_grids import draw_confusion, draw_images, one_line
+from sweep.pictures.confusion_matrix import draw_confusion
+from sweep.pictures.image_grids import draw_images, one_line
+from sweep.records.array_types import UInt8Array
 from sweep.records.final_answers import WorstErrors
 from sweep.records.final_result import FinalistResult, FinalResult, TestResult
 

@@ -9,20 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from sweep.data.contents import UInt8Array
+from sweep.records.array_types import UInt8Array
 
-_DPI = 100
+DPI = 100
 _CELL, _GAP, _LINE = 96, 12, 13
 """Pixels: the side of an image, the space between two, a line of its caption."""
 _CAPTION = 17
 """Characters of a caption's line that fit below an image."""
-_COUNTED, _NAMED = 25, 60
-"""Up to so many classes a confusion matrix has its counts, and their names, written into it."""
 
 
 def draw_images(
@@ -43,7 +40,7 @@ def draw_images(
     head = 30
     width, height = columns * wide + _GAP, rows * high + _GAP + head
     canvas = np.full((height, width, 3), 255, dtype=np.uint8)
-    figure = _figure(width, height)
+    figure = new_figure(width, height)
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
         left, top = _GAP + index % columns * wide, head + index // columns * high
         picture = _thumbnail(image)
@@ -52,7 +49,7 @@ def draw_images(
             _write(figure, left, top + _CELL + _LINE * (line + 1), one_line(text, _CAPTION), (width, height))
     _write(figure, _GAP, 19, one_line(title, 100), (width, height), size=9)
     figure.figimage(canvas, 0, 0, zorder=-1)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _thumbnail(image: UInt8Array) -> UInt8Array:
@@ -65,35 +62,15 @@ def _thumbnail(image: UInt8Array) -> UInt8Array:
     return np.asarray(resized)
 
 
-def draw_confusion(counts: npt.NDArray[np.int64], names: Sequence[str], title: str, path: Path) -> None:
-    """A confusion matrix, a row per true class; colours are shares of the row."""
-    side = min(max(3.0 + 0.38 * len(names), 4.6), 13.0)
-    figure = _figure(round(side * _DPI), round(side * _DPI))
-    axes = figure.add_axes((0.2, 0.17, 0.77, 0.75))
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_title(one_line(title, 60), fontsize=9, parse_math=False)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    if len(names) <= _NAMED:
-        short = [one_line(name, 14) for name in names]
-        axes.set_xticks(range(len(names)), short, rotation=90, fontsize=8, parse_math=False)
-        axes.set_yticks(range(len(names)), short, fontsize=8, parse_math=False)
-    if len(names) <= _COUNTED:
-        for row, column in zip(*np.nonzero(counts), strict=True):
-            colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7, color=colour)
-    _save(figure, path)
-
-
 def one_line(text: str, limit: int) -> str:
     """Text that is safe to draw: printable, in one line, at most `limit` characters."""
     clean = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-def _figure(width: int, height: int) -> Figure:
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
+def new_figure(width: int, height: int) -> Figure:
+    """An empty figure of this size in pixels."""
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     FigureCanvasAgg(figure)
     return figure
 
@@ -103,6 +80,7 @@ def _write(figure: Figure, left: int, baseline: int, text: str, size_px: tuple[i
     figure.text(left / width, 1 - baseline / height, text, fontsize=size, parse_math=False)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG; equal figures give equal files."""
     # Software would be matplotlib's version and make equal pictures differ.
     figure.savefig(path, format="png", metadata={"Software": None})

@@ -15,7 +15,7 @@ from typing import Literal
 
 from sweep.records.trial_result import EpochMetrics
 
-Kind = Literal["dead start", "rate too high", "over-fitting", "under-fitting"]
+CurveProblem = Literal["dead start", "rate too high", "over-fitting", "under-fitting"]
 
 DEAD_EPOCHS = 3
 """So many epochs at chance level are a dead start; one or two happen with a small rate or a warm-up."""
@@ -47,7 +47,7 @@ LEAST = 4
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class CurveFinding:
     """One finding.
 
     Attributes:
@@ -55,14 +55,14 @@ class Diagnosis:
         words: a sentence with the numbers, and what may help.
     """
 
-    kind: Kind
+    kind: CurveProblem
     words: str
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.words}"
 
 
-def diagnose(epochs: Sequence[EpochMetrics], classes: int, images: int) -> tuple[Diagnosis, ...]:
+def judge_curves(epochs: Sequence[EpochMetrics], classes: int, images: int) -> tuple[CurveFinding, ...]:
     """What the curves of a trial say.
 
     Args:
@@ -84,7 +84,7 @@ def guessing_limit(classes: int, images: int) -> float:
     return chance + DEAD_ERRORS * math.sqrt(chance * (1 - chance) / max(images, 1))
 
 
-def _dead_start(epochs: Sequence[EpochMetrics], classes: int, images: int) -> Iterator[Diagnosis]:
+def _dead_start(epochs: Sequence[EpochMetrics], classes: int, images: int) -> Iterator[CurveFinding]:
     chance, uniform = 1 / classes, math.log(classes)
     limit = guessing_limit(classes, images)
     dead = [
@@ -96,7 +96,7 @@ def _dead_start(epochs: Sequence[EpochMetrics], classes: int, images: int) -> It
         return
     last = dead[-1]
     after = "and to the end" if len(dead) == len(epochs) else f"until epoch {len(dead) + 1}"
-    yield Diagnosis(
+    yield CurveFinding(
         "dead start",
         f"no better than guessing in the first {len(dead)} epochs {after}: accuracy {last.accuracy:.3f}, of chance "
         f"{chance:.3f}; loss {last.loss:.3f}, of a uniform guess ln({classes}) = {uniform:.3f}; another learning rate "
@@ -104,14 +104,14 @@ def _dead_start(epochs: Sequence[EpochMetrics], classes: int, images: int) -> It
     )
 
 
-def _rate_too_high(epochs: Sequence[EpochMetrics]) -> Iterator[Diagnosis]:
+def _rate_too_high(epochs: Sequence[EpochMetrics]) -> Iterator[CurveFinding]:
     if len(epochs) < LEAST:
         return
     rises = [later for earlier, later in itertools.pairwise(epochs) if later.loss > (1 + RISE) * earlier.loss]
     if len(rises) < RISES * (len(epochs) - 1) and epochs[-1].loss <= (1 + RISE) * epochs[0].loss:
         return
     first, last, worst = epochs[0], epochs[-1], max(epochs, key=lambda e: e.loss)
-    yield Diagnosis(
+    yield CurveFinding(
         "rate too high",
         f"the training loss rose by more than {RISE:.0%} after {len(rises)} of {len(epochs) - 1} epochs, from "
         f"{first.loss:.3f} at first to {worst.loss:.3f} in epoch {worst.epoch} and {last.loss:.3f} at the end; a lower "
@@ -119,7 +119,7 @@ def _rate_too_high(epochs: Sequence[EpochMetrics]) -> Iterator[Diagnosis]:
     )
 
 
-def _over_fitting(epochs: Sequence[EpochMetrics]) -> Iterator[Diagnosis]:
+def _over_fitting(epochs: Sequence[EpochMetrics]) -> Iterator[CurveFinding]:
     if len(epochs) < LEAST:
         return
     last, lowest = epochs[-1], min(epochs, key=lambda e: e.val_loss)
@@ -134,14 +134,14 @@ def _over_fitting(epochs: Sequence[EpochMetrics]) -> Iterator[Diagnosis]:
         if risen
         else ""
     )
-    yield Diagnosis(
+    yield CurveFinding(
         "over-fitting",
         f"accuracy {last.accuracy:.3f} in training, {last.val_accuracy:.3f} in validation after epoch {last.epoch}"
         f"{course}; more augmentation, dropout or weight decay, or a smaller model",
     )
 
 
-def _under_fitting(epochs: Sequence[EpochMetrics]) -> Iterator[Diagnosis]:
+def _under_fitting(epochs: Sequence[EpochMetrics]) -> Iterator[CurveFinding]:
     if len(epochs) < LEAST:
         return
     last = epochs[-1]
@@ -155,7 +155,7 @@ def _under_fitting(epochs: Sequence[EpochMetrics]) -> Iterator[Diagnosis]:
         else f"the loss fell by no more than {max(fall, 0):.0%} since epoch {before.epoch}; a larger model, less "
         "regularization, or a higher learning rate"
     )
-    yield Diagnosis(
+    yield CurveFinding(
         "under-fitting",
         f"accuracy in training is {last.accuracy:.3f}, hardly above {last.val_accuracy:.3f} in validation, and "
         f"{course}",

@@ -110,21 +110,6 @@ def check_usable(folder: Path) -> None:
         os.fsync(probe.fileno())
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file in one step: afterwards there is the new text, or the old one.
-
-    Raises:
-        DiskError: it cannot be written.
-    """
-    part = path.with_name(path.name + ".part")
-    with disk_errors(path):
-        with part.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-
-
 def disk_error(path: Path, error: OSError) -> DiskError:
     """The error for the user: path, cause, bytes that are free, what to do."""
     return _error(path, error.strerror or str(error), error.errno)

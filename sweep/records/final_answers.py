@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sweep.data.contents import IntArray, UInt8Array
+from sweep.records.array_types import IntArray, UInt8Array
 
 
 @dataclass(frozen=True, eq=False)

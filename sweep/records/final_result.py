@@ -10,7 +10,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sweep.errors import RecordError
-from sweep.records.disk import disk_errors, write_whole
+from sweep.records.atomic_writing import write_whole
+from sweep.records.disk import disk_errors
 from sweep.records.image_facts import DataStamp
 from sweep.space.config import Objective, TrialConfig
 

@@ -1,6 +1,8 @@
-"""Which images a trial saw, as plain values that fit into its record."""
+"""What is known of a set of images, as plain values: which ones a trial saw, and what a builder needs of them."""
 
 from __future__ import annotations
+
+import dataclasses
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -26,3 +28,19 @@ class DataStamp:
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
     skipped: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFacts:
+    """What a builder must know of the images.
+
+    Attributes:
+        shape: height, width, channels.
+        classes: how many.
+        channel_mean, channel_std: of the training images, on the 0..1 scale, one number per channel.
+    """
+
+    shape: tuple[int, int, int]
+    classes: int
+    channel_mean: tuple[float, ...]
+    channel_std: tuple[float, ...]

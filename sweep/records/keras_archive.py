@@ -16,8 +16,8 @@ from typing import Any
 
 import h5py
 
-from sweep.data.contents import Shape
 from sweep.errors import ModelFileError
+from sweep.records.array_types import Shape
 from sweep.records.model_facts import FACTS_FILE
 
 CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE = "config.json", "metadata.json", "model.weights.h5"

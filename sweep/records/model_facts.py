@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from sweep.data.contents import Shape
 from sweep.errors import ModelFileError
+from sweep.records.array_types import Shape
 from sweep.space.config import DataConfig
 from sweep.space.model_sections import Output
 

@@ -60,7 +60,7 @@ def here() -> Here:
     return Here(socket.gethostname(), boot)
 
 
-def own_lease() -> Lease:
+def lease_of_this_process() -> Lease:
     """A lease of this very process, from now on."""
     machine = here()
     since = datetime.now(UTC).astimezone().isoformat(sep=" ", timespec="seconds")

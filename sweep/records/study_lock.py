@@ -10,7 +10,7 @@ from typing import IO
 
 from sweep.errors import StudyError
 from sweep.records.disk import disk_error
-from sweep.records.process_lease import Lease, here, is_alive, lease_from_text, lease_to_text, own_lease
+from sweep.records.process_lease import Lease, here, is_alive, lease_from_text, lease_of_this_process, lease_to_text
 
 LOCK_FILE = "supervisor.lock"
 _WRITING_SECONDS = 1.0
@@ -37,7 +37,7 @@ class StudyLock:
             ) from None
         try:
             self._stream.truncate(0)
-            self._stream.write(lease_to_text(own_lease()))
+            self._stream.write(lease_to_text(lease_of_this_process()))
             self._stream.flush()
         except OSError as error:
             raise disk_error(folder, error) from error

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sweep.errors import FailureCause, RecordError
-from sweep.records.curve_findings import Diagnosis, diagnose
+from sweep.records.curve_findings import CurveFinding, judge_curves
 from sweep.records.image_facts import DataStamp
 from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import TrialConfig
@@ -75,7 +75,7 @@ class TrialRecord:
     weights_digest: str | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     model_file: str | None = None
-    diagnosis: tuple[Diagnosis, ...] = ()
+    diagnosis: tuple[CurveFinding, ...] = ()
     origin: str | None = None
     audited_at: int | None = None
     pruned_at: int | None = None
@@ -90,7 +90,7 @@ _RECORD = TypeAdapter(TrialRecord)
 
 def diagnosed(record: TrialRecord) -> TrialRecord:
     """The record with what its curves say."""
-    found = diagnose(record.epochs, len(record.data.classes), record.data.validation)
+    found = judge_curves(record.epochs, len(record.data.classes), record.data.validation)
     return dataclasses.replace(record, diagnosis=found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from annotated_types import Ge
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from sweep.records.image_facts import DataStamp
 from sweep.space.config import Objective, direction_of
 
 PREDICTIONS_FILE = "validation.npz"
@@ -91,3 +93,19 @@ def best_epoch(epochs: tuple[EpochMetrics, ...], objective: Objective) -> EpochM
     """
     sign = 1.0 if direction_of(objective) == "maximize" else -1.0
     return max(epochs, key=lambda metrics: sign * metrics.value(objective))
+
+
+@dataclasses.dataclass(frozen=True)
+class Refitted:
+    """A model that was trained on everything.
+
+    Attributes:
+        losses: training loss of each epoch.
+        weights_digest: of the weights after the last epoch, which are those of the file.
+    """
+
+    data: DataStamp
+    losses: tuple[float, ...]
+    parameters: int
+    weights_digest: str
+    seconds: float

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sweep.analysis.axes import Axis
-from sweep.analysis.formatting import metric, show
+from sweep.analysis.formatting import format_value, metric
 from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Objective
 
@@ -22,7 +22,7 @@ SCALE: list[tuple[float, str]] = [(0.0, "#54408c"), (0.35, "#3f7fd1"), (0.7, "#3
 T = TypeVar("T")
 
 
-def plain(text: str) -> str:
+def chart_text(text: str) -> str:
     """Text for a chart: Plotly draws a small part of HTML, and what a user wrote is not HTML."""
     return html.escape(text, quote=False)
 
@@ -45,8 +45,8 @@ def figure(x: str, y: str, height: int = 360, **layout: Any) -> Any:
         hovermode="closest",
         hoverlabel={"namelength": -1, "align": "left"},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
-        xaxis={"title": {"text": plain(x)}, "automargin": True, "zeroline": False},
-        yaxis={"title": {"text": plain(y), "standoff": 12}, "automargin": True, "zeroline": False},
+        xaxis={"title": {"text": chart_text(x)}, "automargin": True, "zeroline": False},
+        yaxis={"title": {"text": chart_text(y), "standoff": 12}, "automargin": True, "zeroline": False},
     )
     found.update_layout(**layout)
     return found
@@ -56,7 +56,7 @@ def axis_layout(axis: Axis) -> dict[str, Any]:
     """Layout of a parameter's axis."""
     margin = (0.35 if axis.whole else 0.03 * (axis.high - axis.low)) or 0.5
     layout: dict[str, Any] = {
-        "title": {"text": plain(axis.title)},
+        "title": {"text": chart_text(axis.title)},
         "range": [axis.low - margin, axis.high + margin],
     }
     if axis.ticks:
@@ -67,7 +67,7 @@ def axis_layout(axis: Axis) -> dict[str, Any]:
 
 def shortened(word: str, most: int = 16) -> str:
     """A tick's text: long choices would leave no room for the chart."""
-    return plain(word if len(word) <= most else word[: most - 1] + "…")
+    return chart_text(word if len(word) <= most else word[: most - 1] + "…")
 
 
 def objective_title(objective: Objective) -> str:
@@ -90,13 +90,13 @@ def trial_marker(state: str, points: int) -> dict[str, Any]:
 
 def trial_text(record: TrialRecord) -> str:
     """What a trial's point says under the mouse."""
-    end = plain(record.reason) or record.state
+    end = chart_text(record.reason) or record.state
     return f"<b>trial {record.number}</b> {metric(record.objective_value)}<br>{record.state}: {end}"
 
 
 def value_text(name: str, record: TrialRecord) -> str:
     """The same with one parameter's value."""
-    return f"{trial_text(record)}<br>{plain(name)}: {plain(show(record.values.get(name)))}"
+    return f"{trial_text(record)}<br>{chart_text(name)}: {chart_text(format_value(record.values.get(name)))}"
 
 
 def robust_range(

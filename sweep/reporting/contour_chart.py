@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sweep.analysis.axes import Axis, axis_of
-from sweep.analysis.formatting import show
+from sweep.analysis.formatting import format_value
 from sweep.analysis.history import History, value_of
 from sweep.records.trial_record import TrialRecord
 from sweep.reporting.chart_style import (
@@ -17,8 +17,8 @@ from sweep.reporting.chart_style import (
     GREY,
     SCALE,
     axis_layout,
+    chart_text,
     figure,
-    plain,
     robust_range,
     thinned,
     trial_text,
@@ -54,7 +54,7 @@ def _placed(records: Sequence[TrialRecord], x: Axis, y: Axis) -> list[tuple[Tria
     return found
 
 
-def draw_contour(history: History, parameters: tuple[Parameter, Parameter]) -> Any:
+def contour_chart(history: History, parameters: tuple[Parameter, Parameter]) -> Any:
     """A smoothed objective over both, blank where no trial is near; points are the trials."""
     x, y = (axis_of(parameter) for parameter in parameters)
     placed = _placed(history.ranked, x, y)
@@ -87,7 +87,10 @@ def draw_contour(history: History, parameters: tuple[Parameter, Parameter]) -> A
 def _trials(placed: Sequence[tuple[TrialRecord, float, float]], x: Axis, y: Axis) -> Any:
     def text(record: TrialRecord) -> str:
         return "<br>".join(
-            [trial_text(record), *(f"{plain(a.name)}: {plain(show(record.values[a.name]))}" for a in (x, y))]
+            [
+                trial_text(record),
+                *(f"{chart_text(a.name)}: {chart_text(format_value(record.values[a.name]))}" for a in (x, y)),
+            ]
         )
 
     return go.Scatter(

@@ -52,7 +52,7 @@ def has_curves(history: History) -> bool:
     return any(record.epochs for record in history.of("complete", "pruned"))
 
 
-def draw_curves(history: History) -> Any:
+def curves_chart(history: History) -> Any:
     """The objective against epochs."""
     found = figure("epoch", objective_title(history.objective), height=420)
     drawn = [record for record in history.of("complete", "pruned") if record.epochs]

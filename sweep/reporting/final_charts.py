@@ -8,14 +8,14 @@ from typing import Any
 import plotly.graph_objects as go
 
 from sweep.records.final_result import CalibrationBin, FinalistResult
-from sweep.reporting.chart_style import BLUE, GREEN, GREY, ORANGE, figure, objective_title, plain, rgba, shortened
+from sweep.reporting.chart_style import BLUE, GREEN, GREY, ORANGE, chart_text, figure, objective_title, rgba, shortened
 from sweep.space.config import Objective
 
 COUNTED = 25
 """Up to so many classes a confusion matrix has its counts written into it."""
 
 
-def draw_finalists(finalists: Sequence[FinalistResult], winner: int, objective: Objective) -> Any:
+def finalists_chart(finalists: Sequence[FinalistResult], winner: int, objective: Objective) -> Any:
     """A box per finalist over its rounds, every round as a point, and the search's score as a diamond."""
     found = figure(objective_title(objective), "", height=120 + 56 * len(finalists), showlegend=True)
     for row, finalist in enumerate(finalists):
@@ -58,7 +58,7 @@ def _name(finalist: FinalistResult, winner: int) -> str:
     return f"trial {finalist.trial}{mark}"
 
 
-def draw_reliability(bins: Sequence[CalibrationBin]) -> Any:
+def reliability_chart(bins: Sequence[CalibrationBin]) -> Any:
     """Accuracy over confidence; bars on the diagonal mean that the model is as often right as it says."""
     found = figure("confidence (probability of the answer)", "accuracy (share correct)", height=380)
     filled = [b for b in bins if b.images]
@@ -83,7 +83,7 @@ def draw_reliability(bins: Sequence[CalibrationBin]) -> Any:
     return found
 
 
-def draw_confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Any:
+def confusion_chart(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Any:
     """A row per true class, coloured by the share of the row."""
     sums = [max(sum(row), 1) for row in counts]
     shares = [[count / total for count in row] for row, total in zip(counts, sums, strict=True)]
@@ -99,7 +99,7 @@ def draw_confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Any
             colorscale=[[0, "rgba(66,133,220,0)"], [1, "rgba(66,133,220,0.9)"]],
             text=[[str(count) if count else "" for count in row] for row in counts],
             texttemplate="%{text}" if few else "",
-            customdata=[[plain(f"{true} taken for {said}") for said in names] for true in names],
+            customdata=[[chart_text(f"{true} taken for {said}") for said in names] for true in names],
             hovertemplate="%{customdata}: %{text} images, %{z:.1%} of the class<extra></extra>",
             showscale=False,
         )

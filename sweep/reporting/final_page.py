@@ -8,7 +8,7 @@ from sweep.analysis.formatting import NONE, count, duration, metric, numbers
 from sweep.records.final_result import FinalistResult, FinalResult, TestResult
 from sweep.records.openings_ledger import Opening, openings_text
 from sweep.reporting.document import Card, Chart, Code, Document, Notes, Picture, Section, Table
-from sweep.reporting.final_charts import draw_confusion, draw_finalists, draw_reliability
+from sweep.reporting.final_charts import confusion_chart, finalists_chart, reliability_chart
 from sweep.space.config import Objective
 
 EVEN = 0.0005
@@ -103,7 +103,7 @@ def _finalists(result: FinalResult) -> Section:
         )
     blocks: list[Chart | Table] = []
     if result.rounds:
-        chart = draw_finalists(result.finalists, result.winner, objective)
+        chart = finalists_chart(result.finalists, result.winner, objective)
         blocks.append(Chart("What did each finalist reach when trained again?", chart, "A point is a round."))
     blocks.append(_finalists_table(result.finalists, result.objective))
     return Section("finalists", "Finalists", "Which one is really the best?", tuple(answer), tuple(blocks))
@@ -186,7 +186,7 @@ def _classes(test: TestResult) -> Section:
     )
     chart = Chart(
         "What is taken for what?",
-        draw_confusion(test.confusion, [c.name for c in test.classes]),
+        confusion_chart(test.confusion, [c.name for c in test.classes]),
         "Counts; a row is a true class.",
     )
     return Section("classes", "Classes", "Which classes does it know?", (answer,), (table, chart))
@@ -207,7 +207,7 @@ def _calibration(test: TestResult) -> Section:
         f"The expected calibration error over {len(test.bins)} bins is {test.calibration_error:.4f} (Guo et al., "
         "2017).",
     )
-    chart = Chart("Is it right as often as it says?", draw_reliability(test.bins), "Below the line: surer than right.")
+    chart = Chart("Is it right as often as it says?", reliability_chart(test.bins), "Below the line: surer than right.")
     return Section("calibration", "Calibration", "Can its probabilities be believed?", answer, (chart,))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from sweep.analysis.formatting import NONE, duration, metric, show, values_text
+from sweep.analysis.formatting import NONE, duration, format_value, format_values, metric
 from sweep.records.trial_record import TrialRecord
 
 SHOWN = 5
@@ -43,7 +43,7 @@ def trial_html(record: TrialRecord) -> str:
         ("weights", f"{record.parameters:,}" if record.parameters is not None else NONE),
         ("time", _time(record)),
     ]
-    sampled = [(name, show(value)) for name, value in record.values.items()]
+    sampled = [(name, format_value(value)) for name, value in record.values.items()]
     message = [("message", record.message.splitlines()[0])] if record.message else []
     return _titled(title, _curve(record) + table(("", ""), [*facts, *message, *sampled]))
 
@@ -92,7 +92,7 @@ def _cells(record: TrialRecord) -> tuple[str, ...]:
         f"{record.best_epoch if record.best_epoch is not None else NONE}/{len(record.epochs)}",
         f"{record.parameters:,}" if record.parameters is not None else NONE,
         _time(record),
-        values_text(record.values),
+        format_values(record.values),
     )
 
 

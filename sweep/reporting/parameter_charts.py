@@ -33,7 +33,7 @@ MOST_LINES = 500
 MOST_AXES = 8
 
 
-def draw_importance(rows: Sequence[Importance]) -> Any:
+def importance_chart(rows: Sequence[Importance]) -> Any:
     """A bar per parameter with its interval, and what chance alone gives."""
     shown = list(rows)
     found = figure("share of the total importance (%)", "", height=90 + 26 * len(shown))
@@ -76,7 +76,7 @@ def draw_importance(rows: Sequence[Importance]) -> Any:
     return found
 
 
-def draw_slice(history: History, parameter: Parameter) -> Any:
+def slice_chart(history: History, parameter: Parameter) -> Any:
     """The objective against one parameter; every trial a point."""
     axis = axis_of(parameter)
     found = figure(axis.title, history.objective, height=300, showlegend=False)
@@ -131,7 +131,7 @@ def _mark_best(found: Any, history: History, axis: Axis) -> None:
     )
 
 
-def draw_parallel(history: History, parameters: Sequence[Parameter]) -> Any:
+def parallel_chart(history: History, parameters: Sequence[Parameter]) -> Any:
     """Parallel coordinates of the complete trials: drag along an axis to choose, drag an axis to move it."""
     records = list(reversed(thinned(history.ranked, MOST_LINES, first=100)))  # the best are drawn last, on top
     values = [value_of(record) for record in records]

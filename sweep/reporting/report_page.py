@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweep.analysis.formatting import count, duration, listed, metric, share, show
+from sweep.analysis.formatting import count, duration, format_value, listed, metric, share
 from sweep.analysis.history import History
-from sweep.analysis.report_findings import Findings
+from sweep.analysis.report_findings import ReportFindings
 from sweep.reporting.document import Card, Document
 from sweep.reporting.sections_cost import failures_section, hours_section, pruning_section
 from sweep.reporting.sections_final import final_sections
@@ -30,7 +30,7 @@ class Commands:
     next_file: str
 
 
-def report(history: History, findings: Findings, commands: Commands) -> Document:
+def report_document(history: History, findings: ReportFindings, commands: Commands) -> Document:
     """The report of a study, whatever its trials."""
     return Document(
         title=f"Study {history.study}",
@@ -59,16 +59,16 @@ def _subtitle(history: History) -> str:
     if history.records:
         record = history.records[-1]
         stamp = record.data
-        name = show(Path(record.config.data.name).name)  # of a folder the last part
+        name = format_value(Path(record.config.data.name).name)  # of a folder the last part
         parts.append(
             f"{name}: {count(stamp.train, 'training image')} and {stamp.validation:,} for "
             f"validation, {'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes "
-            f"({listed([show(name) for name in stamp.classes], 10)})"
+            f"({listed([format_value(name) for name in stamp.classes], 10)})"
         )
     return " · ".join(parts)
 
 
-def _cards(history: History, findings: Findings) -> tuple[Card, ...]:
+def _cards(history: History, findings: ReportFindings) -> tuple[Card, ...]:
     lead, course = findings.lead, findings.progress
     verdicts = {
         "clear": "clear lead",

@@ -11,7 +11,7 @@ from sweep.analysis.formatting import metric
 from sweep.analysis.history import History
 from sweep.analysis.progress import Progress, Step
 from sweep.analysis.pruning_summary import PruningSummary
-from sweep.analysis.time_spent import Spent
+from sweep.analysis.time_spent import TimeSpent
 from sweep.reporting.chart_style import (
     GREEN,
     STATE_COLORS,
@@ -27,7 +27,7 @@ FEW_HOURS = 2.0
 """Below, minutes are easier to read."""
 
 
-def draw_progress(history: History, progress: Progress, *, by_hours: bool) -> Any:
+def progress_chart(history: History, progress: Progress, *, by_hours: bool) -> Any:
     """The best so far, over every trial's own value; against ended trials, or against hours of search."""
     minutes = by_hours and progress.hours < FEW_HOURS
     x = f"time of search ({'minutes' if minutes else 'hours'})" if by_hours else "trials that have ended"
@@ -77,7 +77,7 @@ def _corners(steps: Sequence[Step]) -> list[Step]:
     return [*kept, steps[-1]] if steps and kept[-1] is not steps[-1] else kept
 
 
-def draw_cuts(summary: PruningSummary) -> Any:
+def pruning_chart(summary: PruningSummary) -> Any:
     """How many trials were cut after which epoch."""
     found = figure("epoch of the cut", "pruned trials", height=280)
     found.add_trace(
@@ -94,7 +94,7 @@ def draw_cuts(summary: PruningSummary) -> Any:
     return found
 
 
-def draw_hours(rows: Sequence[Spent]) -> Any:
+def time_chart(rows: Sequence[TimeSpent]) -> Any:
     """Fit, build and rest, a bar per state."""
     whole = max((row.total for row in rows), default=0.0)
     unit, divisor = ("hours", 3600.0) if whole >= 7200 else ("minutes", 60.0) if whole >= 120 else ("seconds", 1.0)

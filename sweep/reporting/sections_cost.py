@@ -7,9 +7,9 @@ from sweep.analysis.formatting import count, duration, metric, share
 from sweep.analysis.history import History
 from sweep.analysis.pruning_audit import TOP, Audit
 from sweep.analysis.pruning_summary import PruningSummary
-from sweep.analysis.report_findings import Findings
+from sweep.analysis.report_findings import ReportFindings
 from sweep.reporting.document import Block, Chart, Folded, Section, Table
-from sweep.reporting.search_charts import draw_cuts, draw_hours
+from sweep.reporting.search_charts import pruning_chart, time_chart
 
 SHOWN_AUDITED = 50
 SHOWN_FAILURES = 200
@@ -17,7 +17,7 @@ SHOWN_DETAILS = 20
 LONGEST_DETAILS = 6_000
 
 
-def pruning_section(history: History, findings: Findings) -> Section:
+def pruning_section(history: History, findings: ReportFindings) -> Section:
     """When did pruning cut, what did it save, and what may it have cost?"""
     question, summary = "When did pruning cut, and what did it save?", findings.pruning
     pruner = history.space.search.pruner
@@ -36,7 +36,9 @@ def pruning_section(history: History, findings: Findings) -> Section:
     ]
     usual = f"Most cuts came after epoch {summary.usual_cut}" if summary.usual_cut else "When trials were cut"
     warmup = f"The {pruner.name} pruner lets every trial train {count(pruner.warmup_epochs, 'epoch')} first."
-    return Section("pruning", "Pruning", question, tuple(answer), (Chart(usual, draw_cuts(summary), warmup), *blocks))
+    return Section(
+        "pruning", "Pruning", question, tuple(answer), (Chart(usual, pruning_chart(summary), warmup), *blocks)
+    )
 
 
 def _audit(history: History, found: Audit) -> tuple[str, ...]:
@@ -108,7 +110,7 @@ def _foresight(summary: PruningSummary) -> tuple[str, ...]:
     return tuple(told)
 
 
-def hours_section(findings: Findings) -> Section:
+def hours_section(findings: ReportFindings) -> Section:
     """Where did the hours go?"""
     question, rows = "Where did the hours go?", findings.hours
     whole = sum(row.total for row in rows)
@@ -136,11 +138,11 @@ def hours_section(findings: Findings) -> Section:
         "Hours",
         question,
         tuple(answer),
-        (Chart("Fitting, building, and the rest", draw_hours(rows), note), table),
+        (Chart("Fitting, building, and the rest", time_chart(rows), note), table),
     )
 
 
-def failures_section(history: History, findings: Findings) -> Section:
+def failures_section(history: History, findings: ReportFindings) -> Section:
     """Why did trials fail?"""
     question, groups = "Why did trials fail?", findings.failures
     failed = sum(len(group.failures) for group in groups)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from sweep.analysis.curve_summary import diagnosis_notes, diagnosis_summary
-from sweep.analysis.formatting import NONE, count, duration, listed, metric, numbers, share, values_text
+from sweep.analysis.formatting import NONE, count, duration, format_values, listed, metric, numbers, share
 from sweep.analysis.history import History
 from sweep.analysis.leaderboard import NOISE_LIMIT, Lead, Row
-from sweep.analysis.report_findings import Findings
-from sweep.reporting.curve_charts import FEW, TOP, draw_curves, has_curves
+from sweep.analysis.report_findings import ReportFindings
+from sweep.reporting.curve_charts import FEW, TOP, curves_chart, has_curves
 from sweep.reporting.document import Chart, Code, Notes, Section, Table
-from sweep.reporting.search_charts import MOST_POINTS, draw_progress
+from sweep.reporting.search_charts import MOST_POINTS, progress_chart
 
 LEADERS = 10
 LISTED = 200
 """Rows of the folded table; the CSV has all."""
 
 
-def winner_section(history: History, findings: Findings, reproduce: str) -> Section:
+def winner_section(history: History, findings: ReportFindings, reproduce: str) -> Section:
     """Who won, and by how much?"""
     rows = findings.standings
     leading = [row for row in rows if row.value is not None and row.state in ("complete", "pruned")][:LEADERS]
@@ -61,7 +61,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.best_epoch}/{row.epochs}" if row.best_epoch is not None else f"{NONE}/{row.epochs}",
         f"{row.parameters:,}" if row.parameters is not None else NONE,
         duration(row.seconds),
-        values_text(row.values) + origin,
+        format_values(row.values) + origin,
     )
 
 
@@ -110,7 +110,7 @@ def _noise(lead: Lead) -> str:
     )
 
 
-def search_section(history: History, findings: Findings) -> Section:
+def search_section(history: History, findings: ReportFindings) -> Section:
     """How did the search go?"""
     course = findings.progress
     counts = course.counts
@@ -128,8 +128,8 @@ def search_section(history: History, findings: Findings) -> Section:
     if any(step.value is not None for step in course.steps):
         thin = f" Points are thinned to {MOST_POINTS:,} per state." if ended > MOST_POINTS else ""
         charts = [
-            Chart(_rise(findings), draw_progress(history, course, by_hours=False), f"A point is a trial.{thin}"),
-            Chart("How long did it take?", draw_progress(history, course, by_hours=True), _HOURS),
+            Chart(_rise(findings), progress_chart(history, course, by_hours=False), f"A point is a trial.{thin}"),
+            Chart("How long did it take?", progress_chart(history, course, by_hours=True), _HOURS),
         ]
     return Section("search", "Search", "How did the search go?", tuple(answer), tuple(charts))
 
@@ -137,7 +137,7 @@ def search_section(history: History, findings: Findings) -> Section:
 _HOURS = "Time in which at least one trial ran; pauses between runs are left out."
 
 
-def _rise(findings: Findings) -> str:
+def _rise(findings: ReportFindings) -> str:
     """The trial after which hardly anything was gained."""
     steps = [step for step in findings.progress.steps if step.best is not None]
     if len(steps) < 2 or steps[-1].best is None or steps[0].best is None:
@@ -165,7 +165,7 @@ def curves_section(history: History) -> Section:
         "Learning",
         "How did the trials learn?",
         (_learning(history), *([summary] if summary else [])),
-        (Chart(title, draw_curves(history), note), *([Notes(notes)] if notes else [])),
+        (Chart(title, curves_chart(history), note), *([Notes(notes)] if notes else [])),
     )
 
 
@@ -191,7 +191,7 @@ def _learning(history: History) -> str:
     )
 
 
-def cautions_section(findings: Findings) -> Section:
+def cautions_section(findings: ReportFindings) -> Section:
     """What should one keep in mind?"""
     question = "What should one keep in mind?"
     if not findings.cautions:

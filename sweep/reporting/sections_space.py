@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sweep.analysis.axes import applies_when
-from sweep.analysis.formatting import count, listed, share, show
+from sweep.analysis.formatting import count, format_value, listed, share
 from sweep.analysis.history import History
 from sweep.analysis.next_space import Widened
-from sweep.analysis.report_findings import Findings
-from sweep.reporting.contour_chart import contour_parameters, draw_contour
+from sweep.analysis.report_findings import ReportFindings
+from sweep.reporting.contour_chart import contour_chart, contour_parameters
 from sweep.reporting.document import Chart, Code, Grid, Section, Table
 from sweep.reporting.parameter_charts import (
     MOST_AXES,
     MOST_LINES,
     MOST_SLICE_POINTS,
-    draw_importance,
-    draw_parallel,
-    draw_slice,
+    importance_chart,
+    parallel_chart,
+    slice_chart,
 )
 from sweep.space.parameters import Choice, Parameter
 from sweep.study.importance import FEWEST, Importances
@@ -29,7 +29,7 @@ FEWEST_HABIT = 10
 MOST_BARS = 24
 
 
-def importance_section(history: History, findings: Findings) -> Section:
+def importance_section(history: History, findings: ReportFindings) -> Section:
     """What mattered?"""
     question, found = "Which parameters mattered?", findings.importances
     if not history.space.parameters:
@@ -53,7 +53,7 @@ def importance_section(history: History, findings: Findings) -> Section:
         f"Lines are 90 % intervals over {found.resamples} bootstrap samples of the trials; the red line is "
         f"what the luckiest parameter stays below in 95 % of shuffled results. Grey bars do not pass it.{left}{evenly}"
     )
-    chart = Chart("What separates the best trials from all", draw_importance(rows), note)
+    chart = Chart("What separates the best trials from all", importance_chart(rows), note)
     return Section("importance", "Importance", question, (sure, how), (chart, *_conditions(history)))
 
 
@@ -91,14 +91,16 @@ def by_importance(history: History, found: Importances) -> list[Parameter]:
     order = {row.name: place for place, row in enumerate(found.rows)}
     judged = (*history.ranked, *history.pruned)
     tried = [
-        p for p in history.space.parameters if len({show(r.values[p.name]) for r in judged if p.name in r.values}) > 1
+        p
+        for p in history.space.parameters
+        if len({format_value(r.values[p.name]) for r in judged if p.name in r.values}) > 1
     ]
     return sorted(
         tried, key=lambda p: (order.get(p.name, len(order)), bool(p.conditions), not getattr(p, "log", False))
     )
 
 
-def landscape_section(history: History, findings: Findings) -> Section:
+def landscape_section(history: History, findings: ReportFindings) -> Section:
     """Where do good trials lie?"""
     question = "Where do the good trials lie?"
     if len(history.ranked) < FEWEST_LINES:
@@ -134,19 +136,21 @@ def _habit(history: History, parameter: Parameter) -> str:
     if not values:
         return ""
     if isinstance(parameter, Choice):
-        words = sorted({show(value) for value in values}, key=lambda word: -sum(show(v) == word for v in values))
+        words = sorted(
+            {format_value(value) for value in values}, key=lambda word: -sum(format_value(v) == word for v in values)
+        )
         return f"{parameter.name} {' or '.join(words[:3])}" + (" or others" if len(words) > 3 else "")
     low, high = min(values, key=float), max(values, key=float)  # type: ignore[arg-type]
-    return f"{parameter.name} {show(low)}" + (f" to {show(high)}" if high != low else "")
+    return f"{parameter.name} {format_value(low)}" + (f" to {format_value(high)}" if high != low else "")
 
 
-def _chosen(shown: int, parameters: Sequence[Parameter], findings: Findings) -> str:
+def _chosen(shown: int, parameters: Sequence[Parameter], findings: ReportFindings) -> str:
     if not findings.importances.rows:
         return f"{shown} of {len(parameters)} parameters; which of them matter is not known yet."
     return f"The {shown} most important of {len(parameters)} parameters."
 
 
-def _parallel(history: History, parameters: Sequence[Parameter], findings: Findings) -> Chart:
+def _parallel(history: History, parameters: Sequence[Parameter], findings: ReportFindings) -> Chart:
     shown = [parameter.name for parameter in history.space.parameters if parameter in parameters[:MOST_AXES]]
     chosen = [parameter for parameter in history.space.parameters if parameter.name in shown]
     notes = ["Drag along an axis to keep only the trials that pass there; click it to let go."]
@@ -155,12 +159,12 @@ def _parallel(history: History, parameters: Sequence[Parameter], findings: Findi
     if len(history.ranked) > MOST_LINES:
         notes.append(f"The best 100 and an even choice of the others: {MOST_LINES:,} of {len(history.ranked):,} lines.")
     title = "Which combinations do well? One line is one complete trial"
-    return Chart(title, draw_parallel(history, chosen), " ".join(notes), scroll=True)
+    return Chart(title, parallel_chart(history, chosen), " ".join(notes), scroll=True)
 
 
-def _slices(history: History, parameters: Sequence[Parameter], findings: Findings) -> Grid:
+def _slices(history: History, parameters: Sequence[Parameter], findings: ReportFindings) -> Grid:
     shown = parameters[:MOST_SLICES]
-    charts = tuple(Chart(_slice_title(parameter), draw_slice(history, parameter)) for parameter in shown)
+    charts = tuple(Chart(_slice_title(parameter), slice_chart(history, parameter)) for parameter in shown)
     notes = ["Blue: complete, orange: pruned (value at the cut), star: the best."]
     if len(parameters) > len(shown):
         notes.append(_chosen(len(shown), parameters, findings))
@@ -180,10 +184,10 @@ def _contour(history: History, parameters: Sequence[Parameter]) -> tuple[Chart, 
         return ()
     title = f"Is there a good region of {pair[0].name} and {pair[1].name}?"
     note = "Smoothed over the complete trials (points); blank where none is near; the star is the best."
-    return (Chart(title, draw_contour(history, pair), note),)
+    return (Chart(title, contour_chart(history, pair), note),)
 
 
-def bounds_section(history: History, findings: Findings, command: str, file: str) -> Section:
+def bounds_section(history: History, findings: ReportFindings, command: str, file: str) -> Section:
     """Is the space too narrow?"""
     question, found = "Is the space too narrow?", findings.next_space
     if len(history.good) < FEWEST_LINES:
@@ -214,7 +218,7 @@ def _bound_cells(change: Widened) -> tuple[str, ...]:
     touch = change.touch
     return (
         touch.name,
-        f"{touch.end} end, {show(touch.bound)}",
+        f"{touch.end} end, {format_value(touch.bound)}",
         f"{touch.trials} of {touch.good}",
-        show(change.new) if change.new is not None else "none: nothing beyond is allowed",
+        format_value(change.new) if change.new is not None else "none: nothing beyond is allowed",
     )

@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator
 
 from sweep.analysis.history import History
-from sweep.analysis.report_findings import Findings
+from sweep.analysis.report_findings import ReportFindings
 from sweep.reporting.document import Block, Code, Document, Notes, Table
 
 
@@ -48,7 +48,7 @@ def _text(text: str) -> str:
     return html.escape(" ".join(text.split()), quote=False)
 
 
-def to_csv(history: History, findings: Findings) -> str:
+def to_csv(history: History, findings: ReportFindings) -> str:
     """One row per trial, the best first; every searched parameter has a column, empty where it did not apply."""
     names = list(dict.fromkeys(p.name for p in history.space.parameters))
     names += sorted({name for row in findings.standings for name in row.values} - set(names))

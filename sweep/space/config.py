@@ -37,7 +37,7 @@ from sweep.space.model_sections import (
     VggConfig,
     section_of,
 )
-from sweep.space.user_model_configs import HypermodelConfig, OwnBuilderConfig
+from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
 
 __all__ = [
     "MODEL_SECTIONS",
@@ -52,7 +52,6 @@ __all__ = [
     "NotSearched",
     "Objective",
     "OnlyWhen",
-    "OwnBuilderConfig",
     "PlateauConfig",
     "PrunerConfig",
     "ResnetConfig",
@@ -60,6 +59,7 @@ __all__ = [
     "TrainingConfig",
     "TransferConfig",
     "TrialConfig",
+    "UserBuilderConfig",
     "Value",
     "VggConfig",
     "config_from_mapping",
@@ -297,7 +297,7 @@ class TrialConfig:
     """
 
     data: DataConfig
-    model: ModelConfig | OwnBuilderConfig | HypermodelConfig
+    model: ModelConfig | UserBuilderConfig | HypermodelConfig
     training: TrainingConfig
     augmentation: AugmentationConfig
     objective: Objective

@@ -29,7 +29,7 @@ from sweep.space.nested import flatten, get
 from sweep.space.parameters import Path as KeyPath
 from sweep.space.resolve import Known, Resolver, catalog, check_lengths, values_of
 from sweep.space.space import Space, StartPoint
-from sweep.space.user_section import own_section
+from sweep.space.user_section import user_section
 from sweep.space.yaml_tree import (
     Entry,
     Faults,
@@ -171,7 +171,7 @@ class _Reader:
             mark = self._root.mark
             self._faults.add(mark, "the section `model` is missing; write `model: {builder: vgg}` at least")
         elif isinstance(model.node, Mapping):
-            own = own_section(model.node, self._root, self._path.parent, self._faults)
+            own = user_section(model.node, self._root, self._path.parent, self._faults)
             self._found = own.found if own else {}
             builder = own.section if own else self._builder(model.node)
             if builder is not None:

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from sweep.space.config import MODEL_SECTIONS, AugmentationConfig, DataConfig, Name, SearchConfig, TrainingConfig
 from sweep.space.fields import FieldSpec, fields_of, literals
-from sweep.space.user_model_configs import HypermodelConfig, OwnBuilderConfig
+from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
 
 
 def space_schema() -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _section(cls: type[Any], required: list[str] | None = None) -> dict[str, Any
 
 def _own_builder() -> dict[str, Any]:
     """Its parameters are known to the function alone."""
-    section = _section(OwnBuilderConfig, required=["builder"])
+    section = _section(UserBuilderConfig, required=["builder"])
     del section["properties"]["arguments"]
     return {**section, "additionalProperties": True}
 

@@ -11,7 +11,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
 
-from sweep.space.user_model_configs import GIVEN, OwnModelConfig
+from sweep.space.user_model_configs import GIVEN, UserModelConfig
 
 NO_DEFAULT = object()
 """Of a parameter that must be given."""
@@ -38,7 +38,7 @@ class SourceError(Exception):
     """The module or the name in it cannot be had; the text says why and what to do."""
 
 
-def find_source(module: str, folder: Path) -> tuple[Path, bool]:
+def find_module_source(module: str, folder: Path) -> tuple[Path, bool]:
     """The file of a module, and whether it lies in `folder` (else it is installed).
 
     Raises:
@@ -73,13 +73,13 @@ def source_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def changed_source(section: OwnModelConfig) -> str:
+def changed_source(section: UserModelConfig) -> str:
     """Why the source is no longer what the section was made with; "" if it is."""
     if section.source_digest is None:
         return ""
     module = section.reference.split(":")[0]
     try:
-        path, _ = find_source(module, Path(section.folder or "/nonexistent"))
+        path, _ = find_module_source(module, Path(section.folder or "/nonexistent"))
     except SourceError as error:
         return str(error)
     now = source_digest(path)

@@ -1,7 +1,8 @@
 """The `model` section of models that the user brings along: a builder function, or a KerasTuner hypermodel.
 
-A builder's section has the keys of `OwnBuilderConfig` and, beside them, the function's own parameters. The record keeps
-the folder in which the module was found and the digest of its source, because only both together say which code ran.
+A builder's section has the keys of `UserBuilderConfig` and, beside them, the function's own parameters. The record
+keeps the folder in which the module was found and the digest of its source, because only both together say which code
+ran.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ an integer that follows from the trial's seed; a Keras tensor of scaled and augm
 
 
 @dataclass(frozen=True, config=STRICT)
-class OwnBuilderConfig:
+class UserBuilderConfig:
     """A builder function of the user's.
 
     Attributes:
@@ -81,7 +82,7 @@ class HypermodelConfig:
         hypermodel: `package.module:name`; the module is looked for beside the space file first.
         hyperparameters: by name; what the file does not say is found by building the hypermodel.
         labels: what the loss wants; `auto` asks the compiled loss and takes one-hot labels where there is none.
-        pixel_scaling, output, max_parameters, folder, source_digest: as of `OwnBuilderConfig`.
+        pixel_scaling, output, max_parameters, folder, source_digest: as of `UserBuilderConfig`.
     """
 
     hypermodel: Annotated[Reference, NOT_SEARCHED]
@@ -100,7 +101,7 @@ class HypermodelConfig:
         return self.hypermodel
 
 
-OwnModelConfig: TypeAlias = OwnBuilderConfig | HypermodelConfig
+UserModelConfig: TypeAlias = UserBuilderConfig | HypermodelConfig
 
 HYPERPARAMETERS = ("model", "hyperparameters")
 """Where a hypermodel's values sit in the configuration; the rest of the path is the name in KerasTuner."""

@@ -14,19 +14,19 @@ from sweep.space.signatures import (
     Argument,
     SourceError,
     defined_names,
-    find_source,
+    find_module_source,
     parse_source,
     read_signature,
     source_digest,
 )
-from sweep.space.user_model_configs import GIVEN, HypermodelConfig, OwnBuilderConfig
+from sweep.space.user_model_configs import GIVEN, HypermodelConfig, UserBuilderConfig
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar
 
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
 @dataclass(frozen=True)
-class OwnSection:
+class UserSection:
     """How to read a section.
 
     Attributes:
@@ -38,7 +38,7 @@ class OwnSection:
     found: dict[str, Any] = field(default_factory=dict)
 
 
-def own_section(model: Mapping, root: Mapping, folder: Path, faults: Faults) -> OwnSection | None:
+def user_section(model: Mapping, root: Mapping, folder: Path, faults: Faults) -> UserSection | None:
     """The section of a model of the user's own; None if it names a builder of sweep, or none.
 
     Args:
@@ -56,7 +56,7 @@ def own_section(model: Mapping, root: Mapping, folder: Path, faults: Faults) -> 
                 "augment inside the hypermodel (keras_tuner.applications.HyperImageAugment)",
             )
     elif ":" in str(_text(model.entries.get("builder"))):
-        entry, specs = model.entries["builder"], dict(fields_of(OwnBuilderConfig))
+        entry, specs = model.entries["builder"], dict(fields_of(UserBuilderConfig))
     else:
         return None
     free = specs.pop("arguments", None) is not None
@@ -69,7 +69,7 @@ def own_section(model: Mapping, root: Mapping, folder: Path, faults: Faults) -> 
         specs |= _arguments(model, reference, entry, found, specs, faults)
     else:
         specs["hyperparameters"] = _nested(model.entries.get("hyperparameters"))
-    return OwnSection(section_of_specs(specs), {key: value for key, value in found.items() if key != "path"})
+    return UserSection(section_of_specs(specs), {key: value for key, value in found.items() if key != "path"})
 
 
 def section_of_specs(specs: dict[str, FieldSpec]) -> type[Any]:
@@ -85,7 +85,7 @@ def _locate(reference: str, entry: Entry, folder: Path, faults: Faults) -> dict[
     """Where the module is; of an installed one no more than that it is there."""
     module, name = reference.split(":")
     try:
-        path, local = find_source(module, folder.resolve())
+        path, local = find_module_source(module, folder.resolve())
         names = defined_names(parse_source(path))
     except SourceError as error:
         faults.unreadable(entry.node.mark, str(error))

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sweep.records.trial_record import TrialRecord
 from sweep.space.config import direction_of
 from sweep.space.space import Space
-from sweep.study.samplers import distribution, kept
+from sweep.study.optuna_parameters import optuna_distribution, to_optuna
 
 FEWEST = 20
 """With fewer trials the best quarter is fewer than five, and Optuna asks for at least five good trials."""
@@ -112,7 +112,7 @@ def _judged(space: Space, records: Iterable[TrialRecord]) -> list[FrozenTrial]:
     keys = [(record.state == "pruned", sign * float(record.objective_value or 0.0)) for record in found]
     rank = {key: place for place, key in enumerate(sorted(set(keys)))}
     # Shared, because the evaluator compares the distributions of all trials: of one object that costs nothing.
-    distributions = {parameter.name: distribution(parameter) for parameter in space.parameters}
+    distributions = {parameter.name: optuna_distribution(parameter) for parameter in space.parameters}
     return [_trial(space, record, float(rank[key]), distributions) for record, key in zip(found, keys, strict=True)]
 
 
@@ -123,7 +123,7 @@ def _trial(
     return create_trial(
         state=TrialState.COMPLETE,
         value=value,
-        params=kept(space, {name: record.values[name] for name in names}),
+        params=to_optuna(space, {name: record.values[name] for name in names}),
         distributions={name: distributions[name] for name in names},
     )
 

@@ -9,7 +9,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.space.space import Space
-from sweep.study.samplers import suggest
+from sweep.study.optuna_parameters import suggest
 
 _FIXED = "fixed_params"
 """Optuna's attribute of a trial with the values that were chosen for it; `Study.enqueue_trial` writes it."""

@@ -11,15 +11,16 @@ import optuna
 from optuna.trial import TrialState, create_trial
 
 from sweep.errors import SpaceError, StudyError
+from sweep.records.study_records import DATABASE, no_study, read_records
 from sweep.records.trial_record import TrialRecord, trial_folder, write_record
 from sweep.space.config import direction_of
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
 from sweep.space.writer import Difference, differences, space_to_mapping, space_to_yaml
-from sweep.study.optuna_study import Study, no_study, read_records
+from sweep.study.optuna_parameters import optuna_distribution, to_optuna
+from sweep.study.optuna_study import OptunaStudy
 from sweep.study.record_copies import keep_copy
-from sweep.study.samplers import distribution, kept
-from sweep.study.storage import DATABASE, close_storage, open_storage, storage_errors
+from sweep.study.storage import close_storage, open_storage, storage_errors
 
 _SPACE = "sweep.space"
 _FORMAT = "sweep.format"
@@ -30,7 +31,7 @@ _FAILURES = "search.failures."
 """Nor do the keys below this one."""
 
 
-def open_study(folder: Path, space: Space, threads: int) -> Study:
+def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
     """Open a study, or make it.
 
     Args:
@@ -53,7 +54,7 @@ def open_study(folder: Path, space: Space, threads: int) -> Study:
         else:
             handle = optuna.load_study(study_name=folder.name, storage=storage)
             _check_same_space(folder, handle, space)
-    return Study(folder, space, handle, threads)
+    return OptunaStudy(folder, space, handle, threads)
 
 
 def _make(folder: Path, space: Space) -> None:
@@ -90,7 +91,7 @@ def _create(name: str, storage: optuna.storages.RDBStorage, space: Space) -> opt
 def _complete(handle: optuna.Study, space: Space) -> None:
     """Queue the points to begin with, unless they have been tried already (by trials that a fork took along)."""
     for point in space.start_from:
-        handle.enqueue_trial(kept(space, point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
+        handle.enqueue_trial(to_optuna(space, point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
     # Last, because it marks the study as complete: one without it was cut off while being made.
     handle.set_user_attr(_SPACE, space_to_yaml(space))
 
@@ -214,8 +215,8 @@ def _adopt(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space
         create_trial(
             state=TrialState.COMPLETE if complete else TrialState.PRUNED,
             value=record.objective_value if complete else None,
-            params=kept(space, values),
-            distributions={p.name: distribution(p) for p in space.parameters if p.name in values},
+            params=to_optuna(space, values),
+            distributions={p.name: optuna_distribution(p) for p in space.parameters if p.name in values},
             intermediate_values={m.epoch: m.value(space.search.objective) for m in record.epochs},
             user_attrs={"state": record.state, "reason": record.reason},
         )

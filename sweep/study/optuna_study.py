@@ -10,11 +10,11 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from sweep.errors import RecordError, StudyError
-from sweep.invocation import command_text
+from sweep.errors import RecordError
 from sweep.records.disk import disk_errors
 from sweep.records.seeds import Purpose, derive
-from sweep.records.trial_record import RECORD_FILE, TrialRecord, read_record, trial_folder, write_record
+from sweep.records.study_records import DATABASE, read_records
+from sweep.records.trial_record import TrialRecord, read_record, trial_folder, write_record
 from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import TrialConfig
 from sweep.space.corners import smallest
@@ -22,9 +22,11 @@ from sweep.space.parameters import Values
 from sweep.space.space import Space
 from sweep.study.failure_policies import is_infeasible
 from sweep.study.interrupted_trials import is_drawn, propose_again
+from sweep.study.optuna_parameters import suggest, to_optuna
+from sweep.study.pruners import make_pruner
 from sweep.study.record_copies import keep_copy
-from sweep.study.samplers import kept, make_pruner, make_sampler, suggest
-from sweep.study.storage import DATABASE, storage_errors
+from sweep.study.samplers import make_sampler
+from sweep.study.storage import storage_errors
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Assignment:
     before: TrialRecord | None
 
 
-class Study:
+class OptunaStudy:
     """An open study. Made by `opening`; one process at a time writes to it."""
 
     def __init__(self, folder: Path, space: Space, handle: optuna.Study, threads: int) -> None:
@@ -111,7 +113,7 @@ class Study:
         if self.space.search.sampler != "grid" or self.space.is_recipe or self._stored((TrialState.WAITING,)):
             return True
         tried = {frozenset(trial.params.items()) for trial in self._handle.get_trials(deepcopy=False)}
-        points = (kept(self.space, values) for values in self.space.grid())
+        points = (to_optuna(self.space, values) for values in self.space.grid())
         point = next((values for values in points if frozenset(values.items()) not in tried), None)
         if point is not None:
             self._handle.enqueue_trial(point)
@@ -190,55 +192,3 @@ def _record(folder: Path) -> TrialRecord | None:
         return read_record(folder)
     except RecordError:
         return None
-
-
-def read_records(study_folder: Path) -> list[TrialRecord]:
-    """The records of a study's trials, by number; opens no database, so any process may do it at any time.
-
-    Raises:
-        StudyError: there is no such study.
-        RecordError: a record cannot be read.
-    """
-    if not (study_folder / DATABASE).is_file():
-        raise StudyError(no_study(study_folder))
-    # A folder without a record belongs to a trial that was killed before it had one.
-    paths = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
-    return sorted((read_record(path.parent) for path in paths), key=lambda record: record.number)
-
-
-def no_study(study_folder: Path) -> str:
-    """A sentence about a study that is not there."""
-    parent = study_folder.parent
-    names = sorted(path.parent.name for path in parent.glob(f"*/{DATABASE}")) if parent.is_dir() else []
-    there = (
-        f"there are {', '.join(names)}"
-        if names
-        else f"there is none yet; `{command_text('run')} --space FILE` makes one"
-    )
-    return f"there is no study {study_folder.name} in {parent}: {there}"
-
-
-def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The complete trials, best first; of equals the one that was begun earlier."""
-    complete = [record for record in records if record.state == "complete" and record.objective_value is not None]
-    sign = -1.0 if complete and complete[0].config.direction == "maximize" else 1.0
-    return sorted(complete, key=lambda record: (sign * (record.objective_value or 0.0), record.number))
-
-
-def find_record(study_folder: Path, number: int | None) -> TrialRecord:
-    """A trial's record; None means the best trial.
-
-    Raises:
-        StudyError: there is no such study, trial, or no finished one.
-        RecordError: the record cannot be read.
-    """
-    if number is not None and (trial_folder(study_folder, number) / RECORD_FILE).is_file():
-        return read_record(trial_folder(study_folder, number))  # whatever has happened to the others
-    records = read_records(study_folder)
-    if number is None:
-        best = ranked(records)
-        if not best:
-            raise StudyError(f"the study {study_folder.name} has no finished trial yet; name one with --trial N")
-        return best[0]
-    numbers = f"0 to {records[-1].number}" if records else "none"
-    raise StudyError(f"the study {study_folder.name} has no trial {number}; there are {numbers}")

@@ -12,8 +12,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sweep.errors import RecordError
+from sweep.records.study_records import DATABASE
 from sweep.records.trial_record import TrialRecord, record_from_json, record_to_json
-from sweep.study.storage import BUSY_SECONDS, DATABASE, storage_errors
+from sweep.study.storage import BUSY_SECONDS, storage_errors
 
 _MAKE = "CREATE TABLE IF NOT EXISTS sweep_records (number INTEGER PRIMARY KEY, record BLOB NOT NULL)"
 _PUT = "INSERT OR REPLACE INTO sweep_records VALUES (?, ?)"

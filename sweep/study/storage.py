@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sweep.errors import DiskError, StudyError
 from sweep.records.disk import database_disk_error
+from sweep.records.study_records import DATABASE
 
-DATABASE = "study.db"
 BUSY_SECONDS = 60
 """How long a write waits for another process's write, a browser of the study for example."""
 

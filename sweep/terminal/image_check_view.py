@@ -7,8 +7,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sweep.image_checks.image_findings import Entry, Finding, counted
-from sweep.image_checks.image_report import PARTS, Diagnosis
+from sweep.image_checks.image_findings import FindingEntry, ImageFinding, counted
+from sweep.image_checks.image_report import PARTS, ImageReport
 from sweep.space.fields import printable
 
 STYLES = {"problem": "bold red", "warning": "yellow", "note": "cyan"}
@@ -17,7 +17,7 @@ GROUPS_SHOWN = 5
 MEMBERS_SHOWN = 4
 
 
-def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
+def print_diagnosis(diagnosis: ImageReport, console: Console) -> None:
     """Print counts, findings and the sum of it."""
     classes = counted(len(diagnosis.counts), "class", "classes")
     console.print(f"{printable(diagnosis.description)}: {counted(diagnosis.images, 'image')}, {classes}")
@@ -28,13 +28,13 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
     console.print(summary(diagnosis))
 
 
-def summary(diagnosis: Diagnosis) -> str:
+def summary(diagnosis: ImageReport) -> str:
     """`2 problems, 1 warning, 3 notes`."""
     told = [counted(len(diagnosis.of(level)), level) for level in STYLES if diagnosis.of(level)]
     return ", ".join(told) or "nothing to complain of"
 
 
-def _classes(diagnosis: Diagnosis) -> Table:
+def _classes(diagnosis: ImageReport) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("class")
     parts = [part for part in PARTS if part != "unused" or any(c["unused"] for c in diagnosis.counts.values())]
@@ -47,7 +47,7 @@ def _classes(diagnosis: Diagnosis) -> Table:
     return table
 
 
-def _print_finding(finding: Finding, console: Console) -> None:
+def _print_finding(finding: ImageFinding, console: Console) -> None:
     console.print()
     console.print(Text.assemble((f"{finding.level}: ", STYLES[finding.level]), printable(finding.title)))
     for group in finding.groups[:GROUPS_SHOWN]:
@@ -57,12 +57,12 @@ def _print_finding(finding: Finding, console: Console) -> None:
     console.print(Text(f"  {finding.advice}", style="dim"))
 
 
-def _group(group: tuple[Entry, ...]) -> str:
+def _group(group: tuple[FindingEntry, ...]) -> str:
     told = "  =  ".join(_entry(entry, single=len(group) == 1) for entry in group[:MEMBERS_SHOWN])
     return f"{told}  and {len(group) - MEMBERS_SHOWN} more" if len(group) > MEMBERS_SHOWN else told
 
 
-def _entry(entry: Entry, *, single: bool) -> str:
+def _entry(entry: FindingEntry, *, single: bool) -> str:
     part = f" [{entry.part}]" if entry.part and not single else ""
     detail = f": {entry.detail}" if entry.detail else ""
     return printable(f"{entry.name}{part}{detail}")

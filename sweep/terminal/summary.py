@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.analysis.formatting import count, duration
-from sweep.execution.supervisor import Usage
+from sweep.execution.usage import Usage
 from sweep.invocation import command_text
 from sweep.records.curve_findings import guessing_limit
+from sweep.records.study_records import ranked
 from sweep.records.trial_record import TrialRecord
-from sweep.study.optuna_study import ranked
 
 SHOWN = 5
 
@@ -55,7 +55,7 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
     best = ranked(records)
     if best:
         console.print(best_table(best[:SHOWN]))
-        console.print(Text(f"trial {best[0].number:04d}: {values_text(best[0].values)}", style="dim"))
+        console.print(Text(f"trial {best[0].number:04d}: {trial_values_text(best[0].values)}", style="dim"))
         if _may_guess(best):
             classes = len(best[0].data.classes)
             console.print(
@@ -114,7 +114,7 @@ def best_table(records: Sequence[TrialRecord]) -> Table:
     return table
 
 
-def values_text(values: Mapping[str, Any]) -> str:
+def trial_values_text(values: Mapping[str, Any]) -> str:
     """`learning_rate=0.00123 optimizer=adam …`; blocks' widths are joined: `filters=32,64`."""
     joined: dict[str, list[str]] = {}
     for name, value in values.items():
@@ -124,14 +124,14 @@ def values_text(values: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={','.join(texts)}" for name, texts in joined.items())
 
 
-def report_command(study: str, home: str, words: Literal["shell", "python"]) -> str:
-    """What writes the report; see `next_command`."""
+def report_hint(study: str, home: str, words: Literal["shell", "python"]) -> str:
+    """What writes the report; see `next_hint`."""
     if words == "python":
         return "study.report()"
     return f"{command_text('report')} --study {study}{home}"
 
 
-def next_command(study: str, home: str, best: bool, words: Literal["shell", "python"]) -> str:
+def next_hint(study: str, home: str, best: bool, words: Literal["shell", "python"]) -> str:
     """What one would do next: a command, whose option ` --home DIR` or nothing is `home`, or a call."""
     if words == "python":
         return "sweep.reproduce(study.best)" if best else "study.trials"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 
+from sweep.records.study_records import ranked
 from sweep.records.trial_record import TrialRecord
-from sweep.study.optuna_study import ranked
 
 ENDED = ("complete", "pruned", "failed")
 

@@ -19,9 +19,9 @@ from mlflow.models import Model
 from mlflow.models.utils import _save_example
 
 from sweep.errors import TrackingError
+from sweep.tracking.final_model import ALIAS, FinalModel
 from sweep.tracking.logged_model import find_logged_model, has_outputs, write_model_folder
 from sweep.tracking.mlflow_store import ensure_experiment, search_runs
-from sweep.tracking.model_registration import ALIAS, Shipment
 from sweep.tracking.run_entry import MAX_TAG, milliseconds, shorten, trial_params
 from sweep.tracking.store_address import Address
 from sweep.tracking.study_entry import NOTE_TAG, study_identity
@@ -32,7 +32,7 @@ MAX_DESCRIPTION = 5000
 """Of a version, from mlflow/store/model_registry/dbmodels/models.py; the whole card is beside the model."""
 
 
-def register_shipment(info: StudyInfo, shipment: Shipment, address: Address) -> str:
+def register_final_model(info: StudyInfo, shipment: FinalModel, address: Address) -> str:
     """The version of the registered model; made where there is none of this key.
 
     Every step is left out that an earlier call, cut off anywhere, has done.
@@ -60,7 +60,7 @@ def _find_run(client: MlflowClient, experiment: str, info: StudyInfo, key: str) 
     return found[-1] if found else None
 
 
-def _make_run(client: MlflowClient, experiment: str, info: StudyInfo, shipment: Shipment) -> Run:
+def _make_run(client: MlflowClient, experiment: str, info: StudyInfo, shipment: FinalModel) -> Run:
     parents = list(search_runs(client, experiment, info, "tags.`sweep.kind` = 'study'"))
     tags = {**study_identity(info), "sweep.kind": "final", KEY_TAG: shipment.key}
     tags[NOTE_TAG] = shorten(shipment.card, MAX_TAG)
@@ -72,7 +72,7 @@ def _make_run(client: MlflowClient, experiment: str, info: StudyInfo, shipment: 
     return run
 
 
-def _log_values(client: MlflowClient, run: Run, shipment: Shipment) -> None:
+def _log_values(client: MlflowClient, run: Run, shipment: FinalModel) -> None:
     """The metrics that the run has not; params may be told twice."""
     now = round(time.time() * 1000)
     missing = [Metric(key, value, now, 0) for key, value in shipment.metrics.items() if key not in run.data.metrics]
@@ -86,7 +86,7 @@ def _find_version(client: MlflowClient, name: str, run: Run) -> str | None:
     return str(found[0].version) if found and found[0].name == name else None
 
 
-def _make_version(client: MlflowClient, experiment: str, run: Run, info: StudyInfo, shipment: Shipment) -> str:
+def _make_version(client: MlflowClient, experiment: str, run: Run, info: StudyInfo, shipment: FinalModel) -> str:
     run_id = run.info.run_id
     _log_files(client, run_id, shipment)
     logged = find_logged_model(client, experiment, run_id) or client.create_logged_model(
@@ -116,7 +116,7 @@ def _make_version(client: MlflowClient, experiment: str, run: Run, info: StudyIn
     return str(made.version)
 
 
-def _log_files(client: MlflowClient, run_id: str, shipment: Shipment) -> None:
+def _log_files(client: MlflowClient, run_id: str, shipment: FinalModel) -> None:
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
         for name in shipment.names:
             target = Path(folder, name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
-from sweep.tracking.run_entry import DatasetEntry, Files, Point, RunEntry, RunStatus
+from sweep.tracking.run_entry import DatasetEntry, Files, MetricPoint, RunEntry, RunStatus
 
 FILES_PREFIX = "sweep.files."
 """With the name of a group of artifacts: the tag with the digest of those that the run holds; written after them."""
@@ -54,7 +54,7 @@ class MlflowRun:
         ]
         return any(wrote)
 
-    def add(self, points: Sequence[Point], files: Sequence[Files]) -> bool:
+    def add(self, points: Sequence[MetricPoint], files: Sequence[Files]) -> bool:
         """Add artifacts, and the metrics that were worked out from the same, to those of the entry.
 
         Returns:
@@ -115,7 +115,7 @@ class MlflowRun:
                 )
         return [Param(key, value) for key, value in params.items() if key not in self._params]
 
-    def _missing_points(self, points: Sequence[Point]) -> list[Point]:
+    def _missing_points(self, points: Sequence[MetricPoint]) -> list[MetricPoint]:
         held = self._held_points() if points else set()
         return [point for point in points if _identity(point) not in held]
 
@@ -123,18 +123,18 @@ class MlflowRun:
         """A metric without a newest value has no history either, so a new run is not asked at all."""
         if self._points is None:
             self._points = {
-                _identity(Point(key, metric.value, metric.timestamp, metric.step))
+                _identity(MetricPoint(key, metric.value, metric.timestamp, metric.step))
                 for key in sorted(self.metrics)
                 for metric in self._client.get_metric_history(self.id, key)
             }
         return self._points
 
-    def _remember(self, entry: RunEntry, points: Iterable[Point]) -> None:
+    def _remember(self, entry: RunEntry, points: Iterable[MetricPoint]) -> None:
         self.tags.update(entry.tags)
         self._params = {**entry.params, **self._params}
         self._remember_points(points)
 
-    def _remember_points(self, points: Iterable[Point]) -> None:
+    def _remember_points(self, points: Iterable[MetricPoint]) -> None:
         for point in points:
             self.metrics[point.key] = point.value
             self._held_points().add(_identity(point))
@@ -180,7 +180,7 @@ class MlflowRun:
         return self.tags.get(FILES_PREFIX + files.name) == files.digest
 
 
-def _identity(point: Point) -> tuple[str, int, str]:
+def _identity(point: MetricPoint) -> tuple[str, int, str]:
     """Key, step and value. Without the time, which may differ after a resume, and up to the last digits, which a
     database may round."""
     return point.key, point.step, format(point.value, ".12g")

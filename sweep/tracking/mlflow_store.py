@@ -25,7 +25,7 @@ from sweep.tracking.mlflow_run import MODEL_TAG, MlflowRun
 from sweep.tracking.run_entry import RunStatus, milliseconds, trial_entry, trial_identity, trial_name
 from sweep.tracking.run_files import evaluation_files, report_files, study_files, trial_files
 from sweep.tracking.store_address import Address
-from sweep.tracking.study_entry import CLOSED, Outcome, study_entry, study_identity, trial_outcome
+from sweep.tracking.study_entry import CLOSED, TrialOutcome, study_entry, study_identity, trial_outcome
 from sweep.tracking.tracker import StudyInfo
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
@@ -50,7 +50,7 @@ class MlflowStore:
         self._info = info
         self._parent: MlflowRun | None = None
         self._trials: dict[int, MlflowRun] = {}
-        self._outcomes: dict[int, Outcome] = {}
+        self._outcomes: dict[int, TrialOutcome] = {}
         self._load()
 
     def sync_trial(self, record: TrialRecord) -> Change:
@@ -207,7 +207,7 @@ def search_runs(client: MlflowClient, experiment_id: str, info: StudyInfo, filte
             return
 
 
-def add_report(info: StudyInfo, address: Address) -> bool:
+def log_report_artifact(info: StudyInfo, address: Address) -> bool:
     """Add the study's report to its run; asks for no trial's run.
 
     Returns:
@@ -278,10 +278,10 @@ def ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) ->
     return str(found.experiment_id)
 
 
-def _run_outcome(number: int, run: Run) -> Outcome:
+def _run_outcome(number: int, run: Run) -> TrialOutcome:
     """The same as `trial_outcome`, read back from a run."""
     metrics = run.data.metrics
-    return Outcome(
+    return TrialOutcome(
         number=number,
         state=run.data.tags.get("sweep.state", "running"),
         objective=metrics.get("objective"),

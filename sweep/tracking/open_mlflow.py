@@ -100,7 +100,7 @@ def sync_study(
         ) from error
 
 
-def add_report(info: StudyInfo, uri: str | None, home: Path) -> bool:
+def add_report_to_mlflow(info: StudyInfo, uri: str | None, home: Path) -> bool:
     """Add the study's report to its run.
 
     Args:
@@ -118,13 +118,12 @@ def add_report(info: StudyInfo, uri: str | None, home: Path) -> bool:
     if address.file is not None and not address.file.exists():
         return False
     prepare_environment()
-    from sweep.tracking.mlflow_store import STORE_ERRORS, probe_database
-    from sweep.tracking.mlflow_store import add_report as add
+    from sweep.tracking.mlflow_store import STORE_ERRORS, log_report_artifact, probe_database
 
     try:
         if address.is_database_server:
             probe_database(address.uri)
-        return add(info, address)
+        return log_report_artifact(info, address)
     except (*STORE_ERRORS, ImportError) as error:
         raise TrackingError(
             f"{address.shown}: the tracking store does not take the report: {gist(str(error))}"

@@ -41,7 +41,7 @@ _RANKED: tuple[TrialState, ...] = ("complete", "pruned")
 _ENDED: tuple[TrialState, ...] = ("complete", "pruned", "failed")
 
 
-class Point(NamedTuple):
+class MetricPoint(NamedTuple):
     """One value of a metric; `timestamp` in milliseconds since 1970."""
 
     key: str
@@ -90,7 +90,7 @@ class RunEntry:
 
     name: str
     tags: Mapping[str, str]
-    points: tuple[Point, ...]
+    points: tuple[MetricPoint, ...]
     status: RunStatus
     ended: int | None
     params: Mapping[str, str] = field(default_factory=dict)
@@ -196,7 +196,7 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def trial_points(record: TrialRecord) -> tuple[Point, ...]:
+def trial_points(record: TrialRecord) -> tuple[MetricPoint, ...]:
     """All metrics of a trial.
 
     `objective` and `best_epoch` are written once the trial is complete or pruned: before that they still change, and
@@ -205,16 +205,16 @@ def trial_points(record: TrialRecord) -> tuple[Point, ...]:
     elapsed = accumulate(metrics.seconds for metrics in record.epochs)
     times = [milliseconds(record.started, seconds) for seconds in elapsed]
     points = [
-        Point(key, getattr(metrics, key), time, metrics.epoch)
+        MetricPoint(key, getattr(metrics, key), time, metrics.epoch)
         for metrics, time in zip(record.epochs, times, strict=True)
         for key in EPOCH_METRICS
     ]
     if record.parameters is not None:
-        points.append(Point("parameters", float(record.parameters), milliseconds(record.started), 0))
+        points.append(MetricPoint("parameters", float(record.parameters), milliseconds(record.started), 0))
     if record.state in _RANKED and record.best_epoch is not None and record.objective_value is not None:
         time = ended_at(record) or 0
-        points.append(Point("objective", record.objective_value, time, record.best_epoch))
-        points.append(Point("best_epoch", float(record.best_epoch), time, record.best_epoch))
+        points.append(MetricPoint("objective", record.objective_value, time, record.best_epoch))
+        points.append(MetricPoint("best_epoch", float(record.best_epoch), time, record.best_epoch))
     return tuple(point for point in points if math.isfinite(point.value))
 
 

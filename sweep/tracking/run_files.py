@@ -18,13 +18,14 @@ from sweep.analysis.validation_predictions import (
     read_predictions,
     worst_mistakes,
 )
-from sweep.data.contents import UInt8Array
-from sweep.pictures.image_grids import draw_confusion, draw_images
+from sweep.pictures.confusion_matrix import draw_confusion
+from sweep.pictures.image_grids import draw_images
 from sweep.pictures.learning_curves import draw_curves
+from sweep.records.array_types import UInt8Array
 from sweep.records.trial_record import RECORD_FILE, TrialRecord, record_to_json, trial_folder
 from sweep.records.trial_result import PREDICTIONS_FILE, SUMMARY_FILE
 from sweep.space.config import config_to_mapping
-from sweep.tracking.run_entry import Files, Point, clean_key, ended_at, text_digest
+from sweep.tracking.run_entry import Files, MetricPoint, clean_key, ended_at, text_digest
 from sweep.tracking.sample_pixels import SAMPLES, Samples, cached_images, read_samples
 from sweep.tracking.tracker import REPORT_FILE, StudyInfo
 
@@ -53,7 +54,7 @@ def trial_files(record: TrialRecord, study_folder: Path) -> tuple[Files, ...]:
     return (Files("record", _digest(text.encode(), summary), write),)
 
 
-def evaluation_files(record: TrialRecord, info: StudyInfo) -> tuple[tuple[Point, ...], tuple[Files, ...]]:
+def evaluation_files(record: TrialRecord, info: StudyInfo) -> tuple[tuple[MetricPoint, ...], tuple[Files, ...]]:
     """Metrics and pictures of what a trial's model says of the validation images; nothing where that is not known."""
     names = record.data.classes
     path = trial_folder(info.folder, record.number) / PREDICTIONS_FILE
@@ -95,12 +96,12 @@ def _mistakes_writer(record: TrialRecord, predictions: Predictions, images: UInt
     return write
 
 
-def class_points(record: TrialRecord, results: list[ClassResult]) -> tuple[Point, ...]:
+def class_points(record: TrialRecord, results: list[ClassResult]) -> tuple[MetricPoint, ...]:
     """`class_accuracy/03 cat` for each class, unless there are many: its place keeps equal-looking names apart."""
     if len(results) > CLASS_METRICS:
         return ()
     return tuple(
-        Point(_class_key(place, result.name), result.accuracy, ended_at(record) or 0, record.best_epoch or 0)
+        MetricPoint(_class_key(place, result.name), result.accuracy, ended_at(record) or 0, record.best_epoch or 0)
         for place, result in enumerate(results)
         if result.accuracy is not None
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sweep.data.cache import TRAIN_IMAGES, read_prepared
-from sweep.data.contents import UInt8Array
+from sweep.records.array_types import UInt8Array
 
 SAMPLES = Path("samples") / "samples.npz"
 """Below a study's folder; written by `sweep.training.sample_images`."""

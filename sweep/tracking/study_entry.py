@@ -20,7 +20,7 @@ from sweep.tracking.run_entry import (
     MAX_TAG,
     STATUS,
     Files,
-    Point,
+    MetricPoint,
     RunEntry,
     RunStatus,
     ended_at,
@@ -38,7 +38,7 @@ LEADERS = 10
 """Rows of the leaderboard in the description."""
 
 
-class Outcome(NamedTuple):
+class TrialOutcome(NamedTuple):
     """What the study's run has to know of a trial; the same whether it comes from a record or from the trial's run."""
 
     number: int
@@ -50,10 +50,10 @@ class Outcome(NamedTuple):
     params: Mapping[str, str] = MappingProxyType({})
 
 
-def trial_outcome(record: TrialRecord) -> Outcome:
+def trial_outcome(record: TrialRecord) -> TrialOutcome:
     """What the study's run has to know of the trial."""
     judged = record.state in ("complete", "pruned")
-    return Outcome(
+    return TrialOutcome(
         number=record.number,
         state=record.state,
         objective=record.objective_value if judged else None,
@@ -71,7 +71,7 @@ def study_identity(info: StudyInfo) -> dict[str, str]:
 
 def study_entry(
     info: StudyInfo,
-    outcomes: Iterable[Outcome],
+    outcomes: Iterable[TrialOutcome],
     status: RunStatus,
     ended: int | None,
     files: tuple[Files, ...] = (),
@@ -88,14 +88,14 @@ def study_entry(
     )
 
 
-def _study_tags(info: StudyInfo, outcomes: Sequence[Outcome]) -> dict[str, str]:
+def _study_tags(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> dict[str, str]:
     states = [outcome.state for outcome in outcomes]
     tags = {
         "sweep.objective": info.objective,
         "sweep.folder": shorten(str(info.folder), MAX_TAG),
         "sweep.trials": str(len(states)),
         **{f"sweep.trials.{state}": str(states.count(state)) for state in STATUS},
-        NOTE_TAG: describe(info, outcomes),
+        NOTE_TAG: study_description(info, outcomes),
     }
     for best in ranking(info.objective, outcomes)[:1]:
         tags["sweep.best_trial"] = str(best.number)
@@ -103,14 +103,14 @@ def _study_tags(info: StudyInfo, outcomes: Sequence[Outcome]) -> dict[str, str]:
     return tags
 
 
-def ranking(objective: Objective, outcomes: Iterable[Outcome]) -> list[Outcome]:
+def ranking(objective: Objective, outcomes: Iterable[TrialOutcome]) -> list[TrialOutcome]:
     """The complete trials, best first, the lower number first of equals: what the study itself calls the best."""
     sign = -1.0 if direction_of(objective) == "maximize" else 1.0
     complete = (o for o in outcomes if o.state == "complete" and o.objective is not None and math.isfinite(o.objective))
     return sorted(complete, key=lambda o: (sign * (o.objective or 0.0), o.number))
 
 
-def _best_so_far(info: StudyInfo, outcomes: Sequence[Outcome]) -> tuple[Point, ...]:
+def _best_so_far(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> tuple[MetricPoint, ...]:
     """`best_objective`, `best_trial`, … after the first, second, … trial that was completed.
 
     A point for each of them, not for improvements only: MLflow shows the value of the highest step as the newest.
@@ -118,14 +118,14 @@ def _best_so_far(info: StudyInfo, outcomes: Sequence[Outcome]) -> tuple[Point, .
     ended = sorted(ranking(info.objective, outcomes), key=lambda o: (o.ended or 0, o.number))
     best = accumulate(ended, lambda first, second: ranking(info.objective, (first, second))[0])
     return tuple(
-        Point(f"best_{name}", float(value), outcome.ended or 0, step)
+        MetricPoint(f"best_{name}", float(value), outcome.ended or 0, step)
         for step, (outcome, leader) in enumerate(zip(ended, best, strict=True), start=1)
         for name, value in _leader_numbers(leader).items()
         if value is not None
     )
 
 
-def _leader_numbers(leader: Outcome) -> dict[str, float | None]:
+def _leader_numbers(leader: TrialOutcome) -> dict[str, float | None]:
     """What every complete trial has; a sampled value is no metric, because the next leader may not have it."""
     return {
         "objective": leader.objective,
@@ -135,7 +135,7 @@ def _leader_numbers(leader: Outcome) -> dict[str, float | None]:
     }
 
 
-def describe(info: StudyInfo, outcomes: Sequence[Outcome]) -> str:
+def study_description(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> str:
     """How the study stands and its leaderboard, in Markdown, short enough for a tag."""
     counts = {state: sum(outcome.state == state for outcome in outcomes) for state in STATUS}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
@@ -150,7 +150,7 @@ def describe(info: StudyInfo, outcomes: Sequence[Outcome]) -> str:
     return first
 
 
-def _leaderboard(objective: Objective, leaders: Sequence[Outcome]) -> str:
+def _leaderboard(objective: Objective, leaders: Sequence[TrialOutcome]) -> str:
     """A row per leader, with the parameters in which they differ as text, and a line with what they share.
 
     Not a column for each parameter: a space easily has twenty, and MLflow's page does not scroll sideways.
@@ -169,14 +169,16 @@ def _leaderboard(objective: Objective, leaders: Sequence[Outcome]) -> str:
         ]
         for leader in leaders
     ]
-    escaped = [[plain(cell) for cell in line] for line in (head, *rows)]
+    escaped = [[markdown_text(cell) for cell in line] for line in (head, *rows)]
     lines = [escaped[0], ["---"] * len(head), *escaped[1:]]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    same = f"\n\nThe same in all of these: {plain(_values(leaders[0], shared))}." if shared and differing else ""
+    same = (
+        f"\n\nThe same in all of these: {markdown_text(_values(leaders[0], shared))}." if shared and differing else ""
+    )
     return table + same
 
 
-def _values(outcome: Outcome, names: Sequence[str]) -> str:
+def _values(outcome: TrialOutcome, names: Sequence[str]) -> str:
     return ", ".join(f"{name} {_rounded(outcome.params[name])}" for name in names if name in outcome.params)
 
 
@@ -191,7 +193,7 @@ def _number(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
 
 
-def plain(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Text as Markdown that shows just this text: no markup, no line break."""
     for sign, code in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(sign, code)

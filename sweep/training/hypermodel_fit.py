@@ -13,10 +13,10 @@ from scipy.special import softmax
 
 from sweep.data.dataset import Part
 from sweep.errors import TrialFailure
-from sweep.models.facts import ImageFacts
 from sweep.models.hypermodel_discovery import Enough
 from sweep.models.hyperparameters import ChosenHyperParameters
-from sweep.models.layers import pixel_scaling_layers
+from sweep.models.pixel_scaling import pixel_scaling_layers
+from sweep.records.image_facts import ImageFacts
 from sweep.records.trial_result import OnEpoch
 from sweep.space.config import TrialConfig
 from sweep.training.batches import Batches
@@ -160,7 +160,7 @@ class LogFiller(keras.callbacks.Callback):
             logs.update(self._complete(logs))
 
 
-class OwnReporter(Reporter):
+class UserFitReporter(Reporter):
     """Reports the epochs of any loop: one that counts anew, forgets the beginnings, or goes on when told to stop.
 
     Args:

@@ -16,29 +16,30 @@ import numpy as np
 from sweep.data.dataset import Dataset, Part
 from sweep.errors import ModelError, TrialFailure
 from sweep.models.build import compile_model, deployable
-from sweep.models.facts import ImageFacts
 from sweep.models.hypermodel_discovery import Enough
-from sweep.models.hypermodels import build_from, fit_own, has_own_fit, label_kind, make_hypermodel
+from sweep.models.hypermodels import build_from, has_user_fit, label_kind, make_hypermodel, run_user_fit
 from sweep.models.hyperparameters import ChosenHyperParameters
-from sweep.models.layers import check_parameters, count_parameters
 from sweep.models.model_digest import extended, model_digest
-from sweep.models.user_code import is_compiled, own_frames
+from sweep.models.model_size import check_parameters, count_parameters
+from sweep.models.user_code import is_compiled, user_frames
+from sweep.records.image_facts import ImageFacts
 from sweep.records.seeds import derive
 from sweep.records.trial_result import OnEpoch, StopReason, TrialResult, best_epoch
 from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import one_hot
 from sweep.training.callbacks import EpochStart, PlainValidationLoss, schedules
-from sweep.training.determinism import digest, epoch_order, is_generator_state, use_threads
+from sweep.training.determinism import digest, epoch_order, is_generator_state
 from sweep.training.hypermodel_fit import (
     CompleteLogs,
     FirstEpoch,
     LogFiller,
-    OwnReporter,
     Pixels,
     ScaledBatches,
+    UserFitReporter,
     labels_of,
 )
 from sweep.training.tf_feed import VALIDATION_BATCH, feed, held_out_arrays
+from sweep.training.tf_threads import use_threads
 
 Save = Callable[[keras.Model, Dataset, Path], None]
 
@@ -113,7 +114,7 @@ class HypermodelTrial:
         self._chosen = ChosenHyperParameters(section.hyperparameters)
         self._hypermodel.declare_hyperparameters(self._chosen)
         self.model = build_from(self._hypermodel, self._chosen, section, facts)
-        self._own_fit = has_own_fit(self._hypermodel)
+        self._own_fit = has_user_fit(self._hypermodel)
         if not self._own_fit:
             compile_model(self.model, config)
         self._in_build = dict(self._chosen.read)
@@ -125,7 +126,7 @@ class HypermodelTrial:
         self._validation = self._arrays(dataset.validation)
         logits = section.output == "logits"
         complete = CompleteLogs(self.model, self._train, lambda: self._validation, logits=logits)
-        self.reporter = OwnReporter(config, on_epoch, complete, self._learning_rate)
+        self.reporter = UserFitReporter(config, on_epoch, complete, self._learning_rate)
         self._callbacks = [
             LogFiller(complete),
             PlainValidationLoss(),
@@ -181,7 +182,9 @@ class HypermodelTrial:
             callback.set_model(self.model)
         data = (*self._train(), self._validation)
         sizes = {"batch_size": self._config.training.batch_size, "validation_batch_size": VALIDATION_BATCH}
-        fit_own(self._hypermodel, self._chosen, self.model, data, {**keywords, **sizes, "callbacks": self._callbacks})
+        run_user_fit(
+            self._hypermodel, self._chosen, self.model, data, {**keywords, **sizes, "callbacks": self._callbacks}
+        )
         if not self.reporter.epochs and self.reporter.not_finite is None:
             raise ModelError(
                 f"the `fit` of {self._section.hypermodel} told of no epoch: pass its argument `callbacks` on to "
@@ -227,6 +230,6 @@ def _save(
     try:
         save(deployable(model, config, facts), dataset, folder)
     except Exception as error:
-        print(f"the model could not be saved:\n{own_frames(error)}\n{traceback.format_exc()}", flush=True)
+        print(f"the model could not be saved:\n{user_frames(error)}\n{traceback.format_exc()}", flush=True)
         return None
     return "model.keras"

@@ -11,12 +11,11 @@ import numpy as np
 from sweep.errors import ModelError, TrialFailure, WeightsError
 from sweep.models.backbones import make_backbone
 from sweep.models.build import build, compile_model, untrained
-from sweep.models.facts import ImageFacts
-from sweep.models.layers import count_parameters
 from sweep.models.losses import wants_integers
-from sweep.models.model_size import multiply_adds
+from sweep.models.model_size import count_parameters, multiply_adds
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import TransferConfig, TrialConfig
-from sweep.training.determinism import use_threads
+from sweep.training.tf_threads import use_threads
 
 TIMED_BATCHES = 3
 FETCH_TIMEOUT = 30.0

@@ -23,16 +23,17 @@ from sweep.data.loading import load
 from sweep.data.resplit import load_whole
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
-from sweep.models.layers import count_parameters
+from sweep.models.model_size import count_parameters
 from sweep.records.seeds import Purpose, derive
+from sweep.records.trial_result import Refitted
 from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart
-from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.determinism import weights_digest
 from sweep.training.hypermodel_training import HypermodelTrial
-from sweep.training.refitted import Refitted
 from sweep.training.tf_feed import feed
-from sweep.training.train import image_facts, save_model
+from sweep.training.tf_threads import use_threads
+from sweep.training.train import save_model
 
 
 class ReplayRates(keras.callbacks.Callback):
@@ -68,7 +69,7 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
     use_threads(config.threads)
     keras.utils.set_random_seed(derive(config.seed))
     dataset = load_whole(prepared, config.data)
-    facts = image_facts(dataset)
+    facts = dataset.facts
     if isinstance(config.model, HypermodelConfig):
         return _refit_hypermodel(prepared, config, dataset, rates, path)
     model = build(config, facts, derive(config.seed, Purpose.WEIGHTS))
@@ -101,11 +102,11 @@ def _refit_hypermodel(
     both = dataclasses.replace(dataset, validation=load(prepared, config.data).validation)
     begun = time.perf_counter()
     replay = ReplayRates(rates)
-    trial = HypermodelTrial(plain, both, image_facts(dataset), lambda metrics: metrics.epoch >= len(rates), [replay])
+    trial = HypermodelTrial(plain, both, dataset.facts, lambda metrics: metrics.epoch >= len(rates), [replay])
     trial.fit()
     if trial.reporter.not_finite is not None:
         raise TrialFailure("nan", f"the loss was not a finite number in epoch {trial.reporter.not_finite}")
-    save_model(deployable(trial.model, plain, image_facts(dataset)), path)
+    save_model(deployable(trial.model, plain, dataset.facts), path)
     losses = tuple(metrics.loss for metrics in trial.reporter.epochs)
     seconds = time.perf_counter() - begun
     return Refitted(dataset.stamp, losses, count_parameters(trial.model), trial.weights_digest, seconds)

@@ -20,7 +20,7 @@ from sweep.training.determinism import is_generator_state
 _log = logging.getLogger("sweep.training")
 
 
-def own_variables(model: keras.Model) -> list[Any]:
+def model_variables(model: keras.Model) -> list[Any]:
     """The variables that make up a model's state: its own without generator states, then the optimizer's."""
     return [*(v for v in model.variables if not is_generator_state(v)), *model.optimizer.variables]
 
@@ -82,7 +82,7 @@ class Resumption:
     def _usable(self) -> Iterator[Checkpoint]:
         if self._folder is None:
             return
-        shapes = [tuple(variable.shape) for variable in own_variables(self._model)]
+        shapes = [tuple(variable.shape) for variable in model_variables(self._model)]
         for checkpoint in checkpoints(self._folder, self._owner):
             if [array.shape for array in checkpoint.variables] == shapes:
                 yield checkpoint
@@ -90,7 +90,7 @@ class Resumption:
                 _log.warning("the checkpoint of epoch %d is not used: it is of another model", checkpoint.epoch)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        for variable, array in zip(own_variables(self._model), checkpoint.variables, strict=True):
+        for variable, array in zip(model_variables(self._model), checkpoint.variables, strict=True):
             variable.assign(array)
         best = checkpoint.best_weights
         self._reporter.go_on(checkpoint.epochs, self._model.get_weights() if best is None else list(best))
@@ -128,7 +128,7 @@ class Resumption:
         best = self._reporter.best_weights
         checkpoint = Checkpoint(
             epochs=tuple(self._reporter.epochs),
-            variables=tuple(np.asarray(variable) for variable in own_variables(self._model)),
+            variables=tuple(np.asarray(variable) for variable in model_variables(self._model)),
             best_weights=None if best is None or self._reporter.best_epoch == metrics.epoch else tuple(best),
             callbacks={name: _plain(callback.get_state()) for name, callback in self._stateful.items()},
             ended=bool(self._model.stop_training),

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from sweep.data.cache import Prepared
-from sweep.data.contents import IntArray, UInt8Array
 from sweep.data.loading import load
-from sweep.models.layers import augmentation_layers
+from sweep.models.augmentation import augmentation_layers
+from sweep.records.array_types import IntArray, UInt8Array
 from sweep.space.config import AugmentationConfig, DataConfig
 
 SAMPLES_FILE = "samples.npz"

@@ -11,9 +11,8 @@ import numpy as np
 from sweep.data.dataset import Dataset
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
-from sweep.models.facts import ImageFacts
-from sweep.models.layers import count_parameters
 from sweep.models.model_digest import model_digest
+from sweep.models.model_size import count_parameters
 from sweep.records.checkpoint import identity
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_result import (
@@ -28,10 +27,11 @@ from sweep.records.trial_result import (
 from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, PlainValidationLoss, Reporter, StateRestorer, restarts, schedules
-from sweep.training.determinism import use_threads, weights_digest
+from sweep.training.determinism import weights_digest
 from sweep.training.hypermodel_training import train_hypermodel
 from sweep.training.resume import Resumption
 from sweep.training.tf_feed import feed, held_out
+from sweep.training.tf_threads import use_threads
 
 MODEL_FILE = "model.keras"
 
@@ -55,11 +55,11 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         TrialFailure: infeasible or too_large before the first epoch; nan when a loss stops being a finite number.
     """
     if isinstance(config.model, HypermodelConfig):
-        return train_hypermodel(config, dataset, image_facts(dataset), on_epoch, folder, save_best)
+        return train_hypermodel(config, dataset, dataset.facts, on_epoch, folder, save_best)
     use_threads(config.threads)
     keras.utils.set_random_seed(derive(config.seed))
     started = time.perf_counter()
-    facts = image_facts(dataset)
+    facts = dataset.facts
     model = build(config, facts, derive(config.seed, Purpose.WEIGHTS))
     batches = training_batches(dataset.train, facts.classes, config)
     compile_model(model, config, len(batches))
@@ -119,11 +119,6 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
 def _save_and_tell(resumption: Resumption, metrics: EpochMetrics, on_epoch: OnEpoch) -> bool:
     resumption.save(metrics)
     return on_epoch(metrics)
-
-
-def image_facts(dataset: Dataset) -> ImageFacts:
-    """What builders must know of the images."""
-    return ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
 
 
 def _stop_reason(reporter: Reporter, config: TrialConfig) -> StopReason:

@@ -10,7 +10,7 @@ from sweep.records.image_facts import DataStamp
 from sweep.records.trial_record import TrialRecord
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
-from tests.study.fakes import CONFIG, make_record
+from tests.fakes import CONFIG, make_record
 
 TEXT = """
 study: demo

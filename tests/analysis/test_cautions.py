@@ -9,7 +9,7 @@ from sweep.analysis.failure_groups import failure_groups
 from sweep.analysis.history import History
 from sweep.analysis.leaderboard import lead
 from sweep.analysis.progress import progress
-from sweep.analysis.time_spent import spent
+from sweep.analysis.time_spent import time_spent
 from sweep.study.importance import Importance, Importances
 from tests.analysis.histories import IMAGES, complete, failed, history, pruned, with_epochs
 
@@ -69,7 +69,7 @@ def test_failures_are_grouped_by_cause_the_commonest_first() -> None:
 
 def test_time_is_split_into_fit_build_and_rest_and_a_failed_trial_counts_its_epochs_as_fit() -> None:
     timed = complete(0, 0.5, timings={"fit": 8.0, "build": 1.0, "total": 10.0})
-    rows = spent(history(timed, failed(1, timings={"total": 3.0})))
+    rows = time_spent(history(timed, failed(1, timings={"total": 3.0})))
     assert [(row.state, row.fit, row.build, row.rest, row.median) for row in rows] == [
         ("complete", 8.0, 1.0, 1.0, 10.0),
         ("failed", 1.0, 0.0, 2.0, 3.0),

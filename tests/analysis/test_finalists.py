@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sweep.analysis.finalists import best_shares, choose_finalists, hopeless, judge, leads
+from sweep.analysis.finalists import choose_finalists, hopeless, judge, leads, probabilities_of_best
 from tests.analysis.histories import complete
 
 AHEAD = {4: (0.90, 0.91, 0.92, 0.93), 7: (0.85, 0.86, 0.87, 0.87)}
@@ -74,21 +74,21 @@ def test_one_finalist_is_alone_and_without_rounds_nothing_is_repeated() -> None:
 
 def test_the_bootstrap_is_paired_so_that_the_luck_of_a_round_counts_for_all() -> None:
     # The rounds differ by 0.4, the finalists by 0.01: unpaired resampling would call it about even.
-    shares = best_shares(np.array([[0.51, 0.91, 0.71], [0.50, 0.90, 0.70]]), maximize=True, seed=3)
+    shares = probabilities_of_best(np.array([[0.51, 0.91, 0.71], [0.50, 0.90, 0.70]]), maximize=True, seed=3)
 
     assert shares == (1.0, 0.0)
 
 
 def test_as_many_rounds_are_drawn_as_there_were() -> None:
     # Of the four ways to draw two rounds the first finalist has the better mean in three.
-    first, second = best_shares(np.array([[0.0, 0.9], [0.3, 0.3]]), maximize=True, seed=3)
+    first, second = probabilities_of_best(np.array([[0.0, 0.9], [0.3, 0.3]]), maximize=True, seed=3)
 
     assert first == pytest.approx(0.75, abs=0.02)
     assert second == pytest.approx(0.25, abs=0.02)
 
 
 def test_equal_scores_share_the_first_place() -> None:
-    assert best_shares(np.array([[0.5, 0.7], [0.5, 0.7]]), maximize=True, seed=3) == (0.5, 0.5)
+    assert probabilities_of_best(np.array([[0.5, 0.7], [0.5, 0.7]]), maximize=True, seed=3) == (0.5, 0.5)
 
 
 def test_the_paired_t_test_has_the_critical_values_of_the_table() -> None:

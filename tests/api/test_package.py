@@ -11,9 +11,8 @@ import pytest
 import sweep
 import sweep.reproduce
 import sweep.run
-from sweep.api import functions as reproducing
+from sweep.api import functions
 from sweep.api.callable_module import make_callable
-from sweep.commands import run as running
 from sweep.errors import SpaceError
 
 HEAVY = ("tensorflow", "keras", "optuna", "mlflow", "pandas", "numpy", "plotly", "typer", "pydantic", "rich")
@@ -40,8 +39,8 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_a_command_and_a_function_share_their_name() -> None:
-    assert inspect.signature(sweep.run) == inspect.signature(running.run)
-    assert inspect.signature(sweep.reproduce) == inspect.signature(reproducing.reproduce)
+    assert inspect.signature(sweep.run) == inspect.signature(functions.run)
+    assert inspect.signature(sweep.reproduce) == inspect.signature(functions.reproduce)
     assert str(sweep.run.__doc__).startswith("Search a space: ")
     with pytest.raises(SpaceError, match="there is no such file"):
         sweep.run("nowhere.yaml")

@@ -16,8 +16,8 @@ from sweep.errors import NothingFinished, StudyError
 from sweep.records.home import Home
 from sweep.records.trial_record import write_record
 from tests.analysis.histories import complete, failed, history, pruned
-from tests.report.simulate import simulate, simulated_space
-from tests.study.fakes import make_record, make_study
+from tests.fakes import make_record, make_study
+from tests.reporting.simulate import simulate, simulated_space
 
 EVIL = "<script>alert(1)</script>"
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sweep.data.arrays import contents_of_arrays
-from sweep.data.contents import Contents, UInt8Array
+from sweep.data.contents import Contents
+from sweep.records.array_types import UInt8Array
 from sweep.space.config import DataConfig
 
 IMAGES = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.data.contents import Contents, UInt8Array
+from sweep.data.contents import Contents
 from sweep.data.decode import folder_source
 from sweep.errors import DataError
+from sweep.records.array_types import UInt8Array
 from sweep.space.config import DataConfig
 
 Draw = Callable[..., Path]

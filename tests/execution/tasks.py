@@ -19,7 +19,7 @@ from sweep.execution.executor import Task
 from sweep.records.checkpoint import Checkpoint, checkpoints, write_checkpoint
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 from sweep.space.config import DataConfig
-from tests.study.fakes import CONFIG, PREPARED, FakeTrain, fake_epoch, fake_result
+from tests.fakes import CONFIG, PREPARED, FakeTrain, fake_epoch, fake_result
 
 
 def make_task(folder: Path, behaviour: str = "train", number: int = 0) -> Task:

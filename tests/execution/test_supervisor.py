@@ -13,13 +13,15 @@ import pytest
 from sweep.errors import FailureCause, StudyError, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Task
 from sweep.execution.inline_executor import InlineExecutor
-from sweep.execution.supervisor import Setting, Supervisor, Usage, keep_best_models
+from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
+from sweep.execution.usage import Usage
+from sweep.records.study_records import ranked, read_records
 from sweep.records.trial_record import TrialRecord, read_record, write_record
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 from sweep.space.space import Space
-from sweep.study.optuna_study import Study, ranked, read_records
+from sweep.study.optuna_study import OptunaStudy
 from sweep.tracking.tracker import MemoryTracker
-from tests.study.fakes import (
+from tests.fakes import (
     LINE,
     PREPARED,
     STAMP,
@@ -36,7 +38,7 @@ STARTS = "start_from: [{learning_rate: 0.01}, {learning_rate: 0.1}, {learning_ra
 SETTING = Setting(PREPARED, STAMP, {"version.python": "3.11"})
 
 
-def supervise(study: Study, executor: Executor, tracker: MemoryTracker | None = None) -> Supervisor:
+def supervise(study: OptunaStudy, executor: Executor, tracker: MemoryTracker | None = None) -> Supervisor:
     memory = tracker or MemoryTracker()
 
     def observe(record: TrialRecord, worker: int) -> None:
@@ -239,7 +241,7 @@ def test_a_child_that_the_stop_signal_killed_is_interrupted_and_not_failed(tmp_p
 
 
 def test_a_database_that_fails_gives_the_running_trials_back(tmp_path: Path) -> None:
-    class BrokenStudy(Study):
+    class BrokenStudy(OptunaStudy):
         def report(self, number: int, metrics: object) -> bool:
             raise StudyError("the database is full")
 
@@ -326,7 +328,7 @@ def dying(at: int, after_epochs: int | None = None) -> Callable[[Task, OnEpoch],
     return train
 
 
-def kill_supervisor(study: Study, train: Callable[[Task, OnEpoch], TrialResult]) -> None:
+def kill_supervisor(study: OptunaStudy, train: Callable[[Task, OnEpoch], TrialResult]) -> None:
     """Run until it dies, and leave everything as a SIGKILL would."""
     supervisor = supervise(study, InlineExecutor(train))
     supervisor._give_back = lambda: None  # type: ignore[method-assign]  # a SIGKILL gives nothing back
@@ -394,7 +396,7 @@ def test_a_decision_to_prune_holds_although_the_supervisor_died_before_the_trial
         supervisor.run(2)
     assert (read_records(tmp_path / "demo")[1].state, read_records(tmp_path / "demo")[1].pruned_at) == ("running", 1)
 
-    class Unasked(Study):
+    class Unasked(OptunaStudy):
         def report(self, number: int, metrics: EpochMetrics) -> bool:
             raise AssertionError("the pruner is asked anew")
 
@@ -430,7 +432,7 @@ def test_an_epoch_that_comes_out_otherwise_takes_the_place_of_the_recorded_one(t
 def test_a_trial_that_had_ended_when_its_supervisor_died_is_not_trained_again(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
 
-    class BrokenStudy(Study):
+    class BrokenStudy(OptunaStudy):
         def _tell(self, trial: object, record: TrialRecord) -> None:
             raise Dies
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sweep.execution.executor import Task
 from sweep.records.trial_result import OnEpoch, TrialResult
-from tests.study.fakes import FakeTrain, fake_epoch
+from tests.fakes import FakeTrain, fake_epoch
 
 MEGABYTE = 2**20
 

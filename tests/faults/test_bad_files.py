@@ -23,7 +23,7 @@ from sweep.errors import RecordError, SpaceError, StudyError, SweepError
 from sweep.records.trial_record import record_from_json, record_to_mapping
 from sweep.space.reader import read_space, space_from_text
 from sweep.study.open_study import open_study
-from tests.study.fakes import make_record, make_space, make_study, run_trials
+from tests.fakes import make_record, make_space, make_study, run_trials
 
 NAMES = [
     "../evil", "..", ".", "/etc/passwd", "a/b", "a\\b", "", " ", "a\nb", "\x1b[31mred", "a\0b", "<script>x</script>",

@@ -15,6 +15,7 @@ from sweep.execution.executor import Executor, Task
 from sweep.execution.fork_server_executor import ForkServerExecutor
 from sweep.execution.inline_executor import InlineExecutor
 from sweep.execution.supervisor import Setting, Supervisor
+from sweep.records.atomic_writing import write_whole
 from sweep.records.disk import (
     RESERVE,
     Mount,
@@ -23,21 +24,21 @@ from sweep.records.disk import (
     needed_bytes,
     network_mount,
     trial_disk_error,
-    write_whole,
 )
 from sweep.records.study_lock import StudyLock
+from sweep.records.study_records import read_records
 from sweep.records.trial_record import TrialRecord, read_record
 from sweep.records.trial_result import OnEpoch, TrialResult
-from sweep.study.optuna_study import Study, read_records
+from sweep.study.optuna_study import OptunaStudy
 from tests.execution.tasks import train
+from tests.fakes import PREPARED, STAMP, FakeTrain, SteppedExecutor, make_study
 from tests.faults.conftest import fill
-from tests.study.fakes import PREPARED, STAMP, FakeTrain, SteppedExecutor, make_study
 
 MakeDisk = Callable[[str], Path]
 TRIALS = 4
 
 
-def supervise(study: Study, executor: Executor) -> bool:
+def supervise(study: OptunaStudy, executor: Executor) -> bool:
     return Supervisor(study, executor, Setting(PREPARED, STAMP, {}), []).run(TRIALS)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sweep.records.trial_record import record_to_json
-from tests.study.fakes import make_record
+from tests.fakes import make_record
 
 ROOT = Path(__file__).parents[2]
 

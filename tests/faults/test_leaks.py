@@ -17,8 +17,8 @@ from sweep.execution.supervisor import Setting, Supervisor
 from sweep.execution.watchdog import Limits, WatchedExecutor
 from sweep.records.trial_record import TrialRecord
 from sweep.terminal.tally import Tally
+from tests.fakes import LINE, PREPARED, STAMP, make_space, make_study
 from tests.faults.tasks import quick
-from tests.study.fakes import LINE, PREPARED, STAMP, make_space, make_study
 
 TRIALS = 1000
 WARM = 100

@@ -13,12 +13,12 @@ from sweep.errors import TrialFailure
 from sweep.execution.executor import Task
 from sweep.execution.inline_executor import InlineExecutor
 from sweep.execution.supervisor import Setting
-from sweep.finalization.final_comparison import Contest
-from sweep.finalization.repeats import Plan
+from sweep.finalization.final_comparison import FinalComparison
+from sweep.finalization.repeats import RepeatPlan
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 from sweep.space.config import DataConfig
-from tests.study.fakes import make_record
+from tests.fakes import make_record
 
 DIGITS = DataConfig(name="digits", limit=200, validation=0.2)
 Outcome = float | str
@@ -52,14 +52,14 @@ class Scripted:
 
     def __init__(self, script: Script, prepared: Prepared, folder: Path, folds: int | None = None) -> None:
         self._script = script
-        self.plan = Plan(folder, 11, folds)
+        self.plan = RepeatPlan(folder, 11, folds)
         self._setting = Setting(prepared, load(prepared, DIGITS).stamp, {"version.python": "3.11"})
         self.tasks: list[Task] = []
         self.told: list[tuple[int, int, str]] = []
 
-    def contest(self, *finalists: TrialRecord) -> Contest:
+    def contest(self, *finalists: TrialRecord) -> FinalComparison:
         """A contest between them, which reads and writes the plan's folder."""
-        return Contest(finalists, self.plan, InlineExecutor(self._train), self._setting, self._tell)
+        return FinalComparison(finalists, self.plan, InlineExecutor(self._train), self._setting, self._tell)
 
     def _tell(self, record: TrialRecord, number: int) -> None:
         self.told.append((record.number, number, record.state))

@@ -8,8 +8,8 @@ import pytest
 
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
-from sweep.models.facts import ImageFacts
 from sweep.models.vgg import dropout_rates
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import AugmentationConfig, DataConfig, DropoutConfig, TrainingConfig, TrialConfig, VggConfig
 
 FACTS = ImageFacts((8, 8, 1), 3, (0.5,), (0.25,))

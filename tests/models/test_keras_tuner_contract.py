@@ -11,9 +11,9 @@ import keras
 import keras_tuner
 import pytest
 
-from sweep.models.facts import ImageFacts
 from sweep.models.hypermodel_discovery import discover
 from sweep.models.hyperparameters import ChosenHyperParameters, hp_types, plain_hyperparameter
+from sweep.records.image_facts import ImageFacts
 from sweep.space.corners import draw
 from sweep.space.hypermodel_space import Discovery, complete
 from sweep.space.parameters import Choice, FloatRange, IntRange
@@ -114,7 +114,7 @@ class Ours:
             define(hp)
             return model  # always the same: only the definitions count here
 
-        monkeypatch.setattr("sweep.models.hypermodels.load_own", lambda _: build)
+        monkeypatch.setattr("sweep.models.hypermodels.load_user_code", lambda _: build)
         self.found: Discovery = discover(HypermodelConfig(hypermodel="m:build"), FACTS, {})
         bare = space_from_text("model: {hypermodel: 'keras_tuner:HyperModel'}\n", "s.yaml")
         self.space: Space = complete(bare, self.found)

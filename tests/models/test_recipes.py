@@ -12,9 +12,8 @@ import pytest
 
 from sweep.data.dataset import Dataset, Part
 from sweep.models.build import build, untrained
-from sweep.models.facts import ImageFacts
-from sweep.models.layers import count_parameters
-from sweep.records.image_facts import DataStamp
+from sweep.models.model_size import count_parameters
+from sweep.records.image_facts import DataStamp, ImageFacts
 from sweep.space.config import PlateauConfig, TransferConfig, TrialConfig
 from sweep.space.reader import read_space
 from sweep.training.train import train

@@ -10,8 +10,8 @@ import pytest
 
 from sweep.errors import TrialFailure
 from sweep.models.build import build, deployable
-from sweep.models.facts import ImageFacts
-from sweep.models.layers import count_parameters
+from sweep.models.model_size import count_parameters
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import AugmentationConfig, DataConfig, ResnetConfig, TrainingConfig, TrialConfig
 
 FACTS = ImageFacts((8, 8, 3), 10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))

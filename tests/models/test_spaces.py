@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sweep.models.build import build, untrained
-from sweep.models.facts import ImageFacts
-from sweep.models.layers import count_parameters
+from sweep.models.model_size import count_parameters
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import TransferConfig, TrialConfig
 from sweep.space.corners import branches, largest, smallest
 from sweep.space.reader import read_space

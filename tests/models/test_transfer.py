@@ -12,7 +12,7 @@ import pytest
 from sweep.errors import TrialFailure, WeightsError
 from sweep.models.backbones import make_backbone, preprocess
 from sweep.models.build import build, deployable
-from sweep.models.facts import ImageFacts
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TransferConfig, TrialConfig
 from sweep.space.model_sections import Backbone
 from sweep.space.weights import file_digest

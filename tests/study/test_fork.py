@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from sweep.errors import StudyError
+from sweep.records.study_records import read_records
 from sweep.space.config import Value
 from sweep.study.open_study import Fork, fork_study, misfit
-from sweep.study.optuna_study import Study, read_records
+from sweep.study.optuna_study import OptunaStudy
 from sweep.study.repair import repair_records
-from tests.study.fakes import LINE, TREE, assigned_record, make_record, make_space, make_study, run_trials, take
+from tests.fakes import LINE, TREE, assigned_record, make_record, make_space, make_study, run_trials, take
 
 RATES = (0.5, 0.25, 0.125, 0.0625)
 STARTS = f"start_from: [{', '.join(f'{{learning_rate: {rate}}}' for rate in RATES)}]"
@@ -33,7 +34,7 @@ def old(tmp_path: Path) -> Path:
     return tmp_path / "demo"
 
 
-def _begin(study: Study) -> None:
+def _begin(study: OptunaStudy) -> None:
     study.save(assigned_record(study, take(study), state="running"))
 
 

@@ -15,7 +15,7 @@ import pytest
 from sweep.errors import StudyError
 from sweep.study.open_study import open_study, stored_space
 from sweep.study.storage import storage_errors
-from tests.study.fakes import make_space, make_study, run_trials
+from tests.fakes import make_space, make_study, run_trials
 
 Fill = Callable[[Path], object]
 

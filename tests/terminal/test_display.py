@@ -8,7 +8,7 @@ from rich.console import Console
 from sweep.terminal.console import make_console
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay, line, render
 from sweep.terminal.tally import Tally
-from tests.study.fakes import make_record
+from tests.fakes import make_record
 
 
 def text_of(tally: Tally, elapsed: float = 100.0) -> list[str]:

@@ -6,10 +6,10 @@ import io
 import pytest
 from rich.console import Console
 
-from sweep.execution.supervisor import Usage
+from sweep.execution.usage import Usage
 from sweep.records.trial_record import TrialRecord
 from sweep.terminal.summary import print_summary
-from tests.study.fakes import STAMP, make_record
+from tests.fakes import STAMP, make_record
 
 
 def told(*records: TrialRecord, workers: int = 2) -> list[str]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from sweep.terminal.tally import Tally
-from tests.study.fakes import make_record
+from tests.fakes import make_record
 
 
 def test_trials_of_earlier_runs_count_as_ended() -> None:

@@ -6,18 +6,25 @@ from collections.abc import Callable
 import pytest
 
 from sweep.records.trial_record import TrialRecord, TrialState
-from sweep.tracking.run_entry import Point
-from sweep.tracking.study_entry import Outcome, describe, plain, records_status, study_entry, trial_outcome
+from sweep.tracking.run_entry import MetricPoint
+from sweep.tracking.study_entry import (
+    TrialOutcome,
+    markdown_text,
+    records_status,
+    study_description,
+    study_entry,
+    trial_outcome,
+)
 from sweep.tracking.tracker import StudyInfo
 
 MakeRecord = Callable[..., TrialRecord]
 
 OUTCOMES = (
-    Outcome(0, "complete", 0.5, 300, 2, 1200, {"blocks": "3", "learning_rate": "0.01"}),
-    Outcome(1, "pruned", 0.875, 100),
-    Outcome(2, "failed", None, 150),
-    Outcome(3, "complete", 0.75, 200, 4, 15300, {"blocks": "4", "learning_rate": "0.01"}),
-    Outcome(4, "running", None, None),
+    TrialOutcome(0, "complete", 0.5, 300, 2, 1200, {"blocks": "3", "learning_rate": "0.01"}),
+    TrialOutcome(1, "pruned", 0.875, 100),
+    TrialOutcome(2, "failed", None, 150),
+    TrialOutcome(3, "complete", 0.75, 200, 4, 15300, {"blocks": "4", "learning_rate": "0.01"}),
+    TrialOutcome(4, "running", None, None),
 )
 NOTE = """5 trials: 1 running, 2 complete, 1 pruned, 1 failed. Objective: val_accuracy, the larger the better.
 
@@ -50,18 +57,18 @@ def test_the_study_counts_its_trials_by_state_and_names_the_best_complete_one(in
 
 
 def test_the_best_so_far_follows_the_order_in_which_trials_ended(info: StudyInfo) -> None:
-    outcomes = (*OUTCOMES, Outcome(5, "complete", 0.8, 400))
+    outcomes = (*OUTCOMES, TrialOutcome(5, "complete", 0.8, 400))
     assert study_entry(info, outcomes, "RUNNING", None).points == (
-        Point("best_objective", 0.75, 200, 1),
-        Point("best_trial", 3.0, 200, 1),
-        Point("best_epoch", 4.0, 200, 1),
-        Point("best_parameters", 15300.0, 200, 1),
-        Point("best_objective", 0.75, 300, 2),
-        Point("best_trial", 3.0, 300, 2),
-        Point("best_epoch", 4.0, 300, 2),
-        Point("best_parameters", 15300.0, 300, 2),
-        Point("best_objective", 0.8, 400, 3),
-        Point("best_trial", 5.0, 400, 3),
+        MetricPoint("best_objective", 0.75, 200, 1),
+        MetricPoint("best_trial", 3.0, 200, 1),
+        MetricPoint("best_epoch", 4.0, 200, 1),
+        MetricPoint("best_parameters", 15300.0, 200, 1),
+        MetricPoint("best_objective", 0.75, 300, 2),
+        MetricPoint("best_trial", 3.0, 300, 2),
+        MetricPoint("best_epoch", 4.0, 300, 2),
+        MetricPoint("best_parameters", 15300.0, 300, 2),
+        MetricPoint("best_objective", 0.8, 400, 3),
+        MetricPoint("best_trial", 5.0, 400, 3),
     )
 
 
@@ -72,7 +79,7 @@ def test_with_a_loss_as_objective_the_lowest_is_the_best(info: StudyInfo) -> Non
 
 
 def test_of_equal_trials_the_first_is_the_best(info: StudyInfo) -> None:
-    outcomes = (Outcome(5, "complete", 0.5, 10), Outcome(4, "complete", 0.5, 20))
+    outcomes = (TrialOutcome(5, "complete", 0.5, 10), TrialOutcome(4, "complete", 0.5, 20))
     assert study_entry(info, outcomes, "RUNNING", None).tags["sweep.best_trial"] == "4"
 
 
@@ -93,7 +100,7 @@ def test_records_tell_how_the_study_stands(
 
 
 def test_a_study_without_a_complete_trial_has_no_best_one(info: StudyInfo) -> None:
-    tags = study_entry(info, [Outcome(0, "pruned", 0.5, 10)], "RUNNING", None).tags
+    tags = study_entry(info, [TrialOutcome(0, "pruned", 0.5, 10)], "RUNNING", None).tags
     assert [key for key in tags if key.startswith("sweep.best")] == []
     assert tags["mlflow.note.content"] == ("1 trials: 1 pruned. Objective: val_accuracy, the larger the better.")
 
@@ -102,15 +109,15 @@ def test_what_a_trial_tells_the_study_has_an_objective_only_where_it_was_judged(
     params = {"learning_rate": "0.001", "blocks": "3", "batch_norm": "true", "head": "none"}
     ten_past = 1735812600000 + 30000
     record = make_record(10, "pruned", epochs=2)
-    assert trial_outcome(record) == Outcome(10, "pruned", 0.625, ten_past, 2, 1234, params)
+    assert trial_outcome(record) == TrialOutcome(10, "pruned", 0.625, ten_past, 2, 1234, params)
     failed = make_record(10, "failed", epochs=2, objective_value=0.5)
-    assert trial_outcome(failed) == Outcome(10, "failed", None, ten_past, None, 1234, params)
+    assert trial_outcome(failed) == TrialOutcome(10, "failed", None, ten_past, None, 1234, params)
 
 
 def test_a_description_shows_values_as_text_and_fits_into_a_tag(info: StudyInfo) -> None:
-    rows = [Outcome(n, "complete", 0.5, n, 1, 1, {"a|b": "x" * 1500 + "<b>`*"}) for n in range(12)]
+    rows = [TrialOutcome(n, "complete", 0.5, n, 1, 1, {"a|b": "x" * 1500 + "<b>`*"}) for n in range(12)]
     rows[0] = rows[0]._replace(params={"a|b": "y"})
-    text = describe(info, rows)
+    text = study_description(info, rows)
     assert len(text) <= 8000
     assert "a\\|b xx" in text
     assert "&lt;b&gt;\\`\\*" in text
@@ -118,4 +125,4 @@ def test_a_description_shows_values_as_text_and_fits_into_a_tag(info: StudyInfo)
 
 
 def test_text_for_markdown_keeps_no_markup_and_no_line_break() -> None:
-    assert plain("a_b [c](d)\n<i> | $x$") == r"a\_b \[c\]\(d\) &lt;i&gt; \| \$x\$"
+    assert markdown_text("a_b [c](d)\n<i> | $x$") == r"a\_b \[c\]\(d\) &lt;i&gt; \| \$x\$"

@@ -10,6 +10,7 @@ import pytest
 
 from sweep.data.cache import Prepared
 from sweep.data.preparation import prepare
+from sweep.records.trial_result import Refitted
 from sweep.space.config import (
     AugmentationConfig,
     DataConfig,
@@ -19,7 +20,6 @@ from sweep.space.config import (
     config_from_mapping,
 )
 from sweep.training.refit import ReplayRates, refit
-from sweep.training.refitted import Refitted
 
 pytestmark = pytest.mark.slow
 DIGITS = DataConfig(name="digits", limit=300, validation=0.2)

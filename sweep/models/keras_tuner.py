@@ -1,0 +1,21 @@
+"""The public name of `sweep.bridges.to_keras_tuner`: `from sweep.models.keras_tuner import hypermodel, objective_of`.
+
+The names are looked up when they are used, because models must not import the bridges, which train them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_NAMES = ("hypermodel", "objective_of")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("sweep.bridges.to_keras_tuner"), name)
+
+
+def __dir__() -> list[str]:
+    return [*_NAMES]

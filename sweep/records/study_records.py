@@ -1,0 +1,64 @@
+"""All records of a study, read from its folder without opening its database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sweep.errors import StudyError
+from sweep.invocation import command_text
+from sweep.records.trial_record import RECORD_FILE, TrialRecord, read_record, trial_folder
+
+DATABASE = "study.db"
+
+
+def read_records(study_folder: Path) -> list[TrialRecord]:
+    """The records of a study's trials, by number; opens no database, so any process may do it at any time.
+
+    Raises:
+        StudyError: there is no such study.
+        RecordError: a record cannot be read.
+    """
+    if not (study_folder / DATABASE).is_file():
+        raise StudyError(no_study(study_folder))
+    # A folder without a record belongs to a trial that was killed before it had one.
+    paths = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
+    return sorted((read_record(path.parent) for path in paths), key=lambda record: record.number)
+
+
+def no_study(study_folder: Path) -> str:
+    """A sentence about a study that is not there."""
+    parent = study_folder.parent
+    names = sorted(path.parent.name for path in parent.glob(f"*/{DATABASE}")) if parent.is_dir() else []
+    there = (
+        f"there are {', '.join(names)}"
+        if names
+        else f"there is none yet; `{command_text('run')} --space FILE` makes one"
+    )
+    return f"there is no study {study_folder.name} in {parent}: {there}"
+
+
+def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The complete trials, best first; of equals the one that was begun earlier."""
+    complete = [record for record in records if record.state == "complete" and record.objective_value is not None]
+    sign = -1.0 if complete and complete[0].config.direction == "maximize" else 1.0
+    return sorted(complete, key=lambda record: (sign * (record.objective_value or 0.0), record.number))
+
+
+def find_record(study_folder: Path, number: int | None) -> TrialRecord:
+    """A trial's record; None means the best trial.
+
+    Raises:
+        StudyError: there is no such study, trial, or no finished one.
+        RecordError: the record cannot be read.
+    """
+    if number is not None and (trial_folder(study_folder, number) / RECORD_FILE).is_file():
+        return read_record(trial_folder(study_folder, number))  # whatever has happened to the others
+    records = read_records(study_folder)
+    if number is None:
+        best = ranked(records)
+        if not best:
+            raise StudyError(f"the study {study_folder.name} has no finished trial yet; name one with --trial N")
+        return best[0]
+    numbers = f"0 to {records[-1].number}" if records else "none"
+    raise StudyError(f"the study {study_folder.name} has no trial {number}; there are {numbers}")

@@ -1,0 +1,359 @@
+"""What can happen to a child, without TensorFlow."""
+
+from __future__ import annotations
+
+import fcntl
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from multiprocessing import forkserver as server
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import DataError, SweepError, TrialFailure
+from sweep.execution import fork_server_executor
+from sweep.execution.child_call import Stopped, call_in_child
+from sweep.execution.fork_server_executor import ForkServerExecutor
+from sweep.records.trial_result import EpochMetrics, TrialResult
+from tests.execution.tasks import make_task, train
+from tests.execution.test_executors import go_on, outcomes, run
+
+PRELOAD = ["tests.execution.tasks"]
+
+SUPERVISOR = """
+import sys
+from pathlib import Path
+from sweep.execution.fork_server_executor import ForkServerExecutor
+from tests.execution.tasks import endless, make_task, train
+
+if __name__ == "__main__":
+    behaviour = sys.argv[2]
+    executor = ForkServerExecutor([None], endless if behaviour == "endless" else train, preload=[])
+    executor.submit(make_task(Path(sys.argv[1]), "hang" if behaviour == "in an epoch" else "train"), lambda m: False)
+    while True:
+        executor.wait(0.1)
+"""
+
+
+@pytest.fixture
+def executor(light_fork_server: None) -> Iterator[ForkServerExecutor]:  # noqa: ARG001 - a fixture that is needed
+    executor = ForkServerExecutor([None, None], train, preload=PRELOAD)
+    yield executor
+    executor.close()
+
+
+def failure(executor: ForkServerExecutor, folder: Path, behaviour: str) -> TrialFailure:
+    ended = run(executor, make_task(folder, behaviour))
+    assert isinstance(ended, TrialFailure)
+    return ended
+
+
+def pid_of_hanging(folder: Path, executor: ForkServerExecutor | None = None) -> int:
+    """Wait until the child is there; `executor` makes it, if nobody else runs one."""
+    end = time.monotonic() + 20
+    while not (folder / "pid").is_file() or not (folder / "pid").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+        if executor is not None:
+            executor.wait(0.0)
+    return int((folder / "pid").read_text())
+
+
+def state(pid: int) -> str:
+    """`R`, `S`, `Z` and so on; `gone` where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "gone"
+
+
+def until_gone(pid: int, seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while state(pid) not in ("gone", "Z") and time.monotonic() < end:
+        time.sleep(0.005)
+    return state(pid) in ("gone", "Z")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [
+        ("exit", "the trial's process ended with exit code 3; its output is in {}"),
+        (
+            "kill",
+            "the trial's process was ended by SIGKILL; often the kernel's out-of-memory killer; its output is in {}",
+        ),
+        ("crash", "the trial's process was ended by SIGSEGV; its output is in {}"),
+        ("nameless", f"the trial's process was ended by signal {signal.SIGRTMIN + 1}; its output is in {{}}"),
+        ("half a message", "the trial's process ended with exit code 1; its output is in {}"),
+    ],
+)
+def test_a_child_that_dies_takes_its_own_trial_only(
+    executor: ForkServerExecutor, tmp_path: Path, behaviour: str, message: str
+) -> None:
+    executor.submit(make_task(tmp_path, behaviour, number=0), go_on)
+    executor.submit(make_task(tmp_path, "train", number=1), go_on)
+    ended = outcomes(executor, 2)
+    assert isinstance(ended[1], TrialResult)
+    assert isinstance(ended[0], TrialFailure)
+    assert ended[0].cause == "killed"
+    assert ended[0].message == message.format(tmp_path / "0000" / "log.txt")
+
+
+def test_an_exception_is_a_bug_with_its_traceback(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    ended = failure(executor, tmp_path, "raise")
+    assert (ended.cause, ended.message) == ("bug", "ValueError: no such layer")
+    assert ended.traceback.startswith("Traceback (most recent call last):\n")
+    assert ended.traceback.endswith("ValueError: no such layer\nand more about it\n")
+    assert "in _raise" in ended.traceback
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "cause", "message"),
+    [
+        ("memory", "oom", "MemoryError: "),
+        ("tensor memory", "oom", "ResourceExhaustedError: OOM when allocating tensor with shape[64,32]"),
+        ("torn images", "bug", "EOFError: No data left in file"),
+        ("no images", "data", "the images are gone"),
+    ],
+)
+def test_an_exception_is_known_by_its_type(
+    executor: ForkServerExecutor, tmp_path: Path, behaviour: str, cause: str, message: str
+) -> None:
+    ended = failure(executor, tmp_path, behaviour)
+    assert (ended.cause, ended.message) == (cause, message)
+
+
+def test_the_childs_output_is_in_its_log(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    run(executor, make_task(tmp_path, "speak"))
+    assert (tmp_path / "0000" / "log.txt").read_text() == "to the log\nand errors too\n"
+
+
+def test_an_interrupt_from_the_keyboard_leaves_the_child_alone(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    assert isinstance(run(executor, make_task(tmp_path, "interrupt")), TrialResult)
+
+
+def test_a_child_sees_the_gpu_of_its_slot(light_fork_server: None, tmp_path: Path) -> None:  # noqa: ARG001
+    executor = ForkServerExecutor(["GPU-a", "GPU-b"], train, preload=PRELOAD)
+    for number in (0, 1):
+        executor.submit(make_task(tmp_path, "gpu", number), go_on)
+    outcomes(executor, 2)
+    assert [(tmp_path / name / "gpu").read_text() for name in ("0000", "0001")] == ["GPU-a", "GPU-b"]
+
+
+def test_a_child_that_never_answers_holds_up_nobody(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    executor.submit(make_task(tmp_path, "hang", number=0), go_on)
+    executor.submit(make_task(tmp_path, "train", number=1), go_on)
+    assert list(outcomes(executor, 1)) == [1]
+    begun = time.monotonic()
+    assert executor.wait(0.05) == []
+    assert time.monotonic() - begun < 20.0
+
+
+@pytest.mark.parametrize(("behaviour", "patience"), [("hang", 60.0), ("hang on", 0.2)])
+def test_close_ends_children_even_those_that_will_not(
+    executor: ForkServerExecutor, tmp_path: Path, behaviour: str, patience: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_server_executor, "_PATIENCE", patience)
+    executor.submit(make_task(tmp_path, behaviour), go_on)
+    pid = pid_of_hanging(tmp_path / "0000", executor)
+    assert state(pid) in ("S", "R")
+    begun = time.monotonic()
+    executor.close()
+    assert until_gone(pid)
+    assert time.monotonic() - begun < 30.0
+    assert executor.wait(0.0) == []
+
+
+@pytest.mark.parametrize("behaviour", ["endless", "in an epoch"])
+def test_a_child_ends_at_once_when_its_supervisor_is_killed(tmp_path: Path, behaviour: str) -> None:
+    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path), behaviour]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as supervisor:
+        pid = pid_of_hanging(tmp_path / "0000")
+        fork_server = parent_of(pid)
+        assert state(pid) in ("S", "R")
+        supervisor.kill()
+    assert until_gone(pid, seconds=2.0)
+    assert until_gone(fork_server, seconds=2.0)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def kill_the_server(pid: int, executor: ForkServerExecutor) -> None:
+    """Kill the parent of a child, and wait until another one is there."""
+    lost = parent_of(pid)
+    os.kill(lost, signal.SIGKILL)
+    end = time.monotonic() + 20
+    while server._forkserver._forkserver_pid in (lost, None):  # type: ignore[attr-defined]
+        assert time.monotonic() < end
+        executor.wait(0.01)
+
+
+def test_children_of_a_fork_server_that_is_killed_go_on(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def on_epoch(metrics: EpochMetrics) -> bool:
+        told.append(metrics.epoch)
+        return False
+
+    executor.submit(make_task(tmp_path, "wait for go"), on_epoch)
+    pid = pid_of_hanging(tmp_path / "0000", executor)
+    kill_the_server(pid, executor)
+    (tmp_path / "0000" / "go").touch()
+
+    assert isinstance(outcomes(executor, 1)[0], TrialResult)
+    assert told == [1, 2, 3, 4]
+    assert (tmp_path / "0000" / "pid").read_text() == str(pid)
+
+
+def test_the_next_child_comes_from_the_new_fork_server(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    executor.submit(make_task(tmp_path, "hang"), go_on)
+    pid = pid_of_hanging(tmp_path / "0000", executor)
+    kill_the_server(pid, executor)
+
+    executor.submit(make_task(tmp_path, number=1), go_on)
+
+    assert isinstance(outcomes(executor, 1)[1], TrialResult)
+    assert state(pid) in ("S", "R")
+
+
+def test_a_child_that_is_killed_without_its_fork_server_is_begun_again(
+    executor: ForkServerExecutor, tmp_path: Path
+) -> None:
+    executor.submit(make_task(tmp_path, "hang"), go_on)
+    pid = pid_of_hanging(tmp_path / "0000", executor)
+    kill_the_server(pid, executor)
+    (tmp_path / "0000" / "pid").unlink()
+
+    os.kill(pid, signal.SIGKILL)
+
+    again = pid_of_hanging(tmp_path / "0000", executor)
+    assert again != pid
+    assert state(again) in ("S", "R")
+
+
+@pytest.mark.parametrize("behaviour", ["hang", "hang on"])
+def test_a_child_without_its_fork_server_can_be_ended(
+    executor: ForkServerExecutor, tmp_path: Path, behaviour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_server_executor, "_PATIENCE", 0.2)
+    executor.submit(make_task(tmp_path, behaviour), go_on)
+    executor.submit(make_task(tmp_path, behaviour, number=1), go_on)
+    first, second = (pid_of_hanging(tmp_path / name, executor) for name in ("0000", "0001"))
+    held = multiprocessing.active_children()  # a child whose object is forgotten ends by itself
+    kill_the_server(first, executor)
+    assert not set(held) & set(multiprocessing.active_children())  # looked at, they are taken for dead from now on
+
+    ended = executor.end(0, TrialFailure("timeout", "as asked for"))
+    executor.close()
+
+    assert (ended.number, str(ended.ended)) == (0, "timeout: as asked for")
+    assert until_gone(first, seconds=2.0)
+    assert until_gone(second, seconds=2.0)
+
+
+def test_a_child_without_its_fork_server_ends_with_its_supervisor(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path), "in an epoch"]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as supervisor:
+        pid = pid_of_hanging(tmp_path / "0000")
+        os.kill(parent_of(pid), signal.SIGKILL)
+        time.sleep(0.2)
+        assert state(pid) in ("S", "R")
+        supervisor.kill()
+    assert until_gone(pid, seconds=2.0)
+
+
+def test_a_fork_server_that_is_killed_again_and_again_stops_the_sweep(
+    executor: ForkServerExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_server_executor, "SERVER_STARTS", 1)
+    executor.submit(make_task(tmp_path, "kill the server"), go_on)
+    with pytest.raises(SweepError, match="was killed 1 times in a row before a trial could finish an epoch"):
+        outcomes(executor, 1)
+
+
+def test_a_trial_that_somebody_trains_is_not_trained_beside_it(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    task.folder.mkdir()
+    with (task.folder / "log.txt").open("w") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        executor.submit(task, go_on)
+        assert outcomes(executor, 1, seconds=1.0) == {}
+    assert isinstance(outcomes(executor, 1)[0], TrialResult)
+
+
+def test_the_log_of_an_earlier_start_is_kept(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    for _ in range(2):
+        run(executor, make_task(tmp_path, "speak"))
+    assert (tmp_path / "0000" / "log.txt").read_text() == "to the log\nand errors too\n" * 2
+
+
+def test_a_child_killed_at_any_epoch_goes_on_from_its_checkpoint(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    told: list[int] = []
+    task = make_task(tmp_path, "killed at every epoch")
+
+    def on_epoch(metrics: EpochMetrics) -> bool:
+        told.append(metrics.epoch)
+        return False
+
+    ended: list[TrialResult | TrialFailure] = []
+    for _ in range(5):
+        executor.submit(task, on_epoch)
+        ended += outcomes(executor, 1).values()
+
+    assert [type(one) for one in ended] == [TrialFailure] * 4 + [TrialResult]
+    assert told == [1, 1, 2, 1, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4]
+    assert isinstance(ended[-1], TrialResult)
+    assert [metrics.val_accuracy for metrics in ended[-1].epochs] == [0.25, 0.375, 0.4375, 0.46875]
+    assert "goes on after epoch 3" in (task.folder / "log.txt").read_text()
+
+
+def test_fifty_tasks_leave_neither_zombies_nor_open_files(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    run(executor, make_task(tmp_path))
+    before = len(os.listdir("/proc/self/fd"))
+    for first in range(0, 50, 2):
+        for number in (first, first + 1):
+            executor.submit(make_task(tmp_path, "train" if number % 5 else "exit", number), go_on)
+        assert len(outcomes(executor, 2)) == 2
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
+    parent = server._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    assert [state(int(pid)) for pid in children if state(int(pid)) != "gone"] == []
+
+
+def test_a_call_in_a_child_gives_its_result(light_fork_server: None, capfd: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+    assert call_in_child("tests.execution.tasks:add", 2, 3) == 5
+    assert capfd.readouterr().out == ""
+
+
+def test_a_call_that_fails_gives_its_traceback(light_fork_server: None) -> None:  # noqa: ARG001
+    with pytest.raises(SweepError, match=r"(?s)^Traceback .* in fail\n.*ValueError: on purpose"):
+        call_in_child("tests.execution.tasks:fail")
+
+
+def test_a_call_whose_child_dies_gives_the_exit_code(light_fork_server: None) -> None:  # noqa: ARG001
+    with pytest.raises(SweepError, match=r"^the child process ended with exit code 7$"):
+        call_in_child("tests.execution.tasks:leave")
+
+
+def test_what_the_user_can_mend_and_a_failed_training_come_back_as_they_are(
+    light_fork_server: None,  # noqa: ARG001
+) -> None:
+    with pytest.raises(DataError, match=r"^no such images$"):
+        call_in_child("tests.execution.tasks:refuse")
+    with pytest.raises(TrialFailure, match=r"^nan: the loss was not finite$"):
+        call_in_child("tests.execution.tasks:diverge")
+
+
+def test_a_call_can_be_stopped(light_fork_server: None, tmp_path: Path) -> None:  # noqa: ARG001
+    mark = tmp_path / "runs"
+
+    with pytest.raises(Stopped, match=r"tasks:wait_long was stopped"):
+        call_in_child("tests.execution.tasks:wait_long", mark, stop=mark.exists)
+    assert call_in_child("tests.execution.tasks:add", 2, 3, stop=lambda: False) == 5

@@ -1,0 +1,279 @@
+"""Trials that hang or take too much memory, with real processes; the decisions alone, without."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import TrialFailure
+from sweep.execution import watchdog
+from sweep.execution.executor import Executor, Outcome, Task, TrainTask
+from sweep.execution.fork_server_executor import ForkServerExecutor
+from sweep.execution.supervisor import Setting, Supervisor
+from sweep.execution.watchdog import (
+    Limits,
+    WatchedExecutor,
+    _counters,
+    kills_in,
+    limits_of,
+    parse_size,
+    patience,
+    resident,
+)
+from sweep.records.study_records import read_records
+from sweep.records.trial_result import OnEpoch
+from sweep.space.config import SearchConfig
+from sweep.study.optuna_study import OptunaStudy
+from tests.execution.tasks import make_task
+from tests.execution.test_executors import go_on
+from tests.fakes import PREPARED, STAMP, make_space, make_study, metrics
+from tests.faults import tasks
+
+HASTY = Limits(factor=1.0, least=0.5, least_first=0.5, unknown=0.5)
+
+
+def ignore(pid: int) -> None:
+    """Leave the process as it is."""
+
+
+def watched(train: TrainTask, limits: Limits = HASTY) -> WatchedExecutor:
+    return WatchedExecutor(ForkServerExecutor([None], train, ["tests.faults.tasks"]), limits)
+
+
+def begun(guarded: WatchedExecutor, executor: ForkServerExecutor) -> int:
+    """The process of task 0, once the fork server has made it."""
+    end = time.monotonic() + 60
+    while 0 not in executor.pids():
+        assert time.monotonic() < end
+        assert guarded.wait(0.05) == []
+    return executor.pids()[0]
+
+
+def supervise(study: OptunaStudy, executor: Executor, trials: int = 1) -> bool:
+    return Supervisor(study, executor, Setting(PREPARED, STAMP, {}), []).run(trials)
+
+
+@pytest.mark.usefixtures("light_fork_server")
+@pytest.mark.parametrize(
+    ("train", "epochs", "said"),
+    [(tasks.stopping, 1, "after epoch 1 of this start"), (tasks.silent, 0, "after epoch 0")],
+)
+def test_a_trial_that_stands_still_is_ended_with_the_cause_timeout(
+    tmp_path: Path, train: TrainTask, epochs: int, said: str
+) -> None:
+    begun = time.monotonic()
+    supervise(make_study(tmp_path / "demo"), watched(train))
+    (record,) = read_records(tmp_path / "demo")
+    assert (record.state, record.reason, len(record.epochs)) == ("failed", "timeout", epochs)
+    assert said in record.message
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.usefixtures("light_fork_server")
+def test_a_trial_that_grows_beyond_its_memory_is_ended_with_the_cause_oom(tmp_path: Path) -> None:
+    limit = 300 * 2**20
+    supervise(make_study(tmp_path / "demo"), watched(tasks.growing, Limits(memory=limit)))
+    (record,) = read_records(tmp_path / "demo")
+    assert (record.state, record.reason) == ("failed", "oom")
+    assert record.message.startswith("the trial's process grew to 0.")
+    assert record.message.endswith(" GiB of memory; its limit is 0.29 GiB")
+
+
+@pytest.mark.usefixtures("light_fork_server")
+def test_a_trial_that_the_system_gives_no_more_memory_fails_with_the_cause_oom(tmp_path: Path) -> None:
+    supervise(make_study(tmp_path / "demo"), watched(tasks.beyond_the_address_space, Limits()))
+    (record,) = read_records(tmp_path / "demo")
+    assert (record.state, record.reason) == ("failed", "oom")
+    assert "MemoryError" in record.message
+
+
+@pytest.mark.usefixtures("light_fork_server")
+@pytest.mark.parametrize(("retries", "state", "starts"), [(1, "failed", "2"), (2, "complete", "3")])
+def test_a_trial_that_is_killed_again_and_again_has_the_retries_of_the_policy(
+    tmp_path: Path, retries: int, state: str, starts: str
+) -> None:
+    space = make_space(search=f"sampler: random, failures: {{killed: {{retry: {retries}}}}}")
+    supervise(make_study(tmp_path / "demo", space), watched(tasks.killed_twice, Limits()))
+    (record,) = read_records(tmp_path / "demo")
+    assert (record.number, record.state) == (0, state)
+    assert (tmp_path / "demo" / "trials" / "0000" / "starts").read_text() == starts
+
+
+@pytest.mark.usefixtures("light_fork_server")
+def test_the_kernel_would_take_a_trial_before_its_supervisor(tmp_path: Path) -> None:
+    executor = ForkServerExecutor([None], tasks.silent, ["tests.faults.tasks"])
+    guarded = WatchedExecutor(executor, Limits())
+    try:
+        guarded.submit(make_task(tmp_path), go_on)
+        pid = begun(guarded, executor)
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "500\n"
+    finally:
+        guarded.close()
+
+
+class Scripted:
+    """Two tasks whose epochs come when a test says so."""
+
+    workers = 2
+
+    def __init__(self) -> None:
+        self.told: dict[int, OnEpoch] = {}
+        self.ended: list[int] = []
+        self.outcomes: list[Outcome] = []
+
+    def submit(self, task: Task, on_epoch: OnEpoch) -> int:
+        self.told[task.number] = on_epoch
+        return 0
+
+    def wait(self, seconds: float) -> list[Outcome]:  # noqa: ARG002 - the seam's signature
+        found, self.outcomes = self.outcomes, []
+        for outcome in found:
+            self.told.pop(outcome.number)
+        return found
+
+    def pids(self) -> dict[int, int]:
+        return dict.fromkeys(self.told, os.getpid())
+
+    def end(self, number: int, failure: TrialFailure) -> Outcome:
+        self.told.pop(number)
+        self.ended.append(number)
+        return Outcome(number, failure)
+
+    def close(self) -> None:
+        self.told.clear()
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def pass_seconds(executor: WatchedExecutor, clock: Clock, seconds: int) -> list[Outcome]:
+    """Look every second; the outcomes in all."""
+    outcomes: list[Outcome] = []
+    for _ in range(seconds):
+        clock.now += 1
+        outcomes += executor.wait(0)
+    return outcomes
+
+
+@pytest.fixture(autouse=True)
+def oom_score(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """The tasks of `Scripted` have the pid of the tests themselves, which the kernel is not to take first."""
+    if "light_fork_server" not in request.fixturenames:
+        monkeypatch.setattr(watchdog, "prefer_to_be_killed", ignore)
+
+
+def test_an_epoch_may_take_ten_times_the_usual_and_no_more(tmp_path: Path) -> None:
+    inner, clock = Scripted(), Clock()
+    executor = WatchedExecutor(inner, Limits(factor=10, least=30, least_first=100, unknown=1000), clock)
+    executor.submit(make_task(tmp_path, number=0), go_on)
+    for epoch in (1, 2, 3):
+        assert pass_seconds(executor, clock, 5) == []
+        inner.told[0](metrics(epoch))
+    assert pass_seconds(executor, clock, 50) == []
+    (outcome,) = pass_seconds(executor, clock, 1)
+    assert isinstance(outcome.ended, TrialFailure)
+    assert (outcome.number, outcome.ended.cause) == (0, "timeout")
+    assert outcome.ended.message == (
+        "no epoch within 51 s after epoch 3 of this start, where 50 s are allowed (`search.watchdog` times the usual)"
+    )
+    assert inner.ended == [0]
+
+
+def test_while_the_supervisor_itself_was_stopped_no_time_passes(tmp_path: Path) -> None:
+    inner, clock = Scripted(), Clock()
+    executor = WatchedExecutor(inner, Limits(factor=10, least=30, least_first=100, unknown=20), clock)
+    executor.submit(make_task(tmp_path, number=0), go_on)
+    clock.now += 3600
+    assert executor.wait(0) == []  # it was a laptop's lid
+    assert pass_seconds(executor, clock, 15) == []
+    assert len(pass_seconds(executor, clock, 1)) == 1
+
+
+def test_with_the_factor_0_nothing_is_ever_too_long(tmp_path: Path) -> None:
+    inner, clock = Scripted(), Clock()
+    executor = WatchedExecutor(inner, Limits(factor=0, least=1, least_first=1, unknown=1), clock)
+    executor.submit(make_task(tmp_path, number=0), go_on)
+    assert pass_seconds(executor, clock, 100) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "first", "seconds"),
+    [
+        ([], None, 21600.0),  # nothing is known
+        ([], 20.0, 600.0),
+        ([], 90.0, 900.0),
+        ([30.0], 30.0, 300.0),
+        ([30.0, 1.0, 1.0, 3.0], 30.0, 60.0),  # the first is not usual; one is never hurried
+        ([30.0, 9.0, 10.0, 200.0], 30.0, 100.0),
+    ],
+)
+def test_how_long_a_trial_may_be_silent(own: list[float], first: float | None, seconds: float) -> None:
+    assert patience(own, first, Limits()) == seconds
+
+
+def test_the_limits_are_those_of_the_space() -> None:
+    assert limits_of(SearchConfig()) == Limits(factor=10.0, memory=None)
+    assert limits_of(SearchConfig(watchdog=0.0, memory_limit="1.5G")) == Limits(factor=0.0, memory=1_610_612_736)
+
+
+@pytest.mark.parametrize(("text", "size"), [("512K", 524_288), ("300M", 314_572_800), ("4G", 2**32), ("0.5T", 2**39)])
+def test_sizes_are_powers_of_1024(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(("kills", "cause"), [([3, 4], "oom"), ([3, 3], "killed")])
+def test_a_sigkill_is_the_kernels_when_it_has_counted_one_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: list[int], cause: str
+) -> None:
+    before, after = kills
+    monkeypatch.setattr(watchdog, "kernel_kills", lambda: before)
+    inner = Scripted()
+    executor = WatchedExecutor(inner, Limits())
+    executor.submit(make_task(tmp_path, number=0), go_on)
+    executor.wait(0)
+    monkeypatch.setattr(watchdog, "kernel_kills", lambda: after)
+    inner.outcomes = [Outcome(0, TrialFailure("killed", "the trial's process was ended by SIGKILL"))]
+    (outcome,) = executor.wait(0)
+    assert isinstance(outcome.ended, TrialFailure)
+    assert outcome.ended.cause == cause
+
+
+def test_the_kernels_count_is_read_from_each_of_its_files() -> None:
+    assert kills_in("low 0\nhigh 0\nmax 12\noom 2\noom_kill 5\noom_group_kill 0\n") == 5
+    assert kills_in("oom_kill_disable 0\nunder_oom 0\noom_kill 7\n") == 7
+    assert kills_in("nr_free_pages 100\noom_kill 0\n") == 0
+    assert kills_in("") is None
+    assert _counters("9:name=systemd:/\n4:cpu,memory:/box\n0::/user.slice\n") == [
+        Path("/sys/fs/cgroup/user.slice/memory.events"),
+        Path("/sys/fs/cgroup/memory/box/memory.oom_control"),
+    ]
+
+
+def test_a_process_that_is_gone_takes_no_memory() -> None:
+    assert resident(os.getpid()) > 10_000_000
+    assert resident(2**22 + 1) == 0
+
+
+@pytest.mark.usefixtures("light_fork_server")
+def test_a_child_that_was_only_slow_and_is_woken_in_time_is_left_alone(tmp_path: Path) -> None:
+    executor = ForkServerExecutor([None], tasks.stopping, ["tests.faults.tasks"])
+    patient = WatchedExecutor(executor, Limits(factor=10, least=30, least_first=30, unknown=30))
+
+    patient.submit(make_task(tmp_path), go_on)
+    outcomes: list[Outcome] = []
+    pid = begun(patient, executor)
+    end = time.monotonic() + 20
+    while not outcomes and time.monotonic() < end:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+        outcomes = patient.wait(0.1)
+    assert not isinstance(outcomes[0].ended, TrialFailure)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tests.image_checks.conftest import doctor, picture
+
+
+def test_a_healthy_folder_has_nothing_serious(healthy: Path) -> None:
+    done = doctor(str(healthy))
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"folder {healthy}: 50 images, 2 classes"
+    assert [line.split() for line in lines[1:4]] == [
+        ["class", "train", "validation", "test"],
+        ["cat", "18", "2", "5"],
+        ["dog", "18", "2", "5"],
+    ]
+    assert lines[-1] == "nothing to complain of"
+
+
+def test_findings_are_told_with_files_and_advice(healthy: Path, tmp_path: Path) -> None:
+    (tmp_path / "pets").symlink_to(healthy)
+    (tmp_path / "own").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "own" / name).mkdir()
+        for number in range(12):
+            picture(number + 50 * (name == "cat")).save(tmp_path / "own" / name / f"{number}.png")
+    (tmp_path / "own" / "dog" / "\x1b[31m.png").write_bytes(b"")
+    done = doctor(str(tmp_path / "own"), "--set", "data.validation=0.2")
+    assert done.returncode == 1
+    assert "problem: 1 file without a byte\n  dog/\\x1b[31m.png: 0 bytes\n  Replace or remove them; " in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 problem"
+    assert "\x1b" not in done.stdout
+
+
+def test_what_cannot_be_looked_at_ends_with_code_2(tmp_path: Path, healthy: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for words, message in (
+        ([str(tmp_path / "nowhere")], "no named set and no existing path"),
+        ([str(tmp_path / "empty")], "holds no class folders"),
+        ([], "expected a folder, an .npz file, the name of a set, or --space FILE"),
+        ([str(healthy), "--set", "data.validation=2"], "`validation` must be a number, more than 0, less than 1"),
+        ([str(healthy), "--html", "/dev/null/page.html"], "the page cannot be written"),
+    ):
+        done = doctor(*words)
+        assert done.returncode == 2, done
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_data_section_of_a_space_says_how_images_are_split(healthy: Path, tmp_path: Path) -> None:
+    space = tmp_path / "space.yaml"
+    space.write_text(f"study: a\ndata: {{name: {healthy}, validation: 0.25}}\nmodel: {{builder: vgg}}\n")
+    told = json.loads(doctor("--space", str(space), "--json").stdout)
+    assert told["classes"]["cat"] == {"train": 15, "validation": 5, "test": 5, "unused": 0}
+
+
+def test_an_archive_is_looked_at_as_well(tmp_path: Path) -> None:
+    images = np.stack([np.asarray(picture(seed, 32)) for seed in range(40)])
+    images[39] = images[0]
+    np.savez(tmp_path / "a.npz", x=images, y=np.arange(40) % 2)
+    told = json.loads(doctor(str(tmp_path / "a.npz"), "--json").stdout)
+    (conflict,) = (finding for finding in told["findings"] if finding["kind"] == "duplicate_conflict")
+    assert [[entry["name"] for entry in group] for group in conflict["groups"]] == [["train[0]", "train[39]"]]
+
+
+def test_of_very_small_images_no_near_duplicates_are_searched(tmp_path: Path) -> None:
+    images = np.stack([np.asarray(picture(seed, 8)) for seed in range(60)])
+    np.savez(tmp_path / "a.npz", x=images, y=np.arange(60) % 2)
+    done = doctor(str(tmp_path / "a.npz"))
+    assert done.returncode == 0
+    assert "note: Near duplicates were not searched: most images are smaller than 16 x 16" in done.stdout

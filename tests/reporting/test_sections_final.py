@@ -1,0 +1,66 @@
+"""What a study's report says of its final model and of the test set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sweep.commands.report import write_study_report
+from sweep.records.final_result import write_final
+from sweep.records.openings_ledger import Opening, record_opening
+from tests.finalization.test_judge_test import final_result
+from tests.reporting.simulate import simulate, simulated_space, write_study
+
+WHEN = "2025-01-02T10:00:00.000+00:00"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_study(tmp_path, "simulated", simulated_space(), simulate(8))
+
+
+def told(home: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The report as text."""
+    write_study_report(home, "simulated", home / "report.html" if kind == "html" else None, kind, None)
+    printed = capsys.readouterr().out
+    return (home / "report.html").read_text() if kind == "html" else printed
+
+
+def test_while_the_test_set_is_closed_nothing_is_said_of_it(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert folder.is_dir()
+    assert "test set" not in told(tmp_path, "md", capsys)
+    found = json.loads(told(tmp_path, "json", capsys))
+    assert (found["test_openings"], found["final"]) == (0, None)
+
+
+def test_the_final_result_and_its_one_opening_are_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record_opening(folder, Opening(WHEN, 4, "a" * 64, 4))
+    write_final(folder, final_result())
+
+    text = told(tmp_path, "md", capsys)
+    assert "Test accuracy 0.7500, 95 % interval 0.3006 to 0.9544, on 4 images. The test set was opened once" in text
+    assert "A tie: after 3 rounds" in text
+    assert "WARNING" not in text
+    found = json.loads(told(tmp_path, "json", capsys))
+    assert (found["test_openings"], found["final"]["test_accuracy"]) == (1, 0.75)
+
+
+def test_a_second_opening_is_said_aloud_in_every_form_of_the_report(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for trial in (4, 5):
+        record_opening(folder, Opening(WHEN, trial, "a" * 64, 4))
+
+    for kind in ("md", "html"):
+        text = told(tmp_path, kind, capsys)
+        assert text.count("WARNING: the test set was opened 2 times") == 2, kind  # the section, and the cautions
+        assert "The study holds no final result" in text
+    found = json.loads(told(tmp_path, "json", capsys))
+    assert found["test_openings"] == 2
+    assert found["cautions"][0].startswith("WARNING: the test set was opened 2 times")

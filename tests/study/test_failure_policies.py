@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from sweep.errors import FailureCause, SpaceError
+from sweep.space.config import FailurePolicy, FailuresConfig, RetryPolicy
+from sweep.study.failure_policies import Retries, decide, is_infeasible, policy_of
+from tests.fakes import make_space
+
+
+@pytest.mark.parametrize("cause", ["nan", "killed", "bug"])
+@pytest.mark.parametrize("policy", ["infeasible", "prune", "fail", "stop"])
+def test_a_word_is_done_whatever_the_cause(cause: FailureCause, policy: FailurePolicy) -> None:
+    assert decide(cause, policy, retries=0) == policy
+
+
+@pytest.mark.parametrize(
+    ("cause", "retries", "action"),
+    [
+        ("killed", 0, "retry"),
+        ("killed", 1, "retry"),
+        ("killed", 2, "fail"),
+        ("bug", 2, "fail"),
+        ("oom", 1, "retry"),
+        ("oom", 2, "infeasible"),
+        ("nan", 3, "infeasible"),
+    ],
+)
+def test_after_its_retries_a_trial_ends_as_its_cause_does_by_default(
+    cause: FailureCause, retries: int, action: str
+) -> None:
+    assert decide(cause, RetryPolicy(2), retries) == action
+
+
+def test_every_cause_has_a_policy_by_default() -> None:
+    defaults = FailuresConfig()
+    causes: tuple[FailureCause, ...] = ("nan", "oom", "too_large", "infeasible", "timeout", "killed", "data", "bug")
+    assert [policy_of(cause, defaults) for cause in causes] == [
+        "infeasible", "infeasible", "infeasible", "infeasible", "fail", RetryPolicy(3), "stop", "fail",
+    ]  # fmt: skip
+
+
+def test_the_sampler_keeps_away_only_from_what_the_policy_calls_infeasible() -> None:
+    failures = FailuresConfig(nan="fail", timeout="infeasible", oom=RetryPolicy(1), killed=RetryPolicy(1))
+    reasons = ("nan", "timeout", "oom", "killed", "too_large", "early stopping", "")
+    assert [is_infeasible(reason, failures) for reason in reasons] == [False, True, True, False, True, False, False]
+
+
+def test_retries_count_only_while_no_epoch_is_added() -> None:
+    retries = Retries()
+    assert retries.in_vain(7, epochs=0) == 0
+    retries.made(7)
+    assert retries.in_vain(7, epochs=0) == 1
+    retries.made(7)
+    assert retries.in_vain(7, epochs=3) == 0  # it got further
+    retries.made(7)
+    assert retries.in_vain(7, epochs=2) == 1  # but not this time
+    assert retries.in_vain(8, epochs=0) == 0
+    retries.forget(7)
+    assert retries.in_vain(7, epochs=0) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("failures: {nan: retry}", '`nan` must be one of infeasible, prune, fail, stop or {retry: …}, not "retry"'),
+        ("failures: {nan: {retry: 0}}", "`retry` must be an integer, at least 1, not 0"),
+        ("failures: {nan: {again: 1}}", "unknown key `again` in `search.failures.nan`; it has retry"),
+        ("failures: {segfault: fail}", "unknown key `segfault` in `search.failures`; it has nan, oom, too_large,"),
+        ("failures: {nan: [fail, stop]}", "`nan` takes one value for the whole study: one of infeasible, prune,"),
+        ("failures: stop", "`failures` is a mapping of nan, oom, too_large, infeasible, timeout, killed, data, bug"),
+        ("memory_limit: 4X", '`memory_limit` must be text, like 512M or 4G, or null, not "4X"'),
+        ("memory_limit: 4", "`memory_limit` must be text, like 512M or 4G, or null, not 4"),
+        ("watchdog: -1", "`watchdog` must be a number, at least 0, not -1"),
+    ],
+)
+def test_a_policy_that_is_none_is_a_fault_with_its_place(text: str, fault: str) -> None:
+    with pytest.raises(SpaceError) as caught:
+        make_space(search=text)
+    assert str(caught.value).startswith("demo.yaml:7:")
+    assert fault in str(caught.value)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sweep.records.trial_result import EpochMetrics
+from sweep.space.config import PrunerConfig
+from sweep.study.pruner_vetoes import is_audited, may_prune
+from tests.fakes import metrics
+
+
+def epochs_at(*rates: float) -> list[EpochMetrics]:
+    return [replace(metrics(epoch), learning_rate=rate) for epoch, rate in enumerate(rates, start=1)]
+
+
+def test_a_trial_is_not_pruned_after_its_last_epoch() -> None:
+    assert may_prune(PrunerConfig(), epochs_at(0.1, 0.1, 0.1), limit=4)
+    assert not may_prune(PrunerConfig(), epochs_at(0.1, 0.1, 0.1, 0.1), limit=4)
+
+
+@pytest.mark.parametrize(("grace", "allowed"), [(0, True), (1, True), (2, False), (3, False)])
+def test_a_trial_is_left_alone_for_some_epochs_after_its_rate_dropped(grace: int, allowed: bool) -> None:
+    # The third epoch is the first at the lower rate; the fourth is the second.
+    assert may_prune(PrunerConfig(grace_after_drop=grace), epochs_at(0.1, 0.1, 0.05, 0.05), limit=9) is allowed
+
+
+def test_the_share_of_audited_trials_is_about_what_was_asked_for() -> None:
+    audited = [number for number in range(2000) if is_audited(PrunerConfig(audit=0.1), 7, number)]
+    assert 150 < len(audited) < 250
+    assert not any(is_audited(PrunerConfig(audit=0.0), 7, number) for number in range(2000))
+    assert all(is_audited(PrunerConfig(audit=1.0), 7, number) for number in range(2000))
+
+
+def test_a_trial_is_audited_or_not_whenever_it_is_asked() -> None:
+    config = PrunerConfig(audit=0.5)
+    first = [is_audited(config, 7, number) for number in range(50)]
+    assert first == [is_audited(config, 7, number) for number in range(50)]
+    assert first != [is_audited(config, 8, number) for number in range(50)]

@@ -1,0 +1,103 @@
+"""Records that are torn or gone: the sweep goes on, and says what it did about them."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import RecordError
+from sweep.execution.inline_executor import InlineExecutor
+from sweep.execution.supervisor import Setting, Supervisor
+from sweep.records.study_records import read_records
+from sweep.records.trial_record import read_record
+from sweep.study.record_copies import copied_numbers, read_copy
+from sweep.study.repair import repair_records
+from tests.fakes import PREPARED, STAMP, FakeTrain, make_study, take
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A study of three trials."""
+    study = make_study(tmp_path / "demo")
+    Supervisor(study, InlineExecutor(FakeTrain()), Setting(PREPARED, STAMP, {}), []).run(3)
+    return tmp_path / "demo"
+
+
+def path_of(folder: Path, number: int) -> Path:
+    return folder / "trials" / f"{number:04d}" / "trial.json"
+
+
+def test_a_record_cut_off_at_any_byte_is_set_aside_and_restored(folder: Path) -> None:
+    before, path = read_records(folder), path_of(folder, 1)
+    whole = path.read_bytes()
+    for length in range(0, len(whole) - 1, 97):  # the last byte is a line's end
+        path.write_bytes(whole[:length])
+        with pytest.raises(RecordError):
+            read_records(folder)
+        (told,) = repair_records(folder, unfinished=())
+        assert told.startswith(f"trial 1: {path}: not a trial record of format 1: ")
+        assert told.endswith("set aside as trial.json.damaged, and the record restored from the study's database")
+        assert path.with_name("trial.json.damaged").read_bytes() == whole[:length]
+        assert [r.epochs for r in read_records(folder)] == [r.epochs for r in before]
+    assert path.read_bytes() == whole.replace(b'"model_file": "model.keras"', b'"model_file": null')
+
+
+@pytest.mark.parametrize("content", [b"\0" * 500, b"\xff\xfe", b"[]", b"null", b"9" * 5000, b"[" * 100_000, b"{}"])
+def test_a_record_of_anything_else_is_restored_too(folder: Path, content: bytes) -> None:
+    path_of(folder, 0).write_bytes(content)
+    assert len(repair_records(folder, ())) == 1
+    assert [record.number for record in read_records(folder)] == [0, 1, 2]
+
+
+def test_a_record_that_is_gone_is_restored(folder: Path) -> None:
+    path_of(folder, 2).unlink()
+    assert len(read_records(folder)) == 2
+    assert repair_records(folder, ()) == ["trial 2: its record was gone; restored from the study's database"]
+    assert len(read_records(folder)) == 3
+    assert repair_records(folder, ()) == []
+
+
+def test_a_torn_record_of_a_trial_that_is_run_again_is_only_set_aside(folder: Path) -> None:
+    study = make_study(folder)
+    assignment = take(study)
+    path = path_of(folder, 3)
+    path.parent.mkdir()
+    path.write_text('{"study": "de')
+    again = make_study(folder)
+    (told,) = repair_records(folder, again.waiting_again())
+    assert told.endswith("The file is set aside as trial.json.damaged, and the trial is run again")
+    Supervisor(again, InlineExecutor(FakeTrain()), Setting(PREPARED, STAMP, {}), []).run(4)
+    assert read_record(path.parent).values == assignment.values
+    assert [record.state for record in read_records(folder)] == ["complete"] * 4
+
+
+def test_without_a_copy_the_trial_counts_and_is_not_shown(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "study.db")) as connection, connection:
+        connection.execute("DELETE FROM sweep_records WHERE number = 0")
+        connection.execute("UPDATE sweep_records SET record = x'1234' WHERE number = 1")
+    for number in (0, 1):
+        path_of(folder, number).write_text("{")
+    told = repair_records(folder, ())
+    assert [sentence.split("; ")[-1] for sentence in told] == [
+        "there is no copy of it, so the trial counts but is not shown"
+    ] * 2
+    assert [record.number for record in read_records(folder)] == [2]
+    assert make_study(folder).begun() == 3
+
+
+def test_a_copy_is_kept_of_every_trial_that_has_ended(folder: Path) -> None:
+    take(make_study(folder))
+    assert copied_numbers(folder) == [0, 1, 2]
+    assert read_copy(folder, 1) == read_record(path_of(folder, 1).parent)
+    assert read_copy(folder, 3) is None
+
+
+def test_a_folder_without_a_record_yet_is_in_nobodys_way(folder: Path) -> None:
+    """What a kill between the making of the folder and the first record leaves."""
+    (folder / "trials" / "0003").mkdir()
+    (folder / "trials" / "0003" / "trial.json.part").write_text('{"stu')
+    assert len(read_records(folder)) == 3
+    assert repair_records(folder, ()) == []

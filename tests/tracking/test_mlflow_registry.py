@@ -1,0 +1,97 @@
+"""The final model in a real store of MLflow, also after a call that was cut off."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from sweep.records.trial_record import TrialRecord
+from sweep.tracking.final_model import FinalModel
+from sweep.tracking.mlflow_registry import register_final_model
+from sweep.tracking.open_mlflow import connect
+from sweep.tracking.store_address import resolve_address
+from sweep.tracking.tracker import StudyInfo
+
+MakeRecord = Callable[..., TrialRecord]
+
+
+@pytest.fixture
+def shipment(make_record: MakeRecord, tmp_path: Path) -> FinalModel:
+    (tmp_path / "model.keras").write_bytes(b"a model")
+    (tmp_path / "final.json").write_text("{}")
+    record = make_record(3, "complete", epochs=4)
+    record = dataclasses.replace(record, data=dataclasses.replace(record.data, shape=(4, 4, 1)))
+    metrics = {"test_accuracy": 0.75, "test_loss": 0.5}
+    example = np.zeros((1, 4, 4, 1), dtype=np.uint8)
+    return FinalModel(
+        record, "k" * 32, tmp_path / "model.keras", "# A card", metrics, tmp_path, ("final.json",), example
+    )
+
+
+def send(info: StudyInfo, shipment: FinalModel, home: Path) -> str:
+    address = resolve_address(None, {}, home)
+    connect(info, address)
+    return register_final_model(info, shipment, address)
+
+
+def everything(home: Path) -> dict[str, Any]:
+    """What the store has of final models."""
+    client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("demo")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], "tags.`sweep.kind` = 'final'")
+    return {
+        "runs": [(run.info.status, run.data.metrics, run.data.params["sweep.winner"]) for run in runs],
+        "outputs": [len(run.outputs.model_outputs) for run in runs if run.outputs is not None],
+        "studies": sorted(run.data.tags["sweep.study_id"] for run in runs),
+        "models": [str(m.status) for m in client.search_logged_models([experiment.experiment_id])],
+        "versions": sorted(str(v.version) for v in client.search_model_versions("name = 'demo'")),
+        "champion": str(client.get_model_version_by_alias("demo", "champion").version),
+    }
+
+
+WHOLE = {
+    "runs": [("FINISHED", {"test_accuracy": 0.75, "test_loss": 0.5}, "3")],
+    "outputs": [1],
+    "models": ["READY"],
+    "versions": ["1"],
+    "champion": "1",
+}
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["log_batch", "log_artifacts", "create_logged_model", "log_model_artifacts", "log_outputs", "finalize_logged_model",
+     "create_model_version", "set_tag", "set_terminated", "set_registered_model_alias"],
+)  # fmt: skip
+@pytest.mark.parametrize("done", [False, True])
+def test_cut_off_at_any_step_the_next_call_completes_it(
+    info: StudyInfo, shipment: FinalModel, home: Path, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
+) -> None:
+    """Before the step, or after it, when only its answer is lost."""
+    real = getattr(MlflowClient, step)
+
+    def cut(*words: Any, **named: Any) -> None:
+        if done:
+            real(*words, **named)
+        raise OSError("the store is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, step, cut)
+        with pytest.raises(OSError, match="away"):
+            send(info, shipment, home)
+    assert send(info, shipment, home) == "1"
+    assert send(info, shipment, home) == "1"
+    assert everything(home) == {**WHOLE, "studies": [info.id]}
+
+
+def test_two_studies_of_one_name_have_a_version_each(info: StudyInfo, shipment: FinalModel, home: Path) -> None:
+    other = dataclasses.replace(info, id="2" * 32)
+    assert (send(info, shipment, home), send(other, shipment, home), send(info, shipment, home)) == ("1", "2", "1")
+    assert everything(home)["studies"] == sorted([info.id, other.id])

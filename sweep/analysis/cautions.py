@@ -103,12 +103,12 @@ def _same_models(history: History) -> Iterator[str]:
     by_number = {record.number: record for record in history.records}
     pairs = [(r, by_number[r.same_model_as]) for r in history.records if r.same_model_as in by_number]
     if pairs:
-        record, twin = pairs[0]
-        differ = [n for n in {**twin.values, **record.values} if twin.values.get(n) != record.values.get(n)]
+        record, duplicate = pairs[0]
+        differ = [n for n in {**duplicate.values, **record.values} if duplicate.values.get(n) != record.values.get(n)]
         more = f", and so {count(len(pairs) - 1, 'more pair')}" if len(pairs) > 1 else ""
         yield (
-            f"{numbers([twin.number, record.number]).capitalize()} differ in {listed(differ)} and yet trained the same "
-            f"model, optimizer and augmentation{more}: what they differ in has no effect."
+            f"{numbers([duplicate.number, record.number]).capitalize()} differ in {listed(differ)} and yet trained the "
+            f"same model, optimizer and augmentation{more}: what they differ in has no effect."
         )
 
 

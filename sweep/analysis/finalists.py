@@ -57,7 +57,7 @@ class Judgement:
     Attributes:
         verdict: `separated`: one is best, see `judge`; `tie`: the rounds cannot tell the best from `tied`; `alone`:
             there is one finalist only; `not repeated`: no round was finished.
-        standings: of the finalists still in the contest, the best mean first.
+        standings: of the finalists still compared, the best mean first.
         leader: trial with the best mean.
         tied: trials that cannot be told from the leader, the leader among them; by mean.
         recommended: the leader, or of those that may as well be the best the trial with the fewest parameters.

@@ -140,33 +140,33 @@ class _Finalizing:
         install_tested(self._folder)
         finalists = choose_finalists(self._ranked, self._request.top)
         setting = self._setting(finalists)
-        outlook = self._contest(finalists, setting)
-        if outlook.ended == "stopped":
+        outcome = self._compare(finalists, setting)
+        if outcome.ended == "stopped":
             return None
-        if outlook.ended == "budget" and outlook.rounds == 0:
+        if outcome.ended == "budget" and outcome.rounds == 0:
             raise NothingFinished(
                 f"the budget of {duration(self._request.budget or 0.0)} leaves no time for "
                 f"{'a pass over the folds' if self._request.folds else 'a round'} beside the final training, so "
                 "nothing would be known of luck; the test set stays closed. Go on with a larger budget, or take the "
                 f"search's best as it is, with --max-repeats 0: {self._request.again}"
             )
-        if outlook.ended == "budget":
-            self._console.print(f"the budget ends the rounds after {outlook.rounds}")
-        winner = next(r for r in finalists if r.number == outlook.judgement.recommended)
+        if outcome.ended == "budget":
+            self._console.print(f"the budget ends the rounds after {outcome.rounds}")
+        winner = next(r for r in finalists if r.number == outcome.judgement.recommended)
         plan = plan_training(
-            winner, learned_schedule(winner, outlook.repeats[winner.number]), setting.prepared, self._seed
+            winner, learned_schedule(winner, outcome.repeats[winner.number]), setting.prepared, self._seed
         )
         earlier = read_final(self._folder)
         if earlier is not None and earlier.trained.key == plan.key and self._model_file.is_file():
             self._console.print("the final model is the one that was tested already: the test set stays closed")
-            again = self._result(finalists, outlook, earlier.trained, earlier.test, setting)
+            again = self._result(finalists, outcome, earlier.trained, earlier.test, setting)
             return self._finish(with_more_rounds(earlier, again), plan)
         if self._left() <= 0:
             return None
         candidate = make_candidate_folder(self._folder) / MODEL_FILE
         trained = self._train(plan, candidate)
         answers = self._open(plan, trained, candidate)
-        result = self._result(finalists, outlook, trained, self._judge(winner, outlook, answers), setting)
+        result = self._result(finalists, outcome, trained, self._judge(winner, outcome, answers), setting)
         keep_tested(self._folder, result, answers)
         install_tested(self._folder)
         return self._finish(result, plan)
@@ -191,7 +191,7 @@ class _Finalizing:
             )
         return Setting(prepared, stamp, environment_facts(self._home.root))
 
-    def _contest(self, finalists: Sequence[TrialRecord], setting: Setting) -> ComparisonOutcome:
+    def _compare(self, finalists: Sequence[TrialRecord], setting: Setting) -> ComparisonOutcome:
         slots = default_slots(self._request.workers)
         executor = ForkServerExecutor(slots, train=train_repeat)
         plan = RepeatPlan(self._folder, self._seed, self._request.folds)
@@ -201,9 +201,9 @@ class _Finalizing:
             f"({', '.join(str(record.number) for record in finalists)}); up to {self._request.most} rounds, {how}, "
             f"{len(slots)} at a time"
         )
-        contest = FinalComparison(finalists, plan, executor, setting, self._tell)
+        comparison = FinalComparison(finalists, plan, executor, setting, self._tell)
         reserve = CLOSING_SECONDS + max(_final_seconds(record) for record in finalists)
-        return contest.run(self._request.most, self._stop, lambda: self._left() - reserve)
+        return comparison.run(self._request.most, self._stop, lambda: self._left() - reserve)
 
     def _tell(self, record: TrialRecord, number: int) -> None:
         said = (
@@ -232,8 +232,8 @@ class _Finalizing:
         answers: Answers = call_in_child("sweep.finalization.evaluate:evaluate", *arguments)
         return answers
 
-    def _judge(self, winner: TrialRecord, outlook: ComparisonOutcome, answers: Answers) -> TestResult:
-        scores = outlook.scores[winner.number]
+    def _judge(self, winner: TrialRecord, outcome: ComparisonOutcome, answers: Answers) -> TestResult:
+        scores = outcome.scores[winner.number]
         mean = sum(scores) / len(scores) if scores else None
         names, objective = winner.data.classes, winner.config.objective
         return judge_test(
@@ -243,12 +243,12 @@ class _Finalizing:
     def _result(
         self,
         finalists: Sequence[TrialRecord],
-        outlook: ComparisonOutcome,
+        outcome: ComparisonOutcome,
         trained: TrainedFinal,
         test: TestResult,
         setting: Setting,
     ) -> FinalResult:
-        judgement = outlook.judgement
+        judgement = outcome.judgement
         return FinalResult(
             study=self._request.study,
             objective=finalists[0].config.objective,
@@ -257,9 +257,9 @@ class _Finalizing:
             verdict=judgement.verdict,
             winner=judgement.recommended,
             tied=judgement.tied,
-            rounds=outlook.rounds,
+            rounds=outcome.rounds,
             folds=self._request.folds,
-            finalists=finalist_results(finalists, outlook),
+            finalists=finalist_results(finalists, outcome),
             trained=trained,
             test=test,
             openings=len(read_openings(self._folder)),

@@ -28,12 +28,14 @@ def without_unreadable(contents: Contents, folder: Path, advance: Advance) -> tu
     return replace(contents, train=train, test=test), (lost, lost_test)
 
 
-def _readable(lot: LazyImages, shape: Shape, file: Path, advance: Advance) -> tuple[LazyImages, tuple[Unreadable, ...]]:
-    if lot.attempt is None:
-        return lot, ()
-    everything = np.arange(len(lot.labels), dtype=np.int64)
+def _readable(
+    lazy: LazyImages, shape: Shape, file: Path, advance: Advance
+) -> tuple[LazyImages, tuple[Unreadable, ...]]:
+    if lazy.attempt is None:
+        return lazy, ()
+    everything = np.arange(len(lazy.labels), dtype=np.int64)
     decoded = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(len(everything), *shape))
-    lost = lot.attempt(everything, decoded, advance)
+    lost = lazy.attempt(everything, decoded, advance)
     good = np.delete(everything, [unreadable.row for unreadable in lost])
 
     def read(positions: IntArray, out: UInt8Array, advance: Advance) -> None:
@@ -41,4 +43,4 @@ def _readable(lot: LazyImages, shape: Shape, file: Path, advance: Advance) -> tu
             out[chunk] = decoded[good[positions[chunk]]]
             advance(len(out[chunk]))
 
-    return LazyImages(lot.labels[good], read, tuple(lot.paths[row] for row in good)), lost
+    return LazyImages(lazy.labels[good], read, tuple(lazy.paths[row] for row in good)), lost

@@ -23,9 +23,9 @@ class DuplicateModels:
     def flagged(self, record: TrialRecord) -> TrialRecord:
         """The record, with `same_model_as` where there is such a trial."""
         others = self._known.get(record.model_digest or "", [])
-        twin = next((other for other in others if dict(other.values) != dict(record.values)), None)
+        duplicate = next((other for other in others if dict(other.values) != dict(record.values)), None)
         self._keep(record)
-        return record if twin is None else replace(record, same_model_as=twin.number)
+        return record if duplicate is None else replace(record, same_model_as=duplicate.number)
 
     def _keep(self, record: TrialRecord) -> None:
         if record.model_digest is not None:

@@ -42,7 +42,7 @@ class ServerWatch:
     """Knows whether the fork server answers.
 
     A thread of its own asks it, by having a child made that does nothing. The thread lives as long as the process,
-    because a server that it happens to start would be killed with it (see `lifeline`).
+    because a server that it happens to start would be killed with it (see `parent_death`).
     """
 
     def __init__(self, context: ForkServerContext) -> None:

@@ -48,11 +48,11 @@ def watch_supervisor() -> None:
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_outlive_not, args=(parent.sentinel,), name="sweep-lifeline", daemon=True).start()
+        threading.Thread(target=_die_with, args=(parent.sentinel,), name="sweep-parent-death", daemon=True).start()
         if sys.platform == "linux":
             _on_death_of_parent(0)
 
 
-def _outlive_not(sentinel: int) -> None:
+def _die_with(sentinel: int) -> None:
     wait([sentinel])
     os.kill(os.getpid(), signal.SIGKILL)

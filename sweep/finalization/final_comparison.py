@@ -1,4 +1,4 @@
-"""The rounds: every finalist that is still in the contest is trained once in each, until one is separated."""
+"""The rounds: every finalist that is still compared is trained once in each, until one is separated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TRIES = 3
 
 @dataclasses.dataclass(frozen=True)
 class ComparisonOutcome:
-    """How a contest ended.
+    """How the comparison ended.
 
     Attributes:
         judgement: over the finalists that stayed.
@@ -101,7 +101,7 @@ class FinalComparison:
                     ended = self._decide(number)
         finally:
             self._executor.close()
-        return self._outlook(number, ended)
+        return self._comparison_outcome(number, ended)
 
     def _staying(self) -> list[TrialRecord]:
         return [record for trial, record in self._finalists.items() if trial not in self._dropped]
@@ -218,7 +218,7 @@ class FinalComparison:
         }
 
     def _decide(self, number: int) -> str:
-        """Why the contest is over; "" if it goes on. With folds only whole passes are judged."""
+        """Why the comparison is over; "" if it goes on. With folds only whole passes are judged."""
         scores = self._scores()
         if not scores:
             reasons = "; ".join(f"trial {trial}: {reason}" for trial, reason in self._dropped.items())
@@ -236,7 +236,7 @@ class FinalComparison:
         parameters = {trial: self._finalists[trial].parameters or 0 for trial in scores}
         return judge(scores, parameters, maximize=self._maximize, seed=derive(self._plan.seed, Purpose.BOOTSTRAP))
 
-    def _outlook(self, number: int, ended: str) -> ComparisonOutcome:
+    def _comparison_outcome(self, number: int, ended: str) -> ComparisonOutcome:
         """Of whole passes over the folds alone, for the others were not held out from everybody in the same way."""
         whole = number - number % (self._plan.folds or 1)
         repeats = {trial: tuple(records[:whole]) for trial, records in self._repeats.items()}

@@ -15,17 +15,17 @@ from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Objective, direction_of
 
 
-def finalist_results(finalists: Sequence[TrialRecord], outlook: ComparisonOutcome) -> tuple[FinalistResult, ...]:
+def finalist_results(finalists: Sequence[TrialRecord], outcome: ComparisonOutcome) -> tuple[FinalistResult, ...]:
     """All finalists: those that stayed by their mean, then the dropped ones."""
-    standings = {standing.trial: standing for standing in outlook.judgement.standings}
+    standings = {standing.trial: standing for standing in outcome.judgement.standings}
     order = [*standings, *(record.number for record in finalists if record.number not in standings)]
     records = {record.number: record for record in finalists}
-    return tuple(_finalist(records[number], outlook) for number in order)
+    return tuple(_finalist(records[number], outcome) for number in order)
 
 
-def _finalist(record: TrialRecord, outlook: ComparisonOutcome) -> FinalistResult:
-    scores = outlook.scores[record.number]
-    shares = {standing.trial: standing.best_share for standing in outlook.judgement.standings}
+def _finalist(record: TrialRecord, outcome: ComparisonOutcome) -> FinalistResult:
+    scores = outcome.scores[record.number]
+    shares = {standing.trial: standing.best_share for standing in outcome.judgement.standings}
     return FinalistResult(
         trial=record.number,
         parameters=record.parameters or 0,
@@ -34,7 +34,7 @@ def _finalist(record: TrialRecord, outlook: ComparisonOutcome) -> FinalistResult
         mean=float(np.mean(scores)) if scores else None,
         deviation=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
         best_share=shares.get(record.number, 0.0),
-        dropped=outlook.dropped.get(record.number, ""),
+        dropped=outcome.dropped.get(record.number, ""),
     )
 
 

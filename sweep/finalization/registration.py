@@ -46,7 +46,7 @@ def register_final(
         finished=result.finished,
     )
     test = result.test
-    shipment = FinalModel(
+    final_model = FinalModel(
         record=record,
         key=result.trained.key,
         model_file=folder / MODEL_FILE,
@@ -73,5 +73,5 @@ def register_final(
         study_folder,
         home.cache,
     )
-    found = register_model(info, shipment, uri, home.root)
+    found = register_model(info, final_model, uri, home.root)
     return Registration(found.store, found.name, found.version, found.alias)

@@ -25,29 +25,29 @@ Groups = list[list[int]]
 """Positions of images that belong together, ascending, the groups by their first image; each has two at least."""
 
 
-def same_pixels(looks: Sequence[Fingerprint]) -> Groups:
+def same_pixels(fingerprints: Sequence[Fingerprint]) -> Groups:
     """Images of which every pixel is the same."""
     found: dict[bytes, list[int]] = {}
-    for position, look in enumerate(looks):
-        found.setdefault(look.pixels, []).append(position)
+    for position, fingerprint in enumerate(fingerprints):
+        found.setdefault(fingerprint.pixels, []).append(position)
     return [group for group in found.values() if len(group) > 1]
 
 
-def near_duplicates(looks: Sequence[Fingerprint]) -> Groups:
+def near_duplicates(fingerprints: Sequence[Fingerprint]) -> Groups:
     """Images that look the same, such as a picture saved smaller or stronger compressed; not those of `same_pixels`.
 
     Of images with the same pixels the first stands for all. Those nearly of one colour are left out: all of them look
     alike. What is near to something near counts as near.
     """
     first: dict[bytes, int] = {}
-    for position, look in enumerate(looks):
-        if not look.flat:
-            first.setdefault(look.pixels, position)
+    for position, fingerprint in enumerate(fingerprints):
+        if not fingerprint.flat:
+            first.setdefault(fingerprint.pixels, position)
     chosen = np.array(list(first.values()), dtype=np.int64)
     if len(chosen) < 2:
         return []
-    hashes = np.array([looks[position].phash for position in chosen], dtype=np.uint64)
-    small = np.frombuffer(b"".join(looks[position].small for position in chosen), dtype=np.uint8)
+    hashes = np.array([fingerprints[position].phash for position in chosen], dtype=np.uint64)
+    small = np.frombuffer(b"".join(fingerprints[position].small for position in chosen), dtype=np.uint8)
     pairs = near_pairs(hashes, small.reshape(len(chosen), -1))
     return [chosen[members].tolist() for members in _components(pairs, len(chosen))]
 

@@ -38,7 +38,7 @@ class FileFacts:
         reason: details of the fault, or of the trait `deep`.
         mode: Pillow's, of the file as it is.
         width, height: upright; 0 where it cannot be decoded.
-        look: None where it cannot be decoded.
+        fingerprint: None where it cannot be decoded.
     """
 
     content: bytes
@@ -48,7 +48,7 @@ class FileFacts:
     width: int = 0
     height: int = 0
     traits: tuple[Trait, ...] = ()
-    look: Fingerprint | None = None
+    fingerprint: Fingerprint | None = None
 
 
 def examine(path: Path) -> FileFacts:

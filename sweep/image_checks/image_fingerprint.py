@@ -35,7 +35,7 @@ class Fingerprint:
 
 
 def fingerprint_of(pixels: UInt8Array) -> Fingerprint:
-    """The look of an upright image, uint8 (h, w, 1 or 3)."""
+    """The fingerprint of an upright image, uint8 (h, w, 1 or 3)."""
     rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
     image = Image.fromarray(rgb)
     small = image.resize((SIDE, SIDE), Image.Resampling.BOX)

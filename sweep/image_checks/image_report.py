@@ -72,7 +72,9 @@ def check_images(config: DataConfig, progress: ProgressCallback) -> ImageReport:
 def _folder(listing: Listing, config: DataConfig, description: str, progress: ProgressCallback) -> ImageReport:
     count = len(listing.train) + len(listing.test or ())
     images = images_of_folder(listing, config, counter(progress, count))
-    sides = [min(i.file.width, i.file.height) for i in images.images if i.file is not None and i.look is not None]
+    sides = [
+        min(i.file.width, i.file.height) for i in images.images if i.file is not None and i.fingerprint is not None
+    ]
     findings = [
         *judge_files(images, config),
         *judge_survey(_surveyed(listing)),

@@ -22,14 +22,16 @@ _WITHIN = "They count several times in training and in the judgement; keep one o
 
 def judge_duplicates(images: CheckedImages, sides: Sequence[int]) -> Iterator[ImageFinding]:
     """Same and nearly the same images; `sides` are the short sides of the images in pixels."""
-    seen = [image for image in images.images if image.look is not None]
-    looks: list[Fingerprint] = [image.look for image in seen if image.look is not None]
-    yield from _sorted(images, seen, same_pixels(looks), "duplicate", "the same", ("problem", "problem", "warning"))
+    seen = [image for image in images.images if image.fingerprint is not None]
+    fingerprints: list[Fingerprint] = [image.fingerprint for image in seen if image.fingerprint is not None]
+    yield from _sorted(
+        images, seen, same_pixels(fingerprints), "duplicate", "the same", ("problem", "problem", "warning")
+    )
     if sides and sorted(sides)[len(sides) // 2] < LEAST_SIDE:
         title = f"Near duplicates were not searched: most images are smaller than {LEAST_SIDE} x {LEAST_SIDE}"
         yield ImageFinding("near_unsearched", "note", title, "Look through a sample by eye.")
         return
-    near = near_duplicates(looks)
+    near = near_duplicates(fingerprints)
     yield from _sorted(images, seen, near, "near_duplicate", "nearly the same", ("warning", "problem", "note"))
 
 

@@ -33,7 +33,7 @@ class FinalistResult:
         scores: objective of each round, in order.
         mean, deviation: over rounds; None without enough of them.
         best_share: bootstrap P(best) among those that stayed in to the end; 0 for one that was dropped.
-        dropped: why it left the contest, "" where it did not.
+        dropped: why it left the comparison, "" where it did not.
     """
 
     trial: int

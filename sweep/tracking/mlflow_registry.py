@@ -32,7 +32,7 @@ MAX_DESCRIPTION = 5000
 """Of a version, from mlflow/store/model_registry/dbmodels/models.py; the whole card is beside the model."""
 
 
-def register_final_model(info: StudyInfo, shipment: FinalModel, address: Address) -> str:
+def register_final_model(info: StudyInfo, final_model: FinalModel, address: Address) -> str:
     """The version of the registered model; made where there is none of this key.
 
     Every step is left out that an earlier call, cut off anywhere, has done.
@@ -42,14 +42,14 @@ def register_final_model(info: StudyInfo, shipment: FinalModel, address: Address
     """
     client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
     experiment = ensure_experiment(client, info.name, address.artifacts)
-    run = _find_run(client, experiment, info, shipment.key) or _make_run(client, experiment, info, shipment)
-    _log_values(client, run, shipment)
+    run = _find_run(client, experiment, info, final_model.key) or _make_run(client, experiment, info, final_model)
+    _log_values(client, run, final_model)
     version = run.data.tags.get(VERSION_TAG) or _find_version(client, info.name, run)
     if version is None:
-        version = _make_version(client, experiment, run, info, shipment)
+        version = _make_version(client, experiment, run, info, final_model)
     if run.info.status != "FINISHED":
         client.set_tag(run.info.run_id, VERSION_TAG, version)
-        client.set_terminated(run.info.run_id, "FINISHED", milliseconds(shipment.record.finished or ""))
+        client.set_terminated(run.info.run_id, "FINISHED", milliseconds(final_model.record.finished or ""))
     client.set_registered_model_alias(info.name, ALIAS, version)
     return str(version)
 
@@ -60,24 +60,24 @@ def _find_run(client: MlflowClient, experiment: str, info: StudyInfo, key: str) 
     return found[-1] if found else None
 
 
-def _make_run(client: MlflowClient, experiment: str, info: StudyInfo, shipment: FinalModel) -> Run:
+def _make_run(client: MlflowClient, experiment: str, info: StudyInfo, final_model: FinalModel) -> Run:
     parents = list(search_runs(client, experiment, info, "tags.`sweep.kind` = 'study'"))
-    tags = {**study_identity(info), "sweep.kind": "final", KEY_TAG: shipment.key}
-    tags[NOTE_TAG] = shorten(shipment.card, MAX_TAG)
+    tags = {**study_identity(info), "sweep.kind": "final", KEY_TAG: final_model.key}
+    tags[NOTE_TAG] = shorten(final_model.card, MAX_TAG)
     if parents:
         tags["mlflow.parentRunId"] = parents[-1].info.run_id
     run: Run = client.create_run(
-        experiment, milliseconds(shipment.record.started), tags, f"final {shipment.metrics['test_accuracy']:.4f}"
+        experiment, milliseconds(final_model.record.started), tags, f"final {final_model.metrics['test_accuracy']:.4f}"
     )
     return run
 
 
-def _log_values(client: MlflowClient, run: Run, shipment: FinalModel) -> None:
+def _log_values(client: MlflowClient, run: Run, final_model: FinalModel) -> None:
     """The metrics that the run has not; params may be told twice."""
     now = round(time.time() * 1000)
-    missing = [Metric(key, value, now, 0) for key, value in shipment.metrics.items() if key not in run.data.metrics]
+    missing = [Metric(key, value, now, 0) for key, value in final_model.metrics.items() if key not in run.data.metrics]
     if missing:
-        params = {**trial_params(shipment.record), "sweep.winner": str(shipment.record.number)}
+        params = {**trial_params(final_model.record), "sweep.winner": str(final_model.record.number)}
         client.log_batch(run.info.run_id, missing, [Param(key, value) for key, value in params.items()])
 
 
@@ -86,42 +86,42 @@ def _find_version(client: MlflowClient, name: str, run: Run) -> str | None:
     return str(found[0].version) if found and found[0].name == name else None
 
 
-def _make_version(client: MlflowClient, experiment: str, run: Run, info: StudyInfo, shipment: FinalModel) -> str:
+def _make_version(client: MlflowClient, experiment: str, run: Run, info: StudyInfo, final_model: FinalModel) -> str:
     run_id = run.info.run_id
-    _log_files(client, run_id, shipment)
+    _log_files(client, run_id, final_model)
     logged = find_logged_model(client, experiment, run_id) or client.create_logged_model(
         experiment,
         name=f"{info.name.replace('.', '-')}-final",
         source_run_id=run_id,
-        params=trial_params(shipment.record),
+        params=trial_params(final_model.record),
         tags={"sweep.study": info.name, "sweep.kind": "final"},
         model_type="image classifier",
     )
     with tempfile.TemporaryDirectory(prefix="sweep-") as name:
         folder = Path(name)
-        write_model_folder(folder, shipment.model_file, shipment.record, logged, run_id)
-        (folder / "model_card.md").write_text(shipment.card, encoding="utf-8")
+        write_model_folder(folder, final_model.model_file, final_model.record, logged, run_id)
+        (folder / "model_card.md").write_text(final_model.card, encoding="utf-8")
         model = Model.load(folder / "MLmodel")
-        _save_example(model, shipment.example, str(folder))  # the example goes into the model's description
+        _save_example(model, final_model.example, str(folder))  # the example goes into the model's description
         model.save(folder / "MLmodel")
         client.log_model_artifacts(logged.model_id, name)
     if not has_outputs(client, run_id):
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     _ensure_registered(client, info.name)
-    said = shorten(shipment.card, MAX_DESCRIPTION)
+    said = shorten(final_model.card, MAX_DESCRIPTION)
     made = client.create_model_version(
         info.name, logged.artifact_location, run_id, description=said, model_id=logged.model_id
     )
     return str(made.version)
 
 
-def _log_files(client: MlflowClient, run_id: str, shipment: FinalModel) -> None:
+def _log_files(client: MlflowClient, run_id: str, final_model: FinalModel) -> None:
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
-        for name in shipment.names:
+        for name in final_model.names:
             target = Path(folder, name)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(shipment.files / name, target)
+            shutil.copyfile(final_model.files / name, target)
         client.log_artifacts(run_id, folder, "final")
 
 

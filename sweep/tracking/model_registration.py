@@ -30,12 +30,12 @@ class RegisteredModel:
     alias: str
 
 
-def register_model(info: StudyInfo, shipment: FinalModel, uri: str | None, home: Path) -> RegisteredModel:
+def register_model(info: StudyInfo, final_model: FinalModel, uri: str | None, home: Path) -> RegisteredModel:
     """Register the final model under the study's name and give it the alias `champion`; a second time changes nothing.
 
     Args:
         info: of the study.
-        shipment: the model and what belongs to it.
+        final_model: the model and what belongs to it.
         uri: tracking URI, as for `sweep.tracking.open_mlflow.open_mlflow`.
         home: as there.
 
@@ -51,7 +51,7 @@ def register_model(info: StudyInfo, shipment: FinalModel, uri: str | None, home:
         from sweep.tracking.open_mlflow import connect
 
         connect(info, address)  # makes the database where there is none
-        version = register_final_model(info, shipment, address)
+        version = register_final_model(info, final_model, address)
     except (*STORE_ERRORS, ImportError) as error:  # ImportError: the driver of a database
         raise TrackingError(f"{address.shown}: the model cannot be registered: {gist(str(error))}") from error
     return RegisteredModel(address.shown, info.name, version, ALIAS)

@@ -57,8 +57,8 @@ class Scripted:
         self.tasks: list[Task] = []
         self.told: list[tuple[int, int, str]] = []
 
-    def contest(self, *finalists: TrialRecord) -> FinalComparison:
-        """A contest between them, which reads and writes the plan's folder."""
+    def comparison(self, *finalists: TrialRecord) -> FinalComparison:
+        """A comparison of them, which reads and writes the plan's folder."""
         return FinalComparison(finalists, self.plan, InlineExecutor(self._train), self._setting, self._tell)
 
     def _tell(self, record: TrialRecord, number: int) -> None:

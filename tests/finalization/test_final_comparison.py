@@ -25,16 +25,16 @@ def forever() -> float:
 
 def test_rounds_end_when_one_is_separated(scripted: Make, finalist: Finalist) -> None:
     run = scripted(CLEAR)
-    outlook = run.contest(finalist(0), finalist(1)).run(10, never, forever)
+    outcome = run.comparison(finalist(0), finalist(1)).run(10, never, forever)
 
-    assert (outlook.ended, outlook.rounds, outlook.judgement.recommended) == ("separated", 3, 0)
-    assert outlook.scores == {0: (0.90, 0.91, 0.92), 1: (0.80, 0.81, 0.82)}
+    assert (outcome.ended, outcome.rounds, outcome.judgement.recommended) == ("separated", 3, 0)
+    assert outcome.scores == {0: (0.90, 0.91, 0.92), 1: (0.80, 0.81, 0.82)}
     assert [(trial, number) for trial, number, _ in run.told] == [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3)]
 
 
 def test_a_round_has_one_seed_and_one_split_for_all_and_the_next_has_others(scripted: Make, finalist: Finalist) -> None:
     run = scripted(CLEAR)
-    run.contest(finalist(0), finalist(1)).run(2, never, forever)
+    run.comparison(finalist(0), finalist(1)).run(2, never, forever)
 
     seeds = [task.config.seed for task in run.tasks]
     splits = [task.split for task in run.tasks if isinstance(task, RepeatTask)]
@@ -45,42 +45,42 @@ def test_a_round_has_one_seed_and_one_split_for_all_and_the_next_has_others(scri
 
 
 def test_a_tie_goes_on_to_the_last_round_and_recommends_the_smaller(scripted: Make, finalist: Finalist) -> None:
-    outlook = scripted(EVEN).contest(finalist(0, parameters=9000), finalist(1, parameters=70)).run(4, never, forever)
+    outcome = scripted(EVEN).comparison(finalist(0, parameters=9000), finalist(1, parameters=70)).run(4, never, forever)
 
-    assert (outlook.ended, outlook.rounds) == ("repeats", 4)
-    assert (outlook.judgement.verdict, outlook.judgement.leader, outlook.judgement.recommended) == ("tie", 1, 1)
+    assert (outcome.ended, outcome.rounds) == ("repeats", 4)
+    assert (outcome.judgement.verdict, outcome.judgement.leader, outcome.judgement.recommended) == ("tie", 1, 1)
 
 
 def test_who_is_clearly_behind_is_trained_no_more(scripted: Make, finalist: Finalist) -> None:
     run = scripted({**EVEN, 2: (0.5, 0.51, 0.5, 0.51)})
-    outlook = run.contest(finalist(0), finalist(1), finalist(2)).run(4, never, forever)
+    outcome = run.comparison(finalist(0), finalist(1), finalist(2)).run(4, never, forever)
 
-    assert outlook.dropped == {2: "behind after round 3 (paired t-test, 1%)"}
-    assert [len(outlook.scores[trial]) for trial in (0, 1, 2)] == [4, 4, 3]
-    assert [standing.trial for standing in outlook.judgement.standings] == [1, 0]
+    assert outcome.dropped == {2: "behind after round 3 (paired t-test, 1%)"}
+    assert [len(outcome.scores[trial]) for trial in (0, 1, 2)] == [4, 4, 3]
+    assert [standing.trial for standing in outcome.judgement.standings] == [1, 0]
 
 
 def test_a_finalist_that_fails_is_dropped_with_its_cause(scripted: Make, finalist: Finalist) -> None:
-    outlook = scripted({0: (0.9, "nan"), 1: (0.8, 0.8)}).contest(finalist(0), finalist(1)).run(2, never, forever)
+    outcome = scripted({0: (0.9, "nan"), 1: (0.8, 0.8)}).comparison(finalist(0), finalist(1)).run(2, never, forever)
 
-    assert outlook.dropped == {0: "failed in round 2: nan"}
-    assert outlook.judgement.recommended == 1
+    assert outcome.dropped == {0: "failed in round 2: nan"}
+    assert outcome.judgement.recommended == 1
 
 
 def test_if_all_fail_nothing_is_finished(scripted: Make, finalist: Finalist) -> None:
     with pytest.raises(NothingFinished, match=r"every finalist failed .*: trial 0: failed in round 1: oom"):
-        scripted({0: ("oom",)}).contest(finalist(0)).run(3, never, forever)
+        scripted({0: ("oom",)}).comparison(finalist(0)).run(3, never, forever)
 
 
 def test_what_an_interrupted_run_has_trained_is_not_trained_again(scripted: Make, finalist: Finalist) -> None:
     first = scripted(EVEN)
     stops = iter([False] * 5 + [True] * 3)
-    outlook = first.contest(finalist(0), finalist(1)).run(3, lambda: next(stops), forever)
-    assert (outlook.ended, outlook.rounds, len(first.tasks)) == ("stopped", 1, 3)
+    outcome = first.comparison(finalist(0), finalist(1)).run(3, lambda: next(stops), forever)
+    assert (outcome.ended, outcome.rounds, len(first.tasks)) == ("stopped", 1, 3)
 
     second = scripted(EVEN)
-    outlook = second.contest(finalist(0), finalist(1)).run(3, never, forever)
-    assert (outlook.ended, outlook.rounds) == ("repeats", 3)
+    outcome = second.comparison(finalist(0), finalist(1)).run(3, never, forever)
+    assert (outcome.ended, outcome.rounds) == ("repeats", 3)
     assert [(task.number, task.folder.name) for task in second.tasks] == [(1, "02"), (0, "03"), (1, "03")]
 
 
@@ -88,54 +88,54 @@ def test_a_repetition_that_was_killed_is_tried_again_and_one_with_nan_is_not(
     scripted: Make, finalist: Finalist
 ) -> None:
     run = scripted({0: (0.9,), 1: (["killed", "oom", 0.8],), 2: (["nan", 0.7],)})
-    outlook = run.contest(finalist(0), finalist(1), finalist(2)).run(1, never, forever)
+    outcome = run.comparison(finalist(0), finalist(1), finalist(2)).run(1, never, forever)
 
     assert [task.number for task in run.tasks] == [0, 1, 2, 1, 1]
-    assert outlook.scores == {0: (0.9,), 1: (0.8,), 2: ()}
-    assert outlook.dropped == {2: "failed in round 1: nan"}
+    assert outcome.scores == {0: (0.9,), 1: (0.8,), 2: ()}
+    assert outcome.dropped == {2: "failed in round 1: nan"}
 
 
 def test_after_three_tries_a_finalist_is_dropped_and_the_next_run_finds_the_same(
     scripted: Make, finalist: Finalist
 ) -> None:
     run = scripted({0: (0.9, 0.9), 1: (["killed"] * 3, 0.95)})
-    run.contest(finalist(0), finalist(1)).run(1, never, forever)
+    run.comparison(finalist(0), finalist(1)).run(1, never, forever)
     again = scripted({0: (0.9, 0.9), 1: (0.95, 0.95)})
-    outlook = again.contest(finalist(0), finalist(1)).run(1, never, forever)
+    outcome = again.comparison(finalist(0), finalist(1)).run(1, never, forever)
 
     assert [task.number for task in run.tasks] == [0, 1, 1, 1]
     assert again.tasks == []
-    assert outlook.dropped == {1: "failed in round 1: killed"}
+    assert outcome.dropped == {1: "failed in round 1: killed"}
 
 
 def test_images_that_are_gone_stop_the_contest_and_drop_nobody(scripted: Make, finalist: Finalist) -> None:
     with pytest.raises(SweepStopped, match=r"trial 1 could not be trained again: as the script has it\n.* closed"):
-        scripted({0: (0.9,), 1: ("data",)}).contest(finalist(0), finalist(1)).run(1, never, forever)
-    outlook = scripted({0: (0.9,), 1: (0.8,)}).contest(finalist(0), finalist(1)).run(1, never, forever)
-    assert outlook.dropped == {}
+        scripted({0: (0.9,), 1: ("data",)}).comparison(finalist(0), finalist(1)).run(1, never, forever)
+    outcome = scripted({0: (0.9,), 1: (0.8,)}).comparison(finalist(0), finalist(1)).run(1, never, forever)
+    assert outcome.dropped == {}
 
 
 def test_a_round_that_would_not_fit_into_the_budget_is_not_begun(scripted: Make, finalist: Finalist) -> None:
     run = scripted(EVEN)
     # Two finalists took 10 s each in the search, on one worker: a round is expected to take 20 s.
-    assert run.contest(finalist(0), finalist(1)).run(3, never, lambda: 19.0).ended == "budget"
+    assert run.comparison(finalist(0), finalist(1)).run(3, never, lambda: 19.0).ended == "budget"
     assert run.tasks == []
-    outlook = run.contest(finalist(0), finalist(1)).run(1, never, lambda: 21.0)
-    assert (outlook.ended, outlook.rounds) == ("repeats", 1)
+    outcome = run.comparison(finalist(0), finalist(1)).run(1, never, lambda: 21.0)
+    assert (outcome.ended, outcome.rounds) == ("repeats", 1)
 
 
 def test_without_rounds_the_search_decides_and_the_verdict_says_so(scripted: Make, finalist: Finalist) -> None:
-    outlook = scripted(EVEN).contest(finalist(1, 0.95), finalist(0)).run(0, never, forever)
+    outcome = scripted(EVEN).comparison(finalist(1, 0.95), finalist(0)).run(0, never, forever)
 
-    assert (outlook.judgement.verdict, outlook.judgement.recommended) == ("not repeated", 1)
+    assert (outcome.judgement.verdict, outcome.judgement.recommended) == ("not repeated", 1)
 
 
 def test_folds_are_judged_after_whole_passes_and_hold_out_every_image_once(scripted: Make, finalist: Finalist) -> None:
     script = {0: (0.9, 0.91, 0.92, 0.9, 0.91), 1: (0.5, 0.51, 0.52, 0.5, 0.51)}
     run = scripted(script, 5)
-    outlook = run.contest(finalist(0), finalist(1)).run(10, never, forever)
+    outcome = run.comparison(finalist(0), finalist(1)).run(10, never, forever)
 
-    assert (outlook.ended, outlook.rounds) == ("separated", 5)
+    assert (outcome.ended, outcome.rounds) == ("separated", 5)
     splits = {task.split for task in run.tasks if isinstance(task, RepeatTask)}
     assert sorted(split.fold for split in splits) == [0, 1, 2, 3, 4]
     assert len({split.seed for split in splits}) == 1
@@ -147,6 +147,6 @@ def test_a_pass_over_the_folds_that_was_cut_off_is_not_judged(
 ) -> None:
     # The second one would be separated by the rounds of the pass that was cut off.
     script = {0: (0.9, 0.91, 0.92, 0.9, 0.91, 0.1, 0.1), 1: (0.91, 0.9, 0.92, 0.91, 0.9, 0.9, 0.9)}
-    outlook = scripted(script, 5).contest(finalist(0), finalist(1)).run(most, never, forever)
+    outcome = scripted(script, 5).comparison(finalist(0), finalist(1)).run(most, never, forever)
 
-    assert (outlook.rounds, outlook.judgement.verdict, len(outlook.scores[0])) == (rounds, verdict, rounds)
+    assert (outcome.rounds, outcome.judgement.verdict, len(outcome.scores[0])) == (rounds, verdict, rounds)

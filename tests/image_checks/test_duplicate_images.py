@@ -29,13 +29,13 @@ CHANGED = {
 
 @pytest.mark.parametrize("change", CHANGED)
 def test_the_same_picture_saved_otherwise_is_a_near_duplicate(change: str) -> None:
-    looks = [
+    fingerprints = [
         fingerprint_of(np.asarray(picture(2))),
         fingerprint_of(np.asarray(PICTURE)),
         fingerprint_of(CHANGED[change]),
     ]
-    assert near_duplicates(looks) == [[1, 2]]
-    assert same_pixels(looks) == []
+    assert near_duplicates(fingerprints) == [[1, 2]]
+    assert same_pixels(fingerprints) == []
 
 
 def test_different_pictures_are_none() -> None:
@@ -44,9 +44,13 @@ def test_different_pictures_are_none() -> None:
 
 def test_equal_pixels_are_found_whatever_the_channels_and_not_told_again_as_near() -> None:
     grey = np.asarray(picture(3).convert("L"))[..., np.newaxis]
-    looks = [fingerprint_of(grey), fingerprint_of(np.asarray(PICTURE)), fingerprint_of(np.repeat(grey, 3, axis=2))]
-    assert same_pixels(looks) == [[0, 2]]
-    assert near_duplicates(looks) == []
+    fingerprints = [
+        fingerprint_of(grey),
+        fingerprint_of(np.asarray(PICTURE)),
+        fingerprint_of(np.repeat(grey, 3, axis=2)),
+    ]
+    assert same_pixels(fingerprints) == [[0, 2]]
+    assert near_duplicates(fingerprints) == []
 
 
 def test_the_same_bytes_in_another_shape_are_not_the_same_picture() -> None:
@@ -61,11 +65,11 @@ def test_images_of_one_colour_are_not_taken_for_near() -> None:
 
 
 def test_what_is_near_to_something_near_is_one_group() -> None:
-    def look(number: int, bits: int) -> Fingerprint:
+    def fingerprint(number: int, bits: int) -> Fingerprint:
         return Fingerprint(bytes([number]), bits, bytes(192), flat=False)
 
-    far = look(1, 2**64 - 1)
-    assert near_duplicates([look(0, 0), far, look(2, 0b1111), look(3, 0b11111111)]) == [[0, 2, 3]]
+    far = fingerprint(1, 2**64 - 1)
+    assert near_duplicates([fingerprint(0, 0), far, fingerprint(2, 0b1111), fingerprint(3, 0b11111111)]) == [[0, 2, 3]]
 
 
 @pytest.mark.parametrize("apart", [0, 1, 2, 3, 4, 5, 6])

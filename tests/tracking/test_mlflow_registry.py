@@ -22,7 +22,7 @@ MakeRecord = Callable[..., TrialRecord]
 
 
 @pytest.fixture
-def shipment(make_record: MakeRecord, tmp_path: Path) -> FinalModel:
+def final_model(make_record: MakeRecord, tmp_path: Path) -> FinalModel:
     (tmp_path / "model.keras").write_bytes(b"a model")
     (tmp_path / "final.json").write_text("{}")
     record = make_record(3, "complete", epochs=4)
@@ -34,10 +34,10 @@ def shipment(make_record: MakeRecord, tmp_path: Path) -> FinalModel:
     )
 
 
-def send(info: StudyInfo, shipment: FinalModel, home: Path) -> str:
+def send(info: StudyInfo, final_model: FinalModel, home: Path) -> str:
     address = resolve_address(None, {}, home)
     connect(info, address)
-    return register_final_model(info, shipment, address)
+    return register_final_model(info, final_model, address)
 
 
 def everything(home: Path) -> dict[str, Any]:
@@ -72,7 +72,7 @@ WHOLE = {
 )  # fmt: skip
 @pytest.mark.parametrize("done", [False, True])
 def test_cut_off_at_any_step_the_next_call_completes_it(
-    info: StudyInfo, shipment: FinalModel, home: Path, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
+    info: StudyInfo, final_model: FinalModel, home: Path, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
 ) -> None:
     """Before the step, or after it, when only its answer is lost."""
     real = getattr(MlflowClient, step)
@@ -85,13 +85,17 @@ def test_cut_off_at_any_step_the_next_call_completes_it(
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, step, cut)
         with pytest.raises(OSError, match="away"):
-            send(info, shipment, home)
-    assert send(info, shipment, home) == "1"
-    assert send(info, shipment, home) == "1"
+            send(info, final_model, home)
+    assert send(info, final_model, home) == "1"
+    assert send(info, final_model, home) == "1"
     assert everything(home) == {**WHOLE, "studies": [info.id]}
 
 
-def test_two_studies_of_one_name_have_a_version_each(info: StudyInfo, shipment: FinalModel, home: Path) -> None:
+def test_two_studies_of_one_name_have_a_version_each(info: StudyInfo, final_model: FinalModel, home: Path) -> None:
     other = dataclasses.replace(info, id="2" * 32)
-    assert (send(info, shipment, home), send(other, shipment, home), send(info, shipment, home)) == ("1", "2", "1")
+    assert (send(info, final_model, home), send(other, final_model, home), send(info, final_model, home)) == (
+        "1",
+        "2",
+        "1",
+    )
     assert everything(home)["studies"] == sorted([info.id, other.id])

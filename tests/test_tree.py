@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 SWEEP, TESTS = ROOT / "sweep", ROOT / "tests"
 ROOMS_OF_TESTS = {"end_to_end", "faults"}
 """Rooms of tests for the program as a whole."""
+TENSORFLOW = {"tf_converters.py", "tf_data_pipeline.py", "tf_gradcam.py", "tf_runners.py", "tf_threads.py"}
 COMMANDS = {
     f"{name}.py"
     for name in (
@@ -65,7 +66,7 @@ def test_no_two_modules_have_one_file_name_but_a_command_and_its_body() -> None:
 def test_what_needs_tensorflow_itself_says_so_in_its_name() -> None:
     importing = {path.name for path in modules() if "tensorflow" in imported_packages(path)}
     named = {path.name for path in modules() if path.name.startswith("tf_")}
-    assert importing == named == {"tf_converters.py", "tf_feed.py", "tf_gradcam.py", "tf_runners.py", "tf_threads.py"}
+    assert importing == named == TENSORFLOW
 
 
 def test_only_the_room_of_pictures_draws_with_matplotlib() -> None:

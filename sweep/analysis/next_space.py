@@ -51,7 +51,7 @@ def next_space(space: Space, touched: Iterable[Touch], study: str) -> NextSpace:
 
     Args:
         space: that was searched.
-        touched: see `bounds.touches`.
+        touched: see `touched_bounds.touches`.
         study: name of the study that is to search the new one.
     """
     current, changes = replace(space, study=study), []

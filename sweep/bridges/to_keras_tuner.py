@@ -29,7 +29,7 @@ from sweep.space.parameters import Choice, IntRange, Parameter, same
 from sweep.space.space import Space
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, schedules
-from sweep.training.tf_feed import feed, held_out
+from sweep.training.tf_data_pipeline import feed, held_out
 
 
 def hypermodel(space: Space, dataset: Dataset | None = None, *, cache: Path = Path("cache")) -> SpaceHyperModel:

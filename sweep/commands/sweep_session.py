@@ -41,7 +41,8 @@ from sweep.space.config import TrialConfig
 from sweep.space.corners import smallest
 from sweep.space.space import Space
 from sweep.space.writer import space_to_yaml
-from sweep.study.open_study import fork_study, open_study
+from sweep.study.fork_study import fork_study
+from sweep.study.open_study import open_study
 from sweep.study.optuna_study import OptunaStudy
 from sweep.study.repair import repair_records
 from sweep.terminal.console import make_console

@@ -104,24 +104,24 @@ class _Explorer:
             for name, each in searched
         ]
         parameters = tuple(each for each in made if all(condition.values for condition in each.conditions))
-        own_fit = has_user_fit(self._hypermodel)
+        user_fit = has_user_fit(self._hypermodel)
         return Discovery(
             parameters=_ordered(parameters),
             fixed={name: each.value for name, each in definitions if isinstance(each, hp_types.Fixed)},
             defaults={name: each.default for name, each in searched if name in {p.name for p in parameters}},
-            unused=self._unused(first, own_fit),
+            unused=self._unused(first, user_fit),
         )
 
-    def _unused(self, first: Built, own_fit: bool) -> dict[str, str]:
+    def _unused(self, first: Built, user_fit: bool) -> dict[str, str]:
         reasons = dict.fromkeys(_OF_OUR_MODELS, "a hypermodel is trained as it is built")
         if first.scheduled:
             reasons[PLATEAU] = f"the optimizer of {self._section.hypermodel} has a schedule of its own"
         if first.compiled:
             reasons |= dict.fromkeys(OPTIMIZER_KEYS, f"{self._section.hypermodel} compiles its model itself")
-        elif own_fit:
+        elif user_fit:
             reason = f"the `fit` of {self._section.hypermodel} has an optimizer of its own"
             reasons |= dict.fromkeys((*OPTIMIZER_KEYS, PLATEAU, "early_stopping"), reason)
-        if own_fit:
+        if user_fit:
             signature = fit_signature(self._hypermodel)
             for key in ("epochs", "batch_size"):
                 if not signature.wants(key):

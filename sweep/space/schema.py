@@ -34,7 +34,7 @@ def space_schema() -> dict[str, Any]:
             "model": {
                 "oneOf": [
                     *(_section(cls, required=["builder"]) for cls in MODEL_SECTIONS.values()),
-                    _own_builder(),
+                    _user_builder(),
                     _hypermodel(),
                 ]
             },
@@ -64,7 +64,7 @@ def _section(cls: type[Any], required: list[str] | None = None) -> dict[str, Any
     return {**schema, "required": required} if required else schema
 
 
-def _own_builder() -> dict[str, Any]:
+def _user_builder() -> dict[str, Any]:
     """Its parameters are known to the function alone."""
     section = _section(UserBuilderConfig, required=["builder"])
     del section["properties"]["arguments"]

@@ -74,7 +74,7 @@ def user_section(model: Mapping, root: Mapping, folder: Path, faults: Faults) ->
 
 def section_of_specs(specs: dict[str, FieldSpec]) -> type[Any]:
     """A section with these keys, for `fields_of`."""
-    return type("OwnSection", (), {"SPECS": specs})
+    return type("UserSection", (), {"SPECS": specs})
 
 
 def _text(entry: Entry | None) -> Any:

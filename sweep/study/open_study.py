@@ -1,25 +1,21 @@
-"""Making, resuming and forking studies."""
+"""Opening a study: making a new one, or resuming one whose space is still the same."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import shutil
 from pathlib import Path
 
 import optuna
-from optuna.trial import TrialState, create_trial
+from optuna.trial import TrialState
 
 from sweep.errors import SpaceError, StudyError
-from sweep.records.study_records import DATABASE, no_study, read_records
-from sweep.records.trial_record import TrialRecord, trial_folder, write_record
+from sweep.records.study_records import DATABASE, no_study
 from sweep.space.config import direction_of
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
 from sweep.space.writer import Difference, differences, space_to_mapping, space_to_yaml
-from sweep.study.optuna_parameters import optuna_distribution, to_optuna
+from sweep.study.optuna_parameters import to_optuna
 from sweep.study.optuna_study import OptunaStudy
-from sweep.study.record_copies import keep_copy
 from sweep.study.storage import close_storage, open_storage, storage_errors
 
 _SPACE = "sweep.space"
@@ -49,8 +45,8 @@ def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
         if _never_begun(folder.name, storage):
             # Nothing was tried, say because the images could not be had: the next space may be another one.
             optuna.delete_study(study_name=folder.name, storage=storage)
-            handle = _create(folder.name, storage, space)
-            _complete(handle, space)
+            handle = create_optuna_study(folder.name, storage, space)
+            complete_new_study(handle, space)
         else:
             handle = optuna.load_study(study_name=folder.name, storage=storage)
             _check_same_space(folder, handle, space)
@@ -70,7 +66,7 @@ def _make(folder: Path, space: Space) -> None:
         raise StudyError(f"the study's folder {folder} cannot be written: {error.strerror}") from None
     with storage_errors(folder / DATABASE):
         storage = open_storage(aside)
-        _complete(_create(folder.name, storage, space), space)
+        complete_new_study(create_optuna_study(folder.name, storage, space), space)
         close_storage(storage, aside)
     (aside / DATABASE).replace(folder / DATABASE)
     aside.rmdir()
@@ -82,13 +78,14 @@ def _never_begun(name: str, storage: optuna.storages.RDBStorage) -> bool:
     return _FORMAT in handle.user_attrs and states <= {TrialState.WAITING}
 
 
-def _create(name: str, storage: optuna.storages.RDBStorage, space: Space) -> optuna.Study:
+def create_optuna_study(name: str, storage: optuna.storages.RDBStorage, space: Space) -> optuna.Study:
+    """A study without points in a database; `complete_new_study` marks it as whole."""
     handle = optuna.create_study(study_name=name, storage=storage, direction=direction_of(space.search.objective))
     handle.set_user_attr(_FORMAT, 1)
     return handle
 
 
-def _complete(handle: optuna.Study, space: Space) -> None:
+def complete_new_study(handle: optuna.Study, space: Space) -> None:
     """Queue the points to begin with, unless they have been tried already (by trials that a fork took along)."""
     for point in space.start_from:
         handle.enqueue_trial(to_optuna(space, point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
@@ -140,88 +137,3 @@ def space_differences(old: Space, new: Space) -> list[Difference]:
         for difference in differences(space_to_mapping(old), space_to_mapping(new))
         if difference.key not in _MAY_CHANGE and not difference.key.startswith(_FAILURES)
     ]
-
-
-@dataclasses.dataclass(frozen=True)
-class Fork:
-    """What a fork took along.
-
-    Attributes:
-        taken: how many trials.
-        left: (number, reason) of those that do not fit.
-    """
-
-    taken: int
-    left: tuple[tuple[int, str], ...]
-
-
-def fork_study(old: Path, new: Path, space: Space) -> Fork:
-    """Make a new study with the finished trials of another that are points of the new space.
-
-    A trial fits if the new space can produce its very configuration: not only must its sampled values be inside the
-    new ranges, the fixed values must be the same too, or its result would not be comparable.
-
-    Args:
-        old: folder of the study to take from; it is not changed.
-        new: folder of the study to make; its lock must be held.
-        space: of the new study.
-
-    Raises:
-        StudyError: there is no old study, a new one already, or no trial that fits.
-        RecordError: a record of the old one cannot be read.
-    """
-    records = read_records(old)
-    if (new / DATABASE).exists():
-        raise StudyError(f"there is a study {new.name} already; choose another name for --fork")
-    reasons = {record.number: misfit(record, space) for record in records}
-    taken = [record for record in records if reasons[record.number] is None]
-    if records and not taken:
-        number, reason = next(iter(reasons.items()))
-        raise StudyError(
-            f"no trial of the study {old.name} fits the changed space (trial {number}: {reason}), so there is nothing "
-            f"to take along; begin an empty study with --study {new.name}"
-        )
-    with storage_errors(new / DATABASE):
-        handle = _create(new.name, open_storage(new), space)
-        for number, record in enumerate(taken):
-            _adopt(handle, new, record, space, number)
-        _complete(handle, space)
-    return Fork(len(taken), tuple((number, reason) for number, reason in reasons.items() if reason is not None))
-
-
-def misfit(record: TrialRecord, space: Space) -> str | None:
-    """Why a finished trial is no trial of this space; None if it is one."""
-    if record.state not in ("complete", "pruned"):
-        return record.state
-    values = space.values_of(record.config)
-    wrong = space.faults(values)
-    if wrong:
-        return "; ".join(wrong)
-    config = space.config(values, seed=record.config.seed, threads=record.config.threads)
-    if config == record.config:
-        return None
-    changed = differences(json.loads(_json(record.config)), json.loads(_json(config)))
-    return "; ".join(str(difference) for difference in changed)
-
-
-def _json(config: object) -> str:
-    return json.dumps(dataclasses.asdict(config))  # type: ignore[call-overload]
-
-
-def _adopt(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space, number: int) -> None:
-    values = space.values_of(record.config)
-    complete = record.state == "complete"
-    handle.add_trial(
-        create_trial(
-            state=TrialState.COMPLETE if complete else TrialState.PRUNED,
-            value=record.objective_value if complete else None,
-            params=to_optuna(space, values),
-            distributions={p.name: optuna_distribution(p) for p in space.parameters if p.name in values},
-            intermediate_values={m.epoch: m.value(space.search.objective) for m in record.epochs},
-            user_attrs={"state": record.state, "reason": record.reason},
-        )
-    )
-    origin = f"{record.study}/{record.number}"
-    taken = dataclasses.replace(record, study=folder.name, number=number, values=values, origin=origin, model_file=None)
-    write_record(trial_folder(folder, number), taken)
-    keep_copy(folder, taken)

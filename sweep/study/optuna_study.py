@@ -47,7 +47,7 @@ class Assignment:
 
 
 class OptunaStudy:
-    """An open study. Made by `opening`; one process at a time writes to it."""
+    """An open study. Made by `open_study`; one process at a time writes to it."""
 
     def __init__(self, folder: Path, space: Space, handle: optuna.Study, threads: int) -> None:
         self.folder = folder

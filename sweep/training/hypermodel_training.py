@@ -38,7 +38,7 @@ from sweep.training.hypermodel_fit import (
     UserFitReporter,
     labels_of,
 )
-from sweep.training.tf_feed import VALIDATION_BATCH, feed, held_out_arrays
+from sweep.training.tf_data_pipeline import VALIDATION_BATCH, feed, held_out_arrays
 from sweep.training.tf_threads import use_threads
 
 Save = Callable[[keras.Model, Dataset, Path], None]
@@ -114,8 +114,8 @@ class HypermodelTrial:
         self._chosen = ChosenHyperParameters(section.hyperparameters)
         self._hypermodel.declare_hyperparameters(self._chosen)
         self.model = build_from(self._hypermodel, self._chosen, section, facts)
-        self._own_fit = has_user_fit(self._hypermodel)
-        if not self._own_fit:
+        self._user_fit = has_user_fit(self._hypermodel)
+        if not self._user_fit:
             compile_model(self.model, config)
         self._in_build = dict(self._chosen.read)
         self._built = model_digest(self.model, config)
@@ -158,8 +158,8 @@ class HypermodelTrial:
         training = self._config.training
         keywords = {"epochs": training.epochs, "verbose": 0}
         with contextlib.suppress(Enough):
-            if self._own_fit:
-                self._fit_own(keywords)
+            if self._user_fit:
+                self._run_user_fit(keywords)
             else:
                 self._fit_usual(keywords)
 
@@ -177,7 +177,7 @@ class HypermodelTrial:
             **keywords,
         )
 
-    def _fit_own(self, keywords: dict[str, Any]) -> None:
+    def _run_user_fit(self, keywords: dict[str, Any]) -> None:
         for callback in self._callbacks:
             callback.set_model(self.model)
         data = (*self._train(), self._validation)

@@ -31,7 +31,7 @@ from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart
 from sweep.training.determinism import weights_digest
 from sweep.training.hypermodel_training import HypermodelTrial
-from sweep.training.tf_feed import feed
+from sweep.training.tf_data_pipeline import feed
 from sweep.training.tf_threads import use_threads
 from sweep.training.train import save_model
 

@@ -30,7 +30,7 @@ from sweep.training.callbacks import EpochStart, PlainValidationLoss, Reporter, 
 from sweep.training.determinism import weights_digest
 from sweep.training.hypermodel_training import train_hypermodel
 from sweep.training.resume import Resumption
-from sweep.training.tf_feed import feed, held_out
+from sweep.training.tf_data_pipeline import feed, held_out
 from sweep.training.tf_threads import use_threads
 
 MODEL_FILE = "model.keras"

@@ -30,8 +30,8 @@ from sweep.space.config import Objective
 from sweep.space.parameters import Choice
 from sweep.space.reader import read_space
 from sweep.space.space import Space
+from sweep.study.fork_study import misfit
 from sweep.study.importance import importances
-from sweep.study.open_study import misfit
 from tests.analysis.histories import complete, failed, history, make_space, pruned
 from tests.reporting.simulate import simulate, simulated_space, write_study
 

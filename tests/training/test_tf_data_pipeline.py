@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from sweep.data.dataset import Dataset
 from sweep.training.batches import Batches
-from sweep.training.tf_feed import feed, held_out, held_out_arrays
+from sweep.training.tf_data_pipeline import feed, held_out, held_out_arrays
 
 
 class Numbers(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types

@@ -9,7 +9,7 @@ import pytest
 from sweep.errors import StudyError
 from sweep.records.study_records import read_records
 from sweep.space.config import Value
-from sweep.study.open_study import Fork, fork_study, misfit
+from sweep.study.fork_study import Fork, fork_study, misfit
 from sweep.study.optuna_study import OptunaStudy
 from sweep.study.repair import repair_records
 from tests.fakes import LINE, TREE, assigned_record, make_record, make_space, make_study, run_trials, take

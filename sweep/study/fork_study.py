@@ -1,0 +1,105 @@
+"""Forking a study: a new study that begins with the trials of another one that fit its space."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState, create_trial
+
+from sweep.errors import StudyError
+from sweep.records.study_records import DATABASE, read_records
+from sweep.records.trial_record import TrialRecord, trial_folder, write_record
+from sweep.space.space import Space
+from sweep.space.writer import differences
+from sweep.study.open_study import complete_new_study, create_optuna_study
+from sweep.study.optuna_parameters import optuna_distribution, to_optuna
+from sweep.study.record_copies import keep_copy
+from sweep.study.storage import open_storage, storage_errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Fork:
+    """What a fork took along.
+
+    Attributes:
+        taken: how many trials.
+        left: (number, reason) of those that do not fit.
+    """
+
+    taken: int
+    left: tuple[tuple[int, str], ...]
+
+
+def fork_study(old: Path, new: Path, space: Space) -> Fork:
+    """Make a new study with the finished trials of another that are points of the new space.
+
+    A trial fits if the new space can produce its very configuration: not only must its sampled values be inside the
+    new ranges, the fixed values must be the same too, or its result would not be comparable.
+
+    Args:
+        old: folder of the study to take from; it is not changed.
+        new: folder of the study to make; its lock must be held.
+        space: of the new study.
+
+    Raises:
+        StudyError: there is no old study, a new one already, or no trial that fits.
+        RecordError: a record of the old one cannot be read.
+    """
+    records = read_records(old)
+    if (new / DATABASE).exists():
+        raise StudyError(f"there is a study {new.name} already; choose another name for --fork")
+    reasons = {record.number: misfit(record, space) for record in records}
+    taken = [record for record in records if reasons[record.number] is None]
+    if records and not taken:
+        number, reason = next(iter(reasons.items()))
+        raise StudyError(
+            f"no trial of the study {old.name} fits the changed space (trial {number}: {reason}), so there is nothing "
+            f"to take along; begin an empty study with --study {new.name}"
+        )
+    with storage_errors(new / DATABASE):
+        handle = create_optuna_study(new.name, open_storage(new), space)
+        for number, record in enumerate(taken):
+            _adopt(handle, new, record, space, number)
+        complete_new_study(handle, space)
+    return Fork(len(taken), tuple((number, reason) for number, reason in reasons.items() if reason is not None))
+
+
+def misfit(record: TrialRecord, space: Space) -> str | None:
+    """Why a finished trial is no trial of this space; None if it is one."""
+    if record.state not in ("complete", "pruned"):
+        return record.state
+    values = space.values_of(record.config)
+    wrong = space.faults(values)
+    if wrong:
+        return "; ".join(wrong)
+    config = space.config(values, seed=record.config.seed, threads=record.config.threads)
+    if config == record.config:
+        return None
+    changed = differences(json.loads(_json(record.config)), json.loads(_json(config)))
+    return "; ".join(str(difference) for difference in changed)
+
+
+def _json(config: object) -> str:
+    return json.dumps(dataclasses.asdict(config))  # type: ignore[call-overload]
+
+
+def _adopt(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space, number: int) -> None:
+    values = space.values_of(record.config)
+    complete = record.state == "complete"
+    handle.add_trial(
+        create_trial(
+            state=TrialState.COMPLETE if complete else TrialState.PRUNED,
+            value=record.objective_value if complete else None,
+            params=to_optuna(space, values),
+            distributions={p.name: optuna_distribution(p) for p in space.parameters if p.name in values},
+            intermediate_values={m.epoch: m.value(space.search.objective) for m in record.epochs},
+            user_attrs={"state": record.state, "reason": record.reason},
+        )
+    )
+    origin = f"{record.study}/{record.number}"
+    taken = dataclasses.replace(record, study=folder.name, number=number, values=values, origin=origin, model_file=None)
+    write_record(trial_folder(folder, number), taken)
+    keep_copy(folder, taken)

@@ -1,0 +1,177 @@
+"""The README's commands, typed in the order in which they stand: limits are added, and endless ones are stopped."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import environment
+from tests.image_checks.conftest import healthy_folder, picture
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not (ROOT / ".venv" / ".sweep-setup").is_file(), reason="the scripts would install .venv, from the network"
+    ),
+]
+
+SMALL = "--data digits --limit 200 --epochs 1 --trials 8"
+LIMITS = {
+    "scripts/sweep --space": "--limit 200 --epochs 1 --trials 4",
+    "scripts/test": "tests/test_tree.py",
+    "scripts/test -m long": "--collect-only tests/end_to_end/test_readme.py",
+    "scripts/bench throughput": "--data digits --limit 200 --epochs 1 --models 2",
+    "python -m sweep.check search_spaces/vgg.yaml": "--set data.name=digits",
+    "python -m sweep.run --space search_spaces/vgg.yaml --trials": SMALL,
+    "python -m sweep.run --space search_spaces/vgg.yaml --data photos": "--limit 30 --epochs 1 --trials 2",
+    "python -m sweep.finalize": "--top 2 --max-repeats 1",
+}
+"""Options that are added to a command that begins so; the longest beginning counts, and of an option the last value."""
+ENDLESS = ("scripts/ui", "python -m sweep.status --study vgg --watch")
+ELSEWHERE = {
+    "scripts/check": "takes minutes, and checks nothing that depends on the other commands",
+    "pip install optuna-dashboard": "needs the network",
+    "optuna-dashboard": "is not installed with sweep",
+}
+SECONDS = 900.0
+"""For any one command, on a machine that is busy with other tests."""
+
+
+def commands() -> list[str]:
+    """Every command of the README's blocks without a language, in order, without the remarks behind it."""
+    found: list[str] = []
+    language: str | None = None
+    for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("```"):
+            language = line[3:] if language is None else None
+        elif language == "" and re.match(r"scripts/[a-z]|python -m |pip |optuna-dashboard ", line):
+            found.append(line.partition("  #")[0].strip())
+    return found
+
+
+def limited(command: str) -> str:
+    fitting = [start for start in LIMITS if command.startswith(start)]
+    return f"{command} {LIMITS[max(fitting, key=len)]}" if fitting else command
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder with what the commands name, as a clone has it."""
+    for name in ("scripts", "search_spaces", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    healthy_folder(tmp_path / "photos")
+    picture(7).save(tmp_path / "photo.jpg")
+    (tmp_path / "folder").mkdir()
+    picture(8).save(tmp_path / "folder" / "another.png")
+    return tmp_path
+
+
+def variables() -> dict[str, str]:
+    """As after `source .venv/bin/activate`."""
+    return {**environment(), "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run(command: str, folder: Path) -> None:
+    words = shlex.split(command)
+    done = subprocess.run(words, cwd=folder, env=variables(), capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes], command: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert process.poll() is None, f"{command} ended with {process.returncode}"
+        assert time.monotonic() < deadline, f"{command} showed nothing"
+        time.sleep(0.1)
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """What Ctrl-C does; the exit code."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        return process.wait(SECONDS)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def show_user_interface(command: str, folder: Path) -> None:
+    """MLflow's UI answers, and Ctrl-C ends it."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page:
+                return bool(page.status == 200)
+        except OSError:
+            return False
+
+    words = [*shlex.split(command), "--port", str(port)]
+    process = subprocess.Popen(words, cwd=folder, env=variables(), start_new_session=True, stdout=subprocess.DEVNULL)
+    wait_for(answers, process, command)
+    assert stop(process) in (0, -signal.SIGINT, 130)
+
+
+def watch(command: str, folder: Path) -> None:
+    """A terminal shows the study again and again, and Ctrl-C ends it."""
+    ours, theirs = pty.openpty()
+    os.set_blocking(ours, False)
+    shown = bytearray()
+
+    def twice() -> bool:
+        try:
+            shown.extend(os.read(ours, 65536))
+        except BlockingIOError:
+            return False
+        return shown.count(b"study vgg") >= 2
+
+    process = subprocess.Popen(
+        shlex.split(command), cwd=folder, env=variables(), start_new_session=True, stdout=theirs, stderr=theirs
+    )
+    try:
+        wait_for(twice, process, command)
+        assert stop(process) == 130
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_the_commands_of_the_readme_work_in_the_order_in_which_they_stand(clone: Path) -> None:
+    typed = [command for command in commands() if not command.startswith(tuple(ELSEWHERE))]
+    assert typed[:3] == [
+        "scripts/sweep --space search_spaces/vgg.yaml --data digits --trials 12 --epochs 6 --study digits",
+        "scripts/test",
+        "scripts/ui",
+    ]
+    assert set(ENDLESS) <= set(typed)
+    for command in typed:
+        if command == "scripts/ui":
+            show_user_interface(command, clone)
+        elif command in ENDLESS:
+            watch(command, clone)
+        else:
+            run(limited(command), clone)
+    assert sorted(path.name for path in (clone / "studies").iterdir()) == ["digits", "photos", "vgg"]
+    assert (clone / "answers.png").is_file()
+    assert (clone / "studies" / "vgg" / "final" / "model.onnx").is_file()
+
+
+def test_each_exception_is_about_a_command_of_the_readme() -> None:
+    typed = commands()
+    assert [
+        start for start in [*ELSEWHERE, *LIMITS, *ENDLESS] if not any(line.startswith(start) for line in typed)
+    ] == []

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,22 @@ def test_the_holder_of_a_lock_is_named_while_it_lives(tmp_path: Path) -> None:
     with StudyLock(tmp_path):
         assert str(holder(tmp_path)).startswith("process ")
     assert holder(tmp_path) is None
+
+
+LOADED = """
+import runpy, sys
+sys.argv.pop(0)
+try:
+    runpy.run_module("sweep." + sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    assert end.code == 0, end.code
+print([name for name in ("optuna", "tensorflow", "keras", "mlflow") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("words", [["status"], ["show", "1"]])
+def test_looking_at_a_study_loads_neither_optuna_nor_tensorflow(tmp_path: Path, words: list[str]) -> None:
+    study_of_three(tmp_path)
+    command = [sys.executable, "-W", "ignore", "-c", LOADED, *words, "--study", "demo", "--home", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "[]"), done.stderr

@@ -18,8 +18,8 @@ from sweep.reporting.curve_charts import curves_chart, has_curves
 from sweep.reporting.parameter_charts import MOST_AXES, importance_chart, parallel_chart, slice_chart
 from sweep.reporting.search_charts import progress_chart, pruning_chart, time_chart
 from sweep.reporting.sections_space import by_importance
-from sweep.space.fields import did_you_mean
 from sweep.space.parameters import Parameter
+from sweep.space.suggestions import did_you_mean
 from sweep.study.importance import FEWEST as FEWEST_IMPORTANCE
 from sweep.study.importance import Importances, importances
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import types
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from sweep.space.marks import Like, NotSearched, OnlyWhen, Value
+from sweep.space.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -175,17 +175,6 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that looks most like this one, if one does."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "x"?`, or nothing."""
-    near = nearest(word, known)
-    return f"; did you mean `{near}`?" if near else ""
 
 
 def is_number(value: object) -> bool:

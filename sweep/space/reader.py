@@ -22,14 +22,15 @@ from sweep.space.config import (
     direction_of,
     section_of,
 )
-from sweep.space.distributions import Draft, Fixed, read_field
-from sweep.space.fields import FieldSpec, did_you_mean, fields_of, literals, nearest, show
+from sweep.space.fields import FieldSpec, fields_of, literals, show
 from sweep.space.names import is_study_name, study_name_rule
 from sweep.space.nested import flatten, get
 from sweep.space.parameters import Path as KeyPath
 from sweep.space.resolve import Known, Resolver, catalog, check_lengths, values_of
 from sweep.space.space import Space, StartPoint
+from sweep.space.suggestions import did_you_mean, nearest
 from sweep.space.user_section import user_section
+from sweep.space.value_reader import Draft, Fixed, read_field
 from sweep.space.yaml_tree import (
     Entry,
     Faults,

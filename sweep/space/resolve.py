@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweep.space.config import Value
-from sweep.space.distributions import Draft
-from sweep.space.fields import FieldSpec, check_value, did_you_mean, fields_of, normalize, show
+from sweep.space.fields import FieldSpec, check_value, fields_of, normalize, show
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, Path, needed, same
+from sweep.space.suggestions import did_you_mean
 from sweep.space.user_model_configs import HYPERPARAMETERS
+from sweep.space.value_reader import Draft
 from sweep.space.yaml_tree import Entry, Faults, Mark, Scalar, Sequence
 
 

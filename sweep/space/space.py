@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweep.space.config import SearchConfig, TrialConfig, Value, config_from_mapping, config_to_mapping
-from sweep.space.fields import did_you_mean, show
+from sweep.space.fields import show
 from sweep.space.nested import get, put
 from sweep.space.parameters import Choice, IntRange, Parameter, Values, same
+from sweep.space.suggestions import did_you_mean
 
 Choose = Callable[[Parameter], Value]
 """Picks a value for an active parameter: the study's sampler, a random generator, a corner."""

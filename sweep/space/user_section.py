@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweep.space.fields import FieldSpec, did_you_mean, fields_of, show
+from sweep.space.fields import FieldSpec, fields_of, show
 from sweep.space.signatures import (
     NO_DEFAULT,
     UNKNOWN,
@@ -19,6 +19,7 @@ from sweep.space.signatures import (
     read_signature,
     source_digest,
 )
+from sweep.space.suggestions import did_you_mean
 from sweep.space.user_model_configs import GIVEN, HypermodelConfig, UserBuilderConfig
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar
 

@@ -21,7 +21,7 @@ from mlflow.models.utils import _save_example
 from sweep.errors import TrackingError
 from sweep.tracking.final_model import ALIAS, FinalModel
 from sweep.tracking.logged_model import find_logged_model, has_outputs, write_model_folder
-from sweep.tracking.mlflow_store import ensure_experiment, search_runs
+from sweep.tracking.mlflow_study import ensure_experiment, search_runs
 from sweep.tracking.run_entry import MAX_TAG, milliseconds, shorten, trial_params
 from sweep.tracking.store_address import Address
 from sweep.tracking.study_entry import NOTE_TAG, study_identity

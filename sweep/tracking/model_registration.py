@@ -44,7 +44,7 @@ def register_model(info: StudyInfo, final_model: FinalModel, uri: str | None, ho
     """
     address = resolve_address(uri, os.environ, home)
     prepare_environment()
-    from sweep.tracking.mlflow_store import STORE_ERRORS
+    from sweep.tracking.mlflow_database import STORE_ERRORS
 
     try:
         from sweep.tracking.mlflow_registry import register_final_model
@@ -74,7 +74,7 @@ def download_model(reference: str, uri: str | None, home: Path, folder: Path) ->
     """
     address = resolve_address(uri, os.environ, home)
     prepare_environment()
-    from sweep.tracking.mlflow_store import STORE_ERRORS
+    from sweep.tracking.mlflow_database import STORE_ERRORS
 
     try:
         from sweep.tracking.mlflow_registry import download

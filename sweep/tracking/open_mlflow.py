@@ -27,7 +27,7 @@ from sweep.tracking.study_entry import records_status
 from sweep.tracking.tracker import StudyInfo
 
 if TYPE_CHECKING:
-    from sweep.tracking.mlflow_store import Change, MlflowStore
+    from sweep.tracking.mlflow_study import Change, MlflowStudy
 
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -87,7 +87,7 @@ def sync_study(
     """
     address = resolve_address(uri, os.environ, home)
     prepare_environment()
-    from sweep.tracking.mlflow_store import STORE_ERRORS
+    from sweep.tracking.mlflow_database import STORE_ERRORS
 
     try:
         ordered = sorted(records, key=lambda record: record.number)
@@ -118,7 +118,8 @@ def add_report_to_mlflow(info: StudyInfo, uri: str | None, home: Path) -> bool:
     if address.file is not None and not address.file.exists():
         return False
     prepare_environment()
-    from sweep.tracking.mlflow_store import STORE_ERRORS, log_report_artifact, probe_database
+    from sweep.tracking.mlflow_database import STORE_ERRORS, probe_database
+    from sweep.tracking.mlflow_study import log_report_artifact
 
     try:
         if address.is_database_server:
@@ -146,9 +147,10 @@ def prepare_environment() -> None:
     warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
 
 
-def connect(info: StudyInfo, address: Address) -> MlflowStore:
+def connect(info: StudyInfo, address: Address) -> MlflowStudy:
     """The study in its store; a SQLite file is made when it is not there. Raises what the store raises."""
-    from sweep.tracking.mlflow_store import make_database, open_store, probe_database
+    from sweep.tracking.mlflow_database import make_database, probe_database
+    from sweep.tracking.mlflow_study import open_store
 
     if address.is_database_server:
         probe_database(address.uri)
@@ -169,7 +171,7 @@ def _alone(file: Path | None) -> Iterator[None]:
         yield
 
 
-def _sync(store: MlflowStore, records: list[TrialRecord], progress: Callable[[int, int], None]) -> SyncReport:
+def _sync(store: MlflowStudy, records: list[TrialRecord], progress: Callable[[int, int], None]) -> SyncReport:
     changes: dict[int, Change] = {}
     for done, record in enumerate(records, start=1):
         changes[record.number] = store.sync_trial(record)
@@ -185,7 +187,7 @@ def _sync(store: MlflowStore, records: list[TrialRecord], progress: Callable[[in
     return SyncReport(numbers("created"), numbers("updated"), numbers("unchanged"))
 
 
-def _study_end(store: MlflowStore, records: list[TrialRecord]) -> tuple[RunStatus, int | None]:
+def _study_end(store: MlflowStudy, records: list[TrialRecord]) -> tuple[RunStatus, int | None]:
     """What `close` wrote at the end of a sweep knows more than the records, unless the study went on since."""
     status = records_status(records)
     if status == "RUNNING":

@@ -72,6 +72,6 @@ def test_a_logged_model_is_loaded_by_mlflow_and_says_the_same(
 
 
 def test_logging_models_needs_no_tensorflow() -> None:
-    code = "import sys, sweep.tracking.mlflow_store; print([n for n in ('keras', 'tensorflow') if n in sys.modules])"
+    code = "import sys, sweep.tracking.mlflow_study; print([n for n in ('keras', 'tensorflow') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -66,7 +66,7 @@ def test_a_store_whose_making_was_killed_is_made_by_the_next_one(
 ) -> None:
     folder = tmp_path / "mlflow"
     folder.mkdir()
-    code = "import sys, pathlib\nfrom sweep.tracking.mlflow_store import make_database\n"
+    code = "import sys, pathlib\nfrom sweep.tracking.mlflow_study import make_database\n"
     maker = subprocess.Popen(
         [sys.executable, "-c", code + "make_database(pathlib.Path(sys.argv[1]))", folder / "mlflow.db"]
     )

@@ -9,15 +9,10 @@ import getpass
 import logging
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
-from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from sqlalchemy import create_engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from sweep.records.trial_record import TrialRecord, read_record, trial_folder
 from sweep.tracking.logged_model import log_model
@@ -28,9 +23,6 @@ from sweep.tracking.store_address import Address
 from sweep.tracking.study_entry import CLOSED, TrialOutcome, study_entry, study_identity, trial_outcome
 from sweep.tracking.tracker import StudyInfo
 
-STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
-"""What a store that is away, locked or broken raises; the errors of `requests` are OSErrors."""
-
 PAGE = 1000
 _STUDY = "tags.`sweep.kind` = 'study'"
 Change: TypeAlias = Literal["created", "updated", "unchanged"]
@@ -38,7 +30,7 @@ Change: TypeAlias = Literal["created", "updated", "unchanged"]
 _log = logging.getLogger("sweep.tracking")
 
 
-class MlflowStore:
+class MlflowStudy:
     """One study in MLflow. Every method asks the store only for what it has not seen yet; none of them is thread-safe.
 
     The runs that are there already are read once, at construction; runs that the user deleted count as not there.
@@ -226,43 +218,14 @@ def log_report_artifact(info: StudyInfo, address: Address) -> bool:
     return bool(found)
 
 
-def make_database(file: Path) -> None:
-    """Make MLflow's tables in a scratch file that becomes `file` when they are complete.
-
-    MLflow makes them in some fifty steps over several seconds, and a database that a kill or an early Ctrl-C left
-    between two of them can never be opened again.
-    """
-    scratch = file.with_name(f"{file.name}.new")
-    scratch.unlink(missing_ok=True)
-    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
-        f"sqlite:///{scratch}", (file.parent / "artifacts").absolute().as_uri()
-    )
-    store.engine.dispose()
-    scratch.replace(file)
-
-
-def probe_database(uri: str) -> None:
-    """Connect once: MLflow itself would try for two minutes before it says that a database is away.
-
-    Raises:
-        SQLAlchemyError: it is.
-        ImportError: its driver is not installed.
-    """
-    engine = create_engine(uri)
-    try:
-        engine.connect().close()
-    finally:
-        engine.dispose()
-
-
-def open_store(info: StudyInfo, address: Address) -> MlflowStore:
+def open_store(info: StudyInfo, address: Address) -> MlflowStudy:
     """Connect, and make the study's experiment where there is none; a deleted one is restored.
 
     Raises:
         MlflowException, SQLAlchemyError, OSError: the store is away or refuses.
     """
     client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
-    return MlflowStore(client, ensure_experiment(client, info.name, address.artifacts), info)
+    return MlflowStudy(client, ensure_experiment(client, info.name, address.artifacts), info)
 
 
 def ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from sweep.space.config import Value
-from sweep.space.fields import FieldSpec, check_value, describe, nearest, normalize, show
+from sweep.space.fields import FieldSpec, check_value, describe, normalize, show
 from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter, Path, steps_between
+from sweep.space.suggestions import nearest
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Mark, Node, Scalar, Sequence
 
 MAX_STEPS = 1_000_000

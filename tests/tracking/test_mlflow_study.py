@@ -13,7 +13,7 @@ from mlflow.entities import Metric, Run, ViewType
 
 from sweep.records.trial_record import TrialRecord, record_from_json, trial_folder, write_record
 from sweep.records.trial_result import EpochMetrics
-from sweep.tracking.mlflow_store import MlflowStore, open_store
+from sweep.tracking.mlflow_study import MlflowStudy, open_store
 from sweep.tracking.open_mlflow import SyncReport, sync_study
 from sweep.tracking.store_address import resolve_address
 from sweep.tracking.tracker import StudyInfo
@@ -28,12 +28,12 @@ def client(home: Path) -> MlflowClient:
 
 
 @pytest.fixture
-def open_again(info: StudyInfo, home: Path) -> Callable[[], MlflowStore]:
+def open_again(info: StudyInfo, home: Path) -> Callable[[], MlflowStudy]:
     return lambda: open_store(info, resolve_address(None, {}, home))
 
 
 @pytest.fixture
-def store(open_again: Callable[[], MlflowStore]) -> MlflowStore:
+def store(open_again: Callable[[], MlflowStudy]) -> MlflowStudy:
     return open_again()
 
 
@@ -77,7 +77,7 @@ def read_artifact(client: MlflowClient, run: Run, name: str, folder: Path) -> by
 
 
 def test_a_finished_trial_is_shown_with_all_that_was_sampled_and_measured(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     store.sync_trial(make_record(7, "complete", epochs=4, reason="all epochs"))
     runs = runs_of(client)
@@ -101,7 +101,7 @@ def test_a_finished_trial_is_shown_with_all_that_was_sampled_and_measured(
 
 
 def test_the_history_of_a_metric_has_one_point_per_epoch(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     for epochs in range(4):
         store.sync_trial(make_record(0, epochs=epochs))
@@ -116,7 +116,7 @@ def test_the_history_of_a_metric_has_one_point_per_epoch(
     assert [point for point in history if point[0] == "objective"] == [("objective", 3, 0.75, TEN + 30000)]
 
 
-def test_the_images_are_an_input_of_the_run(store: MlflowStore, client: MlflowClient, make_record: MakeRecord) -> None:
+def test_the_images_are_an_input_of_the_run(store: MlflowStudy, client: MlflowClient, make_record: MakeRecord) -> None:
     store.sync_trial(make_record(0))
     inputs = runs_of(client)["trial 0000"].inputs
     assert inputs is not None
@@ -126,7 +126,7 @@ def test_the_images_are_an_input_of_the_run(store: MlflowStore, client: MlflowCl
 
 
 def test_a_trial_that_ended_has_its_record_config_and_curves(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord, tmp_path: Path, home: Path
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord, tmp_path: Path, home: Path
 ) -> None:
     record = make_record(0, "pruned", epochs=3)
     store.sync_trial(record)
@@ -140,7 +140,7 @@ def test_a_trial_that_ended_has_its_record_config_and_curves(
 
 
 def test_a_trial_that_may_go_on_has_no_artifacts_yet(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     store.sync_trial(make_record(0, epochs=1))
     store.sync_trial(make_record(1, "interrupted", epochs=1))
@@ -149,7 +149,7 @@ def test_a_trial_that_may_go_on_has_no_artifacts_yet(
 
 
 def test_an_interrupted_trial_runs_again_and_loses_its_reason(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     store.sync_trial(make_record(0, "interrupted", epochs=2, reason="supervisor stopped"))
     run = runs_of(client)["trial 0000"]
@@ -163,7 +163,7 @@ def test_an_interrupted_trial_runs_again_and_loses_its_reason(
 
 
 def test_a_trial_interrupted_twice_ends_when_it_was_interrupted_last(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     store.sync_trial(make_record(0, "interrupted", epochs=1))
     store.sync_trial(make_record(0, "interrupted", epochs=2, finished="2025-01-02T10:01:00+00:00"))
@@ -187,7 +187,7 @@ def test_syncing_a_study_twice_changes_no_field_of_any_run(
 
 
 def test_a_mirror_fed_epoch_by_epoch_and_one_rebuilt_from_records_hold_the_same(
-    store: MlflowStore, client: MlflowClient, info: StudyInfo, home: Path, make_record: MakeRecord
+    store: MlflowStudy, client: MlflowClient, info: StudyInfo, home: Path, make_record: MakeRecord
 ) -> None:
     final = [make_record(0, "complete", epochs=4), make_record(1, "pruned", epochs=2)]
     for record in (make_record(0), make_record(0, epochs=2), final[0], make_record(1, epochs=1), final[1]):
@@ -201,8 +201,8 @@ def test_a_mirror_fed_epoch_by_epoch_and_one_rebuilt_from_records_hold_the_same(
 
 
 def test_what_is_missing_is_added_and_nothing_else(
-    store: MlflowStore,
-    open_again: Callable[[], MlflowStore],
+    store: MlflowStudy,
+    open_again: Callable[[], MlflowStudy],
     client: MlflowClient,
     make_record: MakeRecord,
 ) -> None:
@@ -219,8 +219,8 @@ def test_what_is_missing_is_added_and_nothing_else(
 
 
 def test_a_later_start_of_a_resumed_trial_does_not_repeat_its_points(
-    store: MlflowStore,
-    open_again: Callable[[], MlflowStore],
+    store: MlflowStudy,
+    open_again: Callable[[], MlflowStudy],
     client: MlflowClient,
     make_record: MakeRecord,
 ) -> None:
@@ -233,7 +233,7 @@ def test_a_later_start_of_a_resumed_trial_does_not_repeat_its_points(
 
 
 def test_another_value_of_a_param_is_warned_of_once_and_skipped(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord, caplog: pytest.LogCaptureFixture
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.sync_trial(make_record(0))
     with caplog.at_level(logging.WARNING, logger="sweep.tracking"):
@@ -248,7 +248,7 @@ def test_another_value_of_a_param_is_warned_of_once_and_skipped(
 
 
 def test_more_values_than_one_batch_takes_arrive(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     record = make_record(0, values={f"p{index}": index for index in range(230)})
     epochs = tuple(EpochMetrics(epoch, 1.0, 0.5, 1.0, 0.5, 0.001, 1.0) for epoch in range(1, 331))
@@ -259,7 +259,7 @@ def test_more_values_than_one_batch_takes_arrive(
 
 
 def test_the_run_of_the_study_shows_its_space_its_counts_and_the_best_trial(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord, tmp_path: Path
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord, tmp_path: Path
 ) -> None:
     store.sync_trial(make_record(0, "pruned", epochs=1))
     store.sync_trial(make_record(1, "complete", epochs=4))
@@ -279,8 +279,8 @@ def test_the_run_of_the_study_shows_its_space_its_counts_and_the_best_trial(
 
 
 def test_a_resumed_study_counts_the_trials_of_before_and_runs_again(
-    store: MlflowStore,
-    open_again: Callable[[], MlflowStore],
+    store: MlflowStudy,
+    open_again: Callable[[], MlflowStudy],
     client: MlflowClient,
     make_record: MakeRecord,
 ) -> None:
@@ -296,7 +296,7 @@ def test_a_resumed_study_counts_the_trials_of_before_and_runs_again(
 
 
 def test_a_sync_leaves_the_end_that_the_sweep_wrote_unless_the_study_went_on(
-    store: MlflowStore, client: MlflowClient, info: StudyInfo, home: Path, make_record: MakeRecord
+    store: MlflowStudy, client: MlflowClient, info: StudyInfo, home: Path, make_record: MakeRecord
 ) -> None:
     first = make_record(0, "complete", epochs=4)
     store.sync_trial(first)
@@ -310,8 +310,8 @@ def test_a_sync_leaves_the_end_that_the_sweep_wrote_unless_the_study_went_on(
 
 
 def test_a_deleted_experiment_is_restored(
-    store: MlflowStore,
-    open_again: Callable[[], MlflowStore],
+    store: MlflowStudy,
+    open_again: Callable[[], MlflowStudy],
     client: MlflowClient,
     make_record: MakeRecord,
 ) -> None:
@@ -324,7 +324,7 @@ def test_a_deleted_experiment_is_restored(
 
 
 def test_runs_that_were_deleted_meanwhile_are_made_again_by_the_next_attempt(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     store.sync_trial(make_record(0))
     client.delete_run(runs_of(client)["trial 0000"].info.run_id)
@@ -334,8 +334,8 @@ def test_runs_that_were_deleted_meanwhile_are_made_again_by_the_next_attempt(
 
 
 def test_of_two_runs_of_one_trial_the_older_is_kept(
-    store: MlflowStore,
-    open_again: Callable[[], MlflowStore],
+    store: MlflowStudy,
+    open_again: Callable[[], MlflowStudy],
     client: MlflowClient,
     make_record: MakeRecord,
 ) -> None:
@@ -349,7 +349,7 @@ def test_of_two_runs_of_one_trial_the_older_is_kept(
 
 
 def test_a_study_of_another_name_in_the_same_store_is_left_alone(
-    store: MlflowStore, client: MlflowClient, make_record: MakeRecord
+    store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     store.sync_trial(make_record(0))
     other = client.get_experiment_by_name("other")
@@ -387,7 +387,7 @@ def test_nothing_is_written_into_the_working_folder(
 
 
 def test_a_model_that_could_not_be_logged_is_logged_by_the_next_call(
-    store: MlflowStore,
+    store: MlflowStudy,
     client: MlflowClient,
     info: StudyInfo,
     make_record: MakeRecord,
@@ -403,7 +403,7 @@ def test_a_model_that_could_not_be_logged_is_logged_by_the_next_call(
         raise OSError("the store is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sweep.tracking.mlflow_store.log_model", away)
+        patch.setattr("sweep.tracking.mlflow_study.log_model", away)
         with pytest.raises(OSError, match="away"):
             store.sync_models()
     assert store.sync_models() == (3,)

@@ -114,12 +114,15 @@ def scratch_folder(cache: Path) -> Iterator[Path]:
 
 def publish(scratch: Path, folder: Path) -> Prepared:
     """Give the scratch folder its final name; where another process was faster, take what it wrote."""
-    if read_prepared(folder) is None:
-        with suppress(OSError):  # nothing there, or moved away by another process
-            folder.rename(folder.with_name(f"{SCRATCH}{uuid.uuid4().hex}"))
-        with suppress(OSError):  # another process was faster: a folder with content is never replaced
-            scratch.rename(folder)
+    with suppress(OSError):  # another process was faster: a folder with content is never replaced
+        scratch.rename(folder)
     prepared = read_prepared(folder)
+    if prepared is None:
+        with suppress(OSError):  # what lies there is damaged; or moved away by another process
+            folder.rename(folder.with_name(f"{SCRATCH}{uuid.uuid4().hex}"))
+        with suppress(OSError):
+            scratch.rename(folder)
+        prepared = read_prepared(folder)
     if prepared is None:
         raise DataError(f"cache `{folder}`: was changed while it was written; remove it and start again.")
     return prepared

@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
-from sweep.data.cache import cache_key, check_room, publish, read_prepared, scratch_folder
+from sweep.data.cache import (
+    ARRAYS,
+    Prepared,
+    cache_key,
+    check_room,
+    publish,
+    read_prepared,
+    scratch_folder,
+    write_meta,
+)
 from sweep.data.contents import Contents, Source
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
@@ -42,6 +53,28 @@ def test_an_incomplete_scratch_folder_is_not_published_silently(tmp_path: Path) 
     (tmp_path / "scratch").mkdir()
     with pytest.raises(DataError, match="was changed while it was written"):
         publish(tmp_path / "scratch", tmp_path / "key")
+
+
+def test_all_who_publish_at_once_take_what_the_first_one_wrote(tmp_path: Path) -> None:
+    for attempt in range(20):
+        cache = tmp_path / str(attempt)
+        scratches = [cache / f"scratch{number}" for number in range(4)]
+        for scratch in scratches:
+            scratch.mkdir(parents=True)
+            for name in ARRAYS:
+                (scratch / name).write_text(scratch.name)
+            write_meta(scratch, Prepared(str(scratch), scratch.name, ("cat", "dog"), (8, 8, 1), 2, 2, "a source"))
+        everybody = Barrier(4)
+
+        def take(scratch: Path, folder: Path = cache / "key", everybody: Barrier = everybody) -> Prepared:
+            everybody.wait()
+            return publish(scratch, folder)
+
+        with ThreadPoolExecutor(4) as pool:
+            taken = set(pool.map(take, scratches))
+        (first,) = taken
+        left = [scratch for scratch in scratches if scratch.name != first.digest]
+        assert sorted(cache.iterdir()) == [cache / "key", *left]
 
 
 def test_a_full_disk_is_noticed_before_writing(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from sweep.records.checkpoint import Checkpoint, checkpoints, write_checkpoint
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 from sweep.space.config import DataConfig
 from tests.fakes import CONFIG, PREPARED, FakeTrain, fake_epoch, fake_result
+from tests.waiting import wait_until
 
 
 def make_task(folder: Path, behaviour: str = "train", number: int = 0) -> Task:
@@ -66,9 +67,7 @@ def _kill_the_server(task: Task) -> None:
 
 def _wait_for_go(task: Task) -> None:
     (task.folder / "pid").write_text(str(os.getpid()))
-    end = time.monotonic() + 20
-    while not (task.folder / "go").exists() and time.monotonic() < end:
-        time.sleep(0.005)
+    wait_until((task.folder / "go").exists)
 
 
 def _exit(task: Task) -> None:
@@ -113,7 +112,7 @@ def _no_images(task: Task) -> None:
 
 def _hang(task: Task) -> None:
     (task.folder / "pid").write_text(str(os.getpid()))
-    time.sleep(60)
+    time.sleep(3600)
 
 
 def _hang_on(task: Task) -> None:
@@ -141,9 +140,7 @@ def _half_a_message(task: Task) -> None:
 def _rendezvous(task: Task) -> None:
     """Wait until the other task of the folder runs too."""
     (task.folder / "here").touch()
-    end = time.monotonic() + 20
-    while len(list(task.folder.parent.glob("*/here"))) < 2 and time.monotonic() < end:
-        time.sleep(0.005)
+    wait_until(lambda: len(list(task.folder.parent.glob("*/here"))) == 2)
 
 
 BEHAVIOURS = {

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
 SCRIPT = """
 from pathlib import Path
 from sweep.execution.child_context import ChildContext
@@ -17,7 +19,7 @@ context.set_forkserver_preload([])
 ours, theirs = context.Pipe()
 process = context.Process(target=theirs.send, args=("hello",))
 process.start()
-print(ours.recv() if ours.poll(30) else "nothing came")
+print(ours.recv() if ours.poll(300) else "nothing came")
 process.join()
 print(process.exitcode, __name__)
 """
@@ -44,7 +46,12 @@ if __name__ == "__main__":
 def run(folder: Path, *words: str, text: str | None = None) -> str:
     """What a Python started with these words in the folder prints."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", *words], cwd=folder, input=text, capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "ignore", *words],
+        cwd=folder,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.stderr == ""
     return done.stdout

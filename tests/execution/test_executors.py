@@ -18,13 +18,14 @@ from sweep.execution.fork_server_executor import ForkServerExecutor
 from sweep.execution.inline_executor import InlineExecutor
 from sweep.records.trial_result import EpochMetrics, TrialResult
 from tests.execution.tasks import make_task, train
+from tests.waiting import PATIENCE
 
 
 def go_on(metrics: EpochMetrics) -> bool:
     return False
 
 
-def outcomes(executor: Executor, count: int, seconds: float = 20.0) -> dict[int, TrialResult | TrialFailure]:
+def outcomes(executor: Executor, count: int, seconds: float = PATIENCE) -> dict[int, TrialResult | TrialFailure]:
     """How the next `count` tasks end, by their number."""
     found: list[Outcome] = []
     end = time.monotonic() + seconds

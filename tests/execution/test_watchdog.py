@@ -33,24 +33,25 @@ from tests.execution.tasks import make_task
 from tests.execution.test_executors import go_on
 from tests.fakes import PREPARED, STAMP, make_space, make_study, metrics
 from tests.faults import tasks
-
-HASTY = Limits(factor=1.0, least=0.5, least_first=0.5, unknown=0.5)
+from tests.waiting import PATIENCE, wait_until
 
 
 def ignore(pid: int) -> None:
     """Leave the process as it is."""
 
 
-def watched(train: TrainTask, limits: Limits = HASTY) -> WatchedExecutor:
+def watched(train: TrainTask, limits: Limits) -> WatchedExecutor:
     return WatchedExecutor(ForkServerExecutor([None], train, ["tests.faults.tasks"]), limits)
 
 
 def begun(guarded: WatchedExecutor, executor: ForkServerExecutor) -> int:
     """The process of task 0, once the fork server has made it."""
-    end = time.monotonic() + 60
-    while 0 not in executor.pids():
-        assert time.monotonic() < end
+
+    def is_there() -> bool:
         assert guarded.wait(0.05) == []
+        return 0 in executor.pids()
+
+    wait_until(is_there)
     return executor.pids()[0]
 
 
@@ -60,18 +61,22 @@ def supervise(study: OptunaStudy, executor: Executor, trials: int = 1) -> bool:
 
 @pytest.mark.usefixtures("light_fork_server")
 @pytest.mark.parametrize(
-    ("train", "epochs", "said"),
-    [(tasks.stopping, 1, "after epoch 1 of this start"), (tasks.silent, 0, "after epoch 0")],
+    ("train", "limits", "epochs", "said"),
+    [
+        # The first epoch comes when the fork server is there and the child begun.
+        (tasks.stopping, Limits(factor=0.1, least=0.5, unknown=PATIENCE), 1, "after epoch 1 of this start"),
+        (tasks.silent, Limits(unknown=0.5), 0, "after epoch 0"),
+    ],
 )
 def test_a_trial_that_stands_still_is_ended_with_the_cause_timeout(
-    tmp_path: Path, train: TrainTask, epochs: int, said: str
+    tmp_path: Path, train: TrainTask, limits: Limits, epochs: int, said: str
 ) -> None:
     begun = time.monotonic()
-    supervise(make_study(tmp_path / "demo"), watched(train))
+    supervise(make_study(tmp_path / "demo"), watched(train, limits))
     (record,) = read_records(tmp_path / "demo")
     assert (record.state, record.reason, len(record.epochs)) == ("failed", "timeout", epochs)
     assert said in record.message
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < PATIENCE
 
 
 @pytest.mark.usefixtures("light_fork_server")
@@ -266,14 +271,17 @@ def test_a_process_that_is_gone_takes_no_memory() -> None:
 @pytest.mark.usefixtures("light_fork_server")
 def test_a_child_that_was_only_slow_and_is_woken_in_time_is_left_alone(tmp_path: Path) -> None:
     executor = ForkServerExecutor([None], tasks.stopping, ["tests.faults.tasks"])
-    patient = WatchedExecutor(executor, Limits(factor=10, least=30, least_first=30, unknown=30))
+    patient = WatchedExecutor(executor, Limits(factor=10, least=PATIENCE, least_first=PATIENCE, unknown=PATIENCE))
 
     patient.submit(make_task(tmp_path), go_on)
     outcomes: list[Outcome] = []
     pid = begun(patient, executor)
-    end = time.monotonic() + 20
-    while not outcomes and time.monotonic() < end:
+
+    def has_ended() -> bool:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-        outcomes = patient.wait(0.1)
+        outcomes.extend(patient.wait(0.1))
+        return bool(outcomes)
+
+    wait_until(has_ended)
     assert not isinstance(outcomes[0].ended, TrialFailure)

@@ -24,16 +24,17 @@ def stopping(task: Task, on_epoch: OnEpoch) -> TrialResult:
 
 def silent(task: Task, on_epoch: OnEpoch) -> TrialResult:
     """Never finish the first epoch."""
-    time.sleep(60)
+    time.sleep(3600)
     return FakeTrain()(task, on_epoch)
 
 
 def growing(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Take 5 MB every hundredth of a second, up to a gigabyte."""
+    """Take 400 MB, 5 every hundredth of a second, and keep them."""
     taken = []
-    for _ in range(200):
+    for _ in range(80):
         taken.append(b"x" * (5 * MEGABYTE))
         time.sleep(0.01)
+    time.sleep(3600)
     return FakeTrain()(task, on_epoch)
 
 

@@ -117,9 +117,9 @@ BOMBS: dict[str, str] = {
 def test_a_bomb_is_answered_within_a_second(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "space.yaml").write_text(text)
-    begun = time.process_time()
+    begun = time.thread_time()
     told = said_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)
-    assert time.process_time() - begun < 1.0
+    assert time.thread_time() - begun < 1.0
     assert all(line.isprintable() for line in told.splitlines())
     assert tree(tmp_path) == ["space.yaml"]
 
@@ -127,10 +127,10 @@ def test_a_bomb_is_answered_within_a_second(tmp_path: Path, text: str, monkeypat
 def test_ten_megabytes_are_not_even_read(tmp_path: Path) -> None:
     with (tmp_path / "space.yaml").open("wb") as stream:
         stream.truncate(10_000_000)
-    begun = time.process_time()
+    begun = time.thread_time()
     with pytest.raises(SpaceError, match="larger than 16,000 bytes"):
         read_space(tmp_path / "space.yaml")
-    assert time.process_time() - begun < 0.1
+    assert time.thread_time() - begun < 0.1
 
 
 @pytest.fixture(scope="module")

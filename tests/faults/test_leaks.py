@@ -65,4 +65,4 @@ def test_a_thousand_trials_leave_no_memory_file_or_thread_behind(memory_disk: Pa
     (first, last) = (measured.at[count] for count in sorted(measured.at))
     assert (last[0] - first[0]) / (TRIALS - 2 - WARM) < 10_000, "bytes of the supervisor's memory a trial"
     assert last[1] <= first[1] + 2
-    assert last[2] == first[2]
+    assert last[2] <= first[2]  # one of an earlier test may have ended meanwhile

@@ -14,6 +14,7 @@ import sweep.run
 from sweep.api import functions
 from sweep.api.callable_module import make_callable
 from sweep.errors import SpaceError
+from tests.waiting import PATIENCE
 
 HEAVY = ("tensorflow", "keras", "optuna", "mlflow", "pandas", "numpy", "plotly", "typer", "pydantic", "rich")
 
@@ -21,7 +22,11 @@ HEAVY = ("tensorflow", "keras", "optuna", "mlflow", "pandas", "numpy", "plotly",
 def test_importing_sweep_imports_nothing_else() -> None:
     told = "import sys, sweep; print([name for name in sys.argv[1:] if name in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", told, *HEAVY], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-W", "ignore", "-c", told, *HEAVY],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
     )
     assert done.stdout == "[]\n"
 

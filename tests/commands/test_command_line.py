@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 BAD = """
 study: demo
 data: {name: digits}
@@ -59,7 +61,7 @@ def commands(folder: Path, *lines: list[str]) -> list[Answer]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         env={**os.environ, "COLUMNS": "200"},  # wide enough to break no message
         check=False,
     )
@@ -159,6 +161,11 @@ def test_bad_options_end_with_code_2_and_a_fast_check_builds_nothing(folder: Pat
 
 def test_the_command_sweep_has_every_command(folder: Path) -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "sweep", "--help"], cwd=folder, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-m", "sweep", "--help"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
     )
     assert all(f" {command} " in process.stdout for command in ("run", "check", "reproduce", "doctor"))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 PROGRAM = """
 import sys, time
 from sweep.commands.stop_signals import stop_requests
@@ -42,7 +44,7 @@ def test_the_first_signal_asks_and_the_second_ends_at_once(number: signal.Signal
     assert process.stdout is not None
     assert process.stdout.readline() == "asked\n"
     process.send_signal(number)
-    assert process.communicate(timeout=5)[0] == ""
+    assert process.communicate(timeout=PATIENCE)[0] == ""
     assert process.returncode == 130
 
 
@@ -50,5 +52,5 @@ def test_the_first_signal_asks_and_the_second_ends_at_once(number: signal.Signal
 def test_where_there_is_nothing_to_give_back_the_first_one_ends_it_in_order(number: signal.Signals) -> None:
     process = start("at once")
     process.send_signal(number)
-    assert process.communicate(timeout=5)[0] == "tidied up\n"
+    assert process.communicate(timeout=PATIENCE)[0] == "tidied up\n"
     assert process.returncode == 130

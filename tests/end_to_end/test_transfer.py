@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import environment, records, sweep
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.long
 def test_a_study_with_a_weights_file_runs_and_comes_back_exactly(folder: Path) -> None:
-    subprocess.run([sys.executable, "-c", MAKE], cwd=folder, check=True, capture_output=True, timeout=120)
+    subprocess.run([sys.executable, "-c", MAKE], cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
     done = sweep("run", "--space", str(folder / "own.yaml"), "--trials", "2", "--quiet", home=folder)
     assert done.returncode == 0, done.stderr
     again = sweep("reproduce", "--study", "own", home=folder)

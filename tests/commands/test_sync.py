@@ -21,6 +21,7 @@ from sweep.records.study_records import read_records
 from sweep.tracking.open_mlflow import add_report_to_mlflow, open_mlflow
 from sweep.tracking.tracker import StudyInfo
 from tests.commands.conftest import find_run, snapshot
+from tests.waiting import PATIENCE
 
 NAMES = [
     "0000 0.750",
@@ -90,7 +91,7 @@ def test_what_a_sweep_wrote_while_it_ran_is_what_a_sync_makes_from_its_folder(
     )
     for record in read_records(folder):
         tracker.update(record)
-    assert tracker.close("finished", timeout=60.0) is True
+    assert tracker.close("finished", timeout=PATIENCE) is True
     live = snapshot(second)
     # When a sweep ends is known to the sweep alone.
     assert live["demo"].pop("ended") >= rebuilt["demo"].pop("ended")
@@ -206,10 +207,11 @@ def test_a_study_that_is_not_there_is_named(home: Path) -> None:
 
 
 def test_a_store_that_is_away_is_one_line_without_its_password(home: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    with pytest.raises(TrackingError) as caught:
-        sync_with_mlflow(home, "demo", f"http://me:secret@127.0.0.1:{port}", as_json=False)
+    with socket.socket() as held:  # so that nobody else listens there
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        with pytest.raises(TrackingError) as caught:
+            sync_with_mlflow(home, "demo", f"http://me:secret@127.0.0.1:{port}", as_json=False)
     message = str(caught.value)
     assert message.startswith(f"http://me:***@127.0.0.1:{port}: the tracking store does not take study demo: ")
     assert "\n" not in message

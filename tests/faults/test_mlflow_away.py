@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from sweep.tracking.tracker import StudyInfo
 from tests.faults.proxy import Mode, Proxy, running_proxy
 from tests.tracking.conftest import build_record, database, home
 from tests.tracking.serving import serve
+from tests.waiting import PATIENCE, wait_until
 
 __all__ = ["database", "home"]
 FAULTS: tuple[Mode, ...] = ("reset", "black hole", "error", "slow", "lost answer", "flaky")
@@ -27,8 +28,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
-def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+def timeouts(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Only a black hole is given up soon. What a server does that is merely busy would otherwise be asked for twice."""
+    fault = request.node.callspec.params.get("fault")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1" if fault == "black hole" else "60")
 
 
 def tracker_to(proxy: Proxy, info: StudyInfo, folder: Path) -> MlflowTracker:
@@ -56,9 +59,8 @@ def test_training_does_not_wait_for_a_server_that_fails(tmp_path: Path, fault: M
         told = time.perf_counter() - begun
         making = _seconds_of_making(500)
         assert tracker.close("interrupted", timeout=0.5) is False
-        assert time.perf_counter() - begun < told + 20.0 + making
-        # A hundredth of a second for each of 500 updates; a request that is waited for takes a second.
-        assert told < making + 5.0
+        assert time.perf_counter() - begun < told + PATIENCE + making
+        assert told < making + PATIENCE  # in a black hole, 500 that are waited for take a second each
 
 
 def _seconds_of_making(count: int) -> float:
@@ -105,27 +107,20 @@ def everything(trials: int) -> dict[str, list[int]]:
     return {f"{number} {key}": [1, 2, 3, 4] for number in range(trials) for key in keys}
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def disturb(proxy: Proxy, tracker: MlflowTracker, study: str, fault: Mode) -> None:
     """Two epochs arrive, the fault comes, and the sweep goes on to the end of three trials."""
     proxy.mode = "pass"
-    tracker.update(record(study, 0, 2))
-    tracker.update(record(study, 1, 1))
     with patient():
-        wait_for(lambda: MlflowClient(proxy.upstream).get_experiment_by_name(study) is not None)
+        tracker.update(record(study, 0, 2))
+        tracker.update(record(study, 1, 1))
+        wait_until(lambda: MlflowClient(proxy.upstream).get_experiment_by_name(study) is not None)
     before = len(proxy.seen)
     proxy.mode = fault
     for epochs in (3, 4):
         for number in range(3):
             tracker.update(record(study, number, epochs))
             time.sleep(0.2)
-    wait_for(lambda: len(proxy.seen) >= before + 3)
+    wait_until(lambda: len(proxy.seen) >= before + 3)
 
 
 @pytest.mark.long
@@ -135,7 +130,8 @@ def test_after_a_fault_every_point_is_there_exactly_once(through: Proxy, tmp_pat
     tracker = tracker_to(through, info_of(study, tmp_path), tmp_path)
     disturb(through, tracker, study, fault)
     through.mode = "pass"
-    assert tracker.close("finished", timeout=60) is True
+    with patient():
+        assert tracker.close("finished", timeout=PATIENCE) is True
     assert points(through.upstream, study) == everything(3)
 
 
@@ -147,7 +143,7 @@ def test_what_a_sweep_that_ended_meanwhile_could_not_write_a_sync_completes(
     study = f"after-{fault.replace(' ', '-')}"
     tracker = tracker_to(through, info_of(study, tmp_path), tmp_path)
     disturb(through, tracker, study, fault)
-    tracker.close("finished", timeout=30)  # until it gives up, as the end of the process would end it
+    tracker.close("finished", timeout=PATIENCE)  # until it gives up, as the end of the process would end it
     through.mode = "pass"
     with patient():
         sync_study(info_of(study, tmp_path), [record(study, number, 4) for number in range(3)], through.uri, tmp_path)
@@ -165,7 +161,7 @@ def test_a_server_that_was_killed_and_comes_back_gets_every_point_once(
         proxy.upstream = servers.enter_context(serve(home / "mlflow", tmp_path))
         tracker = tracker_to(proxy, info_of("killed", tmp_path), tmp_path)
         tracker.update(record("killed", 0, 2))
-        wait_for(lambda: len(proxy.seen) >= 3)
+        wait_until(lambda: len(proxy.seen) >= 3)
         servers.close()  # SIGKILL, perhaps in the middle of a write
         begun = time.monotonic()
         for epochs in (3, 4):
@@ -174,5 +170,5 @@ def test_a_server_that_was_killed_and_comes_back_gets_every_point_once(
         assert time.monotonic() - begun < 20.0
         time.sleep(seconds)
         proxy.upstream = servers.enter_context(serve(home / "mlflow", tmp_path))
-        assert tracker.close("finished", timeout=60) is True
+        assert tracker.close("finished", timeout=PATIENCE) is True
         assert points(proxy.upstream, "killed") == everything(3)

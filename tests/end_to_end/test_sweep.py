@@ -6,8 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,9 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.end_to_end.conftest import SMALL, environment, records, sweep
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.slow
-PATIENCE = 180
-"""Seconds: not what it may take, but what a machine may take that is busy with something else."""
 
 
 def test_a_sweep_ends_with_all_its_trials_and_says_the_best(home: Path, finished: dict[str, Any]) -> None:
@@ -180,21 +177,20 @@ def test_a_fork_takes_the_trials_that_still_fit(home: Path) -> None:
 
 def wait_for_runs(database: Path, count: int) -> None:
     """Until the mirror, which comes behind, has so many runs."""
-    deadline = time.monotonic() + 120
-    while True:
+
+    def are_there() -> bool:
         try:
             with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-                if connection.execute("SELECT count(*) FROM runs").fetchone()[0] >= count:
-                    return
+                return bool(connection.execute("SELECT count(*) FROM runs").fetchone()[0] >= count)
         except sqlite3.OperationalError:
-            pass  # not made yet
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+            return False  # not made yet
+
+    wait_until(are_there, pause=0.2)
 
 
 def start(home: Path) -> subprocess.Popen[str]:
     """Begin a sweep of long trials in a process group of its own, as a terminal does, and wait until two run."""
-    words = ["--space", str(SMALL), "--trials", "3", "--epochs", "400", "--set", "search.pruner.name=none"]
+    words = ["--space", str(SMALL), "--trials", "3", "--epochs", "2000", "--set", "search.pruner.name=none"]
     process = subprocess.Popen(
         [sys.executable, "-m", "sweep.run", *words, "--home", str(home), "--workers", "2"],
         stdout=subprocess.PIPE,
@@ -203,11 +199,12 @@ def start(home: Path) -> subprocess.Popen[str]:
         env=environment(),
         start_new_session=True,
     )
-    deadline = time.monotonic() + PATIENCE
-    while sum(record["state"] == "running" and bool(record["epochs"]) for record in records(home)) < 2:
+
+    def are_running() -> bool:
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+        return len([one for one in records(home) if one["state"] == "running" and one["epochs"]]) >= 2
+
+    wait_until(are_running, pause=0.2)
     return process
 
 
@@ -248,16 +245,16 @@ def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
     assert second.returncode == 2
     assert f"the study small is being run by process {process.pid} on " in second.stderr
     logs = tmp_path / "studies" / "small" / "trials"
-    until(lambda: any("goes on after epoch" in log.read_text() for log in logs.glob("*/log.txt")))
+    wait_until(lambda: any("goes on after epoch" in log.read_text() for log in logs.glob("*/log.txt")))
     assert [record["state"] for record in records(tmp_path)] == ["running", "running"]
     fork_server = _children(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in fork_server))
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in fork_server))
     killed = records(tmp_path)
 
     again = start(tmp_path)  # what it waits for is there already
-    until(
+    wait_until(
         lambda: all(len(new["epochs"]) > len(old["epochs"]) for old, new in zip(killed, records(tmp_path), strict=True))
     )
     os.killpg(again.pid, signal.SIGTERM)
@@ -270,13 +267,6 @@ def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
     for before, after in zip(killed, resumed, strict=True):
         assert after["epochs"][: len(before["epochs"])] == before["epochs"]  # to the second they took
         assert [epoch["epoch"] for epoch in after["epochs"]] == list(range(1, len(after["epochs"]) + 1))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def newest_trial(supervisor: int) -> int:

@@ -79,7 +79,7 @@ class Supervisor:
         self._before: dict[int, TrialRecord] = {}
         self._retries = Retries()
         self._bugs: deque[str] = deque(maxlen=SAME_BUG)
-        self._twins = DuplicateModels(())
+        self._duplicates = DuplicateModels(())
         self.usage = Usage(executor.workers)
 
     def run(self, total: int, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -124,7 +124,7 @@ class Supervisor:
     def _look_back(self) -> None:
         """Know the models of earlier trials; remove what is left of those that ended just before a kill."""
         records = self._study.records()
-        self._twins = DuplicateModels(records)
+        self._duplicates = DuplicateModels(records)
         for record in records:
             if record.state not in ("running", "interrupted"):
                 remove_checkpoints(trial_folder(self._study.folder, record.number))
@@ -239,7 +239,7 @@ class Supervisor:
     def _finish(self, number: int, ended: TrialResult | TrialFailure, action: Action) -> None:
         record = self._running.pop(number)
         if isinstance(ended, TrialResult):
-            record = self._twins.flagged(_with_result(record, ended, self._study.space.search.pruner.name))
+            record = self._duplicates.flagged(_with_result(record, ended, self._study.space.search.pruner.name))
             if not self._before[number].epochs:
                 self.usage.fit_seconds += max(0.0, ended.fit_seconds - sum(one.seconds for one in ended.epochs))
         else:

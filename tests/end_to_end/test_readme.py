@@ -9,7 +9,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 
 from tests.end_to_end.conftest import environment
 from tests.image_checks.conftest import healthy_folder, picture
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
@@ -46,8 +46,6 @@ ELSEWHERE = {
     "pip install optuna-dashboard": "needs the network",
     "optuna-dashboard": "is not installed with sweep",
 }
-SECONDS = 900.0
-"""For any one command, on a machine that is busy with other tests."""
 
 
 def commands() -> list[str]:
@@ -86,23 +84,23 @@ def variables() -> dict[str, str]:
 
 def run(command: str, folder: Path) -> None:
     words = shlex.split(command)
-    done = subprocess.run(words, cwd=folder, env=variables(), capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(words, cwd=folder, env=variables(), capture_output=True, text=True, timeout=3 * PATIENCE)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes], command: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
+    def holds() -> bool:
         assert process.poll() is None, f"{command} ended with {process.returncode}"
-        assert time.monotonic() < deadline, f"{command} showed nothing"
-        time.sleep(0.1)
+        return condition()
+
+    wait_until(holds, 0.1)
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
     """What Ctrl-C does; the exit code."""
     os.killpg(process.pid, signal.SIGINT)
     try:
-        return process.wait(SECONDS)
+        return process.wait(PATIENCE)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

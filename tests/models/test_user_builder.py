@@ -101,7 +101,7 @@ def test_an_import_error_shows_the_users_own_line() -> None:
     assert "builders/failing.py" in told
     assert "import no_such_package_anywhere" in told
     assert "ModuleNotFoundError: No module named 'no_such_package_anywhere'" in told
-    assert "own_code.py" not in told
+    assert "user_code.py" not in told
     assert "importlib" not in told
 
 

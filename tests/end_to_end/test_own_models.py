@@ -86,7 +86,7 @@ def test_check_tells_of_an_import_that_fails_with_the_users_own_traceback(tmp_pa
     assert done.returncode == 2
     assert "failing:build cannot be imported:" in done.stderr
     assert "import no_such_package_anywhere" in done.stderr
-    assert "own_code.py" not in done.stderr
+    assert "user_code.py" not in done.stderr
 
 
 @pytest.mark.long

@@ -26,7 +26,7 @@ from sweep.finalization.final_comparison import ComparisonOutcome, FinalComparis
 from sweep.finalization.final_outputs import print_final_summary, write_outputs
 from sweep.finalization.final_training import FinalTraining, plan_training, train_final
 from sweep.finalization.installation import install_tested, keep_tested, make_candidate_folder, with_more_rounds
-from sweep.finalization.judge_test import finalist_results, judge_test
+from sweep.finalization.judge_answers import finalist_results, judge_test
 from sweep.finalization.learned_schedule import learned_schedule
 from sweep.finalization.registration import register_final
 from sweep.finalization.repeats import RepeatPlan, train_repeat

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.finalization.judge_test import gaps
+from sweep.finalization.judge_answers import gaps
 from sweep.pictures.final_pictures import ERRORS, draw_worst_errors
 from sweep.records.disk import RESERVE, disk_errors, make_folder
 from sweep.records.final_answers import Answers

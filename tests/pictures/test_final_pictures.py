@@ -8,7 +8,7 @@ from PIL import Image
 
 from sweep.pictures.final_pictures import draw_all, draw_worst_errors, overlay
 from sweep.records.final_answers import WorstErrors
-from tests.finalization.test_judge_test import final_result
+from tests.finalization.test_judge_answers import final_result
 
 
 def errors(heat: bool) -> WorstErrors:

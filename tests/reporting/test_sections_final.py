@@ -10,7 +10,7 @@ import pytest
 from sweep.commands.report import write_study_report
 from sweep.records.final_result import write_final
 from sweep.records.openings_ledger import Opening, record_opening
-from tests.finalization.test_judge_test import final_result
+from tests.finalization.test_judge_answers import final_result
 from tests.reporting.simulate import simulate, simulated_space, write_study
 
 WHEN = "2025-01-02T10:00:00.000+00:00"

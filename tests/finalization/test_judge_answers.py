@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweep.finalization.judge_test import judge_test
+from sweep.finalization.judge_answers import judge_test
 from sweep.finalization.model_card import limits, model_card
 from sweep.records.final_result import FinalistResult, FinalResult, TrainedFinal, read_final, write_final
 from sweep.records.openings_ledger import Opening, openings_text

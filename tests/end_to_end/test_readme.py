@@ -9,8 +9,10 @@ import shlex
 import signal
 import socket
 import subprocess
+import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -96,14 +98,24 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes], co
     wait_until(holds, 0.1)
 
 
-def stop(process: subprocess.Popen[bytes]) -> int:
+@contextmanager
+def started(words: list[str], folder: Path, output: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that does not end by itself; what is left of it is killed."""
+    process = subprocess.Popen(
+        words, cwd=folder, env=variables(), start_new_session=True, stdout=output, stderr=subprocess.STDOUT
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def ctrl_c(process: subprocess.Popen[bytes]) -> int:
     """What Ctrl-C does; the exit code."""
     os.killpg(process.pid, signal.SIGINT)
-    try:
-        return process.wait(PATIENCE)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait(PATIENCE)
 
 
 def show_user_interface(command: str, folder: Path) -> None:
@@ -119,35 +131,32 @@ def show_user_interface(command: str, folder: Path) -> None:
             return False
 
     words = [*shlex.split(command), "--port", str(port)]
-    process = subprocess.Popen(words, cwd=folder, env=variables(), start_new_session=True, stdout=subprocess.DEVNULL)
-    wait_for(answers, process, command)
-    assert stop(process) in (0, -signal.SIGINT, 130)
+    with started(words, folder, subprocess.DEVNULL) as process:
+        wait_for(answers, process, command)
+        assert ctrl_c(process) in (0, -signal.SIGINT, 130)
 
 
 def watch(command: str, folder: Path) -> None:
     """A terminal shows the study again and again, and Ctrl-C ends it."""
     ours, theirs = pty.openpty()
-    os.set_blocking(ours, False)
     shown = bytearray()
 
-    def twice() -> bool:
-        try:
-            shown.extend(os.read(ours, 65536))
-        except BlockingIOError:
-            return False
-        return shown.count(b"study vgg") >= 2
+    def read() -> None:
+        with suppress(OSError):  # the other side is closed
+            while text := os.read(ours, 65536):
+                shown.extend(text)
 
-    process = subprocess.Popen(
-        shlex.split(command), cwd=folder, env=variables(), start_new_session=True, stdout=theirs, stderr=theirs
-    )
-    try:
-        wait_for(twice, process, command)
-        assert stop(process) == 130
-    finally:
-        os.close(ours)
+    reader = threading.Thread(target=read)  # to the end: a terminal that nobody reads blocks the program
+    with started(shlex.split(command), folder, theirs) as process:
         os.close(theirs)
+        reader.start()
+        wait_for(lambda: shown.count(b"study vgg") >= 2, process, command)
+        assert ctrl_c(process) == 130
+    reader.join(PATIENCE)
+    os.close(ours)
 
 
+@pytest.mark.timeout(3600)  # one test of twenty commands
 def test_the_commands_of_the_readme_work_in_the_order_in_which_they_stand(clone: Path) -> None:
     typed = [command for command in commands() if not command.startswith(tuple(ELSEWHERE))]
     assert typed[:3] == [

@@ -22,7 +22,8 @@ with stop_requests() as stop:
         while not stop():
             time.sleep(0.01)
         print("asked", flush=True)
-        time.sleep(60)
+        for _ in range(6000):  # in one long sleep a signal that comes just before it would be taken after it
+            time.sleep(0.01)
     finally:
         print("tidied up", flush=True)
 """

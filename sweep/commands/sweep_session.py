@@ -59,7 +59,7 @@ INTERRUPTED_FLUSH_SECONDS = 3.0
 _MIRRORED = ".mirrored"
 """File in a study's folder; what is older has been written to the tracking store."""
 
-UI = Path(__file__).resolve().parents[1] / "scripts" / "ui"
+UI = Path(__file__).resolve().parents[2] / "scripts" / "ui"
 
 
 @dataclass(frozen=True)

@@ -84,10 +84,12 @@ def variables() -> dict[str, str]:
     return {**environment(), "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
-def run(command: str, folder: Path) -> None:
+def run(command: str, folder: Path) -> str:
+    """What the command prints."""
     words = shlex.split(command)
     done = subprocess.run(words, cwd=folder, env=variables(), capture_output=True, text=True, timeout=3 * PATIENCE)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes], command: str) -> None:
@@ -165,13 +167,15 @@ def test_the_commands_of_the_readme_work_in_the_order_in_which_they_stand(clone:
         "scripts/ui",
     ]
     assert set(ENDLESS) <= set(typed)
+    printed: dict[str, str] = {}
     for command in typed:
         if command == "scripts/ui":
             show_user_interface(command, clone)
         elif command in ENDLESS:
             watch(command, clone)
         else:
-            run(limited(command), clone)
+            printed[command] = run(limited(command), clone)
+    assert f"\nmlflow       {ROOT / 'scripts' / 'ui'} shows it\n" in printed[typed[0]]
     assert sorted(path.name for path in (clone / "studies").iterdir()) == ["digits", "photos", "vgg"]
     assert (clone / "answers.png").is_file()
     assert (clone / "studies" / "vgg" / "final" / "model.onnx").is_file()

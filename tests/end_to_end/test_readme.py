@@ -104,7 +104,13 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes], co
 def started(words: list[str], folder: Path, output: int) -> Iterator[subprocess.Popen[bytes]]:
     """A command that does not end by itself; what is left of it is killed."""
     process = subprocess.Popen(
-        words, cwd=folder, env=variables(), start_new_session=True, stdout=output, stderr=subprocess.STDOUT
+        words,
+        cwd=folder,
+        env=variables(),
+        start_new_session=True,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        preexec_fn=heed_ctrl_c,
     )
     try:
         yield process
@@ -112,6 +118,11 @@ def started(words: list[str], folder: Path, output: int) -> Iterator[subprocess.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def heed_ctrl_c() -> None:
+    """As in a terminal; what runs in the background of a script inherits that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ctrl_c(process: subprocess.Popen[bytes]) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from sweep.data.cache import Prepared
@@ -50,10 +51,23 @@ def _saved_model(model: keras.Model, target: Path, images: Callable[[], UInt8Arr
 
 
 def _onnx(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:  # noqa: ARG001 - a writer
+    _with_plain_constants(model)
     # Without a signature the batch would be fixed to one image.
     pixels = model.inputs[0]
     signature = [keras.InputSpec(dtype=pixels.dtype, shape=pixels.shape, name=pixels.name)]
     model.export(str(target), format="onnx", input_signature=signature, verbose=False)
+
+
+def _with_plain_constants(model: keras.Model) -> None:
+    """Keep the mean and the variance that a Normalization layer was given as NumPy arrays.
+
+    It holds them as tensors made outside of the traced function, which tf2onnx 1.17 takes for further inputs.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _with_plain_constants(layer)
+        elif isinstance(layer, keras.layers.Normalization) and layer.input_mean is not None:
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
 
 
 def _tflite(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:  # noqa: ARG001 - a writer

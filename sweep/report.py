@@ -38,9 +38,9 @@ def report_command(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Answer what a study has found: who won and by how much, what mattered, where to search next."""
-    from sweep.commands.report import write_study_report
+    from sweep.commands.report import write_or_print_report
 
-    write_study_report(home, study, out, ReportFormat.json.value if as_json else kind.value, tracking_uri)
+    write_or_print_report(home, study, out, ReportFormat.json.value if as_json else kind.value, tracking_uri)
 
 
 if __name__ == "__main__":

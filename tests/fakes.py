@@ -1,4 +1,4 @@
-"""What the tests of study, execution, terminal and analysis share: small spaces, records, and closed-form training."""
+"""What the tests of many rooms share: small spaces, records, and closed-form training."""
 
 from __future__ import annotations
 

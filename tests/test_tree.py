@@ -26,9 +26,13 @@ def modules() -> Iterator[Path]:
 
 
 def public_definitions(path: Path) -> Iterator[str]:
+    """Functions, classes and aliases of types; not constants, which are written in capitals."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            yield node.name
+        names = [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name) and not target.id.isupper()]
+        yield from (name for name in names if not name.startswith("_"))
 
 
 def imported_packages(path: Path) -> set[str]:
@@ -45,7 +49,7 @@ def several(places: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: sorted(found) for name, found in places.items() if len(found) > 1}
 
 
-def test_no_two_public_classes_or_functions_have_one_name() -> None:
+def test_no_two_public_classes_functions_or_types_have_one_name() -> None:
     places = defaultdict(list)
     for path in modules():
         for name in public_definitions(path):

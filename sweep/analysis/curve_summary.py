@@ -11,7 +11,7 @@ SHOWN = 5
 """Best trials whose findings are written out."""
 
 
-def diagnosis_summary(history: History) -> str:
+def curve_summary(history: History) -> str:
     """How many trials show which fault; "" where none does or none has ended."""
     ended = [record for record in history.records if record.epochs and record.finished is not None]
     kinds = Counter(finding.kind for record in ended for finding in record.diagnosis)
@@ -21,7 +21,7 @@ def diagnosis_summary(history: History) -> str:
     return f"The curves of {count(len(ended), 'trial')} that ended show {listed(told)}."
 
 
-def diagnosis_notes(history: History) -> tuple[str, ...]:
+def curve_notes(history: History) -> tuple[str, ...]:
     """The findings of the best trials, one sentence each."""
     best = history.ranked[:SHOWN]
     return tuple(f"Trial {record.number}: {finding}." for record in best for finding in record.diagnosis)

@@ -120,7 +120,9 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
     leader = standings[0].trial
     if len(standings) == 1:
         return Judgement("alone", standings, leader, (leader,), leader)
-    open_to = [s for s in standings[1:] if not leads(scores[leader], scores[s.trial], maximize=maximize)]
+    open_to = [
+        s for s in standings[1:] if not is_significantly_better(scores[leader], scores[s.trial], maximize=maximize)
+    ]
     if not open_to and standings[0].best_share >= CERTAIN:
         return Judgement("separated", standings, leader, (leader,), leader)
     # Of few rounds the t-test is sure of nothing; who is hardly ever the best must not win by being small.
@@ -158,7 +160,7 @@ def probabilities_of_best(
     return tuple(float(share) for share in shares[:rows])
 
 
-def leads(first: Sequence[float], second: Sequence[float], *, maximize: bool) -> bool:
+def is_significantly_better(first: Sequence[float], second: Sequence[float], *, maximize: bool) -> bool:
     """Whether the first is better by a paired one-sided t-test at `LEVEL`; never in less than `LEAST_ROUNDS` rounds."""
     differences = np.subtract(first, second) if maximize else np.subtract(second, first)
     rounds, mean = len(differences), float(np.mean(differences))
@@ -168,10 +170,12 @@ def leads(first: Sequence[float], second: Sequence[float], *, maximize: bool) ->
     return error == 0 or mean / error >= float(student.ppf(1 - LEVEL, rounds - 1))
 
 
-def hopeless(scores: Scores, *, maximize: bool) -> tuple[int, ...]:
-    """Finalists that another one leads (see `leads`): more rounds could no longer make them the recommended one.
+def dominated(scores: Scores, *, maximize: bool) -> tuple[int, ...]:
+    """Finalists that another one is significantly better than: more rounds could no longer make them the winner.
 
     The same test as for separation, so none is dropped whose being best is still open.
     """
     ordered = sorted(scores, key=lambda trial: float(np.mean(scores[trial])), reverse=maximize)
-    return tuple(trial for trial in ordered[1:] if leads(scores[ordered[0]], scores[trial], maximize=maximize))
+    return tuple(
+        trial for trial in ordered[1:] if is_significantly_better(scores[ordered[0]], scores[trial], maximize=maximize)
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sweep.analysis.axes import ordered
-from sweep.analysis.touched_bounds import Touch
+from sweep.analysis.touched_bounds import TouchedBound
 from sweep.errors import SpaceError
 from sweep.space.config import Value
 from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter
@@ -30,7 +30,7 @@ _LONGEST_NAME = 64
 class Widened:
     """What becomes of one touched end; `new` is None where nothing beyond the bound is allowed."""
 
-    touch: Touch
+    touch: TouchedBound
     new: Value
 
 
@@ -46,7 +46,7 @@ class NextSpace:
     changes: tuple[Widened, ...]
 
 
-def next_space(space: Space, touched: Iterable[Touch], study: str) -> NextSpace:
+def next_space(space: Space, touched: Iterable[TouchedBound], study: str) -> NextSpace:
     """Widen a space where it was touched; every change is read back before it is kept.
 
     Args:
@@ -76,7 +76,7 @@ def next_name(study: str, taken: Iterable[str]) -> str:
             return name
 
 
-def _widen(space: Space, touch: Touch) -> tuple[Space | None, Value]:
+def _widen(space: Space, touch: TouchedBound) -> tuple[Space | None, Value]:
     parameter = next(parameter for parameter in space.parameters if parameter.name == touch.name)
     for part in _SMALLER:
         value = _beyond(parameter, touch, part)
@@ -86,7 +86,7 @@ def _widen(space: Space, touch: Touch) -> tuple[Space | None, Value]:
     return None, None
 
 
-def _beyond(parameter: Parameter, touch: Touch, part: float) -> Value:
+def _beyond(parameter: Parameter, touch: TouchedBound, part: float) -> Value:
     """A bound further out, rounded to what a person would write."""
     sign = 1 if touch.end == "high" else -1
     if isinstance(parameter, Choice):
@@ -139,7 +139,7 @@ def _factor(low: float, high: float, part: float) -> float:
     return min(math.pow(high / low, SHARE * part), MOST)
 
 
-def _read_back(space: Space, parameter: Parameter, touch: Touch, value: Value) -> Space | None:
+def _read_back(space: Space, parameter: Parameter, touch: TouchedBound, value: Value) -> Space | None:
     """The space with this bound; None if it is not allowed there."""
     mapping = copy.deepcopy(space_to_mapping(space))
     written = _written(mapping, parameter)

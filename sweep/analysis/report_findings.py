@@ -15,7 +15,7 @@ from sweep.analysis.progress import Progress, progress
 from sweep.analysis.pruning_audit import Audit, audit
 from sweep.analysis.pruning_summary import PruningSummary, summarize_pruning
 from sweep.analysis.time_spent import TimeSpent, time_spent
-from sweep.analysis.touched_bounds import touches
+from sweep.analysis.touched_bounds import touched_bounds
 from sweep.records.final_result import FinalResult
 from sweep.space.writer import space_to_yaml
 from sweep.study.importance import Importances
@@ -53,7 +53,7 @@ def collect_findings(history: History, importances: Importances, next_study: str
         importances=importances,
         pruning=summarize_pruning(history),
         audit=audit(history),
-        next_space=next_space(history.space, touches(history), next_study),
+        next_space=next_space(history.space, touched_bounds(history), next_study),
         next_study=next_study,
         hours=time_spent(history),
         failures=failure_groups(history),

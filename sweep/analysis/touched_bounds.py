@@ -18,7 +18,7 @@ CHANCE = 0.002
 
 
 @dataclass(frozen=True)
-class Touch:
+class TouchedBound:
     """Good trials pile up at an end.
 
     Attributes:
@@ -37,7 +37,7 @@ class Touch:
     chance: float
 
 
-def touches(history: History) -> tuple[Touch, ...]:
+def touched_bounds(history: History) -> tuple[TouchedBound, ...]:
     """All ends that at least three good trials touch, and more than chance would have it."""
     found = [
         _touch(history, parameter, end)
@@ -48,7 +48,7 @@ def touches(history: History) -> tuple[Touch, ...]:
     return tuple(touch for touch in found if touch is not None and touch.trials >= GOOD_LEAST and touch.chance < CHANCE)
 
 
-def _touch(history: History, parameter: Parameter, end: Literal["low", "high"]) -> Touch | None:
+def _touch(history: History, parameter: Parameter, end: Literal["low", "high"]) -> TouchedBound | None:
     axis = axis_of(parameter)
     if isinstance(parameter, Choice) and len(axis.choices) < 2:
         return None
@@ -59,7 +59,7 @@ def _touch(history: History, parameter: Parameter, end: Literal["low", "high"]) 
         (ordered(parameter)[0 if end == "low" else -1]) if isinstance(parameter, Choice) else getattr(parameter, end)
     )
     tail = binomial_tail(inside, len(known), _even_share(parameter, axis))
-    return Touch(parameter.name, end, bound, inside, len(known), tail)
+    return TouchedBound(parameter.name, end, bound, inside, len(known), tail)
 
 
 def _in_zone(axis: Axis, place: float, end: Literal["low", "high"]) -> bool:

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.analysis.calibration import probabilities_of
-
-IntArray = npt.NDArray[np.int64]
+from sweep.records.array_types import IntArray
 
 
 @dataclass(frozen=True, eq=False)

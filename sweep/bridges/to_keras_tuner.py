@@ -20,7 +20,6 @@ from sweep.data.dataset import Dataset
 from sweep.data.loading import load
 from sweep.data.preparation import prepare
 from sweep.models.build import build, compile_model
-from sweep.records.image_facts import ImageFacts
 from sweep.records.seeds import Purpose, derive
 from sweep.space.config import TrialConfig, Value
 from sweep.space.corners import smallest
@@ -29,7 +28,7 @@ from sweep.space.parameters import Choice, IntRange, Parameter, same
 from sweep.space.space import Space
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, schedules
-from sweep.training.tf_data_pipeline import feed, held_out
+from sweep.training.tf_data_pipeline import training_pipeline, validation_pipeline
 
 
 def hypermodel(space: Space, dataset: Dataset | None = None, *, cache: Path = Path("cache")) -> SpaceHyperModel:
@@ -67,7 +66,7 @@ class SpaceHyperModel(keras_tuner.HyperModel):
         super().__init__(name=space.study)
         self._space = space
         self._dataset = dataset
-        self._facts = ImageFacts(dataset.shape, len(dataset.classes), dataset.channel_mean, dataset.channel_std)
+        self._facts = dataset.facts
         self._defaults = space.start_from[0].values if space.start_from else {}
         self._built = 0
 
@@ -113,9 +112,9 @@ class SpaceHyperModel(keras_tuner.HyperModel):
         part = self._dataset.train
         batches = training_batches(part, self._facts.classes, config)
         return model.fit(
-            feed(batches),
+            training_pipeline(batches),
             shuffle=False,  # Keras would warn that it cannot
-            validation_data=held_out(self._dataset),
+            validation_data=validation_pipeline(self._dataset),
             callbacks=[EpochStart(batches, config.seed), *schedules(config.training), *callbacks],
             **{"epochs": config.training.epochs, "verbose": 0, **kwargs},
         )

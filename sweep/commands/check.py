@@ -15,6 +15,7 @@ from rich.console import Console
 from sweep.analysis.formatting import count, duration
 from sweep.commands.images import data_config, prepare_images
 from sweep.commands.pretrained_weights import pin_weights, require_weights
+from sweep.commands.run import DEFAULT_TRIALS
 from sweep.commands.user_models import complete_user_space, is_user_model
 from sweep.data.loading import load
 from sweep.errors import DataError
@@ -35,7 +36,7 @@ ASSUMED_CLASSES = 10
 
 
 @dataclass(frozen=True)
-class SpaceImages:
+class KnownImages:
     """What the check knows of the images.
 
     Attributes:
@@ -66,7 +67,7 @@ def check_space(space: Space, trials: int | None, root: Path, fast: bool, as_jso
     elif is_user_model(space):
         console.print("what the model itself says about its space is found without --fast", style="dim")
     _print_space(space, console)
-    total = trials or space.search.trials or (1 if space.is_recipe else 50)
+    total = trials or space.search.trials or (1 if space.is_recipe else DEFAULT_TRIALS)
     found: dict[str, Any] = {"study": space.study, "parameters": [p.name for p in space.parameters]}
     if images is not None:
         if images.assumed:
@@ -92,7 +93,7 @@ def _print_space(space: Space, console: Console) -> None:
         console.print(f"tried first: {point.name}{notes}")
 
 
-def find_images(config: DataConfig, home: Home, console: Console) -> SpaceImages:
+def find_images(config: DataConfig, home: Home, console: Console) -> KnownImages:
     """The images' shape and number; where they cannot be had, an assumption from the configuration."""
     try:
         dataset = load(prepare_images(config, home.cache, console), config)
@@ -101,11 +102,11 @@ def find_images(config: DataConfig, home: Home, console: Console) -> SpaceImages
         channels = 1 if config.channels == "grey" or "mnist" in config.name else 3
         train = round((config.limit or ASSUMED_IMAGES) * (1 - config.validation))
         facts = ImageFacts((size, size, channels), ASSUMED_CLASSES, (0.5,) * channels, (0.25,) * channels)
-        return SpaceImages(facts, train, str(error))
-    return SpaceImages(dataset.facts, len(dataset.train), "")
+        return KnownImages(facts, train, str(error))
+    return KnownImages(dataset.facts, len(dataset.train), "")
 
 
-def _images_text(images: SpaceImages) -> str:
+def _images_text(images: KnownImages) -> str:
     shape = "x".join(map(str, images.facts.shape))
     return f"{images.train:,} training images of {shape}, {images.facts.classes} classes"
 
@@ -127,7 +128,7 @@ def _draws(space: Space) -> int:
     return DRAWS if "hypermodel" not in space.template["model"] else HYPERMODEL_DRAWS
 
 
-def _found(points: Sequence[BuiltPoint], images: SpaceImages, space: Space, total: int) -> dict[str, Any]:
+def _found(points: Sequence[BuiltPoint], images: KnownImages, space: Space, total: int) -> dict[str, Any]:
     draws = [point for point in points if point.label == "draw"] or list(points)
     counts = [point.parameters for point in points if point.parameters is not None]
     return {
@@ -140,7 +141,7 @@ def _found(points: Sequence[BuiltPoint], images: SpaceImages, space: Space, tota
     }
 
 
-def _estimate(space: Space, images: SpaceImages, total: int) -> dict[str, float] | None:
+def _estimate(space: Space, images: KnownImages, total: int) -> dict[str, float] | None:
     """Seconds of the whole sweep if all trials were like the smallest, and like the largest model."""
     configs = [space.config(smallest(space)), space.config(largest(space))]
     times = [_training_times(config, images.facts) for config in configs]

@@ -14,7 +14,7 @@ from sweep.space.config import DataConfig
 from sweep.space.corners import smallest
 from sweep.space.reader import read_space, space_from_text
 from sweep.terminal.console import make_console, reading_bar
-from sweep.terminal.image_check_view import print_diagnosis
+from sweep.terminal.image_check_view import print_image_report
 
 NO_SPACE = "model: {builder: vgg}\n"
 """Whose data section has the defaults."""
@@ -48,7 +48,7 @@ def examine_images(config: DataConfig, page: Path | None, as_json: bool) -> int:
         diagnosis = check_images(config, advance)
     if as_json:
         print(json.dumps(image_report_mapping(diagnosis)))
-    print_diagnosis(diagnosis, console)
+    print_image_report(diagnosis, console)
     if page is not None:
         _write(page, diagnosis)
         console.print(f"page         {page}")

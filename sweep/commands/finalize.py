@@ -28,7 +28,7 @@ from sweep.finalization.final_training import FinalTraining, plan_training, trai
 from sweep.finalization.installation import install_tested, keep_tested, make_candidate_folder, with_more_rounds
 from sweep.finalization.judge_answers import finalist_results, judge_test
 from sweep.finalization.learned_schedule import learned_schedule
-from sweep.finalization.registration import register_final
+from sweep.finalization.registration import hand_over_final_model
 from sweep.finalization.repeats import RepeatPlan, train_repeat
 from sweep.records.environment import environment_facts
 from sweep.records.final_answers import Answers
@@ -271,7 +271,7 @@ class _Finalizing:
         write_final(self._folder, result)
         write_outputs(self._folder, result, self._home_option())
         try:
-            registered = register_final(result, plan, self._folder, self._home, self._request.tracking_uri)
+            registered = hand_over_final_model(result, plan, self._folder, self._home, self._request.tracking_uri)
         except TrackingError as error:
             self._console.print(f"the model is not registered: {error}\nthe same command registers it later")
             return result

@@ -34,7 +34,7 @@ GRID_MOST = 120
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class ReadImage:
     """An image that could be read: uint8 (h, w, c) of the model's size."""
 
     name: str
@@ -42,7 +42,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnreadImage:
     """An image that could not, and why."""
 
     name: str
@@ -73,8 +73,8 @@ def predict_images(
     with find_model(model, Home(root), tracking_uri) as found:
         warm_up()
         read = [read_source(name, source, found.shape) for name, source in sources]
-        good = [one for one in read if isinstance(one, Read)]
-        bad = [one for one in read if isinstance(one, Unread)]
+        good = [one for one in read if isinstance(one, ReadImage)]
+        bad = [one for one in read if isinstance(one, UnreadImage)]
         shares = _answers(found, good)
         names = found.named(shares.shape[1]) if good else ()
         if good and found.classes is None:
@@ -114,7 +114,7 @@ def _hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
-def read_source(name: str, source: Path | IO[bytes], shape: Shape) -> Read | Unread:
+def read_source(name: str, source: Path | IO[bytes], shape: Shape) -> ReadImage | UnreadImage:
     """Decode an image exactly as in training: upright, in the model's colours, resized without keeping the ratio."""
     height, width, channels = shape
     try:
@@ -122,10 +122,10 @@ def read_source(name: str, source: Path | IO[bytes], shape: Shape) -> Read | Unr
         pixels = read_image(source, channels, height if height == width else None)
         if pixels.shape[:2] != (height, width):
             pixels = _resized(pixels, height, width)
-        return Read(name, pixels)
+        return ReadImage(name, pixels)
     except Exception as error:  # a damaged file raises nearly anything: OSError, SyntaxError, struct.error, ...
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Unread(name, reason.replace(f" {name!r}", "") or type(error).__name__)
+        return UnreadImage(name, reason.replace(f" {name!r}", "") or type(error).__name__)
 
 
 def _resized(pixels: UInt8Array, height: int, width: int) -> UInt8Array:
@@ -134,7 +134,7 @@ def _resized(pixels: UInt8Array, height: int, width: int) -> UInt8Array:
     return resized.reshape(height, width, pixels.shape[2])
 
 
-def _answers(found: FoundModel, images: Sequence[Read]) -> npt.NDArray[np.floating]:
+def _answers(found: FoundModel, images: Sequence[ReadImage]) -> npt.NDArray[np.floating]:
     if not images:
         return np.empty((0, 0), dtype=np.float32)
     stacked = np.stack([one.pixels for one in images])
@@ -150,7 +150,7 @@ def _prediction(name: str, shares: npt.NDArray[np.floating], names: Sequence[str
     return Prediction(name, tuple((names[place], float(shares[place])) for place in order))
 
 
-def _mapping(model: str, predictions: Sequence[Prediction], bad: Sequence[Unread]) -> dict[str, object]:
+def _mapping(model: str, predictions: Sequence[Prediction], bad: Sequence[UnreadImage]) -> dict[str, object]:
     return {
         "model": model,
         "predictions": [
@@ -174,7 +174,7 @@ def _print(predictions: Sequence[Prediction], console: Console) -> None:
         console.print(f"{prediction.name:<{wide}}  {best} {share:.3f}   ({rest})")
 
 
-def _draw(images: Sequence[Read], predictions: Sequence[Prediction], model: str, path: Path) -> None:
+def _draw(images: Sequence[ReadImage], predictions: Sequence[Prediction], model: str, path: Path) -> None:
     captions = [(Path(p.name).name, p.top[0][0], f"{p.top[0][1]:.1%}") for p in predictions[:GRID_MOST]]
     more = f", the first {GRID_MOST} of {len(images):,} images" if len(images) > GRID_MOST else ""
     columns = min(GRID_COLUMNS, max(3, len(captions)))

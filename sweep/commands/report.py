@@ -28,7 +28,7 @@ from sweep.tracking.tracker import REPORT_FILE, StudyInfo
 NEXT_SPACE = "next_space.yaml"
 
 
-def write_study_report(root: Path, study: str, out: Path | None, kind: str, uri: str | None) -> None:
+def write_or_print_report(root: Path, study: str, out: Path | None, kind: str, uri: str | None) -> None:
     """Run the command: write the report, or print it.
 
     The page that lies beside the study is added to MLflow as well, where the study has a run there.
@@ -71,7 +71,7 @@ def _write_page(home: Home, history: History, out: Path | None, uri: str | None)
     return target
 
 
-def write_report(root: Path, study: str) -> None:
+def write_page_beside_study(root: Path, study: str) -> None:
     """Write the page beside the study.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Looking at a study and its trials from the terminal. Opens no database and imports no TensorFlow."""
+"""`sweep status`: how a study stands. Opens no database and imports no TensorFlow."""
 
 from __future__ import annotations
 

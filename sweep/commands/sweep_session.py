@@ -264,7 +264,7 @@ class _Run:
     def _write_report(self) -> None:
         """The page, so that the tracking store has it too. In a child: what draws it takes seconds to import."""
         try:
-            call_in_child("sweep.commands.report:write_report", self._home.root, self._study.name)
+            call_in_child("sweep.commands.report:write_page_beside_study", self._home.root, self._study.name)
         except SweepError as error:
             self._console.print(f"no report: {error}")
 

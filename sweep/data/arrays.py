@@ -37,8 +37,8 @@ def contents_of_arrays(
     return Contents(
         classes,
         shape,
-        _lot(*train, shape, config.image_size, to_uint8),
-        None if test is None else _lot(*test, shape, config.image_size, to_uint8),
+        _lazy_images(*train, shape, config.image_size, to_uint8),
+        None if test is None else _lazy_images(*test, shape, config.image_size, to_uint8),
     )
 
 
@@ -53,7 +53,9 @@ def _target_shape(images: npt.NDArray[Any], config: DataConfig) -> Shape:
     return (height, width, wanted) if config.image_size is None else (config.image_size, config.image_size, wanted)
 
 
-def _lot(images: npt.NDArray[Any], labels: IntArray, shape: Shape, size: int | None, to_uint8: ToUInt8) -> LazyImages:
+def _lazy_images(
+    images: npt.NDArray[Any], labels: IntArray, shape: Shape, size: int | None, to_uint8: ToUInt8
+) -> LazyImages:
     stacked = with_channels(images)
 
     def read(positions: IntArray, out: UInt8Array, advance: Advance) -> None:

@@ -52,11 +52,11 @@ def folder_source(root: Path, config: DataConfig) -> Source:
 
 def _open(listing: Listing, config: DataConfig) -> Contents:
     target = _target(listing, config)
-    test = None if listing.test is None else _lot(listing, listing.test, target)
-    return Contents(listing.classes, target.shape, _lot(listing, listing.train, target), test)
+    test = None if listing.test is None else _lazy_images(listing, listing.test, target)
+    return Contents(listing.classes, target.shape, _lazy_images(listing, listing.train, target), test)
 
 
-def _lot(listing: Listing, files: Sequence[ImageFile], target: Target) -> LazyImages:
+def _lazy_images(listing: Listing, files: Sequence[ImageFile], target: Target) -> LazyImages:
     labels = np.array([file.label for file in files], dtype=np.int64)
 
     def attempt(positions: IntArray, out: UInt8Array, advance: Advance) -> tuple[Unreadable, ...]:

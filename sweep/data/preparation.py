@@ -112,7 +112,7 @@ def _check(contents: Contents, config: DataConfig, after: str) -> None:
 
 
 def _parts(contents: Contents, config: DataConfig) -> tuple[Positions, Positions]:
-    """Which images of which lazy are the training and the test part."""
+    """Where the images of the training and of the test part are: in which part of the source, at which positions."""
     train = contents.train
     if contents.test is not None:
         return (train, _all(train)), (contents.test, _all(contents.test))
@@ -121,17 +121,17 @@ def _parts(contents: Contents, config: DataConfig) -> tuple[Positions, Positions
     return (train, kept), (train, sealed)
 
 
-def _all(lazy: LazyImages) -> IntArray:
-    return np.arange(len(lazy.labels), dtype=np.int64)
+def _all(lazy_images: LazyImages) -> IntArray:
+    return np.arange(len(lazy_images.labels), dtype=np.int64)
 
 
 def _write(folder: Path, names: tuple[str, str], part: Positions, shape: Shape, advance: Advance) -> UInt8Array:
-    lazy, positions = part
+    lazy_images, positions = part
     out = np.lib.format.open_memmap(folder / names[0], mode="w+", dtype=np.uint8, shape=(len(positions), *shape))
     images = np.asarray(out)
-    lazy.read(positions, images, advance)
+    lazy_images.read(positions, images, advance)
     out.flush()
-    np.save(folder / names[1], lazy.labels[positions])
+    np.save(folder / names[1], lazy_images.labels[positions])
     return images
 
 

@@ -29,13 +29,13 @@ def without_unreadable(contents: Contents, folder: Path, advance: Advance) -> tu
 
 
 def _readable(
-    lazy: LazyImages, shape: Shape, file: Path, advance: Advance
+    lazy_images: LazyImages, shape: Shape, file: Path, advance: Advance
 ) -> tuple[LazyImages, tuple[Unreadable, ...]]:
-    if lazy.attempt is None:
-        return lazy, ()
-    everything = np.arange(len(lazy.labels), dtype=np.int64)
+    if lazy_images.attempt is None:
+        return lazy_images, ()
+    everything = np.arange(len(lazy_images.labels), dtype=np.int64)
     decoded = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(len(everything), *shape))
-    lost = lazy.attempt(everything, decoded, advance)
+    lost = lazy_images.attempt(everything, decoded, advance)
     good = np.delete(everything, [unreadable.row for unreadable in lost])
 
     def read(positions: IntArray, out: UInt8Array, advance: Advance) -> None:
@@ -43,4 +43,4 @@ def _readable(
             out[chunk] = decoded[good[positions[chunk]]]
             advance(len(out[chunk]))
 
-    return LazyImages(lazy.labels[good], read, tuple(lazy.paths[row] for row in good)), lost
+    return LazyImages(lazy_images.labels[good], read, tuple(lazy_images.paths[row] for row in good)), lost

@@ -20,14 +20,14 @@ PRELOAD = "sweep.execution.preload"
 """What the fork server imports."""
 _PAUSE = 0.1
 """Seconds before the server is asked again."""
-_LIFELINE = "sweep.execution.parent_death_server"
+_PARENT_DEATH = "sweep.execution.parent_death_server"
 
 
 def fork_context(preload: Sequence[str] = (PRELOAD,)) -> ForkServerContext:
     """The context for children of the fork server, which imports `preload` when it is started and no script."""
     set_flags()
     context = ChildContext()
-    context.set_forkserver_preload([_LIFELINE, *preload])
+    context.set_forkserver_preload([_PARENT_DEATH, *preload])
     return context
 
 

@@ -1,4 +1,4 @@
-"""A process exits when its parent dies. Imported first by the fork server.
+"""A process ends with the supervisor that it works for. Imported first by the fork server.
 
 When the supervisor is killed, the fork server must not go on importing TensorFlow beside the next supervisor's, and
 what it has forked must not outlive it unknown. On Linux the kernel ends them (`prctl(2)`, PR_SET_PDEATHSIG). A trial
@@ -35,7 +35,7 @@ def _on_death_of_parent(number: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
-def tie() -> None:
+def die_with_parent() -> None:
     """Tie this process to its parent, and to this process all that it forks."""
     if sys.platform == "linux":
         _end_with_parent()

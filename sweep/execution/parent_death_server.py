@@ -8,4 +8,4 @@ from sweep.execution import parent_death
 
 # Ctrl-C goes to every process of the terminal, and the server takes no notice of it only when it has imported all.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-parent_death.tie()
+parent_death.die_with_parent()

@@ -10,9 +10,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sweep.analysis.duplicate_models import DuplicateModels
 from sweep.data.cache import Prepared
 from sweep.errors import DiskError, SweepStopped, TrialFailure
-from sweep.execution.duplicate_models import DuplicateModels
 from sweep.execution.executor import Executor, Outcome, Task
 from sweep.execution.start_order import Cost, TrialQueue
 from sweep.execution.usage import Usage

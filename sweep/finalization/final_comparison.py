@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sweep.analysis.finalists import LEAST_ROUNDS, LEVEL, Judgement, hopeless, judge
+from sweep.analysis.finalists import LEAST_ROUNDS, LEVEL, Judgement, dominated, judge
 from sweep.data.resplit import load_split
 from sweep.errors import NothingFinished, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome
@@ -228,7 +228,7 @@ class FinalComparison:
         verdict = self._judge(scores).verdict
         if verdict == "separated" or (verdict == "alone" and number >= LEAST_ROUNDS):
             return verdict
-        for trial in hopeless(scores, maximize=self._maximize):
+        for trial in dominated(scores, maximize=self._maximize):
             self._dropped[trial] = f"behind after round {number} (paired t-test, {LEVEL:.0%})"
         return ""
 

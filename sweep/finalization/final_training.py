@@ -16,7 +16,7 @@ from sweep.records.final_result import TrainedFinal
 from sweep.records.model_facts import ModelFacts, embed_facts
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_record import TrialRecord
-from sweep.records.trial_result import Refitted
+from sweep.records.trial_result import RefitResult
 from sweep.space.config import TrialConfig, config_to_mapping
 
 
@@ -62,7 +62,7 @@ def train_final(plan: FinalTraining, path: Path, stop: Callable[[], bool]) -> Tr
     raw = path.with_name(f"raw-{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     arguments = (plan.prepared, plan.config, plan.schedule.rates, raw)
-    done: Refitted = call_in_child("sweep.training.refit:refit", *arguments, stop=stop)
+    done: RefitResult = call_in_child("sweep.training.refit:refit", *arguments, stop=stop)
     facts = ModelFacts(
         study=plan.record.study,
         trial=plan.record.number,

@@ -28,7 +28,7 @@ from sweep.tracking.model_registration import register_model
 from sweep.tracking.tracker import StudyInfo
 
 
-def register_final(
+def hand_over_final_model(
     result: FinalResult, plan: FinalTraining, study_folder: Path, home: Home, uri: str | None
 ) -> Registration:
     """Register the model under the study's name, with the alias `champion`.
@@ -73,5 +73,4 @@ def register_final(
         study_folder,
         home.cache,
     )
-    found = register_model(info, final_model, uri, home.root)
-    return Registration(found.store, found.name, found.version, found.alias)
+    return register_model(info, final_model, uri, home.root)

@@ -14,8 +14,8 @@ from sweep.data.groups import groups_of
 from sweep.data.splits import hold_out, split_validation
 from sweep.errors import DataError
 from sweep.image_checks.file_examination import FileFacts
-from sweep.image_checks.image_fingerprint import Fingerprint
-from sweep.image_checks.process_pool import examine_all, fingerprint_all
+from sweep.image_checks.image_hash import ImageHash
+from sweep.image_checks.process_pool import examine_all, hash_all
 from sweep.records.array_types import IntArray, UInt8Array
 from sweep.space.config import DataConfig
 
@@ -30,14 +30,14 @@ class CheckedImage:
     Attributes:
         name: its path below the root, or `train[17]`.
         label: position of its class.
-        fingerprint: None where it cannot be decoded.
+        image_hash: None where it cannot be decoded.
         file: None where it is no file.
     """
 
     name: str
     label: int
     part: PartName
-    fingerprint: Fingerprint | None
+    image_hash: ImageHash | None
     file: FileFacts | None = None
 
 
@@ -58,7 +58,7 @@ def images_of_folder(listing: Listing, config: DataConfig, advance: Advance) -> 
     """Look at every file of a directory. Unreadable files have no say in the split, as after their removal."""
     files = (*listing.train, *(listing.test or ()))
     facts = examine_all(listing.root, [file.path for file in files], advance)
-    whole = np.array([found.fingerprint is not None for found in facts], dtype=bool)
+    whole = np.array([found.image_hash is not None for found in facts], dtype=bool)
     good = np.flatnonzero(whole[: len(listing.train)])
     labels = np.array([listing.train[position].label for position in good], dtype=np.int64)
     paths = [listing.below_class(listing.train[position]) for position in good]
@@ -66,26 +66,26 @@ def images_of_folder(listing: Listing, config: DataConfig, advance: Advance) -> 
     by_position = dict(zip(good.tolist(), split, strict=True))
     images = []
     for position, (file, found) in enumerate(zip(files, facts, strict=True)):
-        sealed: PartName = "test" if position >= len(listing.train) and found.fingerprint is not None else "unused"
-        images.append(CheckedImage(file.path, file.label, by_position.get(position, sealed), found.fingerprint, found))
+        sealed: PartName = "test" if position >= len(listing.train) and found.image_hash is not None else "unused"
+        images.append(CheckedImage(file.path, file.label, by_position.get(position, sealed), found.image_hash, found))
     return CheckedImages(listing.classes, tuple(images), unsplit)
 
 
 def images_of_arrays(contents: Contents, config: DataConfig, advance: Advance) -> CheckedImages:
     """Look at every image of a named set or an archive."""
     count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
-    fingerprints = fingerprint_all(_batches(contents), count, advance)
+    hashes = hash_all(_batches(contents), count, advance)
     labels = contents.train.labels
     split, unsplit = parts(labels, (), contents.classes, config, has_test=contents.test is not None)
     images = [
-        CheckedImage(f"train[{position}]", int(label), part, fingerprint)
-        for position, (label, part, fingerprint) in enumerate(zip(labels, split, fingerprints, strict=False))
+        CheckedImage(f"train[{position}]", int(label), part, image_hash)
+        for position, (label, part, image_hash) in enumerate(zip(labels, split, hashes, strict=False))
     ]
     if contents.test is not None:
         images += [
-            CheckedImage(f"test[{position}]", int(label), "test", fingerprint)
-            for position, (label, fingerprint) in enumerate(
-                zip(contents.test.labels, fingerprints[len(labels) :], strict=True)
+            CheckedImage(f"test[{position}]", int(label), "test", image_hash)
+            for position, (label, image_hash) in enumerate(
+                zip(contents.test.labels, hashes[len(labels) :], strict=True)
             )
         ]
     return CheckedImages(contents.classes, tuple(images), unsplit)
@@ -116,8 +116,8 @@ def parts(
 def read_one(contents: Contents, name: str) -> UInt8Array:
     """The image called `train[17]` or `test[17]`, uint8 (h, w, c)."""
     part, _, position = name.rstrip("]").partition("[")
-    lazy = contents.train if part == "train" or contents.test is None else contents.test
-    (pixels,) = _read(lazy, np.array([int(position)]), contents)
+    lazy_images = contents.train if part == "train" or contents.test is None else contents.test
+    (pixels,) = _read(lazy_images, np.array([int(position)]), contents)
     found: UInt8Array = pixels
     return found
 
@@ -135,13 +135,13 @@ def _mark(found: list[PartName], positions: IntArray, part: PartName) -> None:
 
 
 def _batches(contents: Contents) -> Iterator[UInt8Array]:
-    for lazy in (contents.train, *(() if contents.test is None else (contents.test,))):
-        everything = np.arange(len(lazy.labels), dtype=np.int64)
+    for lazy_images in (contents.train, *(() if contents.test is None else (contents.test,))):
+        everything = np.arange(len(lazy_images.labels), dtype=np.int64)
         for chunk in chunks(len(everything), contents.shape):
-            yield _read(lazy, everything[chunk], contents)
+            yield _read(lazy_images, everything[chunk], contents)
 
 
-def _read(lazy: LazyImages, positions: IntArray, contents: Contents) -> UInt8Array:
+def _read(lazy_images: LazyImages, positions: IntArray, contents: Contents) -> UInt8Array:
     out = np.empty((len(positions), *contents.shape), dtype=np.uint8)
-    lazy.read(positions, out, lambda _count: None)
+    lazy_images.read(positions, out, lambda _count: None)
     return out

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sweep.image_checks.image_fingerprint import Fingerprint
+from sweep.image_checks.image_hash import ImageHash
 from sweep.records.array_types import IntArray
 
 BITS_APART = 4
@@ -25,30 +25,30 @@ Groups = list[list[int]]
 """Positions of images that belong together, ascending, the groups by their first image; each has two at least."""
 
 
-def same_pixels(fingerprints: Sequence[Fingerprint]) -> Groups:
+def same_pixels(hashes: Sequence[ImageHash]) -> Groups:
     """Images of which every pixel is the same."""
     found: dict[bytes, list[int]] = {}
-    for position, fingerprint in enumerate(fingerprints):
-        found.setdefault(fingerprint.pixels, []).append(position)
+    for position, image_hash in enumerate(hashes):
+        found.setdefault(image_hash.pixels, []).append(position)
     return [group for group in found.values() if len(group) > 1]
 
 
-def near_duplicates(fingerprints: Sequence[Fingerprint]) -> Groups:
+def near_duplicates(hashes: Sequence[ImageHash]) -> Groups:
     """Images that look the same, such as a picture saved smaller or stronger compressed; not those of `same_pixels`.
 
     Of images with the same pixels the first stands for all. Those nearly of one colour are left out: all of them look
     alike. What is near to something near counts as near.
     """
     first: dict[bytes, int] = {}
-    for position, fingerprint in enumerate(fingerprints):
-        if not fingerprint.flat:
-            first.setdefault(fingerprint.pixels, position)
+    for position, image_hash in enumerate(hashes):
+        if not image_hash.flat:
+            first.setdefault(image_hash.pixels, position)
     chosen = np.array(list(first.values()), dtype=np.int64)
     if len(chosen) < 2:
         return []
-    hashes = np.array([fingerprints[position].phash for position in chosen], dtype=np.uint64)
-    small = np.frombuffer(b"".join(fingerprints[position].small for position in chosen), dtype=np.uint8)
-    pairs = near_pairs(hashes, small.reshape(len(chosen), -1))
+    phashes = np.array([hashes[position].phash for position in chosen], dtype=np.uint64)
+    small = np.frombuffer(b"".join(hashes[position].small for position in chosen), dtype=np.uint8)
+    pairs = near_pairs(phashes, small.reshape(len(chosen), -1))
     return [chosen[members].tolist() for members in _components(pairs, len(chosen))]
 
 

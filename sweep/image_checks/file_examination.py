@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from sweep.data.pixels import fit_image, turn_upright
-from sweep.image_checks.image_fingerprint import Fingerprint, fingerprint_of
+from sweep.image_checks.image_hash import ImageHash, hash_of
 
 FileFault = Literal["missing", "empty", "truncated", "corrupt", "bomb"]
 """Why a file cannot be decoded. A `bomb` is small and would unfold to more pixels than Pillow agrees to decode."""
@@ -38,7 +38,7 @@ class FileFacts:
         reason: details of the fault, or of the trait `deep`.
         mode: Pillow's, of the file as it is.
         width, height: upright; 0 where it cannot be decoded.
-        fingerprint: None where it cannot be decoded.
+        image_hash: None where it cannot be decoded.
     """
 
     content: bytes
@@ -48,7 +48,7 @@ class FileFacts:
     width: int = 0
     height: int = 0
     traits: tuple[Trait, ...] = ()
-    fingerprint: Fingerprint | None = None
+    image_hash: ImageHash | None = None
 
 
 def examine(path: Path) -> FileFacts:
@@ -80,7 +80,7 @@ def _decode(data: bytes, content: bytes) -> FileFacts:
         turn_upright(image)
         pixels = fit_image(image, 3, None)
     height, width, _ = pixels.shape
-    return FileFacts(content, None, reason, mode, width, height, traits, fingerprint_of(pixels))
+    return FileFacts(content, None, reason, mode, width, height, traits, hash_of(pixels))
 
 
 def _traits(image: Image.Image, data: bytes) -> tuple[Trait, ...]:

@@ -1,4 +1,4 @@
-"""The diagnosis of a data set: look at everything, judge it, sort the findings."""
+"""The report on a set of images: examine everything, judge it, sort the findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sweep.image_checks.judge_groups import judge_groups
 from sweep.records.array_types import UInt8Array
 from sweep.space.config import DataConfig
 
-Picture: TypeAlias = Callable[[str], UInt8Array]
+ReadPicture: TypeAlias = Callable[[str], UInt8Array]
 """`picture(name)` gives an image's pixels, uint8 (h, w, c); raises nearly anything for a damaged file."""
 
 PARTS: tuple[PartName, ...] = ("train", "validation", "test", "unused")
@@ -44,7 +44,7 @@ class ImageReport:
     images: int
     counts: dict[str, dict[PartName, int]]
     findings: tuple[ImageFinding, ...]
-    picture: Picture
+    picture: ReadPicture
 
     def of(self, level: str) -> tuple[ImageFinding, ...]:
         """The findings of a level."""
@@ -66,15 +66,13 @@ def check_images(config: DataConfig, progress: ProgressCallback) -> ImageReport:
     count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
     images = images_of_arrays(contents, config, counter(progress, count))
     findings = [*judge_classes(images), *judge_duplicates(images, [min(contents.shape[:2])])]
-    return _diagnosis(source.description, images, findings, partial(read_one, contents))
+    return _report(source.description, images, findings, partial(read_one, contents))
 
 
 def _folder(listing: Listing, config: DataConfig, description: str, progress: ProgressCallback) -> ImageReport:
     count = len(listing.train) + len(listing.test or ())
     images = images_of_folder(listing, config, counter(progress, count))
-    sides = [
-        min(i.file.width, i.file.height) for i in images.images if i.file is not None and i.fingerprint is not None
-    ]
+    sides = [min(i.file.width, i.file.height) for i in images.images if i.file is not None and i.image_hash is not None]
     findings = [
         *judge_files(images, config),
         *judge_survey(_surveyed(listing)),
@@ -82,7 +80,7 @@ def _folder(listing: Listing, config: DataConfig, description: str, progress: Pr
         *judge_groups(listing, config),
         *judge_duplicates(images, sides),
     ]
-    return _diagnosis(description, images, findings, lambda name: read_image(listing.root / name, 3, None))
+    return _report(description, images, findings, lambda name: read_image(listing.root / name, 3, None))
 
 
 def _surveyed(listing: Listing) -> Survey:
@@ -92,7 +90,7 @@ def _surveyed(listing: Listing) -> Survey:
         raise DataError(f"data `{listing.root}`: cannot be listed: {error}; check the permissions.") from error
 
 
-def _diagnosis(description: str, images: CheckedImages, findings: list[ImageFinding], picture: Picture) -> ImageReport:
+def _report(description: str, images: CheckedImages, findings: list[ImageFinding], picture: ReadPicture) -> ImageReport:
     counts = {name: {part: found[part] for part in PARTS} for name, found in part_counts(images).items()}
     ordered = sorted(findings, key=lambda finding: LEVELS.index(finding.level))
     return ImageReport(description, len(images.images), counts, tuple(ordered), picture)

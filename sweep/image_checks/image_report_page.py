@@ -1,4 +1,4 @@
-"""The diagnosis as one HTML page with the pictures in it; needs no network and runs no script."""
+"""The report on a set of images as one HTML page with the pictures in it; needs no network and runs no script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from sweep.image_checks.image_findings import LEVELS, FindingEntry, ImageFinding
-from sweep.image_checks.image_report import PARTS, ImageReport, Picture
+from sweep.image_checks.image_report import PARTS, ImageReport, ReadPicture
 from sweep.records.array_types import UInt8Array
 from sweep.space.fields import printable
 
@@ -63,16 +63,16 @@ def image_report_html(diagnosis: ImageReport) -> str:
     )
 
 
-def _section(finding: ImageFinding, picture: Picture) -> FindingSection:
+def _section(finding: ImageFinding, picture: ReadPicture) -> FindingSection:
     shown = tuple(_group(group, picture) for group in finding.groups[:GROUPS_SHOWN])
     return FindingSection(finding, shown, len(finding.groups) - len(shown))
 
 
-def _group(group: Sequence[FindingEntry], picture: Picture) -> tuple[Shown, ...]:
+def _group(group: Sequence[FindingEntry], picture: ReadPicture) -> tuple[Shown, ...]:
     return tuple(Shown(e, _picture(e.name, picture) if e.part else "") for e in group[:MEMBERS_SHOWN])
 
 
-def _picture(name: str, picture: Picture) -> str:
+def _picture(name: str, picture: ReadPicture) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the finding says already that it is large, or odd

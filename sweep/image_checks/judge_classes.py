@@ -28,7 +28,7 @@ def part_counts(images: CheckedImages) -> dict[str, Counter[PartName]]:
     """By class, how many readable images each part has."""
     found: dict[str, Counter[PartName]] = {name: Counter() for name in images.classes}
     for image in images.images:
-        if image.fingerprint is not None:
+        if image.image_hash is not None:
             found[images.classes[image.label]][image.part] += 1
     return found
 

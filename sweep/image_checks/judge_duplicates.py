@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sweep.image_checks.checked_images import CheckedImage, CheckedImages, PartName
 from sweep.image_checks.duplicate_images import Groups, near_duplicates, same_pixels
 from sweep.image_checks.image_findings import FindingEntry, ImageFinding, Level, counted, finding_entry
-from sweep.image_checks.image_fingerprint import Fingerprint
+from sweep.image_checks.image_hash import ImageHash
 
 LEAST_SIDE = 16
 """Pixels. Of smaller images most of a class look alike to a perceptual hash, which is made of 32 x 32."""
@@ -22,16 +22,14 @@ _WITHIN = "They count several times in training and in the judgement; keep one o
 
 def judge_duplicates(images: CheckedImages, sides: Sequence[int]) -> Iterator[ImageFinding]:
     """Same and nearly the same images; `sides` are the short sides of the images in pixels."""
-    seen = [image for image in images.images if image.fingerprint is not None]
-    fingerprints: list[Fingerprint] = [image.fingerprint for image in seen if image.fingerprint is not None]
-    yield from _sorted(
-        images, seen, same_pixels(fingerprints), "duplicate", "the same", ("problem", "problem", "warning")
-    )
+    seen = [image for image in images.images if image.image_hash is not None]
+    hashes: list[ImageHash] = [image.image_hash for image in seen if image.image_hash is not None]
+    yield from _sorted(images, seen, same_pixels(hashes), "duplicate", "the same", ("problem", "problem", "warning"))
     if sides and sorted(sides)[len(sides) // 2] < LEAST_SIDE:
         title = f"Near duplicates were not searched: most images are smaller than {LEAST_SIDE} x {LEAST_SIDE}"
         yield ImageFinding("near_unsearched", "note", title, "Look through a sample by eye.")
         return
-    near = near_duplicates(fingerprints)
+    near = near_duplicates(hashes)
     yield from _sorted(images, seen, near, "near_duplicate", "nearly the same", ("warning", "problem", "note"))
 
 

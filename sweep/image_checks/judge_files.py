@@ -129,7 +129,7 @@ def _finding(images: CheckedImages, rule: _Rule, applies: Callable[[FileFacts], 
 
 
 def _sizes(images: CheckedImages, config: DataConfig) -> Iterator[ImageFinding]:
-    files = [image.file for image in images.images if image.file is not None and image.fingerprint is not None]
+    files = [image.file for image in images.images if image.file is not None and image.image_hash is not None]
     sizes = {(file.width, file.height) for file in files}
     if len(sizes) < 2:
         return
@@ -161,7 +161,7 @@ def _long(images: CheckedImages) -> Iterator[ImageFinding]:
     found = [
         finding_entry(image, images.classes, f"{image.file.width} x {image.file.height}")
         for image in images.images
-        if image.fingerprint is not None
+        if image.image_hash is not None
         and image.file is not None
         and max(image.file.width, image.file.height) >= LONG_SIDE * min(image.file.width, image.file.height)
     ]

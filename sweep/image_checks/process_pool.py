@@ -13,11 +13,11 @@ from typing import TypeVar
 from sweep.data.contents import Advance
 from sweep.errors import DataError
 from sweep.image_checks.file_examination import FileFacts, examine
-from sweep.image_checks.image_fingerprint import Fingerprint, fingerprint_of
+from sweep.image_checks.image_hash import ImageHash, hash_of
 from sweep.records.array_types import UInt8Array
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 
 AT_ONCE = 64
 FEW = 512
@@ -30,9 +30,9 @@ def examine_all(root: Path, paths: Sequence[str], advance: Advance) -> list[File
     return list(_map(_examine, tasks, len(paths), advance))
 
 
-def fingerprint_all(batches: Iterator[UInt8Array], count: int, advance: Advance) -> list[Fingerprint]:
+def hash_all(batches: Iterator[UInt8Array], count: int, advance: Advance) -> list[ImageHash]:
     """Look at `count` images, uint8 (b, h, w, c) a batch."""
-    return list(_map(_look, batches, count, advance))
+    return list(_map(_hash, batches, count, advance))
 
 
 def _examine(task: tuple[Path, Sequence[str]]) -> list[FileFacts]:
@@ -40,13 +40,13 @@ def _examine(task: tuple[Path, Sequence[str]]) -> list[FileFacts]:
     return [examine(root / path) for path in paths]
 
 
-def _look(batch: UInt8Array) -> list[Fingerprint]:
-    return [fingerprint_of(pixels) for pixels in batch]
+def _hash(batch: UInt8Array) -> list[ImageHash]:
+    return [hash_of(pixels) for pixels in batch]
 
 
 def _map(
-    function: Callable[[Task], list[Result]], tasks: Sequence[Task] | Iterator[Task], count: int, advance: Advance
-) -> Iterator[Result]:
+    function: Callable[[_Task], list[_Result]], tasks: Sequence[_Task] | Iterator[_Task], count: int, advance: Advance
+) -> Iterator[_Result]:
     if count < FEW:
         for task in tasks:
             yield from _counted(function(task), advance)
@@ -63,6 +63,6 @@ def _map(
             ) from None
 
 
-def _counted(results: list[Result], advance: Advance) -> list[Result]:
+def _counted(results: list[_Result], advance: Advance) -> list[_Result]:
     advance(len(results))
     return results

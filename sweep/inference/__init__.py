@@ -1,1 +1,1 @@
-"""A trained model in use: reading its file safely, asking it, explaining it, writing it in other formats."""
+"""A trained model in use: predictions, Grad-CAM, other formats and how they compare. Imports Keras."""

@@ -45,7 +45,7 @@ COLLECT_EVERY = 8
 _PROBE_IMAGES = 4
 
 
-class Enough(BaseException):
+class ProbeFinished(BaseException):
     """Ends a `fit` as soon as training would begin; no Exception, so that no user's code catches it."""
 
 
@@ -305,14 +305,14 @@ def probe_fit(
     """Run a `fit` of the user's up to the point where training would begin, for the hyperparameters that it reads."""
 
     def stop(*_: Any, **__: Any) -> None:
-        raise Enough
+        raise ProbeFinished
 
     model.fit = stop
     images = np.zeros((_PROBE_IMAGES, *facts.shape), np.float32)
     numbers = np.arange(_PROBE_IMAGES) % facts.classes
     answers = numbers if labels == "integer" else np.eye(facts.classes, dtype=np.float32)[numbers]
     keywords = {"callbacks": [_Stop()], "epochs": 1, "batch_size": _PROBE_IMAGES, "verbose": 0}
-    with contextlib.suppress(Enough):
+    with contextlib.suppress(ProbeFinished):
         run_user_fit(hypermodel, hyperparameters, model, (images, answers, (images, answers)), keywords)
 
 
@@ -321,8 +321,8 @@ class _Stop(keras.callbacks.Callback):
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
         """A loop that tells of its epochs."""
-        raise Enough
+        raise ProbeFinished
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
         """A loop that tells of their ends only."""
-        raise Enough
+        raise ProbeFinished

@@ -8,14 +8,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_NAMES = ("hypermodel", "objective_of")
+__all__ = ["SpaceHyperModel", "decoded", "encoded", "hypermodel", "objective_of"]  # noqa: F822 - see __getattr__
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module("sweep.bridges.to_keras_tuner"), name)
 
 
 def __dir__() -> list[str]:
-    return [*_NAMES]
+    return [*__all__]

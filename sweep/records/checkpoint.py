@@ -34,7 +34,7 @@ _DIGEST_SIZE = hashlib.sha256().digest_size
 _NAME = re.compile(r"checkpoint-(\d{4,})\.npz")
 _log = logging.getLogger("sweep.training")
 
-Array: TypeAlias = npt.NDArray[Any]
+_Array: TypeAlias = npt.NDArray[Any]
 State: TypeAlias = Mapping[str, Any]
 """What a callback must remember: scalars, None and numpy arrays by name."""
 
@@ -58,8 +58,8 @@ class Checkpoint:
     """
 
     epochs: tuple[EpochMetrics, ...]
-    variables: tuple[Array, ...]
-    best_weights: tuple[Array, ...] | None = None
+    variables: tuple[_Array, ...]
+    best_weights: tuple[_Array, ...] | None = None
     callbacks: Mapping[str, State] = field(default_factory=dict)
     ended: bool = False
     build_seconds: float = 0.0
@@ -172,7 +172,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _pack(checkpoint: Checkpoint, owner: str) -> dict[str, Array]:
+def _pack(checkpoint: Checkpoint, owner: str) -> dict[str, _Array]:
     arrays = {f"variable.{index}": array for index, array in enumerate(checkpoint.variables)}
     for index, array in enumerate(checkpoint.best_weights or ()):
         arrays[f"best.{index}"] = array
@@ -224,11 +224,11 @@ def _unpack(body: bytes, owner: str) -> Checkpoint:
         )
 
 
-def _numbered(file: Mapping[str, Array], kind: str) -> tuple[Array, ...]:
+def _numbered(file: Mapping[str, _Array], kind: str) -> tuple[_Array, ...]:
     count = sum(name.startswith(f"{kind}.") for name in file)
     return tuple(file[f"{kind}.{index}"] for index in range(count))
 
 
-def _arrays(file: Mapping[str, Array], callback: str) -> dict[str, Array]:
+def _arrays(file: Mapping[str, _Array], callback: str) -> dict[str, _Array]:
     head = f"state.{callback}."
     return {name.removeprefix(head): file[name] for name in file if name.startswith(head)}

@@ -41,7 +41,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Here:
+class Machine:
     """This machine, as far as a lease can be held against it."""
 
     host: str
@@ -51,18 +51,18 @@ class Here:
 _LEASE = TypeAdapter(Lease)
 
 
-def here() -> Here:
+def this_machine() -> Machine:
     """The machine that this process runs on."""
     try:
         boot = _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:  # not Linux
         boot = f"booted {psutil.boot_time():.0f}"
-    return Here(socket.gethostname(), boot)
+    return Machine(socket.gethostname(), boot)
 
 
 def lease_of_this_process() -> Lease:
     """A lease of this very process, from now on."""
-    machine = here()
+    machine = this_machine()
     since = datetime.now(UTC).astimezone().isoformat(sep=" ", timespec="seconds")
     return Lease(machine.host, machine.boot, os.getpid(), psutil.Process().create_time(), since)
 
@@ -80,7 +80,7 @@ def lease_from_text(text: str) -> Lease | None:
         return None
 
 
-def is_alive(lease: Lease, machine: Here) -> bool:
+def is_alive(lease: Lease, machine: Machine) -> bool:
     """Whether the process lives. One of another machine cannot be asked, and is taken for alive."""
     if lease.host != machine.host:
         return True

@@ -10,7 +10,14 @@ from typing import IO
 
 from sweep.errors import StudyError
 from sweep.records.disk import disk_error
-from sweep.records.process_lease import Lease, here, is_alive, lease_from_text, lease_of_this_process, lease_to_text
+from sweep.records.process_lease import (
+    Lease,
+    is_alive,
+    lease_from_text,
+    lease_of_this_process,
+    lease_to_text,
+    this_machine,
+)
 
 LOCK_FILE = "supervisor.lock"
 _WRITING_SECONDS = 1.0
@@ -77,7 +84,7 @@ def holder(folder: Path) -> str | None:
     The lock itself is not touched: a look at it must not be in the way of a supervisor that starts.
     """
     lease = _read(folder)
-    return str(lease) if lease is not None and is_alive(lease, here()) else None
+    return str(lease) if lease is not None and is_alive(lease, this_machine()) else None
 
 
 def _read(folder: Path) -> Lease | None:

@@ -1,4 +1,4 @@
-"""What a trial reports: one `EpochMetrics` per epoch, one `TrialResult` at its end. Pure values."""
+"""What training reports: an `EpochMetrics` per epoch, a `TrialResult` per trial, a `RefitResult` of the last one."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def best_epoch(epochs: tuple[EpochMetrics, ...], objective: Objective) -> EpochM
 
 
 @dataclasses.dataclass(frozen=True)
-class Refitted:
+class RefitResult:
     """A model that was trained on everything.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweep.analysis.curve_summary import diagnosis_notes, diagnosis_summary
+from sweep.analysis.curve_summary import curve_notes, curve_summary
 from sweep.analysis.formatting import NONE, count, duration, format_values, listed, metric, numbers, share
 from sweep.analysis.history import History
 from sweep.analysis.leaderboard import NOISE_LIMIT, Lead, Row
@@ -159,7 +159,7 @@ def curves_section(history: History) -> Section:
     title = "Every trial's curve" if few else f"The best {top} against all {len(drawn):,}" if top else "All trials"
     lines = "The winner in green, pruned trials dotted." if top else "Pruned trials are dotted."
     note = lines if few else _bands_note(len(drawn), top)
-    summary, notes = diagnosis_summary(history), diagnosis_notes(history)
+    summary, notes = curve_summary(history), curve_notes(history)
     return Section(
         "curves",
         "Learning",

@@ -47,7 +47,6 @@ from sweep.space.yaml_tree import (
 )
 
 SECTIONS = ("study", "data", "model", "training", "augmentation", "search", "start_from")
-_TRIAL_SECTIONS = ("data", "model", "training", "augmentation")
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The study: the only room that names Optuna. Asks, reports, tells, keeps the records."""
+"""The study: the only room that imports Optuna. Asks for points, reports epochs, tells results."""

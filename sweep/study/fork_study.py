@@ -14,7 +14,7 @@ from sweep.records.study_records import DATABASE, read_records
 from sweep.records.trial_record import TrialRecord, trial_folder, write_record
 from sweep.space.space import Space
 from sweep.space.writer import differences
-from sweep.study.open_study import complete_new_study, create_optuna_study
+from sweep.study.open_study import complete_new_study, create_in_storage
 from sweep.study.optuna_parameters import optuna_distribution, to_optuna
 from sweep.study.record_copies import keep_copy
 from sweep.study.storage import open_storage, storage_errors
@@ -51,7 +51,7 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
     records = read_records(old)
     if (new / DATABASE).exists():
         raise StudyError(f"there is a study {new.name} already; choose another name for --fork")
-    reasons = {record.number: misfit(record, space) for record in records}
+    reasons = {record.number: incompatibility(record, space) for record in records}
     taken = [record for record in records if reasons[record.number] is None]
     if records and not taken:
         number, reason = next(iter(reasons.items()))
@@ -60,14 +60,14 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
             f"to take along; begin an empty study with --study {new.name}"
         )
     with storage_errors(new / DATABASE):
-        handle = create_optuna_study(new.name, open_storage(new), space)
+        handle = create_in_storage(new.name, open_storage(new), space)
         for number, record in enumerate(taken):
             _adopt(handle, new, record, space, number)
         complete_new_study(handle, space)
     return Fork(len(taken), tuple((number, reason) for number, reason in reasons.items() if reason is not None))
 
 
-def misfit(record: TrialRecord, space: Space) -> str | None:
+def incompatibility(record: TrialRecord, space: Space) -> str | None:
     """Why a finished trial is no trial of this space; None if it is one."""
     if record.state not in ("complete", "pruned"):
         return record.state

@@ -45,7 +45,7 @@ def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
         if _never_begun(folder.name, storage):
             # Nothing was tried, say because the images could not be had: the next space may be another one.
             optuna.delete_study(study_name=folder.name, storage=storage)
-            handle = create_optuna_study(folder.name, storage, space)
+            handle = create_in_storage(folder.name, storage, space)
             complete_new_study(handle, space)
         else:
             handle = optuna.load_study(study_name=folder.name, storage=storage)
@@ -66,7 +66,7 @@ def _make(folder: Path, space: Space) -> None:
         raise StudyError(f"the study's folder {folder} cannot be written: {error.strerror}") from None
     with storage_errors(folder / DATABASE):
         storage = open_storage(aside)
-        complete_new_study(create_optuna_study(folder.name, storage, space), space)
+        complete_new_study(create_in_storage(folder.name, storage, space), space)
         close_storage(storage, aside)
     (aside / DATABASE).replace(folder / DATABASE)
     aside.rmdir()
@@ -78,7 +78,7 @@ def _never_begun(name: str, storage: optuna.storages.RDBStorage) -> bool:
     return _FORMAT in handle.user_attrs and states <= {TrialState.WAITING}
 
 
-def create_optuna_study(name: str, storage: optuna.storages.RDBStorage, space: Space) -> optuna.Study:
+def create_in_storage(name: str, storage: optuna.storages.RDBStorage, space: Space) -> optuna.Study:
     """A study without points in a database; `complete_new_study` marks it as whole."""
     handle = optuna.create_study(study_name=name, storage=storage, direction=direction_of(space.search.objective))
     handle.set_user_attr(_FORMAT, 1)

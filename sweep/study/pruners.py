@@ -6,7 +6,7 @@ import optuna
 from optuna.pruners import BasePruner
 
 from sweep.space.config import PrunerConfig
-from sweep.study.samplers import experimental
+from sweep.study.samplers import ignore_experimental_warnings
 
 
 def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:
@@ -16,7 +16,7 @@ def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:
         config: names it.
         epochs: the most that a trial trains.
     """
-    with experimental():
+    with ignore_experimental_warnings():
         return _pruner(config, epochs)
 
 

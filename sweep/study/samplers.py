@@ -27,12 +27,12 @@ def make_sampler(search: SearchConfig, number: int) -> BaseSampler:
     Raises:
         StudyError: the sampler needs a package that is not installed.
     """
-    with experimental():
+    with ignore_experimental_warnings():
         return _sampler(search, derive(search.seed, Purpose.SAMPLER, number))
 
 
 @contextmanager
-def experimental() -> Iterator[None]:
+def ignore_experimental_warnings() -> Iterator[None]:
     """Take what Optuna calls experimental without its warning, which would only tear the display."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

@@ -17,7 +17,7 @@ GROUPS_SHOWN = 5
 MEMBERS_SHOWN = 4
 
 
-def print_diagnosis(diagnosis: ImageReport, console: Console) -> None:
+def print_image_report(diagnosis: ImageReport, console: Console) -> None:
     """Print counts, findings and the sum of it."""
     classes = counted(len(diagnosis.counts), "class", "classes")
     console.print(f"{printable(diagnosis.description)}: {counted(diagnosis.images, 'image')}, {classes}")

@@ -1,1 +1,1 @@
-"""A view of the study for people: the only room that names mlflow."""
+"""A view of the study for people: the only room that imports MLflow."""

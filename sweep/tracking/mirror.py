@@ -22,7 +22,7 @@ CLOSING_ATTEMPTS = 3
 
 
 class Store(Protocol):
-    """What the writer needs of a store; see `MlflowStore`. Every call may raise, and may be made again."""
+    """What the writer needs of a store; see `MlflowStudy`. Every call may raise, and may be made again."""
 
     def sync_trial(self, record: TrialRecord) -> object:
         """Bring the trial's run up to its record."""

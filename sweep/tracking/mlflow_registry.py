@@ -32,7 +32,7 @@ MAX_DESCRIPTION = 5000
 """Of a version, from mlflow/store/model_registry/dbmodels/models.py; the whole card is beside the model."""
 
 
-def register_final_model(info: StudyInfo, final_model: FinalModel, address: Address) -> str:
+def register_in_store(info: StudyInfo, final_model: FinalModel, address: Address) -> str:
     """The version of the registered model; made where there is none of this key.
 
     Every step is left out that an earlier call, cut off anywhere, has done.

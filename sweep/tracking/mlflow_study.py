@@ -218,7 +218,7 @@ def log_report_artifact(info: StudyInfo, address: Address) -> bool:
     return bool(found)
 
 
-def open_store(info: StudyInfo, address: Address) -> MlflowStudy:
+def open_mlflow_study(info: StudyInfo, address: Address) -> MlflowStudy:
     """Connect, and make the study's experiment where there is none; a deleted one is restored.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The final model of a study and MLflow's registry: what is handed over, and the way there and back.
+"""The final model of a study on its way to MLflow's registry, and a registered model on its way back.
 
 mlflow is imported inside the functions, as in `sweep.tracking.open_mlflow` and for the same reason.
 """
@@ -7,30 +7,20 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.errors import TrackingError
+from sweep.records.final_result import Registration
 from sweep.tracking.final_model import ALIAS, FinalModel
-from sweep.tracking.open_mlflow import gist, prepare_environment
-from sweep.tracking.store_address import resolve_address
+from sweep.tracking.open_mlflow import prepare_environment
+from sweep.tracking.store_address import resolve_address, short_error
 from sweep.tracking.tracker import StudyInfo
 
 REFERENCE = re.compile(r"(models|runs):/[^\s]+")
 """`models:/name@champion`, `models:/name/3`, `models:/m-0123…`, `runs:/run id/path`."""
 
 
-@dataclass(frozen=True)
-class RegisteredModel:
-    """A version in the registry of a store."""
-
-    store: str
-    name: str
-    version: str
-    alias: str
-
-
-def register_model(info: StudyInfo, final_model: FinalModel, uri: str | None, home: Path) -> RegisteredModel:
+def register_model(info: StudyInfo, final_model: FinalModel, uri: str | None, home: Path) -> Registration:
     """Register the final model under the study's name and give it the alias `champion`; a second time changes nothing.
 
     Args:
@@ -47,14 +37,14 @@ def register_model(info: StudyInfo, final_model: FinalModel, uri: str | None, ho
     from sweep.tracking.mlflow_database import STORE_ERRORS
 
     try:
-        from sweep.tracking.mlflow_registry import register_final_model
+        from sweep.tracking.mlflow_registry import register_in_store
         from sweep.tracking.open_mlflow import connect
 
         connect(info, address)  # makes the database where there is none
-        version = register_final_model(info, final_model, address)
+        version = register_in_store(info, final_model, address)
     except (*STORE_ERRORS, ImportError) as error:  # ImportError: the driver of a database
-        raise TrackingError(f"{address.shown}: the model cannot be registered: {gist(str(error))}") from error
-    return RegisteredModel(address.shown, info.name, version, ALIAS)
+        raise TrackingError(f"{address.shown}: the model cannot be registered: {short_error(str(error))}") from error
+    return Registration(address.shown, info.name, version, ALIAS)
 
 
 def download_model(reference: str, uri: str | None, home: Path, folder: Path) -> tuple[Path, tuple[str, ...] | None]:
@@ -81,7 +71,9 @@ def download_model(reference: str, uri: str | None, home: Path, folder: Path) ->
 
         found = download(reference, address, folder)
     except (*STORE_ERRORS, ImportError) as error:
-        raise TrackingError(f"{reference} in {address.shown}: the model cannot be had: {gist(str(error))}") from error
+        raise TrackingError(
+            f"{reference} in {address.shown}: the model cannot be had: {short_error(str(error))}"
+        ) from error
     files = sorted(found.rglob("*.keras")) if found.is_dir() else [found]
     if not files:
         raise TrackingError(f"{reference} in {address.shown}: expected a Keras model, found no .keras file in it")

@@ -22,7 +22,7 @@ from sweep.errors import TrackingError
 from sweep.records.trial_record import TrialRecord
 from sweep.tracking.mirror import MlflowTracker
 from sweep.tracking.run_entry import RunStatus, ended_at
-from sweep.tracking.store_address import Address, hide_passwords, resolve_address
+from sweep.tracking.store_address import Address, resolve_address, short_error
 from sweep.tracking.study_entry import records_status
 from sweep.tracking.tracker import StudyInfo
 
@@ -93,7 +93,7 @@ def sync_study(
         ordered = sorted(records, key=lambda record: record.number)
         return _sync(connect(info, address), ordered, progress)
     except (*STORE_ERRORS, ImportError) as error:  # ImportError: the driver of a database
-        cause = gist(str(error))
+        cause = short_error(str(error))
         raise TrackingError(
             f"{address.shown}: the tracking store does not take study {info.name}: {cause} "
             "See that the store can be reached, then sync again: what was written stays."
@@ -127,14 +127,8 @@ def add_report_to_mlflow(info: StudyInfo, uri: str | None, home: Path) -> bool:
         return log_report_artifact(info, address)
     except (*STORE_ERRORS, ImportError) as error:
         raise TrackingError(
-            f"{address.shown}: the tracking store does not take the report: {gist(str(error))}"
+            f"{address.shown}: the tracking store does not take the report: {short_error(str(error))}"
         ) from error
-
-
-def gist(text: str) -> str:
-    """One line without passwords; of a long one the beginning and the end, where the cause is."""
-    line = hide_passwords(" ".join(text.split()))
-    return line if len(line) <= 320 else f"{line[:120]} … {line[-200:]}"
 
 
 def prepare_environment() -> None:
@@ -150,14 +144,14 @@ def prepare_environment() -> None:
 def connect(info: StudyInfo, address: Address) -> MlflowStudy:
     """The study in its store; a SQLite file is made when it is not there. Raises what the store raises."""
     from sweep.tracking.mlflow_database import make_database, probe_database
-    from sweep.tracking.mlflow_study import open_store
+    from sweep.tracking.mlflow_study import open_mlflow_study
 
     if address.is_database_server:
         probe_database(address.uri)
     with _alone(address.file):
         if address.file is not None and not address.file.exists():
             make_database(address.file)
-        return open_store(info, address)
+        return open_mlflow_study(info, address)
 
 
 @contextmanager

@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sweep.errors import TrackingError
+
+if TYPE_CHECKING:
+    pass
 
 SERVERS = ("http", "https", "databricks")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -136,3 +140,9 @@ def _check_owner(path: Path) -> None:
             f"{path}: expected MLflow's tables, found another program's ({shown}, …). "
             "Give the tracking store its own file."
         )
+
+
+def short_error(text: str) -> str:
+    """One line without passwords; of a long one the beginning and the end, where the cause is."""
+    line = hide_passwords(" ".join(text.split()))
+    return line if len(line) <= 320 else f"{line[:120]} … {line[-200:]}"

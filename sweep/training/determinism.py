@@ -1,4 +1,4 @@
-"""Same seed, same bits: threads, random generators, data order, and a digest to compare by.
+"""Same seed, same bits: random generators, data order, and a digest to compare by.
 
 Everything random in epoch n is a function of (seed, n) alone, so that a trial can go on at any epoch as if it had never
 stopped.

@@ -13,7 +13,7 @@ from scipy.special import softmax
 
 from sweep.data.dataset import Part
 from sweep.errors import TrialFailure
-from sweep.models.hypermodel_discovery import Enough
+from sweep.models.hypermodel_discovery import ProbeFinished
 from sweep.models.hyperparameters import ChosenHyperParameters
 from sweep.models.pixel_scaling import pixel_scaling_layers
 from sweep.records.image_facts import ImageFacts
@@ -22,8 +22,8 @@ from sweep.space.config import TrialConfig
 from sweep.training.batches import Batches
 from sweep.training.callbacks import Reporter
 
-Array = npt.NDArray[Any]
-Arrays = Callable[[], tuple[Array, Array]]
+_Array = npt.NDArray[Any]
+_Arrays = Callable[[], tuple[_Array, _Array]]
 """Images and labels, made when they are asked for."""
 SAME_AS_ACCURACY = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
 """Names under which models of the user's report what we call accuracy."""
@@ -37,7 +37,7 @@ class Pixels:
     def __init__(self, scaling: str, facts: ImageFacts) -> None:
         self._layers = list(pixel_scaling_layers(scaling, facts))
 
-    def __call__(self, images: Array) -> npt.NDArray[np.float32]:
+    def __call__(self, images: _Array) -> npt.NDArray[np.float32]:
         """Scale uint8 images (n, h, w, c)."""
         pixels = images.astype(np.float32)
         for layer in self._layers:
@@ -51,7 +51,7 @@ class Pixels:
         return np.concatenate([self(part.batch(positions[start : start + _BATCH])) for start in starts])
 
 
-def labels_of(one_hot: Array, integer: bool) -> Array:
+def labels_of(one_hot: _Array, integer: bool) -> _Array:
     """One-hot rows, or the numbers of the classes."""
     return one_hot.argmax(axis=1) if integer else one_hot
 
@@ -64,7 +64,7 @@ class ScaledBatches(Batches):
         self._pixels = pixels
         self._integer = integer
 
-    def __getitem__(self, index: int) -> tuple[Array, Array]:
+    def __getitem__(self, index: int) -> tuple[_Array, _Array]:
         images, labels = super().__getitem__(index)
         return self._pixels(images), labels_of(labels, self._integer)
 
@@ -109,7 +109,7 @@ class CompleteLogs:
         logits: the model's outputs have yet to go through softmax.
     """
 
-    def __init__(self, model: keras.Model, train: Arrays, validation: Arrays, *, logits: bool) -> None:
+    def __init__(self, model: keras.Model, train: _Arrays, validation: _Arrays, *, logits: bool) -> None:
         self._model = model
         self._logits = logits
         self._parts = {"": train, "val_": validation}
@@ -134,7 +134,7 @@ class CompleteLogs:
         """The epoch is over: equal logs of the next are another measurement."""
         self._last = ({}, {})
 
-    def _measure(self, prefix: str, images: Array, labels: Array) -> dict[str, float]:
+    def _measure(self, prefix: str, images: _Array, labels: _Array) -> dict[str, float]:
         """Cross-entropy and accuracy."""
         outputs = np.asarray(self._model.predict(images, batch_size=_BATCH, verbose=0), dtype=np.float64)
         if self._logits:
@@ -196,4 +196,4 @@ class UserFitReporter(Reporter):
     def _end_if_stopped(self) -> None:
         """A loop of the user's own need not look at `stop_training`."""
         if self.stopped or self.not_finite is not None:
-            raise Enough
+            raise ProbeFinished

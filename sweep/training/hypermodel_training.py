@@ -16,7 +16,7 @@ import numpy as np
 from sweep.data.dataset import Dataset, Part
 from sweep.errors import ModelError, TrialFailure
 from sweep.models.build import compile_model, deployable
-from sweep.models.hypermodel_discovery import Enough
+from sweep.models.hypermodel_discovery import ProbeFinished
 from sweep.models.hypermodels import build_from, has_user_fit, label_kind, make_hypermodel, run_user_fit
 from sweep.models.hyperparameters import ChosenHyperParameters
 from sweep.models.model_digest import extended, model_digest
@@ -38,7 +38,7 @@ from sweep.training.hypermodel_fit import (
     UserFitReporter,
     labels_of,
 )
-from sweep.training.tf_data_pipeline import VALIDATION_BATCH, feed, held_out_arrays
+from sweep.training.tf_data_pipeline import VALIDATION_BATCH, training_pipeline, validation_pipeline_of_arrays
 from sweep.training.tf_threads import use_threads
 
 Save = Callable[[keras.Model, Dataset, Path], None]
@@ -157,7 +157,7 @@ class HypermodelTrial:
         """Train to the end, or until told to stop."""
         training = self._config.training
         keywords = {"epochs": training.epochs, "verbose": 0}
-        with contextlib.suppress(Enough):
+        with contextlib.suppress(ProbeFinished):
             if self._user_fit:
                 self._run_user_fit(keywords)
             else:
@@ -170,9 +170,9 @@ class HypermodelTrial:
         self._hypermodel.fit(
             self._chosen,
             self.model,
-            feed(batches),
+            training_pipeline(batches),
             shuffle=False,  # Keras would warn that it cannot
-            validation_data=held_out_arrays(*self._validation),
+            validation_data=validation_pipeline_of_arrays(*self._validation),
             callbacks=callbacks,
             **keywords,
         )

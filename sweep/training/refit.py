@@ -25,13 +25,13 @@ from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
 from sweep.models.model_size import count_parameters
 from sweep.records.seeds import Purpose, derive
-from sweep.records.trial_result import Refitted
+from sweep.records.trial_result import RefitResult
 from sweep.space.config import HypermodelConfig, TrialConfig
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart
 from sweep.training.determinism import weights_digest
 from sweep.training.hypermodel_training import HypermodelTrial
-from sweep.training.tf_data_pipeline import feed
+from sweep.training.tf_data_pipeline import training_pipeline
 from sweep.training.tf_threads import use_threads
 from sweep.training.train import save_model
 
@@ -53,7 +53,7 @@ class ReplayRates(keras.callbacks.Callback):
             optimizer.learning_rate = self._rates[min(epoch, len(self._rates) - 1)]
 
 
-def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> Refitted:
+def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> RefitResult:
     """Train on training and validation images together and write the model. For a child process.
 
     Args:
@@ -77,7 +77,7 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
     batches = training_batches(dataset.train, facts.classes, config)
     begun = time.perf_counter()
     history = model.fit(
-        feed(batches),
+        training_pipeline(batches),
         shuffle=False,  # Keras would warn that it cannot
         epochs=len(rates),
         callbacks=[EpochStart(batches, config.seed), ReplayRates(rates), keras.callbacks.TerminateOnNaN()],
@@ -87,12 +87,14 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
     if len(losses) < len(rates) or not math.isfinite(losses[-1]):
         raise TrialFailure("nan", f"the loss was not a finite number in epoch {len(losses)}")
     save_model(deployable(model, config, facts), path)
-    return Refitted(dataset.stamp, losses, count_parameters(model), weights_digest(model), time.perf_counter() - begun)
+    return RefitResult(
+        dataset.stamp, losses, count_parameters(model), weights_digest(model), time.perf_counter() - begun
+    )
 
 
 def _refit_hypermodel(
     prepared: Prepared, config: TrialConfig, dataset: Dataset, rates: Sequence[float], path: Path
-) -> Refitted:
+) -> RefitResult:
     """The same for a hypermodel, whose `fit` wants validation images: those of the search, which are trained on too.
 
     Nothing is decided by them, because stopping and plateaus are off.
@@ -109,4 +111,4 @@ def _refit_hypermodel(
     save_model(deployable(trial.model, plain, dataset.facts), path)
     losses = tuple(metrics.loss for metrics in trial.reporter.epochs)
     seconds = time.perf_counter() - begun
-    return Refitted(dataset.stamp, losses, count_parameters(trial.model), trial.weights_digest, seconds)
+    return RefitResult(dataset.stamp, losses, count_parameters(trial.model), trial.weights_digest, seconds)

@@ -29,7 +29,7 @@ AHEAD = 2
 Batch = tuple[npt.NDArray[Any], ...]
 
 
-def feed(batches: keras.utils.PyDataset) -> tf.data.Dataset:
+def training_pipeline(batches: keras.utils.PyDataset) -> tf.data.Dataset:
     """Batches in the order that they have when an epoch begins; what they are is theirs to say.
 
     Args:
@@ -38,7 +38,7 @@ def feed(batches: keras.utils.PyDataset) -> tf.data.Dataset:
     return _pipeline(lambda index: batches[index], len(batches))
 
 
-def held_out(dataset: Dataset) -> tf.data.Dataset:
+def validation_pipeline(dataset: Dataset) -> tf.data.Dataset:
     """The validation images and their one-hot labels, as every epoch ends with them."""
     part = dataset.validation
     labels = one_hot(part.labels, len(dataset.classes))
@@ -50,7 +50,7 @@ def held_out(dataset: Dataset) -> tf.data.Dataset:
     return _pipeline(batch, -(-len(part) // VALIDATION_BATCH))
 
 
-def held_out_arrays(images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tf.data.Dataset:
+def validation_pipeline_of_arrays(images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tf.data.Dataset:
     """The same of images (n, h, w, c) and labels, (n,) or (n, classes), that have been prepared in memory."""
 
     def batch(index: int) -> Batch:

@@ -30,7 +30,7 @@ from sweep.training.callbacks import EpochStart, PlainValidationLoss, Reporter, 
 from sweep.training.determinism import weights_digest
 from sweep.training.hypermodel_training import train_hypermodel
 from sweep.training.resume import Resumption
-from sweep.training.tf_data_pipeline import feed, held_out
+from sweep.training.tf_data_pipeline import training_pipeline, validation_pipeline
 from sweep.training.tf_threads import use_threads
 
 MODEL_FILE = "model.keras"
@@ -73,9 +73,9 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     if not (reporter.stopped or resumption.ended or done == config.training.epochs):
         with resumption.fitting():
             model.fit(
-                feed(batches),
+                training_pipeline(batches),
                 shuffle=False,  # Keras would warn that it cannot
-                validation_data=held_out(dataset),
+                validation_data=validation_pipeline(dataset),
                 initial_epoch=done,
                 epochs=config.training.epochs,
                 callbacks=[
@@ -131,7 +131,7 @@ def save_best(model: keras.Model, dataset: Dataset, folder: Path) -> None:
     """Write the model and its predictions for the validation images."""
     save_model(model, folder / MODEL_FILE)
     part = dataset.validation
-    outputs = model.predict(held_out(dataset), verbose=0)
+    outputs = model.predict(validation_pipeline(dataset), verbose=0)
     np.savez(folder / PREDICTIONS_FILE, outputs=outputs, labels=part.labels, positions=part.index)
 
 

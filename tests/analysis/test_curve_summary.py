@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sweep.analysis.curve_summary import diagnosis_notes, diagnosis_summary
+from sweep.analysis.curve_summary import curve_notes, curve_summary
 from sweep.records.curve_findings import CurveFinding
 from sweep.reporting.sections_result import curves_section
 from tests.analysis.histories import complete, history, pruned
@@ -16,13 +16,13 @@ def test_a_report_says_how_many_trials_show_what_and_what_the_best_show() -> Non
         pruned(2, 0.1, diagnosis=(OVER,), finished=ENDED),
     )
 
-    assert diagnosis_summary(trials) == "The curves of 3 trials that ended show over-fitting in 2."
-    assert diagnosis_notes(trials) == ("Trial 0: over-fitting: accuracy 0.98 in training, 0.66 in validation.",)
-    assert diagnosis_summary(trials) in curves_section(trials).answer
+    assert curve_summary(trials) == "The curves of 3 trials that ended show over-fitting in 2."
+    assert curve_notes(trials) == ("Trial 0: over-fitting: accuracy 0.98 in training, 0.66 in validation.",)
+    assert curve_summary(trials) in curves_section(trials).answer
 
 
 def test_a_study_whose_curves_are_fine_is_told_nothing() -> None:
     fine = history(complete(0, 0.9, finished=ENDED))
 
-    assert diagnosis_summary(fine) == ""
-    assert diagnosis_notes(fine) == ()
+    assert curve_summary(fine) == ""
+    assert curve_notes(fine) == ()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sweep.analysis.finalists import choose_finalists, hopeless, judge, leads, probabilities_of_best
+from sweep.analysis.finalists import choose_finalists, dominated, is_significantly_better, judge, probabilities_of_best
 from tests.analysis.histories import complete
 
 AHEAD = {4: (0.90, 0.91, 0.92, 0.93), 7: (0.85, 0.86, 0.87, 0.87)}
@@ -93,16 +93,16 @@ def test_equal_scores_share_the_first_place() -> None:
 
 def test_the_paired_t_test_has_the_critical_values_of_the_table() -> None:
     # Differences 1, 1, 1 + d: t of 3 rounds must reach 6.965 at one per cent.
-    assert leads((1.0, 1.0, 1.5), (0.0, 0.0, 0.0), maximize=True)  # t = 7.0
-    assert not leads((1.0, 1.0, 1.51), (0.0, 0.0, 0.0), maximize=True)  # t = 6.88
-    assert not leads((1.0, 1.0), (0.0, 0.0), maximize=True)
+    assert is_significantly_better((1.0, 1.0, 1.5), (0.0, 0.0, 0.0), maximize=True)  # t = 7.0
+    assert not is_significantly_better((1.0, 1.0, 1.51), (0.0, 0.0, 0.0), maximize=True)  # t = 6.88
+    assert not is_significantly_better((1.0, 1.0), (0.0, 0.0), maximize=True)
 
 
 def test_only_who_is_clearly_behind_is_hopeless() -> None:
     scores = {**AHEAD, 9: (0.91, 0.90, 0.92, 0.92)}
 
-    assert hopeless(scores, maximize=True) == (7,)
-    assert hopeless({4: (0.9, 0.9), 7: (0.1, 0.1)}, maximize=True) == ()
+    assert dominated(scores, maximize=True) == (7,)
+    assert dominated({4: (0.9, 0.9), 7: (0.1, 0.1)}, maximize=True) == ()
 
 
 def test_finalists_are_the_best_and_whoever_is_within_a_standard_error_of_the_last() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from sweep.analysis.next_space import next_name, next_space
-from sweep.analysis.touched_bounds import Touch, binomial_tail, touches
+from sweep.analysis.touched_bounds import TouchedBound, binomial_tail, touched_bounds
 from sweep.space.config import Value
 from sweep.space.parameters import Choice
 from sweep.space.reader import space_from_text
@@ -19,7 +19,7 @@ def touched(name: str, values: Sequence[Value], text: str = TEXT) -> list[tuple[
     """What is found where the best trials had these values of a parameter."""
     trials = [complete(number, 0.9 - 0.01 * number, values={name: value}) for number, value in enumerate(values)]
     worse = [complete(100 + n, 0.1, values={}) for n in range(10 * len(values) - len(values))]
-    found = touches(history(*trials, *worse, space=make_space(text)))
+    found = touched_bounds(history(*trials, *worse, space=make_space(text)))
     return [(touch.name, touch.end, touch.bound, touch.trials) for touch in found]
 
 
@@ -27,7 +27,7 @@ def space_after(name: str, end: str, text: str = TEXT) -> tuple[object, Value]:
     """The parameter in the next space, and the new bound."""
     space = make_space(text)
     bound = 0
-    touch = Touch(name, end, bound, 3, 3, 0.0)  # type: ignore[arg-type]
+    touch = TouchedBound(name, end, bound, 3, 3, 0.0)  # type: ignore[arg-type]
     found = next_space(space, [touch], "demo-2")
     change = found.changes[0]
     if found.space is None:

@@ -54,6 +54,17 @@ def out(space: Space, digits: Dataset) -> SpaceHyperModel:
     return hypermodel(space, digits)
 
 
+def test_the_public_path_offers_the_same() -> None:
+    from sweep.bridges import to_keras_tuner
+    from sweep.models import keras_tuner as public
+
+    assert dir(public) == ["SpaceHyperModel", "decoded", "encoded", "hypermodel", "objective_of"]
+    for name in dir(public):
+        assert getattr(public, name) is getattr(to_keras_tuner, name)
+    with pytest.raises(AttributeError, match=r"'sweep.models.keras_tuner' has no attribute 'hypermodels'"):
+        _ = public.hypermodels
+
+
 def test_every_parameter_is_defined_and_conditions_become_scopes(out: SpaceHyperModel) -> None:
     hp = keras_tuner.HyperParameters()
     values = out.values(hp)

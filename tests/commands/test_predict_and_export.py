@@ -14,7 +14,7 @@ from PIL import Image
 from sweep.commands.export import check_packages, export_model
 from sweep.commands.finalize import FinalizeRequest, finalize_study
 from sweep.commands.model_references import find_model
-from sweep.commands.predict import Read, Unread, _sources, read_source
+from sweep.commands.predict import ReadImage, UnreadImage, _sources, read_source
 from sweep.data.pixels import read_image
 from sweep.errors import DataError, ModelFileError, NothingFinished, StudyError, UserError
 from sweep.finalize import parse_duration
@@ -137,7 +137,7 @@ def test_an_image_is_read_as_in_training_from_a_file_and_from_a_stream(tmp_path:
 
     for source in (tmp_path / "photo.jpg", io.BytesIO((tmp_path / "photo.jpg").read_bytes())):
         read = read_source("photo.jpg", source, (32, 32, 1))
-        assert isinstance(read, Read)
+        assert isinstance(read, ReadImage)
         np.testing.assert_array_equal(read.pixels, trained)
 
 
@@ -145,7 +145,7 @@ def test_images_for_a_model_of_oblong_images_are_resized_to_its_shape(tmp_path: 
     Image.new("RGB", (50, 70), (10, 20, 30)).save(tmp_path / "a.png")
     read = read_source("a.png", tmp_path / "a.png", (12, 20, 3))
 
-    assert isinstance(read, Read)
+    assert isinstance(read, ReadImage)
     assert read.pixels.shape == (12, 20, 3)
     assert read.pixels[0, 0].tolist() == [10, 20, 30]
 
@@ -153,10 +153,10 @@ def test_images_for_a_model_of_oblong_images_are_resized_to_its_shape(tmp_path: 
 def test_what_is_no_image_is_named_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("hello")
 
-    assert read_source("a.png", tmp_path / "a.png", (8, 8, 1)) == Unread(
+    assert read_source("a.png", tmp_path / "a.png", (8, 8, 1)) == UnreadImage(
         "a.png", f"cannot identify image file '{tmp_path / 'a.png'}'"
     )
-    assert read_source("b.png", tmp_path / "b.png", (8, 8, 1)) == Unread("b.png", "No such file or directory")
+    assert read_source("b.png", tmp_path / "b.png", (8, 8, 1)) == UnreadImage("b.png", "No such file or directory")
 
 
 def test_a_folder_means_all_images_below_it_and_an_empty_one_is_an_error(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_hyphen_means_the_image_on_standard_input(tmp_path: Path, monkeypatch:
         ((name, source),) = _sources(["-"])
     read = read_source(name, source, (8, 8, 1))
 
-    assert isinstance(read, Read)
+    assert isinstance(read, ReadImage)
     assert (read.name, int(read.pixels.min()), int(read.pixels.max())) == ("standard input", 77, 77)
 
 

@@ -118,7 +118,7 @@ print([name for name in ("optuna", "tensorflow", "keras", "mlflow") if name in s
 """
 
 
-@pytest.mark.parametrize("words", [["status"], ["show", "1"]])
+@pytest.mark.parametrize("words", [["status"], ["show", "1"], ["diff", "0", "1"]])
 def test_looking_at_a_study_loads_neither_optuna_nor_tensorflow(tmp_path: Path, words: list[str]) -> None:
     study_of_three(tmp_path)
     command = [sys.executable, "-W", "ignore", "-c", LOADED, *words, "--study", "demo", "--home", str(tmp_path)]

@@ -42,6 +42,8 @@ LIMITS = {
     "python -m sweep.finalize": "--top 2 --max-repeats 1",
 }
 """Options that are added to a command that begins so; the longest beginning counts, and of an option the last value."""
+MAY_DISAGREE = "python -m sweep.export"
+"""Exit code 1 says that a format disagrees: int8 may, on 20 validation images and after one epoch of training."""
 ENDLESS = ("scripts/ui", "python -m sweep.status --study vgg --watch")
 ELSEWHERE = {
     "scripts/check": "takes minutes, and checks nothing that depends on the other commands",
@@ -88,7 +90,8 @@ def run(command: str, folder: Path) -> str:
     """What the command prints."""
     words = shlex.split(command)
     done = subprocess.run(words, cwd=folder, env=variables(), capture_output=True, text=True, timeout=3 * PATIENCE)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    good = (0, 1) if command.startswith(MAY_DISAGREE) else (0,)
+    assert done.returncode in good, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
@@ -189,11 +192,15 @@ def test_the_commands_of_the_readme_work_in_the_order_in_which_they_stand(clone:
     assert f"\nmlflow       {ROOT / 'scripts' / 'ui'} shows it\n" in printed[typed[0]]
     assert sorted(path.name for path in (clone / "studies").iterdir()) == ["digits", "photos", "vgg"]
     assert (clone / "answers.png").is_file()
-    assert (clone / "studies" / "vgg" / "final" / "model.onnx").is_file()
+    exported = {path.name for path in (clone / "studies" / "vgg" / "export").iterdir()}
+    assert exported >= {"model.keras", "saved_model", "model.tflite", "model-int8.tflite", "model.onnx"}
+    assert "\nonnx " in printed["python -m sweep.export --model vgg --format all"]
 
 
 def test_each_exception_is_about_a_command_of_the_readme() -> None:
     typed = commands()
     assert [
-        start for start in [*ELSEWHERE, *LIMITS, *ENDLESS] if not any(line.startswith(start) for line in typed)
+        start
+        for start in [*ELSEWHERE, *LIMITS, *ENDLESS, MAY_DISAGREE]
+        if not any(line.startswith(start) for line in typed)
     ] == []

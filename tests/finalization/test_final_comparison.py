@@ -108,7 +108,7 @@ def test_after_three_tries_a_finalist_is_dropped_and_the_next_run_finds_the_same
     assert outcome.dropped == {1: "failed in round 1: killed"}
 
 
-def test_images_that_are_gone_stop_the_contest_and_drop_nobody(scripted: Make, finalist: Finalist) -> None:
+def test_images_that_are_gone_stop_the_comparison_and_drop_nobody(scripted: Make, finalist: Finalist) -> None:
     with pytest.raises(SweepStopped, match=r"trial 1 could not be trained again: as the script has it\n.* closed"):
         scripted({0: (0.9,), 1: ("data",)}).comparison(finalist(0), finalist(1)).run(1, never, forever)
     outcome = scripted({0: (0.9,), 1: (0.8,)}).comparison(finalist(0), finalist(1)).run(1, never, forever)

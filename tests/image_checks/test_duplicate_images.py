@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from sweep.image_checks.duplicate_images import near_duplicates, near_pairs, same_pixels
-from sweep.image_checks.image_fingerprint import Fingerprint, fingerprint_of
+from sweep.image_checks.image_hash import ImageHash, hash_of
 from sweep.records.array_types import UInt8Array
 from tests.image_checks.conftest import picture
 
@@ -29,47 +29,47 @@ CHANGED = {
 
 @pytest.mark.parametrize("change", CHANGED)
 def test_the_same_picture_saved_otherwise_is_a_near_duplicate(change: str) -> None:
-    fingerprints = [
-        fingerprint_of(np.asarray(picture(2))),
-        fingerprint_of(np.asarray(PICTURE)),
-        fingerprint_of(CHANGED[change]),
+    hashes = [
+        hash_of(np.asarray(picture(2))),
+        hash_of(np.asarray(PICTURE)),
+        hash_of(CHANGED[change]),
     ]
-    assert near_duplicates(fingerprints) == [[1, 2]]
-    assert same_pixels(fingerprints) == []
+    assert near_duplicates(hashes) == [[1, 2]]
+    assert same_pixels(hashes) == []
 
 
 def test_different_pictures_are_none() -> None:
-    assert near_duplicates([fingerprint_of(np.asarray(picture(seed))) for seed in range(300)]) == []
+    assert near_duplicates([hash_of(np.asarray(picture(seed))) for seed in range(300)]) == []
 
 
 def test_equal_pixels_are_found_whatever_the_channels_and_not_told_again_as_near() -> None:
     grey = np.asarray(picture(3).convert("L"))[..., np.newaxis]
-    fingerprints = [
-        fingerprint_of(grey),
-        fingerprint_of(np.asarray(PICTURE)),
-        fingerprint_of(np.repeat(grey, 3, axis=2)),
+    hashes = [
+        hash_of(grey),
+        hash_of(np.asarray(PICTURE)),
+        hash_of(np.repeat(grey, 3, axis=2)),
     ]
-    assert same_pixels(fingerprints) == [[0, 2]]
-    assert near_duplicates(fingerprints) == []
+    assert same_pixels(hashes) == [[0, 2]]
+    assert near_duplicates(hashes) == []
 
 
 def test_the_same_bytes_in_another_shape_are_not_the_same_picture() -> None:
     random = np.random.default_rng(0).integers(0, 256, (16, 64, 3), dtype=np.uint8)
-    assert same_pixels([fingerprint_of(random), fingerprint_of(random.reshape(64, 16, 3))]) == []
+    assert same_pixels([hash_of(random), hash_of(random.reshape(64, 16, 3))]) == []
 
 
 def test_images_of_one_colour_are_not_taken_for_near() -> None:
     white, grey = (np.full((32, 32, 3), tone, dtype=np.uint8) for tone in (255, 250))
-    assert near_duplicates([fingerprint_of(white), fingerprint_of(grey)]) == []
-    assert same_pixels([fingerprint_of(white), fingerprint_of(white.copy())]) == [[0, 1]]
+    assert near_duplicates([hash_of(white), hash_of(grey)]) == []
+    assert same_pixels([hash_of(white), hash_of(white.copy())]) == [[0, 1]]
 
 
 def test_what_is_near_to_something_near_is_one_group() -> None:
-    def fingerprint(number: int, bits: int) -> Fingerprint:
-        return Fingerprint(bytes([number]), bits, bytes(192), flat=False)
+    def hashed(number: int, bits: int) -> ImageHash:
+        return ImageHash(bytes([number]), bits, bytes(192), flat=False)
 
-    far = fingerprint(1, 2**64 - 1)
-    assert near_duplicates([fingerprint(0, 0), far, fingerprint(2, 0b1111), fingerprint(3, 0b11111111)]) == [[0, 2, 3]]
+    far = hashed(1, 2**64 - 1)
+    assert near_duplicates([hashed(0, 0), far, hashed(2, 0b1111), hashed(3, 0b11111111)]) == [[0, 2, 3]]
 
 
 @pytest.mark.parametrize("apart", [0, 1, 2, 3, 4, 5, 6])

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.records.process_lease import (
-    Here,
     Lease,
-    here,
+    Machine,
     is_alive,
     lease_from_text,
     lease_of_this_process,
     lease_to_text,
+    this_machine,
 )
 from sweep.records.study_lock import StudyLock, holder
 
@@ -65,33 +65,33 @@ def test_whatever_stands_in_the_file_is_a_lease_or_none(text: str) -> None:
 
 def test_this_process_is_alive_by_its_own_lease() -> None:
     assert lease_of_this_process().pid == os.getpid()
-    assert is_alive(lease_of_this_process(), here())
+    assert is_alive(lease_of_this_process(), this_machine())
 
 
 def test_a_process_that_has_ended_is_not_alive(other: subprocess.Popen[bytes]) -> None:
     lease = lease_of(other)
-    assert is_alive(lease, here())
+    assert is_alive(lease, this_machine())
     other.kill()
     other.wait()
-    assert not is_alive(lease, here())
+    assert not is_alive(lease, this_machine())
 
 
 def test_a_process_that_has_the_number_of_another_is_not_taken_for_it() -> None:
-    assert not is_alive(replace(lease_of_this_process(), started=lease_of_this_process().started - 100), here())
+    assert not is_alive(replace(lease_of_this_process(), started=lease_of_this_process().started - 100), this_machine())
 
 
 def test_after_a_restart_of_the_machine_nobody_is_alive() -> None:
-    machine = here()
-    assert not is_alive(lease_of_this_process(), Here(machine.host, "another boot"))
+    machine = this_machine()
+    assert not is_alive(lease_of_this_process(), Machine(machine.host, "another boot"))
 
 
 def test_a_process_of_another_machine_is_taken_for_alive() -> None:
-    assert is_alive(LEASE, Here("other-box", "boot-2"))
+    assert is_alive(LEASE, Machine("other-box", "boot-2"))
 
 
 def test_a_number_that_no_process_can_have_is_not_alive() -> None:
-    assert not is_alive(replace(lease_of_this_process(), pid=-5), here())
-    assert not is_alive(replace(lease_of_this_process(), pid=2**40), here())
+    assert not is_alive(replace(lease_of_this_process(), pid=-5), this_machine())
+    assert not is_alive(replace(lease_of_this_process(), pid=2**40), this_machine())
 
 
 def test_the_holder_is_named_with_its_process_while_it_lives(tmp_path: Path, other: subprocess.Popen[bytes]) -> None:
@@ -113,6 +113,6 @@ def test_a_lock_file_that_holds_nonsense_has_no_holder(tmp_path: Path) -> None:
 
 def test_looking_for_the_holder_does_not_touch_the_lock(tmp_path: Path) -> None:
     with StudyLock(tmp_path):
-        assert json.loads((tmp_path / "supervisor.lock").read_text())["boot"] == here().boot
+        assert json.loads((tmp_path / "supervisor.lock").read_text())["boot"] == this_machine().boot
         assert str(holder(tmp_path)).startswith(f"process {os.getpid()} on ")
     assert holder(tmp_path) is None

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sweep.analysis.history import History
 from sweep.analysis.report_findings import collect_findings, findings_mapping
-from sweep.commands.report import write_study_report
+from sweep.commands.report import write_or_print_report
 from sweep.errors import NothingFinished, StudyError
 from sweep.records.image_facts import DataStamp
 from sweep.records.study_records import read_records
@@ -30,7 +30,7 @@ from sweep.space.config import Objective
 from sweep.space.parameters import Choice
 from sweep.space.reader import read_space
 from sweep.space.space import Space
-from sweep.study.fork_study import misfit
+from sweep.study.fork_study import incompatibility
 from sweep.study.importance import importances
 from tests.analysis.histories import complete, failed, history, make_space, pruned
 from tests.reporting.simulate import simulate, simulated_space, write_study
@@ -137,7 +137,7 @@ def home(tmp_path: Path) -> Path:
 def test_the_command_writes_the_page_beside_the_study_and_prints_its_path(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_study_report(home, "demo", None, "html", None)
+    write_or_print_report(home, "demo", None, "html", None)
     path = home / "studies" / "demo" / "report.html"
     assert capsys.readouterr().out == f"{path}\n"
     assert path.stat().st_size < 8e6
@@ -146,7 +146,7 @@ def test_the_command_writes_the_page_beside_the_study_and_prints_its_path(
 def test_a_tracking_store_that_is_away_costs_a_line_and_not_the_report(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_study_report(home, "demo", None, "html", "http://127.0.0.1:1")
+    write_or_print_report(home, "demo", None, "html", "http://127.0.0.1:1")
     told = capsys.readouterr()
     assert (home / "studies" / "demo" / "report.html").exists()
     assert told.err.startswith("not added to MLflow: http://127.0.0.1:1: the tracking store does not take the report: ")
@@ -157,23 +157,23 @@ def test_a_tracking_store_that_is_away_costs_a_line_and_not_the_report(
 def test_the_other_formats_go_to_standard_output_or_to_a_file(
     home: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    write_study_report(home, "demo", None, kind, None)
+    write_or_print_report(home, "demo", None, kind, None)
     printed = capsys.readouterr().out
-    write_study_report(home, "demo", home / "out" / "file", kind, None)
+    write_or_print_report(home, "demo", home / "out" / "file", kind, None)
     assert (home / "out" / "file").read_text(encoding="utf-8") == printed
     assert not (home / "studies" / "demo" / "next_space.yaml").exists()
 
 
 def test_an_unknown_study_is_an_error_that_names_those_that_are_there(home: Path) -> None:
     with pytest.raises(StudyError, match=r"no study nope .* there are demo"):
-        write_study_report(home, "nope", None, "html", None)
+        write_or_print_report(home, "nope", None, "html", None)
 
 
 def test_a_study_without_a_finished_trial_gets_its_report_and_exit_code_three(tmp_path: Path) -> None:
     cut = [record for record in simulate(30) if record.state == "pruned"]
     folder = write_study(tmp_path, "demo", simulated_space(), cut)
     with pytest.raises(NothingFinished) as caught:
-        write_study_report(tmp_path, "demo", None, "html", None)
+        write_or_print_report(tmp_path, "demo", None, "html", None)
     assert caught.value.exit_code == 3
     assert (folder / "report.html").exists()
 
@@ -181,18 +181,18 @@ def test_a_study_without_a_finished_trial_gets_its_report_and_exit_code_three(tm
 def test_a_study_without_trials_gets_none(tmp_path: Path) -> None:
     folder = write_study(tmp_path, "demo", simulated_space(), [])
     with pytest.raises(NothingFinished, match="no trial yet"):
-        write_study_report(tmp_path, "demo", None, "html", None)
+        write_or_print_report(tmp_path, "demo", None, "html", None)
     assert not (folder / "report.html").exists()
 
 
 def test_the_next_space_can_be_read_and_is_wider(tmp_path: Path) -> None:
     folder = write_study(tmp_path, "demo", simulated_space(), simulate(200))
-    write_study_report(tmp_path, "demo", None, "html", None)
+    write_or_print_report(tmp_path, "demo", None, "html", None)
     space = read_space(folder / "next_space.yaml")
     rate = next(parameter for parameter in space.parameters if parameter.name == "learning_rate")
     assert (space.study, getattr(rate, "high", None)) == ("demo-2", 0.1)
     finished = [record for record in read_records(folder) if record.state in ("complete", "pruned")]
-    assert {misfit(record, space) for record in finished} == {None}  # a fork takes all of them along
+    assert {incompatibility(record, space) for record in finished} == {None}  # a fork takes all of them along
     assert "--study demo --fork demo-2 --trials 400" in (folder / "report.html").read_text(encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.commands.report import write_study_report
+from sweep.commands.report import write_or_print_report
 from sweep.records.final_result import write_final
 from sweep.records.openings_ledger import Opening, record_opening
 from tests.finalization.test_judge_answers import final_result
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def told(home: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> str:
     """The report as text."""
-    write_study_report(home, "simulated", home / "report.html" if kind == "html" else None, kind, None)
+    write_or_print_report(home, "simulated", home / "report.html" if kind == "html" else None, kind, None)
     printed = capsys.readouterr().out
     return (home / "report.html").read_text() if kind == "html" else printed
 

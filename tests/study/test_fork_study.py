@@ -9,7 +9,7 @@ import pytest
 from sweep.errors import StudyError
 from sweep.records.study_records import read_records
 from sweep.space.config import Value
-from sweep.study.fork_study import Fork, fork_study, misfit
+from sweep.study.fork_study import Fork, fork_study, incompatibility
 from sweep.study.optuna_study import OptunaStudy
 from sweep.study.repair import repair_records
 from tests.fakes import LINE, TREE, assigned_record, make_record, make_space, make_study, run_trials, take
@@ -111,9 +111,9 @@ def test_a_forked_grid_leaves_out_what_was_taken(old: Path, new: Path) -> None:
 
 def test_a_trial_with_other_fixed_values_does_not_fit(old: Path) -> None:
     record = read_records(old)[0]
-    assert misfit(record, make_space()) is None
-    assert misfit(record, make_space(LINE.replace("epochs: 4", "epochs: 8"))) == "training.epochs: 4 -> 8"
-    assert misfit(record, make_space(search="objective: val_loss")) == "objective: val_accuracy -> val_loss"
+    assert incompatibility(record, make_space()) is None
+    assert incompatibility(record, make_space(LINE.replace("epochs: 4", "epochs: 8"))) == "training.epochs: 4 -> 8"
+    assert incompatibility(record, make_space(search="objective: val_loss")) == "objective: val_accuracy -> val_loss"
 
 
 def test_a_trial_fits_a_space_that_searches_what_was_fixed() -> None:
@@ -129,10 +129,10 @@ def test_a_trial_fits_a_space_that_searches_what_was_fixed() -> None:
         "learning_rate": 0.5,
     }
     record = make_record(config=space.config(values, seed=5))
-    assert misfit(record, space) is None
-    assert misfit(record, make_space(TREE.replace("[sgd, adam]", "[sgd, adam, nadam]"))) is None
+    assert incompatibility(record, space) is None
+    assert incompatibility(record, make_space(TREE.replace("[sgd, adam]", "[sgd, adam, nadam]"))) is None
     without = dataclasses.replace(record, config=space.config({**values, "filters_1": 16}))
-    assert misfit(without, make_space(TREE.replace("[8, 16]", "[8, 32]"))) == (
+    assert incompatibility(without, make_space(TREE.replace("[8, 16]", "[8, 32]"))) == (
         "filters_1 16 is not in [8, 32]; filters_2 16 is not in [8, 32]"
     )
 

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from sweep.records.trial_record import TrialRecord
 from sweep.tracking.final_model import FinalModel
-from sweep.tracking.mlflow_registry import register_final_model
+from sweep.tracking.mlflow_registry import register_in_store
 from sweep.tracking.open_mlflow import connect
 from sweep.tracking.store_address import resolve_address
 from sweep.tracking.tracker import StudyInfo
@@ -37,7 +37,7 @@ def final_model(make_record: MakeRecord, tmp_path: Path) -> FinalModel:
 def send(info: StudyInfo, final_model: FinalModel, home: Path) -> str:
     address = resolve_address(None, {}, home)
     connect(info, address)
-    return register_final_model(info, final_model, address)
+    return register_in_store(info, final_model, address)
 
 
 def everything(home: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from mlflow.entities import Metric, Run, ViewType
 
 from sweep.records.trial_record import TrialRecord, record_from_json, trial_folder, write_record
 from sweep.records.trial_result import EpochMetrics
-from sweep.tracking.mlflow_study import MlflowStudy, open_store
+from sweep.tracking.mlflow_study import MlflowStudy, open_mlflow_study
 from sweep.tracking.open_mlflow import SyncReport, sync_study
 from sweep.tracking.store_address import resolve_address
 from sweep.tracking.tracker import StudyInfo
@@ -29,7 +29,7 @@ def client(home: Path) -> MlflowClient:
 
 @pytest.fixture
 def open_again(info: StudyInfo, home: Path) -> Callable[[], MlflowStudy]:
-    return lambda: open_store(info, resolve_address(None, {}, home))
+    return lambda: open_mlflow_study(info, resolve_address(None, {}, home))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from sweep.data.cache import Prepared
 from sweep.data.preparation import prepare
-from sweep.records.trial_result import Refitted
+from sweep.records.trial_result import RefitResult
 from sweep.space.config import (
     AugmentationConfig,
     DataConfig,
@@ -39,7 +39,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return prepare(DIGITS, tmp_path_factory.mktemp("cache"))
 
 
-def fitted(prepared: Prepared, folder: Path, **training: Any) -> Refitted:
+def fitted(prepared: Prepared, folder: Path, **training: Any) -> RefitResult:
     config = replace(PLAIN, training=replace(PLAIN.training, **training))
     return refit(prepared, config, RATES, folder / "model.keras")
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from sweep.data.dataset import Dataset
 from sweep.training.batches import Batches
-from sweep.training.tf_data_pipeline import feed, held_out, held_out_arrays
+from sweep.training.tf_data_pipeline import training_pipeline, validation_pipeline, validation_pipeline_of_arrays
 
 
 class Numbers(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
@@ -31,12 +31,12 @@ def listed(dataset: tf.data.Dataset) -> list[tuple[list[float], list[float]]]:
 
 
 def test_the_batches_come_in_their_order() -> None:
-    assert listed(feed(Numbers())) == [([0, 1], [0, -1]), ([2, 3], [-2, -3]), ([4], [-4])]
+    assert listed(training_pipeline(Numbers())) == [([0, 1], [0, -1]), ([2, 3], [-2, -3]), ([4], [-4])]
 
 
 def test_each_epoch_has_the_batches_of_its_beginning() -> None:
     numbers = Numbers()
-    dataset = feed(numbers)
+    dataset = training_pipeline(numbers)
     first = listed(dataset)
     numbers.numbers = numbers.numbers[::-1]
 
@@ -46,14 +46,16 @@ def test_each_epoch_has_the_batches_of_its_beginning() -> None:
 
 def test_weights_are_the_third_element(digits: Dataset) -> None:
     weights = np.arange(10, dtype=np.float32)
-    images, labels, given = next(iter(feed(Batches(digits.train, 10, 16, seed=1, weights=weights))))
+    images, labels, given = next(iter(training_pipeline(Batches(digits.train, 10, 16, seed=1, weights=weights))))
 
     assert (images.dtype, images.shape) == (tf.uint8, (16, *digits.shape))
     assert given.numpy().tolist() == labels.numpy().argmax(axis=1).tolist()
 
 
 def test_validation_images_come_in_the_order_of_their_part(digits: Dataset) -> None:
-    images, labels = (np.concatenate(arrays) for arrays in zip(*held_out(digits).as_numpy_iterator(), strict=True))
+    images, labels = (
+        np.concatenate(arrays) for arrays in zip(*validation_pipeline(digits).as_numpy_iterator(), strict=True)
+    )
 
     assert np.array_equal(images, digits.validation.all_images())
     assert labels.argmax(axis=1).tolist() == digits.validation.labels.tolist()
@@ -61,16 +63,16 @@ def test_validation_images_come_in_the_order_of_their_part(digits: Dataset) -> N
 
 def test_arrays_are_cut_into_batches_of_256() -> None:
     images, labels = np.arange(300, dtype=np.float32), np.arange(300)
-    batches = listed(held_out_arrays(images, labels))
+    batches = listed(validation_pipeline_of_arrays(images, labels))
 
     assert [len(labels) for _, labels in batches] == [256, 44]
     assert batches[1][0][0] == 256.0
 
 
 def test_how_many_there_are_is_known_before_they_are_made() -> None:
-    assert int(feed(Numbers()).cardinality()) == 3
+    assert int(training_pipeline(Numbers()).cardinality()) == 3
 
 
 def test_the_pipeline_tunes_nothing_so_that_no_epoch_waits_for_its_tuner() -> None:
-    assert feed(Numbers()).options().autotune.enabled is False
-    assert held_out_arrays(np.zeros((3, 1)), np.zeros(3)).options().autotune.enabled is False
+    assert training_pipeline(Numbers()).options().autotune.enabled is False
+    assert validation_pipeline_of_arrays(np.zeros((3, 1)), np.zeros(3)).options().autotune.enabled is False

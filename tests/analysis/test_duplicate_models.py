@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sweep.execution.duplicate_models import DuplicateModels
+from sweep.analysis.duplicate_models import DuplicateModels
 from tests.fakes import make_record
 
 

@@ -18,7 +18,7 @@ FLAT = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fingerprint:
+class ImageHash:
     """What an image looks like.
 
     Attributes:
@@ -34,13 +34,13 @@ class Fingerprint:
     flat: bool
 
 
-def fingerprint_of(pixels: UInt8Array) -> Fingerprint:
-    """The fingerprint of an upright image, uint8 (h, w, 1 or 3)."""
+def hash_of(pixels: UInt8Array) -> ImageHash:
+    """The hash of an upright image, uint8 (h, w, 1 or 3)."""
     rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
     image = Image.fromarray(rgb)
     small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
     bits = imagehash.phash(image).hash
-    return Fingerprint(
+    return ImageHash(
         pixels=hashlib.sha256(f"{image.size}".encode() + rgb.tobytes()).digest(),
         phash=int.from_bytes(np.packbits(bits).tobytes(), "big"),
         small=small.tobytes(),

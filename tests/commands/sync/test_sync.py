@@ -20,7 +20,7 @@ from sweep.records.study_lock import StudyLock
 from sweep.records.study_records import read_records
 from sweep.tracking.open_mlflow import add_report_to_mlflow, open_mlflow
 from sweep.tracking.tracker import StudyInfo
-from tests.commands.conftest import find_run, snapshot
+from tests.commands.sync.conftest import find_run, snapshot
 from tests.waiting import PATIENCE
 
 NAMES = [

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sweep.pictures.image_grids import DPI, new_figure, one_line, save_figure
+from sweep.pictures.image_grids import one_line
+from sweep.pictures.png_figure import new_figure, save_figure
 
 _COUNTED, _NAMED = 25, 60
 """Up to so many classes a confusion matrix has its counts, and their names, written into it."""
@@ -17,7 +18,8 @@ _COUNTED, _NAMED = 25, 60
 def draw_confusion(counts: npt.NDArray[np.int64], names: Sequence[str], title: str, path: Path) -> None:
     """A confusion matrix, a row per true class; colours are shares of the row."""
     side = min(max(3.0 + 0.38 * len(names), 4.6), 13.0)
-    figure = new_figure(round(side * DPI), round(side * DPI))
+    side = round(side, 2)  # whole pixels
+    figure = new_figure(side, side)
     axes = figure.add_axes((0.2, 0.17, 0.77, 0.75))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)

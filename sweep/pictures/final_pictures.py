@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
 
 from sweep.pictures.confusion_matrix import draw_confusion
 from sweep.pictures.image_grids import draw_images, one_line
+from sweep.pictures.png_figure import new_figure, save_figure
 from sweep.records.array_types import UInt8Array
 from sweep.records.final_answers import WorstErrors
 from sweep.records.final_result import FinalistResult, FinalResult, TestResult
 
 FINALISTS, CONFUSION, RELIABILITY, ERRORS = "finalists.png", "confusion.png", "reliability.png", "errors.png"
+_DPI = 110
 SIDE = 96
 """Pixels of an overlay, the size that it is drawn at."""
 OPACITY = 0.45
@@ -47,7 +47,7 @@ def draw_boxes(finalists: Sequence[FinalistResult], winner: int, objective: str,
     """A box per finalist over its rounds, with the rounds as points and the search's score as a diamond."""
     shown = [finalist for finalist in finalists if finalist.scores]
     height = 1.0 + 0.45 * len(shown)
-    figure = _figure(7.0, height)
+    figure = new_figure(7.0, height, _DPI)
     axes = figure.add_axes((0.19, 0.6 / height, 0.77, 1 - 0.95 / height))
     names = [f"trial {f.trial}{' (winner)' if f.trial == winner else ' (dropped)' if f.dropped else ''}" for f in shown]
     axes.boxplot([f.scores for f in shown], orientation="horizontal", tick_labels=names, widths=0.5)
@@ -58,12 +58,12 @@ def draw_boxes(finalists: Sequence[FinalistResult], winner: int, objective: str,
     axes.set_xlabel(f"{objective}; a point is a round, a diamond the score in the search", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.set_title(one_line(f"{study}: the finalists trained again", 70), fontsize=9, parse_math=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_reliability(test: TestResult, title: str, path: Path) -> None:
     """Accuracy over confidence, and how many answers had it."""
-    figure = _figure(5.0, 5.4)
+    figure = new_figure(5.0, 5.4, _DPI)
     axes = figure.add_axes((0.13, 0.33, 0.83, 0.59))
     counts = figure.add_axes((0.13, 0.1, 0.83, 0.16), sharex=axes)
     filled = [b for b in test.bins if b.images]
@@ -79,7 +79,7 @@ def draw_reliability(test: TestResult, title: str, path: Path) -> None:
     counts.set_xlabel("confidence", fontsize=8)
     for each in (axes, counts):
         each.tick_params(labelsize=8)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_errors(errors: WorstErrors, names: Sequence[str], title: str, path: Path) -> None:
@@ -114,14 +114,3 @@ def overlay(image: UInt8Array, heat: npt.NDArray[np.float32]) -> UInt8Array:
     colours = colormaps["jet"](np.clip(warmth, 0, 1))[:, :, :3] * 255
     mixed: UInt8Array = np.rint((1 - OPACITY) * enlarged + OPACITY * colours).astype(np.uint8)
     return mixed
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=110)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Figure, path: Path) -> None:
-    # Software would be matplotlib's version and make equal pictures differ.
-    figure.savefig(path, format="png", metadata={"Software": None})

@@ -1,7 +1,4 @@
-"""Pictures of images and of mistakes, as PNG. Names of classes are text: `$` begins no formula.
-
-Uses matplotlib's objects, not pyplot, which keeps global state and is not made for threads.
-"""
+"""Pictures of images and of mistakes, as PNG. Names of classes are text: `$` begins no formula."""
 
 from __future__ import annotations
 
@@ -9,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from sweep.pictures.png_figure import new_figure, save_figure
 from sweep.records.array_types import UInt8Array
 
-DPI = 100
+_DPI = 100
 _CELL, _GAP, _LINE = 96, 12, 13
 """Pixels: the side of an image, the space between two, a line of its caption."""
 _CAPTION = 17
@@ -40,7 +37,7 @@ def draw_images(
     head = 30
     width, height = columns * wide + _GAP, rows * high + _GAP + head
     canvas = np.full((height, width, 3), 255, dtype=np.uint8)
-    figure = new_figure(width, height)
+    figure = new_figure(width / _DPI, height / _DPI, _DPI)
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
         left, top = _GAP + index % columns * wide, head + index // columns * high
         picture = _thumbnail(image)
@@ -68,19 +65,6 @@ def one_line(text: str, limit: int) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-def new_figure(width: int, height: int) -> Figure:
-    """An empty figure of this size in pixels."""
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _write(figure: Figure, left: int, baseline: int, text: str, size_px: tuple[int, int], size: float = 7.5) -> None:
     width, height = size_px
     figure.text(left / width, 1 - baseline / height, text, fontsize=size, parse_math=False)
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; equal figures give equal files."""
-    # Software would be matplotlib's version and make equal pictures differ.
-    figure.savefig(path, format="png", metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""The learning curves of a trial as a picture. Uses matplotlib's objects, not pyplot, which keeps global state."""
+"""The learning curves of a trial as a picture."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sweep.pictures.png_figure import new_figure, save_figure
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import EpochMetrics
 
@@ -32,16 +31,14 @@ def draw_curves(record: TrialRecord, path: Path) -> None:
     """
     if not record.epochs:
         raise ValueError(f"trial {record.number} has no epoch to draw")
-    figure = Figure(figsize=(9.0, 3.9), dpi=100)
-    FigureCanvasAgg(figure)
+    figure = new_figure(9.0, 3.9)
     # Fixed places: matplotlib's automatic layout and legend placement take longer than all the rest.
     left, right = figure.subplots(1, 2, gridspec_kw=_PLACES)
     _draw_metric(left, record, "loss")
     _draw_metric(right, record, "accuracy")
     figure.suptitle(_title(record), fontsize=10)
     figure.legend(*left.get_legend_handles_labels(), loc="lower center", ncols=4, fontsize=8, frameon=False)
-    # Software would be matplotlib's version and make equal pictures differ.
-    figure.savefig(path, format="png", metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _title(record: TrialRecord) -> str:

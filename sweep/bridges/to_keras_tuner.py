@@ -22,7 +22,6 @@ from sweep.data.preparation import prepare
 from sweep.models.build import build, compile_model
 from sweep.records.seeds import Purpose, derive
 from sweep.space.config import TrialConfig, Value
-from sweep.space.corners import smallest
 from sweep.space.fields import show
 from sweep.space.parameters import Choice, IntRange, Parameter, same
 from sweep.space.space import Space
@@ -43,8 +42,7 @@ def hypermodel(space: Space, dataset: Dataset | None = None, *, cache: Path = Pa
         DataError: the images cannot be used.
     """
     if dataset is None:
-        config = space.config(smallest(space)).data
-        dataset = load(prepare(config, cache), config)
+        dataset = load(prepare(space.data, cache), space.data)
     return SpaceHyperModel(space, dataset)
 
 

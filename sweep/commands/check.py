@@ -13,10 +13,10 @@ from typing import Any
 from rich.console import Console
 
 from sweep.analysis.formatting import count, duration
-from sweep.commands.images import data_config, prepare_images
+from sweep.commands.images import prepare_images
 from sweep.commands.pretrained_weights import pin_weights, require_weights
 from sweep.commands.run import DEFAULT_TRIALS
-from sweep.commands.user_models import complete_user_space, is_user_model
+from sweep.commands.user_models import complete_user_space
 from sweep.data.loading import load
 from sweep.errors import DataError
 from sweep.execution.child_call import call_in_child
@@ -61,10 +61,10 @@ class BuiltPoint:
 def check_space(space: Space, trials: int | None, root: Path, fast: bool, as_json: bool) -> None:
     """Run the command; prints, and raises nothing for an infeasible space, which is a finding."""
     console = make_console(as_json=as_json)
-    images = None if fast else find_images(data_config(space), Home(root), console)
+    images = None if fast else find_images(space.data, Home(root), console)
     if images is not None:
         space = complete_user_space(space, images.facts)
-    elif is_user_model(space):
+    elif space.has_user_model:
         console.print("what the model itself says about its space is found without --fast", style="dim")
     _print_space(space, console)
     total = trials or space.search.trials or (1 if space.is_recipe else DEFAULT_TRIALS)
@@ -143,10 +143,10 @@ def _found(points: Sequence[BuiltPoint], images: KnownImages, space: Space, tota
 
 def _estimate(space: Space, images: KnownImages, total: int) -> dict[str, float] | None:
     """Seconds of the whole sweep if all trials were like the smallest, and like the largest model."""
-    configs = [space.config(smallest(space)), space.config(largest(space))]
+    configs = [space.smallest_config, space.config(largest(space))]
     times = [_training_times(config, images.facts) for config in configs]
     workers = len(default_slots(None))
-    images_seen = images.train * configs[0].training.epochs
+    images_seen = images.train * space.epochs
     known = [(start + seconds * images_seen) * total / workers for start, seconds in filter(None, times)]
     if not known:
         return None

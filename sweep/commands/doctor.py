@@ -11,7 +11,6 @@ from sweep.errors import UserError
 from sweep.image_checks.image_report import ImageReport, check_images, image_report_mapping
 from sweep.image_checks.image_report_page import image_report_html
 from sweep.space.config import DataConfig
-from sweep.space.corners import smallest
 from sweep.space.reader import read_space, space_from_text
 from sweep.terminal.console import make_console, reading_bar
 from sweep.terminal.image_check_view import print_image_report
@@ -30,7 +29,7 @@ def read_data_config(path: str | None, space: Path | None, settings: list[str] |
     """
     changes = overrides(settings)
     read = read_space(space, changes) if space else space_from_text(NO_SPACE, "no space", changes)
-    config = read.config(smallest(read)).data
+    config = read.data
     return config if path is None else replace(config, name=path)  # not through `changes`: a path is no YAML
 
 

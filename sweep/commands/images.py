@@ -13,7 +13,6 @@ from sweep.execution.supervisor import Setting
 from sweep.records.environment import environment_facts
 from sweep.records.home import Home
 from sweep.space.config import DataConfig
-from sweep.space.corners import smallest
 from sweep.space.space import Space
 from sweep.terminal.console import reading_bar
 
@@ -24,14 +23,8 @@ def prepare_setting(space: Space, home: Home, console: Console) -> Setting:
     Raises:
         DataError: the images cannot be used.
     """
-    config = data_config(space)
-    prepared = prepare_images(config, home.cache, console)
-    return Setting(prepared, load(prepared, config).stamp, environment_facts(home.root))
-
-
-def data_config(space: Space) -> DataConfig:
-    """The data section, which all trials share."""
-    return space.config(smallest(space)).data
+    prepared = prepare_images(space.data, home.cache, console)
+    return Setting(prepared, load(prepared, space.data).stamp, environment_facts(home.root))
 
 
 def prepare_images(config: DataConfig, cache: Path, console: Console) -> Prepared:

@@ -14,10 +14,10 @@ from typing import Literal
 from rich.console import Console
 
 from sweep.analysis.formatting import count
-from sweep.commands.images import data_config, prepare_images, prepare_setting
+from sweep.commands.images import prepare_images, prepare_setting
 from sweep.commands.pretrained_weights import pin_weights, require_weights
 from sweep.commands.stop_signals import INTERRUPTED, StopRequests
-from sweep.commands.user_models import complete_user_space, is_user_model
+from sweep.commands.user_models import complete_user_space
 from sweep.data.loading import load
 from sweep.data.sources import require_source
 from sweep.errors import NothingFinished, StudyError, SweepError
@@ -38,7 +38,6 @@ from sweep.records.study_lock import StudyLock
 from sweep.records.study_records import ranked, read_records
 from sweep.records.trial_record import RECORD_FILE, TrialRecord, trial_folder
 from sweep.space.config import TrialConfig
-from sweep.space.corners import smallest
 from sweep.space.space import Space
 from sweep.space.writer import space_to_yaml
 from sweep.study.fork_study import fork_study
@@ -111,15 +110,14 @@ def run_session(request: SweepRequest, stop: StopRequests) -> int:
     console = make_console(quiet=request.quiet, as_json=request.as_json)
     if request.fork:
         read_records(source)  # raises for a study that is not there, before anything is made
-    require_source(data_config(space).name)  # or a misspelt name would be told as a changed space, or leave a folder
+    require_source(space.data.name)  # or a misspelt name would be told as a changed space, or leave a folder
     slots = default_slots(request.workers)
     make_folder(folder, _needed(space, len(slots)))
     with StudyLock(folder):
         executor = WatchedExecutor(ForkServerExecutor(slots), limits_of(space.search))
-        if is_user_model(space):
+        if space.has_user_model:
             console.print("looking at the model", style="dim")
-            config = data_config(space)
-            space = complete_user_space(space, load(prepare_images(config, home.cache, console), config).facts)
+            space = complete_user_space(space, load(prepare_images(space.data, home.cache, console), space.data).facts)
         if request.fork:
             _fork(source, folder, space, console)
         study = open_study(folder, space, request.threads)
@@ -134,7 +132,7 @@ def run_session(request: SweepRequest, stop: StopRequests) -> int:
 
 def _needed(space: Space, workers: int) -> int:
     """Bytes that the sweep may write."""
-    limit = getattr(space.config(smallest(space)).model, "max_parameters", None)
+    limit = getattr(space.smallest_config.model, "max_parameters", None)
     return needed_bytes(limit, space.search.keep_models, workers)
 
 
@@ -195,8 +193,7 @@ class _Run:
         if not log.handlers:  # a notebook may run several sweeps
             log.addHandler(logging.StreamHandler())
         ended = [record for record in study.records() if record.state != "running"]
-        epochs = study.space.config(smallest(study.space)).training.epochs
-        self._tally = Tally(request.trials, executor.workers, epochs, ended)
+        self._tally = Tally(request.trials, executor.workers, study.space.epochs, ended)
         self._complete_mirror(ended)
 
     def run(self) -> int:
@@ -254,8 +251,8 @@ class _Run:
     def _write_samples(self) -> None:
         """Pictures of some training images for the tracking store; once a study, after its trials, so none waits."""
         space = self._study.space
-        augmentation = space.config(smallest(space)).augmentation
-        arguments = (self._setting.prepared, data_config(space), augmentation, self._study.folder / "samples")
+        augmentation = space.smallest_config.augmentation
+        arguments = (self._setting.prepared, space.data, augmentation, self._study.folder / "samples")
         try:
             call_in_child("sweep.training.sample_images:write_samples", *arguments)
         except SweepError as error:

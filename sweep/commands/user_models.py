@@ -5,15 +5,9 @@ from __future__ import annotations
 from sweep.errors import ModelError
 from sweep.execution.child_call import call_in_child
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import HypermodelConfig, UserBuilderConfig
-from sweep.space.corners import smallest
+from sweep.space.config import HypermodelConfig
 from sweep.space.hypermodel_space import Discovery, check_training, complete, written_hyperparameters
 from sweep.space.space import Space
-
-
-def is_user_model(space: Space) -> bool:
-    """Whether the space is about a model that the user brought along."""
-    return isinstance(space.config(smallest(space)).model, UserBuilderConfig | HypermodelConfig)
 
 
 def complete_user_space(space: Space, facts: ImageFacts) -> Space:
@@ -23,9 +17,9 @@ def complete_user_space(space: Space, facts: ImageFacts) -> Space:
         ModelError: the model cannot be imported or built, with the user's own traceback.
         UserError: the file has a value that has no effect on it, or speaks of a hyperparameter that there is not.
     """
-    if not is_user_model(space):
+    if not space.has_user_model:
         return space
-    config = space.config(smallest(space))
+    config = space.smallest_config
     answer: Discovery | str = call_in_child(
         "sweep.models.user_model_inspection:inspect_model", config, facts, written_hyperparameters(space)
     )

@@ -10,13 +10,23 @@ from dataclasses import replace
 
 from sweep.space.config import Value
 from sweep.space.fields import is_number, show
-from sweep.space.parameters import Choice, FloatRange, Parameter, Values, mirrored, needed, steps_between
+from sweep.space.parameters import (
+    Choice,
+    FloatRange,
+    Parameter,
+    Values,
+    by_size,
+    least,
+    mirrored,
+    needed,
+    steps_between,
+)
 from sweep.space.space import Space
 
 
 def smallest(space: Space) -> Values:
     """Every number at its least, every switch off, the first of other choices."""
-    return space.suggest(_least)
+    return space.suggest(least)
 
 
 def largest(space: Space) -> Values:
@@ -42,27 +52,13 @@ def draw(space: Space, generator: random.Random) -> Values:
 
 
 def _forced_or_least(forced: Values, parameter: Parameter) -> Value:
-    return forced[parameter.name] if parameter.name in forced else _least(parameter)
-
-
-def _least(parameter: Parameter) -> Value:
-    if not isinstance(parameter, Choice):
-        return parameter.low
-    return _by_size(parameter)[0]
+    return forced[parameter.name] if parameter.name in forced else least(parameter)
 
 
 def _most(parameter: Parameter) -> Value:
     if not isinstance(parameter, Choice):
         return parameter.high
-    ordered = _by_size(parameter)
-    return ordered[-1] if all(isinstance(choice, int | float) for choice in ordered) else ordered[0]
-
-
-def _by_size(choice: Choice) -> list[Value]:
-    """Numbers and switches in order of size; words as written."""
-    if all(isinstance(value, int | float) for value in choice.choices):
-        return sorted(choice.choices, key=lambda value: value)  # type: ignore[arg-type,return-value]
-    return list(choice.choices)
+    return by_size(parameter.choices)[-1]
 
 
 def _draw(parameter: Parameter, generator: random.Random) -> Value:

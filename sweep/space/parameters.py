@@ -146,6 +146,18 @@ def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, 
     return found
 
 
+def least(parameter: Parameter) -> Value:
+    """The smallest value: the least number, a switch off, the first of other choices."""
+    return by_size(parameter.choices)[0] if isinstance(parameter, Choice) else parameter.low
+
+
+def by_size(choices: tuple[Value, ...]) -> list[Value]:
+    """Numbers and switches from the smallest to the largest; of other choices only the first."""
+    if all(isinstance(choice, int | float) for choice in choices):
+        return sorted(choices)  # type: ignore[type-var]  # numbers and switches, which compare
+    return [choices[0]]
+
+
 def mirrored(parameter: Parameter, value: Value) -> Value:
     """Between a value and what the sampler keeps of it: with `reverse_log` a logarithmic range turned round."""
     if isinstance(parameter, Choice) or not parameter.reverse_log:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sweep.space.config import SearchConfig, TrialConfig, Value, config_from_mapping, config_to_mapping
+from sweep.space.config import (
+    DataConfig,
+    HypermodelConfig,
+    SearchConfig,
+    TrialConfig,
+    UserBuilderConfig,
+    Value,
+    config_from_mapping,
+    config_to_mapping,
+)
 from sweep.space.fields import show
 from sweep.space.nested import get, put
-from sweep.space.parameters import Choice, IntRange, Parameter, Values, same
+from sweep.space.parameters import Choice, IntRange, Parameter, Values, least, same
 from sweep.space.suggestions import did_you_mean
 
 Choose = Callable[[Parameter], Value]
@@ -54,6 +64,26 @@ class Space:
     def is_recipe(self) -> bool:
         """Nothing is left to search; what a hypermodel searches it tells later."""
         return not self.parameters and "hypermodel" not in self.template.get("model", {})
+
+    @functools.cached_property
+    def smallest_config(self) -> TrialConfig:
+        """The configuration of the smallest point; every trial has its `data`, `epochs` and kind of model."""
+        return self.config(self.suggest(least))
+
+    @property
+    def data(self) -> DataConfig:
+        """The section `data`, the same in all trials."""
+        return self.smallest_config.data
+
+    @property
+    def epochs(self) -> int:
+        """Maximum epochs per trial, the same in all trials."""
+        return self.smallest_config.training.epochs
+
+    @property
+    def has_user_model(self) -> bool:
+        """True if the model is a user builder or a hypermodel."""
+        return isinstance(self.smallest_config.model, UserBuilderConfig | HypermodelConfig)
 
     def suggest(self, choose: Choose) -> dict[str, Value]:
         """Sample a point: `choose` is asked for each active parameter in turn."""

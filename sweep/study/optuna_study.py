@@ -17,7 +17,6 @@ from sweep.records.study_records import DATABASE, read_records
 from sweep.records.trial_record import TrialRecord, read_record, trial_folder, write_record
 from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import TrialConfig
-from sweep.space.corners import smallest
 from sweep.space.parameters import Values
 from sweep.space.space import Space
 from sweep.study.failure_policies import is_infeasible
@@ -56,8 +55,7 @@ class OptunaStudy:
         self._handle = handle
         self._threads = threads
         self._trials: dict[int, optuna.Trial] = {}
-        epochs = space.config(smallest(space)).training.epochs  # the same in all trials
-        handle.pruner = make_pruner(space.search.pruner, epochs)
+        handle.pruner = make_pruner(space.search.pruner, space.epochs)
         handle.sampler = make_sampler(space.search, 0)  # here already, to fail early where a package is missing
         self._again = [trial for trial in self._stored((TrialState.RUNNING,)) if not self._settled(trial)]
 

@@ -12,7 +12,6 @@ from sweep.data.dataset import Dataset
 from sweep.data.loading import load
 from sweep.data.preparation import prepare
 from sweep.records.array_types import UInt8Array
-from sweep.space.corners import smallest
 from sweep.space.parameters import Choice
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
@@ -45,7 +44,7 @@ def space() -> Space:
 
 @pytest.fixture(scope="module")
 def digits(space: Space, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    config = space.config(smallest(space)).data
+    config = space.data
     return load(prepare(config, tmp_path_factory.mktemp("cache")), config)
 
 

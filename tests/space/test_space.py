@@ -66,6 +66,13 @@ def test_a_switch_that_is_off_leaves_the_value_of_or() -> None:
     assert SPACE.values_of(config) == OFF
 
 
+def test_what_all_trials_share_is_read_from_the_smallest_point() -> None:
+    assert SPACE.config(POINT).data == SPACE.data
+    assert (SPACE.config(POINT).training.epochs, SPACE.epochs) == (20, 20)
+    assert vgg(SPACE.smallest_config).blocks == 1
+    assert not SPACE.has_user_model
+
+
 def test_two_configurations_of_a_space_share_nothing_that_could_change() -> None:
     one, two = SPACE.config(POINT), SPACE.config({**POINT, "filters_1": 32})
     assert (vgg(one).filters, vgg(two).filters) == ((16, 32), (32, 32))

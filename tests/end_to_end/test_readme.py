@@ -1,4 +1,4 @@
-"""The README's commands, typed in the order in which they stand: limits are added, and endless ones are stopped."""
+"""The commands of the README and of docs/ in their order: with limits added, and endless ones stopped."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.image_checks.conftest import healthy_folder, picture
 from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "docs/commands.md", "docs/performance.md")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.long,
@@ -53,14 +54,15 @@ ELSEWHERE = {
 
 
 def commands() -> list[str]:
-    """Every command of the README's blocks without a language, in order, without the remarks behind it."""
+    """Return every command of the pages' blocks without a language, in order, without the remarks after it."""
     found: list[str] = []
-    language: str | None = None
-    for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():
-        if line.startswith("```"):
-            language = line[3:] if language is None else None
-        elif language == "" and re.match(r"scripts/[a-z]|python -m |pip |optuna-dashboard ", line):
-            found.append(line.partition("  #")[0].strip())
+    for page in PAGES:
+        language: str | None = None
+        for line in (ROOT / page).read_text(encoding="utf-8").splitlines():
+            if line.startswith("```"):
+                language = line[3:] if language is None else None
+            elif language == "" and re.match(r"scripts/[a-z]|python -m |pip |optuna-dashboard ", line):
+                found.append(line.partition("  #")[0].strip())
     return found
 
 
@@ -173,7 +175,7 @@ def watch(command: str, folder: Path) -> None:
 
 
 @pytest.mark.timeout(3600)  # one test of twenty commands
-def test_the_commands_of_the_readme_work_in_the_order_in_which_they_stand(clone: Path) -> None:
+def test_the_commands_of_the_readme_and_the_docs_work_in_their_order(clone: Path) -> None:
     typed = [command for command in commands() if not command.startswith(tuple(ELSEWHERE))]
     assert typed[:3] == [
         "scripts/sweep --space search_spaces/vgg.yaml --data digits --trials 12 --epochs 6 --study digits",
@@ -197,7 +199,7 @@ def test_the_commands_of_the_readme_work_in_the_order_in_which_they_stand(clone:
     assert "\nonnx " in printed["python -m sweep.export --model vgg --format all"]
 
 
-def test_each_exception_is_about_a_command_of_the_readme() -> None:
+def test_each_exception_is_about_a_command_of_the_pages() -> None:
     typed = commands()
     assert [
         start

@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sweep.analysis.history import History, total_seconds, value_of
+from sweep.analysis.trial_row import TrialRow, trial_row
 from sweep.records.trial_record import TrialRecord
-from sweep.space.config import Value
 
 LeadVerdict = Literal["nobody", "alone", "tie", "within noise", "clear", "unknown"]
 
 NOISE_LIMIT = 2.0
 """A difference of less than so many standard errors is taken for noise: about 95 % of a normal distribution."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One trial of the ranking.
-
-    Attributes:
-        behind: difference of the objective to the best trial, 0 or more; None where they are not comparable.
-        seconds: wall time of the trial.
-    """
-
-    number: int
-    state: str
-    reason: str
-    value: float | None
-    behind: float | None
-    best_epoch: int | None
-    epochs: int
-    parameters: int | None
-    seconds: float
-    values: Mapping[str, Value]
-    origin: str | None
 
 
 @dataclass(frozen=True)
@@ -69,7 +46,7 @@ class Lead:
     ties: tuple[int, ...] = ()
 
 
-def standings(history: History) -> tuple[Row, ...]:
+def standings(history: History) -> tuple[TrialRow, ...]:
     """Every trial: complete ones by rank, pruned ones by value, then the others by number."""
     ranked = (*history.ranked, *history.pruned)
     placed = {record.number for record in ranked}
@@ -78,22 +55,11 @@ def standings(history: History) -> tuple[Row, ...]:
     return tuple(_row(record, best) for record in (*ranked, *rest))
 
 
-def _row(record: TrialRecord, best: float | None) -> Row:
+def _row(record: TrialRecord, best: float | None) -> TrialRow:
     value = record.objective_value
     comparable = record.state == "complete" and value is not None and best is not None
-    return Row(
-        number=record.number,
-        state=record.state,
-        reason=record.reason,
-        value=value,
-        behind=abs(value - best) if comparable and value is not None and best is not None else None,
-        best_epoch=record.best_epoch,
-        epochs=len(record.epochs),
-        parameters=record.parameters,
-        seconds=total_seconds(record),
-        values=dict(record.values),
-        origin=record.origin,
-    )
+    behind = abs(value - best) if comparable and value is not None and best is not None else None
+    return replace(trial_row(record), behind=behind, seconds=total_seconds(record))
 
 
 def lead(history: History) -> Lead:

@@ -9,13 +9,14 @@ from typing import Any
 from sweep.analysis.cautions import cautions
 from sweep.analysis.failure_groups import FailureGroup, failure_groups
 from sweep.analysis.history import History
-from sweep.analysis.leaderboard import Lead, Row, lead, standings
+from sweep.analysis.leaderboard import Lead, lead, standings
 from sweep.analysis.next_space import NextSpace, next_space
 from sweep.analysis.progress import Progress, progress
 from sweep.analysis.pruning_audit import Audit, audit
 from sweep.analysis.pruning_summary import PruningSummary, summarize_pruning
 from sweep.analysis.time_spent import TimeSpent, time_spent
 from sweep.analysis.touched_bounds import touched_bounds
+from sweep.analysis.trial_row import TrialRow
 from sweep.records.final_result import FinalResult
 from sweep.space.writer import space_to_yaml
 from sweep.study.importance import Importances
@@ -31,7 +32,7 @@ class ReportFindings:
     """
 
     lead: Lead
-    standings: tuple[Row, ...]
+    standings: tuple[TrialRow, ...]
     progress: Progress
     importances: Importances
     pruning: PruningSummary

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from sweep.analysis.formatting import metric
+from sweep.analysis.trial_row import trial_row
 from sweep.errors import StudyError
 from sweep.records.environment import set_flags
 from sweep.records.trial_record import TrialRecord, TrialState, trial_folder
@@ -146,7 +147,7 @@ class Trials(Sequence[Trial]):
         """
         import pandas as pd
 
-        rows = [row(trial.record) for trial in self]
+        rows = [_columns(trial.record) for trial in self]
         frame = pd.DataFrame(rows, index=pd.Index([trial.number for trial in self], name="trial"))
         # With values missing, pandas would make 64 a 64.0.
         return frame.astype({name: "Int64" for name in frame if _is_whole([found.get(name) for found in rows])})
@@ -158,17 +159,8 @@ class Trials(Sequence[Trial]):
         return trials_html([trial.record for trial in self])
 
 
-def row(record: TrialRecord) -> dict[str, Any]:
-    """What a table says of a trial."""
-    facts = {
-        "state": record.state,
-        "reason": record.reason,
-        record.config.objective: record.objective_value,
-        "best_epoch": record.best_epoch,
-        "epochs": len(record.epochs),
-        "weights": record.parameters,
-        "seconds": record.timings.get("total"),
-    }
+def _columns(record: TrialRecord) -> dict[str, Any]:
+    facts = trial_row(record).columns(record.config.objective)
     return facts | {name if name not in facts else f"values.{name}": value for name, value in record.values.items()}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from sweep.analysis.formatting import NONE, duration, format_value, format_values, metric
+from sweep.analysis.formatting import NONE, format_value, metric
+from sweep.analysis.trial_row import trial_row
 from sweep.records.trial_record import TrialRecord
 
 SHOWN = 5
@@ -13,7 +14,6 @@ SHOWN = 5
 MOST_ROWS = 50
 _EDGE = "border-bottom:1px solid rgba(128,134,145,.35)"
 _CELL = "padding:2px 12px 2px 0;vertical-align:top;background:none"
-_HEADINGS = ("trial", "state", "", "best epoch", "weights", "time", "values")
 _NUMBERS = (0, 2, 3, 4, 5)
 
 
@@ -36,12 +36,14 @@ def trials_html(records: Sequence[TrialRecord]) -> str:
 def trial_html(record: TrialRecord) -> str:
     """What came of a trial, its curve, and what was sampled."""
     title = f"Trial {record.number} of {record.study}: {record.state}"
+    objective = record.config.objective
+    row = trial_row(record).texts(objective)
     facts = [
         ("ended by", record.reason or NONE),
-        (record.config.objective, f"{metric(record.objective_value)}{_at(record)}"),
+        (objective, f"{row[objective]}{_at(record)}"),
         ("epochs", f"{len(record.epochs)} of {record.config.training.epochs}"),
-        ("weights", f"{record.parameters:,}" if record.parameters is not None else NONE),
-        ("time", _time(record)),
+        ("parameters", row["parameters"]),
+        ("time", row["time"]),
     ]
     sampled = [(name, format_value(value)) for name, value in record.values.items()]
     message = [("message", record.message.splitlines()[0])] if record.message else []
@@ -80,29 +82,14 @@ def _titled(title: str, rest: str) -> str:
 
 
 def _records_table(records: Sequence[TrialRecord]) -> str:
-    headings = [heading or records[0].config.objective for heading in _HEADINGS]
-    return table(headings, [_cells(record) for record in records], _NUMBERS)
-
-
-def _cells(record: TrialRecord) -> tuple[str, ...]:
-    return (
-        str(record.number),
-        record.state if record.state != "failed" else f"failed: {record.reason}",
-        metric(record.objective_value),
-        f"{record.best_epoch if record.best_epoch is not None else NONE}/{len(record.epochs)}",
-        f"{record.parameters:,}" if record.parameters is not None else NONE,
-        _time(record),
-        format_values(record.values),
-    )
+    objective = records[0].config.objective
+    rows = [trial_row(record).texts(objective) for record in records]
+    headings = [heading for heading in rows[0] if heading != "behind"]
+    return table(headings, [[row[heading] for heading in headings] for row in rows], _NUMBERS)
 
 
 def _at(record: TrialRecord) -> str:
     return f" at epoch {record.best_epoch}" if record.best_epoch is not None else ""
-
-
-def _time(record: TrialRecord) -> str:
-    seconds = record.timings.get("total")
-    return duration(seconds) if seconds is not None else NONE
 
 
 def _curve(record: TrialRecord) -> str:

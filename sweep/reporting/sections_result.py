@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from sweep.analysis.curve_summary import curve_notes, curve_summary
-from sweep.analysis.formatting import NONE, count, duration, format_values, listed, metric, numbers, share
+from sweep.analysis.formatting import count, duration, listed, metric, numbers, share
 from sweep.analysis.history import History
-from sweep.analysis.leaderboard import NOISE_LIMIT, Lead, Row
+from sweep.analysis.leaderboard import NOISE_LIMIT, Lead
 from sweep.analysis.report_findings import ReportFindings
+from sweep.analysis.trial_row import TrialRow
 from sweep.reporting.curve_charts import FEW, TOP, curves_chart, has_curves
 from sweep.reporting.document import Chart, Code, Notes, Section, Table
 from sweep.reporting.search_charts import MOST_POINTS, progress_chart
@@ -31,10 +32,10 @@ def winner_section(history: History, findings: ReportFindings, reproduce: str) -
     return Section("winner", "Winner", "Who won, and by how much?", _verdict(history, findings.lead), tuple(blocks))
 
 
-def _leaderboard(history: History, rows: list[Row], folded: str) -> Table:
+def _leaderboard(history: History, rows: list[TrialRow], folded: str) -> Table:
     return Table(
-        headings=("trial", "state", history.objective, "behind", "best epoch", "weights", "time", "values"),
-        rows=tuple(_cells(row) for row in rows),
+        headings=tuple(rows[0].texts(history.objective)),
+        rows=tuple(tuple(row.texts(history.objective).values()) for row in rows),
         numeric=(0, 2, 3, 4, 5, 6),
         note="" if folded else _note(rows),
         folded=folded,
@@ -42,26 +43,12 @@ def _leaderboard(history: History, rows: list[Row], folded: str) -> Table:
     )
 
 
-def _note(rows: list[Row]) -> str:
+def _note(rows: list[TrialRow]) -> str:
     pruned = any(row.state == "pruned" for row in rows)
     return (
         "Pruned trials show the best value until the cut; it does not compare with that of a whole trial."
         if pruned
         else ""
-    )
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    origin = f" (from {row.origin})" if row.origin else ""
-    return (
-        str(row.number),
-        row.state if row.state != "failed" else f"failed: {row.reason}",
-        metric(row.value),
-        NONE if row.behind is None else "" if row.behind == 0 else metric(row.behind),
-        f"{row.best_epoch}/{row.epochs}" if row.best_epoch is not None else f"{NONE}/{row.epochs}",
-        f"{row.parameters:,}" if row.parameters is not None else NONE,
-        duration(row.seconds),
-        format_values(row.values) + origin,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from sweep.analysis.history import History
 from sweep.analysis.report_findings import ReportFindings
+from sweep.analysis.trial_row import column_names
 from sweep.reporting.document import Block, Code, Document, Notes, Table
 
 
@@ -52,13 +53,12 @@ def to_csv(history: History, findings: ReportFindings) -> str:
     """One row per trial, the best first; every searched parameter has a column, empty where it did not apply."""
     names = list(dict.fromkeys(p.name for p in history.space.parameters))
     names += sorted({name for row in findings.standings for name in row.values} - set(names))
-    columns = ("trial", "state", "reason", history.objective, "best_epoch", "epochs", "weights", "seconds")
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*columns, *names])
+    writer.writerow(["trial", *column_names(history.objective), *names])
     for row in findings.standings:
-        facts = (row.number, row.state, row.reason, row.value, row.best_epoch, row.epochs, row.parameters, row.seconds)
-        writer.writerow([*facts, *(_cell(row.values[name]) if name in row.values else "" for name in names)])
+        values = (_cell(row.values[name]) if name in row.values else "" for name in names)
+        writer.writerow([row.number, *row.columns(history.objective).values(), *values])
     return stream.getvalue()
 
 

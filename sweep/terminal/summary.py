@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweep.analysis.formatting import count, duration
+from sweep.analysis.formatting import count, duration, format_values
+from sweep.analysis.trial_row import trial_row
 from sweep.execution.usage import Usage
 from sweep.invocation import command_text
 from sweep.records.curve_findings import guessing_limit
@@ -55,7 +56,7 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
     best = ranked(records)
     if best:
         console.print(best_table(best[:SHOWN]))
-        console.print(Text(f"trial {best[0].number:04d}: {trial_values_text(best[0].values)}", style="dim"))
+        console.print(Text(f"trial {best[0].number:04d}: {format_values(best[0].values)}", style="dim"))
         if _may_guess(best):
             classes = len(best[0].data.classes)
             console.print(
@@ -101,27 +102,13 @@ def best_table(records: Sequence[TrialRecord]) -> Table:
         title="best trials", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2)
     )
     objective = records[0].config.objective
-    for heading in ("trial", objective, "epochs", "parameters", "time"):
+    headings = ("trial", objective, "best epoch", "parameters", "time")
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for record in records:
-        table.add_row(
-            f"{record.number:04d}",
-            f"{record.objective_value:.4f}",
-            f"{record.best_epoch}/{len(record.epochs)}",
-            f"{record.parameters:,}" if record.parameters is not None else "",
-            duration(record.timings.get("total", 0.0)),
-        )
+        texts = trial_row(record).texts(objective) | {"trial": f"{record.number:04d}"}
+        table.add_row(*(texts[heading] for heading in headings))
     return table
-
-
-def trial_values_text(values: Mapping[str, Any]) -> str:
-    """`learning_rate=0.00123 optimizer=adam …`; blocks' widths are joined: `filters=32,64`."""
-    joined: dict[str, list[str]] = {}
-    for name, value in values.items():
-        stem, _, index = name.rpartition("_")
-        key = stem if index.isdigit() else name
-        joined.setdefault(key, []).append(f"{value:.3g}" if isinstance(value, float) else str(value).lower())
-    return " ".join(f"{name}={','.join(texts)}" for name, texts in joined.items())
 
 
 def report_hint(study: str, home: str, words: Literal["shell", "python"]) -> str:

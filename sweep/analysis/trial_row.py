@@ -1,0 +1,79 @@
+"""A trial as a row of a table: its values, their names in files, and their texts for readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sweep.analysis.formatting import NONE, duration, format_values, metric
+from sweep.records.trial_record import TrialRecord
+from sweep.space.config import Value
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial.
+
+    Attributes:
+        value: the objective of the best epoch.
+        behind: difference of the objective to the best trial, 0 or more; None where they are not comparable.
+        epochs: number of finished epochs.
+        parameters: number of the model's weights.
+        seconds: wall time; None where it is not recorded.
+        values: the sampled values.
+        origin: where they come from, if not from the sampler.
+    """
+
+    number: int
+    state: str
+    reason: str
+    value: float | None
+    behind: float | None
+    best_epoch: int | None
+    epochs: int
+    parameters: int | None
+    seconds: float | None
+    values: Mapping[str, Value]
+    origin: str | None
+
+    def columns(self, objective: str) -> dict[str, Any]:
+        """Return what CSV files and data frames contain, by column name, except the sampled values."""
+        values = (self.state, self.reason, self.value, self.best_epoch, self.epochs, self.parameters, self.seconds)
+        return dict(zip(column_names(objective), values, strict=True))
+
+    def texts(self, objective: str) -> dict[str, str]:
+        """Return the cells of a table for readers, by heading."""
+        origin = f" (from {self.origin})" if self.origin else ""
+        return {
+            "trial": str(self.number),
+            "state": self.state if self.state != "failed" else f"failed: {self.reason}",
+            objective: metric(self.value),
+            "behind": NONE if self.behind is None else "" if self.behind == 0 else metric(self.behind),
+            "best epoch": f"{NONE if self.best_epoch is None else self.best_epoch}/{self.epochs}",
+            "parameters": NONE if self.parameters is None else f"{self.parameters:,}",
+            "time": NONE if self.seconds is None else duration(self.seconds),
+            "values": format_values(self.values) + origin,
+        }
+
+
+def column_names(objective: str) -> tuple[str, ...]:
+    """Return the names of `TrialRow.columns`."""
+    return ("state", "reason", objective, "best_epoch", "epochs", "weights", "seconds")
+
+
+def trial_row(record: TrialRecord) -> TrialRow:
+    """Return the row of a trial; `behind` needs the other trials and stays None."""
+    return TrialRow(
+        number=record.number,
+        state=record.state,
+        reason=record.reason,
+        value=record.objective_value,
+        behind=None,
+        best_epoch=record.best_epoch,
+        epochs=len(record.epochs),
+        parameters=record.parameters,
+        seconds=record.timings.get("total"),
+        values=dict(record.values),
+        origin=record.origin,
+    )

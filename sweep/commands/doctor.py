@@ -10,6 +10,7 @@ from sweep.commands.overrides import overrides
 from sweep.errors import UserError
 from sweep.image_checks.image_report import ImageReport, check_images, image_report_mapping
 from sweep.image_checks.image_report_page import image_report_html
+from sweep.records.atomic_writing import atomic_write
 from sweep.space.config import DataConfig
 from sweep.space.reader import read_space, space_from_text
 from sweep.terminal.console import make_console, reading_bar
@@ -55,10 +56,9 @@ def examine_images(config: DataConfig, page: Path | None, as_json: bool) -> int:
 
 
 def _write(page: Path, diagnosis: ImageReport) -> None:
-    part = page.with_name(page.name + ".part")
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(image_report_html(diagnosis), encoding="utf-8")
-        part.replace(page)
+        with atomic_write(page) as part:
+            part.write_text(image_report_html(diagnosis), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{page}: the page cannot be written: {error.strerror}; name another with --html") from error

@@ -19,6 +19,7 @@ from sweep.data.cache import Prepared
 from sweep.errors import DataError, ModelFileError, UserError
 from sweep.execution.child_call import call_in_child
 from sweep.execution.fork_server_executor import warm_up
+from sweep.records.atomic_writing import atomic_write, remove
 from sweep.records.export_measures import Latency, Measured
 from sweep.records.home import Home
 from sweep.records.model_facts import ModelFacts
@@ -149,25 +150,12 @@ def export(
 
 
 def _write(kind: str, source: Path, target: Path, prepared: Prepared, facts: ModelFacts) -> None:
-    """Whole or not at all: what a converter that failed has left is removed."""
-    part = target.with_name(f"part-{target.name}")
-    _remove(part)
-    try:
+    with atomic_write(target) as part:
         if kind == "keras":
             shutil.copyfile(source, part)
         else:
             call_in_child("sweep.inference.tf_converters:write_format", kind, source, part, prepared, facts.data)
-        _remove(target)
-        part.replace(target)
-    finally:
-        _remove(part)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        remove(target)  # a folder is not replaced by a rename
 
 
 def _exported(kind: str, path: Path, measured: Measured) -> Exported:

@@ -11,6 +11,7 @@ from sweep.analysis.history import History
 from sweep.analysis.next_space import next_name
 from sweep.analysis.report_findings import ReportFindings, collect_findings, findings_mapping
 from sweep.errors import NothingFinished, TrackingError, UserError
+from sweep.records.atomic_writing import atomic_write
 from sweep.records.final_result import read_final
 from sweep.records.home import Home
 from sweep.records.openings_ledger import read_openings
@@ -134,11 +135,10 @@ def _write(path: Path, text: str) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with atomic_write(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"{path}: the report cannot be written: {error.strerror}; name another file with --out"

@@ -28,7 +28,7 @@ from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
 from sweep.execution.watchdog import WatchedExecutor, limits_of
 from sweep.execution.workers import default_slots
 from sweep.invocation import command_text
-from sweep.records.atomic_writing import write_whole
+from sweep.records.atomic_writing import write_atomically
 from sweep.records.checkpoint import last_epoch
 from sweep.records.disk import make_folder, needed_bytes
 from sweep.records.home import Home
@@ -123,7 +123,7 @@ def run_session(request: SweepRequest, stop: StopRequests) -> int:
         study = open_study(folder, space, request.threads)
         for sentence in repair_records(folder, study.waiting_again()):
             console.print(sentence, style="yellow")
-        write_whole(folder / "space.yaml", space_to_yaml(space))
+        write_atomically(folder / "space.yaml", space_to_yaml(space))
         setting = prepare_setting(space, home, console)
         _check_same_images(study, setting.stamp)
         require_weights(space, setting.stamp.shape)

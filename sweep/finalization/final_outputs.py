@@ -15,7 +15,7 @@ from rich.text import Text
 from sweep.finalization.model_card import model_card
 from sweep.invocation import command_text
 from sweep.pictures.final_pictures import ERRORS, draw_all
-from sweep.records.atomic_writing import write_whole
+from sweep.records.atomic_writing import write_atomically
 from sweep.records.disk import disk_errors
 from sweep.records.final_result import (
     CARD_FILE,
@@ -46,9 +46,9 @@ def write_outputs(study_folder: Path, result: FinalResult, home: str) -> None:
     with disk_errors(folder / PICTURES):
         draw_all(folder / PICTURES, result)
     openings = read_openings(study_folder)
-    write_whole(folder / CARD_FILE, model_card(result, openings_text(openings)))
+    write_atomically(folder / CARD_FILE, model_card(result, openings_text(openings)))
     page = final_document(result, openings, _base64(folder / PICTURES / ERRORS), _commands(result.study, home))
-    write_whole(folder / PAGE_FILE, to_html(page))
+    write_atomically(folder / PAGE_FILE, to_html(page))
 
 
 def _base64(path: Path) -> str:

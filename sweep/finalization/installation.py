@@ -14,6 +14,7 @@ import numpy as np
 
 from sweep.finalization.judge_answers import gaps
 from sweep.pictures.final_pictures import ERRORS, draw_worst_errors
+from sweep.records.atomic_writing import atomic_write
 from sweep.records.disk import RESERVE, disk_errors, make_folder
 from sweep.records.final_answers import Answers
 from sweep.records.final_result import (
@@ -53,7 +54,8 @@ def keep_tested(study_folder: Path, result: FinalResult, answers: Answers) -> No
     folder = candidate_folder(study_folder)
     with disk_errors(folder):
         (folder / ERRORS).unlink(missing_ok=True)  # of a run that was cut off here
-        np.savez(folder / ANSWERS_FILE, outputs=answers.probabilities, labels=answers.labels)
+        with atomic_write(folder / ANSWERS_FILE) as part:
+            np.savez(part, outputs=answers.probabilities, labels=answers.labels)
         draw_worst_errors(folder / ERRORS, result, answers.errors)
         write_result(folder, result)
 

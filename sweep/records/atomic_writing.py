@@ -1,23 +1,65 @@
-"""Writing a file as a whole: a reader sees the new text or the old one, never half of either."""
+"""Write files atomically: a reader, or the next start after a crash, finds the old content or the new, never a part."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sweep.records.disk import disk_errors
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file in one step: afterwards there is the new text, or the old one.
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path next to `path`; when the block ends without an error, move what it wrote there to `path`.
+
+    The temporary name keeps the suffix, because Keras and NumPy insist on it: `model.part.keras`. The block may write a
+    file or a folder. After an error nothing is left of it, and `path` is unchanged.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    remove(part)  # left by a process that was killed
+    try:
+        yield part
+        move_into_place(part, path)
+    finally:
+        remove(part)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file atomically.
 
     Raises:
         DiskError: it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
-    with disk_errors(path):
-        with part.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
+    with disk_errors(path), atomic_write(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def move_into_place(source: Path, target: Path) -> None:
+    """Rename a complete file or folder such that a power cut can neither undo the rename nor empty the target."""
+    for item in (source, *source.rglob("*")):
+        sync(item)
+    source.replace(target)
+    sync(target.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file, or the list of names in a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with its content, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from sweep.records.atomic_writing import atomic_write
 from sweep.records.environment import arithmetic_facts
 from sweep.records.image_facts import DataStamp
 from sweep.records.trial_result import EpochMetrics
@@ -93,16 +93,11 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, owner: str) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{checkpoint.epoch:04d}.npz"
-    part = path.with_suffix(".part")
     arrays = _pack(checkpoint, owner)
-    with part.open("wb") as stream:
+    with atomic_write(path) as part, part.open("wb") as stream:
         hashing = _Hashing(stream)
         np.savez(hashing, **arrays)  # type: ignore[arg-type]  # none of them is called allow_pickle
         stream.write(hashing.sha256.digest())
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
-    _sync_folder(folder)
     for old in _files(folder)[KEPT:]:
         old.unlink(missing_ok=True)
 
@@ -134,7 +129,7 @@ def last_epoch(folder: Path) -> int:
 
 def remove_checkpoints(folder: Path) -> None:
     """Remove what a trial that has ended does not need any more, half-written files included."""
-    for path in [*_files(folder), *folder.glob("checkpoint-*.part")]:
+    for path in [*_files(folder), *folder.glob("checkpoint-*.part*")]:
         path.unlink(missing_ok=True)
 
 
@@ -161,15 +156,6 @@ class _Hashing(io.RawIOBase):
     def write(self, data: Any) -> int:
         self.sha256.update(data)
         return self._stream.write(data)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Without it a power cut may undo the rename."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _pack(checkpoint: Checkpoint, owner: str) -> dict[str, _Array]:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from sweep.errors import RecordError
-from sweep.records.atomic_writing import write_whole
+from sweep.records.atomic_writing import write_atomically
 from sweep.records.disk import disk_errors
 from sweep.records.image_facts import DataStamp
+from sweep.records.json_files import read_json
 from sweep.space.config import Objective, TrialConfig
 
 FINAL = "final"
@@ -187,7 +188,7 @@ def write_final(study_folder: Path, result: FinalResult) -> None:
 
 def write_result(folder: Path, result: FinalResult) -> None:
     """The same in a folder that is there."""
-    write_whole(folder / RESULT_FILE, _FINAL.dump_json(result, indent=2).decode() + "\n")
+    write_atomically(folder / RESULT_FILE, _FINAL.dump_json(result, indent=2).decode() + "\n")
 
 
 def read_final(study_folder: Path) -> FinalResult | None:
@@ -202,15 +203,6 @@ def read_final(study_folder: Path) -> FinalResult | None:
 def read_result(folder: Path) -> FinalResult | None:
     """The same of any folder."""
     path = folder / RESULT_FILE
-    try:
-        return _FINAL.validate_json(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except OSError as error:
-        raise RecordError(f"{path}: the final result cannot be read: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise RecordError(
-            f"{path}: not a final result: {place}: {first['msg']}. Remove it and finalize again."
-        ) from None
+    return read_json(_FINAL, path, RecordError, "a final result", "Remove it and finalize again.")

@@ -6,11 +6,13 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from sweep.errors import ModelFileError
 from sweep.records.array_types import Shape
+from sweep.records.atomic_writing import atomic_write
+from sweep.records.json_files import parse_json
 from sweep.space.config import DataConfig
 from sweep.space.model_sections import Output
 
@@ -46,12 +48,11 @@ _FACTS = TypeAdapter(ModelFacts)
 
 def embed_facts(source: Path, target: Path, facts: ModelFacts) -> None:
     """Copy a .keras file to `target`, with the facts inside; `target` is there whole or not at all."""
-    part = target.with_name(f"part-{target.name}")
-    shutil.copyfile(source, part)
-    with zipfile.ZipFile(part, "a") as archive:
-        if FACTS_FILE not in archive.namelist():
-            archive.writestr(FACTS_FILE, _FACTS.dump_json(facts, indent=1))
-    part.replace(target)
+    with atomic_write(target) as part:
+        shutil.copyfile(source, part)
+        with zipfile.ZipFile(part, "a") as archive:
+            if FACTS_FILE not in archive.namelist():
+                archive.writestr(FACTS_FILE, _FACTS.dump_json(facts, indent=1))
 
 
 def read_facts(path: Path) -> ModelFacts | None:
@@ -63,9 +64,4 @@ def read_facts(path: Path) -> ModelFacts | None:
     with zipfile.ZipFile(path) as archive:
         if FACTS_FILE not in archive.namelist():
             return None
-        try:
-            return _FACTS.validate_json(archive.read(FACTS_FILE))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise ModelFileError(f"{path}: {FACTS_FILE} in it is damaged: {place}: {first['msg']}") from None
+        return parse_json(_FACTS, archive.read(FACTS_FILE), f"{path}/{FACTS_FILE}", ModelFileError, "facts of a model")

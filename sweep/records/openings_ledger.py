@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from sweep.errors import StudyError
+from sweep.records.atomic_writing import sync
+from sweep.records.json_files import parse_json
 
 LEDGER_FILE = "test_openings.jsonl"
 """In the study's folder, not in `final/`: removing a result does not undo that somebody has seen it."""
@@ -45,13 +46,8 @@ def record_opening(study_folder: Path, opening: Opening) -> None:
     try:
         with path.open("ab") as stream:
             stream.write(_OPENING.dump_json(opening) + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        folder = os.open(study_folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the name of a new file is the folder's content
-        finally:
-            os.close(folder)
+        sync(path)
+        sync(study_folder)
     except OSError as error:
         raise StudyError(f"{path}: the opening of the test part cannot be recorded: {error.strerror}") from error
 
@@ -69,10 +65,10 @@ def read_openings(study_folder: Path) -> tuple[Opening, ...]:
         return ()
     except OSError as error:
         raise StudyError(f"{path}: the openings of the test part cannot be read: {error.strerror}") from error
-    try:
-        return tuple(_OPENING.validate_json(line) for line in lines)
-    except ValidationError as error:
-        raise StudyError(f"{path}: a line is no opening of the test part: {error.errors()[0]['msg']}") from None
+    return tuple(
+        parse_json(_OPENING, line, f"{path}:{number}", StudyError, "an opening of the test part")
+        for number, line in enumerate(lines, start=1)
+    )
 
 
 def openings_text(openings: Sequence[Opening]) -> str:

@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 from sweep.errors import StudyError
+from sweep.records.atomic_writing import sync
 
 ID_FILE = "id"
 
@@ -44,8 +45,10 @@ def _make(path: Path) -> None:
     made = uuid.uuid4().hex
     part = path.with_name(f"{path.name}.{made}.part")
     part.write_text(made + "\n", encoding="utf-8")
+    sync(part)
     try:
         os.link(part, path)
+        sync(path.parent)
     except FileExistsError:
         pass
     finally:

@@ -6,19 +6,20 @@ Written whole and atomically after every epoch, so that a reader in another proc
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from sweep.errors import FailureCause, RecordError
+from sweep.records.atomic_writing import atomic_write
 from sweep.records.curve_findings import CurveFinding, judge_curves
 from sweep.records.image_facts import DataStamp
+from sweep.records.json_files import parse_json, read_json
 from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import TrialConfig
 
@@ -86,6 +87,8 @@ class TrialRecord:
 
 
 _RECORD = TypeAdapter(TrialRecord)
+_EXPECTED = f"a trial record of format {FORMAT}"
+_ADVICE = "The next `sweep run` of the study restores it."
 
 
 def diagnosed(record: TrialRecord) -> TrialRecord:
@@ -127,26 +130,14 @@ def record_from_json(text: str, source: str) -> TrialRecord:
     Raises:
         RecordError: not JSON, or not a record of this format.
     """
-    try:
-        return _RECORD.validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise RecordError(
-            f"{source}: not a trial record of format {FORMAT}: {place}: {first['msg']}. "
-            "The next `sweep run` of the study restores it."
-        ) from None
+    return parse_json(_RECORD, text, source, RecordError, _EXPECTED, _ADVICE)
 
 
 def write_record(folder: Path, record: TrialRecord) -> None:
     """Write `folder/trial.json` atomically; the folder is made when it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / (RECORD_FILE + ".part")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.write(record_to_json(record))
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(folder / RECORD_FILE)
+    with atomic_write(folder / RECORD_FILE) as part:
+        part.write_text(record_to_json(record), encoding="utf-8")
 
 
 def read_record(folder: Path) -> TrialRecord:
@@ -155,9 +146,4 @@ def read_record(folder: Path) -> TrialRecord:
     Raises:
         RecordError: missing, unreadable or not a record.
     """
-    path = folder / RECORD_FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path}: the trial's record cannot be read: {error}") from None
-    return record_from_json(text, str(path))
+    return read_json(_RECORD, folder / RECORD_FILE, RecordError, _EXPECTED, _ADVICE)

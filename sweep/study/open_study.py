@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import TrialState
 
 from sweep.errors import SpaceError, StudyError
+from sweep.records.atomic_writing import move_into_place
 from sweep.records.study_records import DATABASE, no_study
 from sweep.space.config import direction_of
 from sweep.space.reader import space_from_text
@@ -68,7 +69,7 @@ def _make(folder: Path, space: Space) -> None:
         storage = open_storage(aside)
         complete_new_study(create_in_storage(folder.name, storage, space), space)
         close_storage(storage, aside)
-    (aside / DATABASE).replace(folder / DATABASE)
+    move_into_place(aside / DATABASE, folder / DATABASE)
     aside.rmdir()
 
 

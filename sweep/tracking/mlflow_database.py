@@ -9,6 +9,8 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from sweep.records.atomic_writing import move_into_place
+
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
 """What a store that is away, locked or broken raises; the errors of `requests` are OSErrors."""
 
@@ -25,7 +27,7 @@ def make_database(file: Path) -> None:
         f"sqlite:///{scratch}", (file.parent / "artifacts").absolute().as_uri()
     )
     store.engine.dispose()
-    scratch.replace(file)
+    move_into_place(scratch, file)
 
 
 def probe_database(uri: str) -> None:

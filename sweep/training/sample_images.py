@@ -12,6 +12,7 @@ from sweep.data.cache import Prepared
 from sweep.data.loading import load
 from sweep.models.augmentation import augmentation_layers
 from sweep.records.array_types import IntArray, UInt8Array
+from sweep.records.atomic_writing import atomic_write
 from sweep.space.config import AugmentationConfig, DataConfig
 
 SAMPLES_FILE = "samples.npz"
@@ -44,11 +45,10 @@ def write_samples(prepared: Prepared, data: DataConfig, augmentation: Augmentati
     augmented = np.stack([augment(some, dataclasses.replace(augmentation, strength=s)) for s in STRENGTHS])
     names = np.array([prepared.classes[label] for label in train.labels[positions]], dtype=np.str_)
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"part-{SAMPLES_FILE}"
-    np.savez_compressed(
-        part, images=_reduce(images), names=names, strengths=np.array(STRENGTHS), augmented=_reduce(augmented)
-    )
-    part.replace(path)
+    with atomic_write(path) as part:
+        np.savez_compressed(
+            part, images=_reduce(images), names=names, strengths=np.array(STRENGTHS), augmented=_reduce(augmented)
+        )
 
 
 def choose_samples(labels: IntArray, count: int) -> IntArray:

@@ -13,6 +13,7 @@ from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
 from sweep.models.model_digest import model_digest
 from sweep.models.model_size import count_parameters
+from sweep.records.atomic_writing import atomic_write
 from sweep.records.checkpoint import identity
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_result import (
@@ -132,7 +133,8 @@ def save_best(model: keras.Model, dataset: Dataset, folder: Path) -> None:
     save_model(model, folder / MODEL_FILE)
     part = dataset.validation
     outputs = model.predict(validation_pipeline(dataset), verbose=0)
-    np.savez(folder / PREDICTIONS_FILE, outputs=outputs, labels=part.labels, positions=part.index)
+    with atomic_write(folder / PREDICTIONS_FILE) as file:
+        np.savez(file, outputs=outputs, labels=part.labels, positions=part.index)
 
 
 def write_summary(model: keras.Model, folder: Path) -> None:
@@ -145,6 +147,5 @@ def write_summary(model: keras.Model, folder: Path) -> None:
 def save_model(model: keras.Model, path: Path) -> None:
     """Write a .keras file so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"part-{path.name}")  # Keras insists on the ending
-    model.save(part)
-    part.replace(path)
+    with atomic_write(path) as part:
+        model.save(part)

@@ -15,7 +15,7 @@ from sweep.execution.executor import Executor, Task
 from sweep.execution.fork_server_executor import ForkServerExecutor
 from sweep.execution.inline_executor import InlineExecutor
 from sweep.execution.supervisor import Setting, Supervisor
-from sweep.records.atomic_writing import write_whole
+from sweep.records.atomic_writing import write_atomically
 from sweep.records.disk import (
     RESERVE,
     Mount,
@@ -218,9 +218,9 @@ def test_large_models_need_more_room() -> None:
 
 def test_a_text_that_cannot_be_written_leaves_the_old_one(make_disk: MakeDisk) -> None:
     disk = make_disk("size=1m")
-    write_whole(disk / "space.yaml", "old")
+    write_atomically(disk / "space.yaml", "old")
     with pytest.raises(DiskError, match="No space left on device"):
-        write_whole(disk / "space.yaml", "new" * 1_000_000)
+        write_atomically(disk / "space.yaml", "new" * 1_000_000)
     assert (disk / "space.yaml").read_text() == "old"
 
 

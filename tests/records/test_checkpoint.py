@@ -111,7 +111,7 @@ def test_where_both_are_torn_the_trial_begins_anew(tmp_path: Path) -> None:
 
 def test_a_write_that_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    (tmp_path / "checkpoint-0002.part").write_bytes(b"half of it")
+    (tmp_path / "checkpoint-0002.part.npz").write_bytes(b"half of it")
     assert usable(tmp_path) == [1]
     write(tmp_path, 2)
     assert usable(tmp_path) == [2, 1]
@@ -151,7 +151,8 @@ def test_the_identity_does_not_depend_on_which_gpu_a_trial_gets(monkeypatch: pyt
 
 def test_an_ended_trial_keeps_no_checkpoints_and_all_else(tmp_path: Path) -> None:
     write(tmp_path, 1, 2)
-    (tmp_path / "checkpoint-0003.part").touch()
+    (tmp_path / "checkpoint-0003.part.npz").touch()
+    (tmp_path / "checkpoint-0004.part").touch()
     (tmp_path / "log.txt").touch()
     remove_checkpoints(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]

@@ -166,5 +166,7 @@ def test_the_facts_travel_inside_the_file(tmp_path: Path) -> None:
 def test_damaged_facts_are_an_error_of_the_file(tmp_path: Path) -> None:
     path = write_model(tmp_path / "model.keras", entries={"sweep.json": b'{"study": 3}'})
 
-    with pytest.raises(ModelFileError, match=r"sweep\.json in it is damaged: study: Input should be a valid string"):
+    with pytest.raises(
+        ModelFileError, match=r"sweep\.json: not facts of a model: study: Input should be a valid string"
+    ):
         read_facts(path)

@@ -34,5 +34,5 @@ def test_a_ledger_that_cannot_be_written_or_read_is_an_error_of_the_study(tmp_pa
     with pytest.raises(StudyError, match=r"the opening of the test part cannot be recorded: No such file"):
         record_opening(tmp_path / "gone", FIRST)
     (tmp_path / "test_openings.jsonl").write_text('{"when": 3}\n')
-    with pytest.raises(StudyError, match=r"a line is no opening of the test part"):
+    with pytest.raises(StudyError, match=r"not an opening of the test part"):
         read_openings(tmp_path)

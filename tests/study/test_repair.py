@@ -98,6 +98,6 @@ def test_a_copy_is_kept_of_every_trial_that_has_ended(folder: Path) -> None:
 def test_a_folder_without_a_record_yet_is_in_nobodys_way(folder: Path) -> None:
     """What a kill between the making of the folder and the first record leaves."""
     (folder / "trials" / "0003").mkdir()
-    (folder / "trials" / "0003" / "trial.json.part").write_text('{"stu')
+    (folder / "trials" / "0003" / "trial.part.json").write_text('{"stu')
     assert len(read_records(folder)) == 3
     assert repair_records(folder, ()) == []

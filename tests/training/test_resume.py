@@ -100,7 +100,7 @@ def test_killed_while_it_writes_a_checkpoint_it_repeats_that_epoch(
 ) -> None:
     def cut_off(folder: Path, what: checkpoint.Checkpoint, owner: str) -> None:
         if what.epoch == 3:
-            (folder / "checkpoint-0003.part").write_bytes(b"half")
+            (folder / "checkpoint-0003.part.npz").write_bytes(b"half")
             raise Killed
         checkpoint.write_checkpoint(folder, what, owner)
 
@@ -108,7 +108,7 @@ def test_killed_while_it_writes_a_checkpoint_it_repeats_that_epoch(
     killed(digits, tmp_path, go_on)
     monkeypatch.undo()
 
-    assert files(tmp_path) == ["checkpoint-0001.npz", "checkpoint-0002.npz", "checkpoint-0003.part"]
+    assert files(tmp_path) == ["checkpoint-0001.npz", "checkpoint-0002.npz", "checkpoint-0003.part.npz"]
     assert same(train(EVENTFUL, digits, go_on, folder=tmp_path), undisturbed)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 from scipy.stats import binomtest
 
 BINS = 15
@@ -93,8 +94,5 @@ def _bin(
 
 def probabilities_of(outputs: npt.NDArray[np.floating], *, logits: bool) -> npt.NDArray[np.floating]:
     """float (n, classes) that sum to 1: the outputs themselves, or their softmax."""
-    if not logits:
-        return outputs
-    powers: npt.NDArray[np.floating] = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    shares: npt.NDArray[np.floating] = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+    probabilities: npt.NDArray[np.floating] = softmax(outputs, axis=1) if logits else outputs
+    return probabilities

@@ -6,13 +6,12 @@ alike and differences are judged within rounds.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.stats import ttest_1samp
 
 from sweep.analysis.leaderboard import noise_of_difference
 from sweep.records.trial_record import TrialRecord
@@ -162,12 +161,12 @@ def probabilities_of_best(
 
 def is_significantly_better(first: Sequence[float], second: Sequence[float], *, maximize: bool) -> bool:
     """Whether the first is better by a paired one-sided t-test at `LEVEL`; never in less than `LEAST_ROUNDS` rounds."""
-    differences = np.subtract(first, second) if maximize else np.subtract(second, first)
-    rounds, mean = len(differences), float(np.mean(differences))
-    if rounds < LEAST_ROUNDS or mean <= 0:
+    if len(first) < LEAST_ROUNDS:
         return False
-    error = float(np.std(differences, ddof=1)) / math.sqrt(rounds)
-    return error == 0 or mean / error >= float(student.ppf(1 - LEVEL, rounds - 1))
+    leads = np.subtract(first, second) if maximize else np.subtract(second, first)
+    if np.allclose(leads, leads[0], rtol=1e-9, atol=0):  # without variance t is undefined
+        return bool(leads[0] > 0)
+    return bool(ttest_1samp(leads, 0, alternative="greater").pvalue <= LEVEL)
 
 
 def dominated(scores: Scores, *, maximize: bool) -> tuple[int, ...]:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from scipy.stats import spearmanr
 
-from sweep.analysis.history import History, fit_seconds
+from sweep.analysis.history import History, fit_seconds, value_of
 from sweep.records.trial_record import TrialRecord
 
 FEWEST = 5
@@ -85,20 +85,8 @@ def best_until(history: History, record: TrialRecord, epoch: int) -> float | Non
 def _foresight(history: History, pairs: Sequence[tuple[float, int]]) -> float | None:
     if len(pairs) < FEWEST:
         return None
-    finals = [history.loss(float(history.ranked[place].objective_value or 0.0)) for _, place in pairs]
-    return spearman([loss for loss, _ in pairs], finals)
-
-
-def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Pearson's correlation of the ranks, equals sharing their mean rank (Spearman 1904); None for constants."""
-    ranks = np.array([_ranks(first), _ranks(second)])
-    if (ranks.std(axis=1) == 0).any():
+    early = [loss for loss, _ in pairs]
+    final = [history.loss(value_of(history.ranked[place])) for _, place in pairs]
+    if len(set(early)) == 1 or len(set(final)) == 1:  # the correlation of a constant is undefined
         return None
-    return float(np.corrcoef(ranks)[0, 1])
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    array = np.asarray(values, dtype=float)
-    _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return [float(last[i] - (counts[i] - 1) / 2) for i in inverse]
+    return float(spearmanr(early, final).statistic)

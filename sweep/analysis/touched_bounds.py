@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from scipy.stats import binom
+
 from sweep.analysis.axes import Axis, axis_of, is_scale, ordered
 from sweep.analysis.history import GOOD_LEAST, History
 from sweep.space.config import Value
@@ -58,8 +60,8 @@ def _touch(history: History, parameter: Parameter, end: Literal["low", "high"]) 
     bound = (
         (ordered(parameter)[0 if end == "low" else -1]) if isinstance(parameter, Choice) else getattr(parameter, end)
     )
-    tail = binomial_tail(inside, len(known), _even_share(parameter, axis))
-    return TouchedBound(parameter.name, end, bound, inside, len(known), tail)
+    chance = float(binom.sf(inside - 1, len(known), _even_share(parameter, axis)))
+    return TouchedBound(parameter.name, end, bound, inside, len(known), chance)
 
 
 def _in_zone(axis: Axis, place: float, end: Literal["low", "high"]) -> bool:
@@ -78,10 +80,3 @@ def _even_share(parameter: Parameter, axis: Axis) -> float:
         return ZONE
     values = steps_between(axis.low, axis.high, step) + 1
     return (math.floor(ZONE * (axis.high - axis.low) / step + 1e-8) + 1) / values
-
-
-def binomial_tail(successes: int, trials: int, probability: float) -> float:
-    """How probable at least so many successes are."""
-    return math.fsum(
-        math.comb(trials, k) * probability**k * (1 - probability) ** (trials - k) for k in range(successes, trials + 1)
-    )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import confusion_matrix
 
 from sweep.analysis.calibration import probabilities_of
 from sweep.records.array_types import IntArray
@@ -67,9 +68,8 @@ def read_predictions(path: Path, classes: int) -> Predictions | None:
 
 
 def confusion(predictions: Predictions, classes: int) -> IntArray:
-    """How many images of each class (row) were taken for each class (column), int64 (classes, classes)."""
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (predictions.labels, predictions.predicted), 1)
+    """The confusion matrix, int64 (classes, classes): a row per true class, a column per predicted class."""
+    counts: IntArray = confusion_matrix(predictions.labels, predictions.predicted, labels=np.arange(classes))
     return counts
 
 

@@ -98,6 +98,12 @@ def test_the_paired_t_test_has_the_critical_values_of_the_table() -> None:
     assert not is_significantly_better((1.0, 1.0), (0.0, 0.0), maximize=True)
 
 
+def test_a_lead_without_variance_is_significant_and_no_lead_is_not() -> None:
+    assert is_significantly_better((0.9, 0.91, 0.92), (0.8, 0.81, 0.82), maximize=True)
+    assert not is_significantly_better((0.9, 0.91, 0.92), (0.8, 0.81, 0.82), maximize=False)
+    assert not is_significantly_better((0.9, 0.9, 0.9), (0.9, 0.9, 0.9), maximize=True)
+
+
 def test_only_who_is_clearly_behind_is_hopeless() -> None:
     scores = {**AHEAD, 9: (0.91, 0.90, 0.92, 0.92)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweep.analysis.pruning_summary import spearman, summarize_pruning
+from sweep.analysis.pruning_summary import summarize_pruning
 from tests.analysis.histories import IMAGES, complete, history, pruned, with_epochs
 from tests.fakes import make_record
 
@@ -35,8 +35,12 @@ def test_a_winner_that_starts_slowly_is_behind_at_the_cut() -> None:
     assert found.winner_rank == 3
 
 
-def test_spearman_shares_ranks_among_equals_and_says_nothing_of_a_constant() -> None:
-    assert spearman([1, 2, 3], [10, 100, 1000]) == pytest.approx(1.0)
-    assert spearman([1, 2, 3], [3, 2, 1]) == pytest.approx(-1.0)
-    assert spearman([1, 1, 2], [1, 2, 3]) == pytest.approx(0.8660, abs=1e-4)
-    assert spearman([1, 1, 1], [1, 2, 3]) is None
+def test_foresight_shares_ranks_among_equals_and_is_undefined_for_a_constant() -> None:
+    def foresight(*early: float) -> float | None:
+        trials = [make_record(n, (value, 0.5 + n / 10), data=IMAGES) for n, value in enumerate(early)]
+        return summarize_pruning(history(pruned(9, 0.01), *trials)).foresight
+
+    assert foresight(0.1, 0.2, 0.3, 0.4, 0.45) == pytest.approx(1.0)
+    assert foresight(0.45, 0.4, 0.3, 0.2, 0.1) == pytest.approx(-1.0)
+    assert foresight(0.1, 0.1, 0.2, 0.3, 0.4) == pytest.approx(0.9747, abs=1e-4)  # ranks 1.5, 1.5, 3, 4, 5
+    assert foresight(0.1, 0.1, 0.1, 0.1, 0.1) is None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from sweep.analysis.next_space import next_name, next_space
-from sweep.analysis.touched_bounds import TouchedBound, binomial_tail, touched_bounds
+from sweep.analysis.touched_bounds import TouchedBound, touched_bounds
 from sweep.space.config import Value
 from sweep.space.parameters import Choice
 from sweep.space.reader import space_from_text
@@ -63,9 +63,10 @@ def test_a_few_of_many_good_trials_at_an_end_are_chance() -> None:
     assert touched("learning_rate", spread) == []
 
 
-def test_the_binomial_tail_of_a_coin() -> None:
-    assert binomial_tail(3, 3, 0.5) == 0.125
-    assert binomial_tail(0, 3, 0.5) == pytest.approx(1.0)
+def test_the_chance_of_a_pile_is_a_binomial_tail() -> None:
+    trials = [complete(number, 0.9, values={"batch_size": 128}) for number in range(6)]
+    (touch,) = touched_bounds(history(*trials, *(complete(100 + n, 0.1, values={}) for n in range(54))))
+    assert touch.chance == pytest.approx((1 / 3) ** 6)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 
 from sweep.data.arrays import contents_of_arrays
 from sweep.data.contents import Contents, Source
+from sweep.data.keras_cache import keras_cache_dir
 from sweep.errors import DataError
 from sweep.records.array_types import IntArray, UInt8Array
 from sweep.space.config import DataConfig
@@ -103,12 +104,6 @@ def digits_images() -> tuple[UInt8Array, IntArray]:
     return np.rint(digits.images * (255 / 16)).astype(np.uint8), digits.target.astype(np.int64)
 
 
-def keras_home() -> Path:
-    """Where Keras keeps its files, decided as Keras does it (keras.src.backend.config)."""
-    home = Path.home() if os.access(Path.home(), os.W_OK) else Path("/tmp")
-    return Path(os.environ.get("KERAS_HOME", home / ".keras")).expanduser()
-
-
 def download_failed(name: str, reason: str, home: Path) -> DataError:
     """The error that says which files to place where."""
     keras_set = KERAS_SETS[name]
@@ -131,7 +126,7 @@ def _open_keras_set(config: DataConfig) -> Contents:
             _command(config.name, out), env=_environment(), capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
-            raise download_failed(config.name, _last_line(done), keras_home())
+            raise download_failed(config.name, _last_line(done), keras_cache_dir())
         with np.load(out, allow_pickle=False) as arrays:
             train, test = ((arrays[f"x_{part}"], arrays[f"y_{part}"].reshape(-1)) for part in ("train", "test"))
     return contents_of_arrays(config, KERAS_SETS[config.name].classes, train, test)

@@ -6,7 +6,6 @@ by themselves. What each wants is asked of its own `preprocess_input`, not repea
 
 from __future__ import annotations
 
-import os
 import random
 import warnings
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from sweep.data.keras_cache import keras_cache_dir
 from sweep.errors import TrialFailure, WeightsError
 from sweep.space.config import TransferConfig
 from sweep.space.weights import WORDS, check_weights_file
@@ -103,15 +103,10 @@ def _asked_file(trace: TracebackType | None) -> tuple[Path, str] | None:
         if frame.f_code.co_name == "get_file" and frame.f_locals.get("origin"):
             values = frame.f_locals
             name = values.get("fname") or str(values["origin"]).rsplit("/", 1)[-1]
-            folder = Path(values.get("cache_dir") or keras_weights_home())
+            folder = keras_cache_dir(values.get("cache_dir"))
             return folder / str(values.get("cache_subdir", "models")) / str(name), str(values["origin"])
         trace = trace.tb_next
     return None
-
-
-def keras_weights_home() -> Path:
-    """Keras' folder: the environment variable KERAS_HOME, else ~/.keras."""
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
 
 
 def _first_line(error: Exception) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import os
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import keras
 import keras_tuner
 
+from sweep.data.keras_cache import keras_cache_dir
 from sweep.errors import ModelError
 from sweep.models.hyperparameters import ChosenHyperParameters
 from sweep.models.losses import check_output_kind, wants_integers
@@ -202,7 +202,7 @@ def asked_file(trace: TracebackType | None) -> tuple[Path, str] | None:
         values = trace.tb_frame.f_locals
         if trace.tb_frame.f_code.co_name == "get_file" and values.get("origin"):
             name = values.get("fname") or str(values["origin"]).rsplit("/", 1)[-1]
-            home = Path(os.environ.get("KERAS_HOME") or "~/.keras")
-            return home.expanduser() / str(values.get("cache_subdir", "models")) / str(name), str(values["origin"])
+            folder = keras_cache_dir(values.get("cache_dir"))
+            return folder / str(values.get("cache_subdir", "models")) / str(name), str(values["origin"])
         trace = trace.tb_next
     return None

@@ -15,7 +15,7 @@ def keras_cache_dir(cache_dir: str | os.PathLike[str] | None = None) -> Path:
         cache_dir: as passed to `get_file`; by default the environment variable KERAS_HOME, else `~/.keras`.
     """
     home = Path.home() if os.access(Path.home(), os.W_OK) else Path("/tmp")
-    chosen = cache_dir or os.environ.get("KERAS_HOME", home / ".keras")
+    chosen = cache_dir or os.environ.get("KERAS_HOME", str(home / ".keras"))
     folder = Path(chosen).expanduser()
     # Keras makes a missing folder when it is imported.
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())

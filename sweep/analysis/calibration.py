@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,8 @@ BINS = 15
 """As in Guo et al., "On Calibration of Modern Neural Networks", 2017."""
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A share of correct answers with its 95 % interval."""
+class Interval(NamedTuple):
+    """A share with its 95 % interval."""
 
     value: float
     low: float
@@ -53,16 +53,14 @@ class Calibration:
     bins: tuple[Bin, ...]
 
 
-def wilson(correct: int, images: int) -> Interval:
-    """Accuracy with the 95 % score interval of Wilson, 1927: it stays within 0..1 and holds for few images too.
+def wilson(count: int, total: int) -> Interval:
+    """`count / total` with Wilson's 95 % score interval (1927), which stays within 0..1 and holds for small counts.
 
     Raises:
-        ValueError: no images.
+        ValueError: `total` is less than 1.
     """
-    if images < 1:
-        raise ValueError("an accuracy needs at least one image")
-    interval = binomtest(correct, images).proportion_ci(0.95, method="wilson")
-    return Interval(correct / images, float(interval.low), float(interval.high))
+    interval = binomtest(count, total).proportion_ci(0.95, method="wilson")
+    return Interval(count / total, float(interval.low), float(interval.high))
 
 
 def calibrate(probabilities: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> Calibration:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
+from sweep.analysis.calibration import Interval, wilson
 from sweep.analysis.history import History, value_of
 from sweep.records.trial_record import TrialRecord
 
@@ -46,15 +45,15 @@ class Audit:
     Attributes:
         trials: the audited ones, the best first.
         reached_top: how many of them are among the best five.
-        share: that of all of them, with a 95 % Wilson interval (Wilson 1927): (share, low, high); None without any.
+        share: `reached_top` as a share of all audited trials, with its 95 % interval; None without any.
         lost: the same times the number of pruned trials: how many of those would be as good as the best five are.
         suggested_warmup: least `warmup_epochs` that is past every cut that would have been a mistake; None without any.
     """
 
     trials: tuple[AuditedTrial, ...]
     reached_top: int
-    share: tuple[float, float, float] | None
-    lost: tuple[float, float, float] | None
+    share: Interval | None
+    lost: Interval | None
     suggested_warmup: int | None
 
 
@@ -66,13 +65,13 @@ def audit(history: History) -> Audit:
         if record.audited_at is not None
     )
     wrongly = [trial for trial in trials if trial.wrongly]
-    share = wilson_bounds(len(wrongly), len(trials))
+    share = wilson(len(wrongly), len(trials)) if trials else None
     pruned = len(history.of("pruned"))
     return Audit(
         trials=trials,
         reached_top=len(wrongly),
         share=share,
-        lost=None if share is None else (share[0] * pruned, share[1] * pruned, share[2] * pruned),
+        lost=Interval(*(bound * pruned for bound in share)) if share else None,
         suggested_warmup=1 + max(trial.cut for trial in wrongly) if wrongly else None,
     )
 
@@ -82,11 +81,3 @@ def _audited(history: History, record: TrialRecord, rank: int) -> AuditedTrial:
     early = [metrics.value(history.objective) for metrics in record.epochs[:cut]]
     at_cut = (max if history.maximize else min)(early) if early else None
     return AuditedTrial(record.number, cut, at_cut, value_of(record), rank)
-
-
-def wilson_bounds(count: int, total: int) -> tuple[float, float, float] | None:
-    """A share with its 95 % Wilson score interval: (share, low, high); None of nothing."""
-    if total == 0:
-        return None
-    interval = binomtest(count, total).proportion_ci(0.95, method="wilson")
-    return count / total, float(interval.low), float(interval.high)

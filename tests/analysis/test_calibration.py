@@ -11,8 +11,13 @@ def test_the_wilson_interval_is_that_of_the_textbook() -> None:
     assert (round(wilson(81, 263).low, 4), round(wilson(81, 263).high, 4)) == (0.2553, 0.3662)
     assert (round(wilson(0, 20).low, 4), round(wilson(0, 20).high, 4)) == (0.0, 0.1611)
     assert wilson(81, 263).value == 81 / 263
-    with pytest.raises(ValueError, match="at least one image"):
+    with pytest.raises(ValueError, match="not less than 1"):
         wilson(0, 0)
+
+
+def test_the_wilson_interval_stays_between_0_and_1() -> None:
+    assert wilson(0, 10) == pytest.approx((0.0, 0.0, 0.2775), abs=1e-4)
+    assert wilson(10, 10) == pytest.approx((1.0, 0.7225, 1.0), abs=1e-4)
 
 
 def test_a_model_that_is_as_often_right_as_it_says_has_no_error() -> None:

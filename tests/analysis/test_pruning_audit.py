@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sweep.analysis.history import History
-from sweep.analysis.pruning_audit import audit, wilson_bounds
+from sweep.analysis.pruning_audit import audit
 from sweep.analysis.report_findings import collect_findings
 from sweep.reporting.sections_cost import pruning_section
 from sweep.study.importance import importances
@@ -40,12 +40,6 @@ def test_an_audited_trial_among_the_best_five_counts_against_the_pruner() -> Non
 def test_trials_that_did_not_finish_are_no_evidence() -> None:
     found = audit(history(*FINISHED, replace(GOOD, state="interrupted"), *CUT))
     assert (found.trials, found.share, found.lost, found.suggested_warmup) == ((), None, None, None)
-
-
-def test_wilsons_interval_stays_within_nothing_and_all() -> None:
-    assert wilson_bounds(0, 0) is None
-    assert wilson_bounds(0, 10) == pytest.approx((0.0, 0.0, 0.2775), abs=1e-4)
-    assert wilson_bounds(10, 10) == pytest.approx((1.0, 0.7225, 1.0), abs=1e-4)
 
 
 def test_the_report_says_what_pruning_cost_with_an_interval_and_suggests_a_warm_up() -> None:

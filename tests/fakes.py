@@ -16,14 +16,8 @@ from sweep.records.image_facts import DataStamp
 from sweep.records.study_records import DATABASE
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult, best_epoch
-from sweep.space.config import (
-    AugmentationConfig,
-    DataConfig,
-    DropoutConfig,
-    TrainingConfig,
-    TrialConfig,
-    VggConfig,
-)
+from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig
+from sweep.space.model_sections import DropoutConfig, VggConfig
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
 from sweep.study.open_study import open_study

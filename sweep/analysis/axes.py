@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 from sweep.analysis.formatting import format_value, listed
-from sweep.space.config import Value
-from sweep.space.fields import is_number
-from sweep.space.parameters import Choice, IntRange, Parameter, same
+from sweep.space.fields import Value
+from sweep.space.parameters import Choice, IntRange, Parameter, is_number, same
 
 _UNITS = {
     "batch_size": "images",

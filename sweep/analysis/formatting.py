@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sweep.space.config import Value
-from sweep.space.fields import printable
+from sweep.space.fields import Value
+from sweep.space.wording import printable
 
 NONE = "-"
 """What stands where there is no value."""

@@ -12,7 +12,7 @@ from typing import Any
 from sweep.analysis.axes import ordered
 from sweep.analysis.touched_bounds import TouchedBound
 from sweep.errors import SpaceError
-from sweep.space.config import Value
+from sweep.space.fields import Value
 from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from sweep.analysis.axes import Axis, axis_of, is_scale, ordered
 from sweep.analysis.history import GOOD_LEAST, History
-from sweep.space.config import Value
+from sweep.space.fields import Value
 from sweep.space.parameters import Choice, Parameter, steps_between
 
 ZONE = 0.05

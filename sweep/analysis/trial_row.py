@@ -8,7 +8,7 @@ from typing import Any
 
 from sweep.analysis.formatting import NONE, duration, format_values, metric
 from sweep.records.trial_record import TrialRecord
-from sweep.space.config import Value
+from sweep.space.fields import Value
 
 
 @dataclass(frozen=True)

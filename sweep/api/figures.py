@@ -19,7 +19,7 @@ from sweep.reporting.parameter_charts import MOST_AXES, importance_chart, parall
 from sweep.reporting.search_charts import progress_chart, pruning_chart, time_chart
 from sweep.reporting.sections_space import by_importance
 from sweep.space.parameters import Parameter
-from sweep.space.suggestions import did_you_mean
+from sweep.space.wording import did_you_mean
 from sweep.study.importance import FEWEST as FEWEST_IMPORTANCE
 from sweep.study.importance import Importances, importances
 

@@ -14,7 +14,8 @@ from sweep.records.environment import set_flags
 from sweep.records.trial_record import TrialRecord, TrialState, trial_folder
 from sweep.records.trial_result import EpochMetrics
 from sweep.reporting.notebook_tables import trial_html, trials_html
-from sweep.space.config import TrialConfig, Value
+from sweep.space.config import TrialConfig
+from sweep.space.fields import Value
 
 if TYPE_CHECKING:
     import keras

@@ -21,10 +21,11 @@ from sweep.data.loading import load
 from sweep.data.preparation import prepare
 from sweep.models.build import build, compile_model
 from sweep.records.seeds import Purpose, derive
-from sweep.space.config import TrialConfig, Value
-from sweep.space.fields import show
+from sweep.space.config import TrialConfig
+from sweep.space.fields import Value
 from sweep.space.parameters import Choice, IntRange, Parameter, same
 from sweep.space.space import Space
+from sweep.space.wording import show
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, schedules
 from sweep.training.tf_data_pipeline import training_pipeline, validation_pipeline

@@ -12,8 +12,7 @@ from rich.console import Group, RenderableType
 from sweep.records.home import Home
 from sweep.records.study_records import find_record
 from sweep.records.trial_record import TrialRecord
-from sweep.space.config import config_to_mapping
-from sweep.space.nested import flatten
+from sweep.space.config import config_to_mapping, flatten
 from sweep.terminal.console import make_console
 from sweep.terminal.trial_view import differing_table
 

@@ -17,7 +17,7 @@ from sweep.records.keras_archive import check_archive, input_shape
 from sweep.records.model_facts import ModelFacts, read_facts
 from sweep.records.study_records import ranked, read_records
 from sweep.records.trial_record import TrialRecord, read_record, trial_folder
-from sweep.space.names import check_study_name
+from sweep.space.fields import check_study_name
 from sweep.tracking.model_registration import REFERENCE, download_model
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sweep.errors import WeightsError
 from sweep.execution.child_call import call_in_child
-from sweep.space.config import TransferConfig
 from sweep.space.corners import branches, largest, smallest
+from sweep.space.model_sections import TransferConfig
+from sweep.space.pinned_files import WORDS, check_weights_file, file_digest
 from sweep.space.space import Space
-from sweep.space.weights import WORDS, check_weights_file, file_digest
 
 
 def pin_weights(space: Space) -> Space:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from sweep.records.final_result import FinalResult
 from sweep.reporting.final_page import gap_text, half_interval, luck_text, verdict_text
-from sweep.space.config import config_to_mapping
-from sweep.space.nested import flatten
+from sweep.space.config import config_to_mapping, flatten
 
 SMALL = 1000
 """Test images below which the interval is wide enough to say so."""

@@ -16,7 +16,7 @@ from PIL import Image
 from sweep.image_checks.image_findings import LEVELS, FindingEntry, ImageFinding
 from sweep.image_checks.image_report import PARTS, ImageReport, ReadPicture
 from sweep.records.array_types import UInt8Array
-from sweep.space.fields import printable
+from sweep.space.wording import printable
 
 GROUPS_SHOWN = 24
 MEMBERS_SHOWN = 6

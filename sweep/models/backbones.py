@@ -19,8 +19,8 @@ import numpy as np
 
 from sweep.data.keras_cache import keras_cache_dir
 from sweep.errors import TrialFailure, WeightsError
-from sweep.space.config import TransferConfig
-from sweep.space.weights import WORDS, check_weights_file
+from sweep.space.model_sections import TransferConfig
+from sweep.space.pinned_files import WORDS, check_weights_file
 
 
 def make_backbone(config: TransferConfig, shape: tuple[int, int, int], seed: int) -> keras.Model:

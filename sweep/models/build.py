@@ -19,7 +19,9 @@ from sweep.models.transfer import transfer
 from sweep.models.user_builder import compile_user_model, user_builder, user_compiled, without_augmentation
 from sweep.models.vgg import vgg
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import AugmentationConfig, HypermodelConfig, TransferConfig, TrialConfig, UserBuilderConfig
+from sweep.space.config import AugmentationConfig, TrialConfig
+from sweep.space.model_sections import TransferConfig
+from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
 
 Builder = Callable[[Any, ImageFacts, int, Any], Any]
 """(section `model`, facts of the images, seed, tensor of scaled pixels) -> tensor of outputs. May raise TrialFailure.

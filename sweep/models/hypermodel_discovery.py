@@ -31,8 +31,8 @@ from sweep.models.hyperparameters import ChosenHyperParameters, hp_types, named,
 from sweep.models.losses import check_outputs_about_noise
 from sweep.models.user_code import has_schedule, is_compiled
 from sweep.records.image_facts import ImageFacts
+from sweep.space.fields import Value
 from sweep.space.hypermodel_space import Discovery
-from sweep.space.marks import Value
 from sweep.space.parameters import Choice, Condition, IntRange, Parameter
 from sweep.space.user_model_configs import HypermodelConfig
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner import engine
 
-from sweep.space.marks import Value
+from sweep.space.fields import Value
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, steps_between
 from sweep.space.user_model_configs import HYPERPARAMETERS
 

@@ -16,7 +16,7 @@ import keras
 from sweep.errors import TrialFailure
 from sweep.models.layers import initializer, l2_penalty, output_layer
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import ResnetConfig
+from sweep.space.model_sections import ResnetConfig
 
 
 def resnet(config: ResnetConfig, facts: ImageFacts, seed: int, hidden: Any) -> Any:

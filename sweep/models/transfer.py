@@ -9,7 +9,7 @@ import keras
 from sweep.models.backbones import freeze, make_backbone, preprocess
 from sweep.models.layers import initializer, output_layer
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import TransferConfig
+from sweep.space.model_sections import TransferConfig
 
 
 def transfer(config: TransferConfig, facts: ImageFacts, seed: int, hidden: Any) -> Any:

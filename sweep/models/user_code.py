@@ -16,7 +16,7 @@ import keras
 
 from sweep.errors import ModelError
 from sweep.records.image_facts import ImageFacts
-from sweep.space.signatures import changed_source, find_module_source
+from sweep.space.pinned_files import changed_source, find_module_source
 from sweep.space.user_model_configs import UserModelConfig
 
 _PACKAGE = Path(__file__).parents[1]

@@ -11,9 +11,10 @@ from sweep.models.losses import check_outputs_about_noise
 from sweep.models.user_builder import user_compiled
 from sweep.models.user_code import has_schedule
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import HypermodelConfig, TrialConfig
+from sweep.space.config import TrialConfig
 from sweep.space.hypermodel_space import Discovery
 from sweep.space.parameters import Parameter
+from sweep.space.user_model_configs import HypermodelConfig
 
 
 def inspect_model(config: TrialConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery | str:

@@ -14,7 +14,7 @@ import keras
 from sweep.errors import TrialFailure
 from sweep.models.layers import initializer, l2_penalty, output_layer
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import DropoutConfig, VggConfig
+from sweep.space.model_sections import DropoutConfig, VggConfig
 
 
 def vgg(config: VggConfig, facts: ImageFacts, seed: int, hidden: Any) -> Any:

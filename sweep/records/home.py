@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.errors import StudyError
-from sweep.space.names import check_study_name
+from sweep.space.fields import check_study_name
 
 
 @dataclass(frozen=True)

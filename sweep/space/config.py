@@ -8,6 +8,7 @@ Fields marked `NOT_SEARCHED` take one fixed value; `OnlyWhen` says where a value
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -15,58 +16,20 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import StringConstraints, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from sweep.space.marks import (
+from sweep.space.fields import (
     MAX_IMAGE_SIZE,
     NOT_SEARCHED,
     STRICT,
     MemorySize,
-    Name,
-    NotSearched,
     OnlyWhen,
     PositiveInt,
     Rate,
     Share,
-    Value,
 )
 from sweep.space.model_sections import (
-    MODEL_SECTIONS,
-    DropoutConfig,
     ModelConfig,
-    ResnetConfig,
-    TransferConfig,
-    VggConfig,
-    section_of,
 )
 from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
-
-__all__ = [
-    "MODEL_SECTIONS",
-    "AugmentationConfig",
-    "DataConfig",
-    "Direction",
-    "DropoutConfig",
-    "EarlyStoppingConfig",
-    "HypermodelConfig",
-    "ModelConfig",
-    "Name",
-    "NotSearched",
-    "Objective",
-    "OnlyWhen",
-    "PlateauConfig",
-    "PrunerConfig",
-    "ResnetConfig",
-    "SearchConfig",
-    "TrainingConfig",
-    "TransferConfig",
-    "TrialConfig",
-    "UserBuilderConfig",
-    "Value",
-    "VggConfig",
-    "config_from_mapping",
-    "config_to_mapping",
-    "direction_of",
-    "section_of",
-]
 
 Objective: TypeAlias = Literal["val_accuracy", "val_loss"]
 Direction: TypeAlias = Literal["maximize", "minimize"]
@@ -317,6 +280,14 @@ def config_to_mapping(config: TrialConfig) -> dict[str, Any]:
     """The configuration as JSON values (dicts, lists, scalars)."""
     mapping: dict[str, Any] = _TRIAL_CONFIG.dump_python(config, mode="json")
     return mapping
+
+
+def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one mapping with dotted keys; lists and empty mappings stay whole."""
+    flat: dict[str, Any] = {}
+    for key, value in mapping.items():
+        flat |= flatten(value, f"{prefix}{key}.") if value and isinstance(value, Mapping) else {prefix + key: value}
+    return flat
 
 
 def config_from_mapping(mapping: dict[str, Any]) -> TrialConfig:

@@ -8,20 +8,21 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sweep.space.config import Value
-from sweep.space.fields import is_number, show
+from sweep.space.fields import Value
 from sweep.space.parameters import (
     Choice,
     FloatRange,
     Parameter,
     Values,
     by_size,
+    is_number,
     least,
     mirrored,
     needed,
     steps_between,
 )
 from sweep.space.space import Space
+from sweep.space.wording import show
 
 
 def smallest(space: Space) -> Values:

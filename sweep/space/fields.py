@@ -1,20 +1,68 @@
-"""What a section of the configuration may hold, derived from the annotations of its dataclass."""
+"""The fields of the configuration: their annotations, and what a space file may write for each of them."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
-from sweep.space.marks import Like, NotSearched, OnlyWhen, Value
-from sweep.space.suggestions import did_you_mean
+from sweep.space.wording import did_you_mean, show
+
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+"""For every section: no conversion between types, no unknown key."""
+
+Value: TypeAlias = bool | int | float | str | None
+"""A value of a parameter."""
+
+MAX_IMAGE_SIZE = 1024
+
+
+class NotSearched:
+    """Marks a field that has the same value in all trials of a study."""
+
+
+NOT_SEARCHED = NotSearched()
+
+
+class OnlyWhen:
+    """Marks a field that takes effect only while another field of its section has one of `values`."""
+
+    def __init__(self, name: str, *values: Value) -> None:
+        self.name = name
+        self.values = values
+
+
+class Like:
+    """Gives an example of the text that a field takes."""
+
+    def __init__(self, example: str) -> None:
+        self.example = example
+
+
+PositiveInt: TypeAlias = Annotated[int, Ge(1)]
+Share: TypeAlias = Annotated[float, Gt(0), Lt(1)]
+Rate: TypeAlias = Annotated[float, Ge(0), Lt(1)]
+MemorySize: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?[KMGT]$"), Like("512M or 4G")
+]
+Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""The name of a study, which is also the name of its folder."""
+
+
+def check_study_name(name: object) -> str | None:
+    """Return why a study cannot have this name; None if it can."""
+    try:
+        TypeAdapter(Name).validate_python(name, strict=True)
+    except ValidationError:
+        rule = "a study's name is at most 64 letters, digits, `.`, `_` and `-`, the first a letter or digit"
+        return f"{rule}; not {show(name)}" + ("" if isinstance(name, str) else "; write it in quotes")
+    return None
 
 
 @dataclass(frozen=True)
@@ -22,36 +70,34 @@ class FieldSpec:
     """One key of a section.
 
     Attributes:
-        annotation: of a single value: of the element where the field is a list.
+        annotation: of a single value; if the field is a list, of its elements.
         nested: the dataclass of a subsection, else None.
         many: the field is a list with one value per block.
-        optional: None is a value.
-        searched: a distribution may be given.
-        default: what the configuration has where nothing is written; of a subsection it says nothing.
+        optional: None is a valid value.
+        searched: a distribution is allowed.
+        default: the value if the file does not set the key; meaningless for a subsection.
     """
 
     name: str
     annotation: Any
-    nested: type[Any] | None
-    many: bool
-    optional: bool
-    searched: bool
-    only_when: OnlyWhen | None
-    default: Any
+    nested: type[Any] | None = None
+    many: bool = False
+    optional: bool = False
+    searched: bool = True
+    only_when: OnlyWhen | None = None
+    default: Any = None
 
     @property
     def kind(self) -> type[int] | type[float] | None:
-        """int or float where a range makes sense."""
-        bases = {_base(option) for option in _options(self.annotation)}
+        """The type of the numbers of a range; None if the field cannot be a range."""
+        bases = {_unwrap(option)[0] for option in _options(self.annotation)}
         return int if int in bases else float if float in bases else None
 
 
 def fields_of(section: type[Any]) -> dict[str, FieldSpec]:
-    """The keys of a section's dataclass, in order; a section of the user's own has them in `SPECS`."""
-    own: dict[str, FieldSpec] | None = getattr(section, "SPECS", None)
-    if own is not None:
-        return own
-    return _fields_of(section)  # type: ignore[arg-type]  # mypy takes a dataclass's type for unhashable
+    """Return the keys of a section in order: of its dataclass, or `SPECS` of the section of a user's model."""
+    specs: dict[str, FieldSpec] | None = getattr(section, "SPECS", None)
+    return _fields_of(section) if specs is None else specs  # type: ignore[arg-type]  # mypy: a type is unhashable
 
 
 @cache
@@ -65,7 +111,6 @@ def _field_spec(name: str, annotation: Any, default: Any) -> FieldSpec:
     options = _options(inner)
     nested = next((option for option in options if dataclasses.is_dataclass(option)), None)
     lists = [option for option in options if get_origin(option) is tuple]
-    only_when = next((mark for mark in marks if isinstance(mark, OnlyWhen)), None)
     return FieldSpec(
         name=name,
         annotation=get_args(lists[0])[0] if lists else annotation,
@@ -73,26 +118,27 @@ def _field_spec(name: str, annotation: Any, default: Any) -> FieldSpec:
         many=bool(lists),
         optional=type(None) in options,
         searched=nested is None and not any(isinstance(mark, NotSearched) for mark in marks),
-        only_when=only_when,
+        only_when=next((mark for mark in marks if isinstance(mark, OnlyWhen)), None),
         default=default,
     )
 
 
 def _unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Split `Annotated[inner, *marks]`."""
     if get_origin(annotation) is Annotated:
         inner, *marks = get_args(annotation)
         return inner, tuple(marks)
     return annotation, ()
 
 
-def _options(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union, or the annotation itself."""
-    inner, _ = _unwrap(annotation)
-    return get_args(inner) if get_origin(inner) in (Union, types.UnionType) else (annotation,)
-
-
 def _base(annotation: Any) -> Any:
     return _unwrap(annotation)[0]
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the annotation itself."""
+    inner = _base(annotation)
+    return get_args(inner) if get_origin(inner) in (Union, types.UnionType) else (annotation,)
 
 
 @cache
@@ -100,35 +146,30 @@ def _adapter(spec: FieldSpec) -> TypeAdapter[Any]:
     return TypeAdapter(spec.annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
-def check_value(spec: FieldSpec, value: Value) -> str | None:
-    """None if the field may have this value, else a sentence that says what was expected and received."""
+def checked(spec: FieldSpec, value: Value) -> Value:
+    """Return a single value of the field; an integer for a float field becomes a float, so that equal spaces are equal.
+
+    Raises:
+        ValueError: the field cannot have it; the text says what was expected and received.
+    """
     try:
-        _adapter(spec).validate_python(value)
+        valid: Value = _adapter(spec).validate_python(value)
     except ValidationError:
         hint = did_you_mean(str(value), literals(spec)) if isinstance(value, str) else ""
-        return f"`{spec.name}` must be {describe(spec)}, not {show(value)}{hint}"
-    if spec.kind is int and isinstance(value, int) and abs(value) >= 2**63:
-        return f"`{spec.name}` must be less than 2^63, not {show(value)}"
-    return None
-
-
-def normalize(spec: FieldSpec, value: Value) -> Value:
-    """An integer written for a float field becomes a float, so that equal spaces compare equal."""
-    return float(value) if spec.kind is float and isinstance(value, int) and not isinstance(value, bool) else value
+        raise ValueError(f"`{spec.name}` must be {describe(spec)}, not {show(value)}{hint}") from None
+    if isinstance(valid, int) and abs(valid) >= 2**63:
+        raise ValueError(f"`{spec.name}` must be less than 2^63, not {show(value)}")
+    return valid
 
 
 def literals(spec: FieldSpec) -> tuple[str, ...]:
-    """The words that a field accepts."""
-    return tuple(
-        str(word)
-        for option in _options(spec.annotation)
-        if get_origin(_base(option)) is Literal
-        for word in get_args(_base(option))
-    )
+    """Return the words that a field accepts."""
+    options = [_base(option) for option in _options(spec.annotation)]
+    return tuple(str(word) for option in options if get_origin(option) is Literal for word in get_args(option))
 
 
 def describe(spec: FieldSpec) -> str:
-    """What a single value must be, in words: `an integer, at least 1`."""
+    """Describe a valid single value: "an integer, at least 1"."""
     parts = [_describe_option(option) for option in _options(spec.annotation) if option is not type(None)]
     return " or ".join(parts) + (", or null" if spec.optional and not spec.many else "")
 
@@ -146,37 +187,14 @@ def _describe_option(option: Any) -> str:
 
 def _bounds(marks: Iterable[Any]) -> Iterator[str]:
     for mark in marks:
-        if isinstance(mark, Like):
-            yield f"like {mark.example}"
-        for kind, attribute, words in _BOUNDS:
-            if isinstance(mark, kind):
-                yield f"{words} {getattr(mark, attribute):,}"
-
-
-_BOUNDS = ((Ge, "ge", "at least"), (Gt, "gt", "more than"), (Le, "le", "at most"), (Lt, "lt", "less than"))
-
-
-def show(value: object, longest: int = 60) -> str:
-    """A value as a user would write it, shortened, without control characters."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int) and value.bit_length() > 200:
-        return f"a number of about {int(value.bit_length() * math.log10(2)) + 1:,} digits"
-    if isinstance(value, float):
-        return f"{value:.12g}" if math.isfinite(value) else f"{value:g}".replace("inf", ".inf").replace("nan", ".nan")
-    text = printable(f'"{value}"' if isinstance(value, str) else str(value))
-    return text if len(text) <= longest else text[: longest - 3] + "…"
-
-
-def printable(text: str) -> str:
-    """The text with control characters and other unprintable ones escaped: a file must not drive the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def is_number(value: object) -> bool:
-    """A finite int or float, not a bool."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        match mark:
+            case Like(example=example):
+                yield f"like {example}"
+            case Ge(ge=bound):
+                yield f"at least {bound:,}"
+            case Gt(gt=bound):
+                yield f"more than {bound:,}"
+            case Le(le=bound):
+                yield f"at most {bound:,}"
+            case Lt(lt=bound):
+                yield f"less than {bound:,}"

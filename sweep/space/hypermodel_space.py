@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sweep.errors import UserError
-from sweep.space.fields import show
-from sweep.space.marks import Value
+from sweep.space.fields import Value
 from sweep.space.parameters import Choice, Condition, IntRange, Parameter, same
 from sweep.space.space import Space, StartPoint, bounds
-from sweep.space.suggestions import did_you_mean
 from sweep.space.user_model_configs import HYPERPARAMETERS
+from sweep.space.wording import did_you_mean, show
 
 DEFAULTS = "the hypermodel's defaults"
 

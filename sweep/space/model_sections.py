@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 from pydantic import Field, StringConstraints
 from pydantic.dataclasses import dataclass
 
-from sweep.space.marks import MAX_IMAGE_SIZE, NOT_SEARCHED, STRICT, OnlyWhen, PositiveInt, Rate
+from sweep.space.fields import MAX_IMAGE_SIZE, NOT_SEARCHED, STRICT, OnlyWhen, PositiveInt, Rate
 
 MAX_BLOCKS = 8
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sweep.space.config import Value
+from sweep.space.fields import Value
 
 Path: TypeAlias = tuple[str | int, ...]
 """Where a value sits in the configuration: ("model", "filters", 0)."""
@@ -174,3 +175,30 @@ def steps_between(low: float, high: float, step: float) -> int:
 def same(a: Value, b: Value) -> bool:
     """Equality that keeps True and 1 apart, while 1 and 1.0 are the same number."""
     return isinstance(a, bool) == isinstance(b, bool) and a == b
+
+
+def is_number(value: object) -> bool:
+    """True for a finite int or float that is not a bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def put_value(mapping: dict[str, Any], path: Path, value: Value) -> None:
+    """Set the value at `path`, and create missing mappings and lists on the way."""
+    here: Any = mapping
+    for key, below in itertools.pairwise(path):
+        here = here.setdefault(key, [] if isinstance(below, int) else {})
+    if isinstance(path[-1], int):
+        here.append(value)  # values of blocks come in order
+    else:
+        here[path[-1]] = value
+
+
+def value_at(mapping: Mapping[str, Any], path: Path) -> tuple[bool, Value]:
+    """Return whether there is a value at `path`, and the value."""
+    here: Any = mapping
+    for key in path:
+        try:
+            here = here[key]
+        except (KeyError, IndexError, TypeError):
+            return False, None
+    return True, here

@@ -13,24 +13,23 @@ from pydantic import TypeAdapter
 
 from sweep.errors import SpaceError
 from sweep.space.config import (
-    MODEL_SECTIONS,
     AugmentationConfig,
     DataConfig,
     SearchConfig,
     TrainingConfig,
     config_to_mapping,
     direction_of,
-    section_of,
+    flatten,
 )
-from sweep.space.fields import FieldSpec, fields_of, literals, show
-from sweep.space.names import is_study_name, study_name_rule
-from sweep.space.nested import flatten, get
+from sweep.space.fields import FieldSpec, check_study_name, fields_of, literals
+from sweep.space.model_sections import MODEL_SECTIONS, section_of
 from sweep.space.parameters import Path as KeyPath
+from sweep.space.parameters import value_at
 from sweep.space.resolve import Known, Resolver, catalog, check_lengths, values_of
 from sweep.space.space import Space, StartPoint
-from sweep.space.suggestions import did_you_mean, nearest
 from sweep.space.user_section import user_section
 from sweep.space.value_reader import Draft, Fixed, read_field
+from sweep.space.wording import did_you_mean, nearest, show
 from sweep.space.yaml_tree import (
     Entry,
     Faults,
@@ -158,11 +157,9 @@ class _Reader:
         if not isinstance(entry.node, Scalar):
             self._faults.add(entry.node.mark, "`study` is one name; write `study: vgg`")
             return "study"
-        name = entry.node.value
-        if not isinstance(name, str) or not is_study_name(name):
-            self._faults.add(entry.node.mark, study_name_rule(name))
-            return "study"
-        return name
+        if fault := check_study_name(entry.node.value):
+            self._faults.add(entry.node.mark, fault)
+        return str(entry.node.value)
 
     def _sections(self) -> dict[str, type[Any]]:
         sections = {"data": DataConfig, "training": TrainingConfig, "augmentation": AugmentationConfig}
@@ -377,7 +374,7 @@ def _notes(space: Space, values: dict[str, Any], theirs: dict[str, Any]) -> tupl
     notes = []
     for key, value in flatten({name: ours[name] for name in ("model", "training", "augmentation")}).items():
         *section, last = key.split(".")
-        found, other = get(theirs, (*section, last))
+        found, other = value_at(theirs, (*section, last))
         if not found:
             key, value = ".".join(section), "set"
         if value != other and key != "model.max_parameters":

@@ -7,12 +7,11 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from typing import Any
 
-from sweep.space.config import Value
-from sweep.space.fields import FieldSpec, check_value, fields_of, normalize, show
+from sweep.space.fields import FieldSpec, Value, checked, fields_of
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, Path, needed, same
-from sweep.space.suggestions import did_you_mean
 from sweep.space.user_model_configs import HYPERPARAMETERS
 from sweep.space.value_reader import Draft
+from sweep.space.wording import did_you_mean, show
 from sweep.space.yaml_tree import Entry, Faults, Mark, Scalar, Sequence
 
 
@@ -166,11 +165,12 @@ class Resolver:
             if not isinstance(item, Scalar):
                 self._faults.add(item.mark, "`when` wants a value or a list of values")
                 return None
-            fault = check_value(target.spec, item.value) or _never(target, item.value)
-            if fault:
-                self._faults.add(item.mark, f"`when`: {fault}")
+            try:
+                values.append(checked(target.spec, item.value))
+                _check_possible(target, item.value)
+            except ValueError as error:
+                self._faults.add(item.mark, f"`when`: {error}")
                 return None
-            values.append(normalize(target.spec, item.value))
         return tuple(dict.fromkeys(values))
 
     def _check_counter(self, draft: Draft) -> None:
@@ -315,18 +315,20 @@ def _possible(draft: Draft, value: Value) -> bool:
     return draft.parameter.contains(value)
 
 
-def _never(target: Known, value: Value) -> str | None:
-    """Why a condition on this value could never hold; None for a fixed one, which an override may change."""
+def _check_possible(target: Known, value: Value) -> None:
+    """Raise ValueError if a condition on this value can never hold; of a fixed key any may, by an override."""
     if isinstance(target, Constant):
-        return None
+        return
     name, parameter = target.spec.name, target.parameter
     if isinstance(parameter, FloatRange) and parameter.step is None and parameter.low < parameter.high:
-        return f"`{name}` has a continuous range and is never exactly {show(value)}; name a choice or an integer"
+        raise ValueError(
+            f"`{name}` has a continuous range and is never exactly {show(value)}; name a choice or an integer"
+        )
     if _possible(target, value):
-        return None
+        return
     if target.alternative is not None and same(value, target.alternative[0]):
-        return f"{show(value)} is the `or:` of `{name}`, which a condition cannot name; use another key"
-    return f"`{name}` is never {show(value)} in this space; remove the value here, or let `{name}` have it"
+        raise ValueError(f"{show(value)} is the `or:` of `{name}`, which a condition cannot name; use another key")
+    raise ValueError(f"`{name}` is never {show(value)} in this space; remove the value here, or let `{name}` have it")
 
 
 def _counts(known: Known | None) -> tuple[int, ...]:

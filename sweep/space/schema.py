@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from sweep.space.config import MODEL_SECTIONS, AugmentationConfig, DataConfig, Name, SearchConfig, TrainingConfig
-from sweep.space.fields import FieldSpec, fields_of, literals
+from sweep.space.config import AugmentationConfig, DataConfig, SearchConfig, TrainingConfig
+from sweep.space.fields import FieldSpec, Name, fields_of, literals
+from sweep.space.model_sections import MODEL_SECTIONS
 from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import hashlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
 
-from sweep.space.user_model_configs import GIVEN, UserModelConfig
+from sweep.space.pinned_files import SourceError
+from sweep.space.user_model_configs import GIVEN
 
 NO_DEFAULT = object()
 """Of a parameter that must be given."""
@@ -32,58 +30,6 @@ class Argument:
     name: str
     annotation: Any
     default: Any
-
-
-class SourceError(Exception):
-    """The module or the name in it cannot be had; the text says why and what to do."""
-
-
-def find_module_source(module: str, folder: Path) -> tuple[Path, bool]:
-    """The file of a module, and whether it lies in `folder` (else it is installed).
-
-    Raises:
-        SourceError: there is no such module.
-    """
-    parts = module.split(".")
-    for path in (folder.joinpath(*parts).with_suffix(".py"), folder.joinpath(*parts, "__init__.py")):
-        if path.is_file():
-            return path, True
-    found = _installed(parts)
-    if found is None:
-        raise SourceError(
-            f"there is no module {module}: neither {Path(*parts).with_suffix('.py')} in {folder}, nor an installed one"
-        )
-    return found, False
-
-
-def _installed(parts: list[str]) -> Path | None:
-    """Found from package to package, because asking for all at once would import the packages on the way."""
-    places: Any = sys.path
-    spec = None
-    for index in range(len(parts)):
-        spec = PathFinder.find_spec(".".join(parts[: index + 1]), places)
-        if spec is None:
-            return None
-        places = spec.submodule_search_locations
-    return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None
-
-
-def source_digest(path: Path) -> str:
-    """sha256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def changed_source(section: UserModelConfig) -> str:
-    """Why the source is no longer what the section was made with; "" if it is."""
-    if section.source_digest is None:
-        return ""
-    module = section.reference.split(":")[0]
-    try:
-        path, _ = find_module_source(module, Path(section.folder or "/nonexistent"))
-    except SourceError as error:
-        return str(error)
-    now = source_digest(path)
-    return "" if now == section.source_digest else f"{path} has changed: {section.source_digest[:12]} -> {now[:12]}"
 
 
 def parse_source(path: Path) -> ast.Module:

@@ -9,20 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sweep.space.config import (
-    DataConfig,
-    HypermodelConfig,
-    SearchConfig,
-    TrialConfig,
-    UserBuilderConfig,
-    Value,
-    config_from_mapping,
-    config_to_mapping,
-)
-from sweep.space.fields import show
-from sweep.space.nested import get, put
-from sweep.space.parameters import Choice, IntRange, Parameter, Values, least, same
-from sweep.space.suggestions import did_you_mean
+from sweep.space.config import DataConfig, SearchConfig, TrialConfig, config_from_mapping, config_to_mapping
+from sweep.space.fields import Value
+from sweep.space.parameters import Choice, IntRange, Parameter, Values, least, put_value, same, value_at
+from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
+from sweep.space.wording import did_you_mean, show
 
 Choose = Callable[[Parameter], Value]
 """Picks a value for an active parameter: the study's sampler, a random generator, a corner."""
@@ -110,7 +101,7 @@ class Space:
         mapping = copy.deepcopy(dict(self.template))
         for parameter in self.parameters:
             if parameter.path and parameter.name in values:
-                put(mapping, parameter.path, values[parameter.name])
+                put_value(mapping, parameter.path, values[parameter.name])
         return config_from_mapping({**mapping, "objective": self.search.objective, "seed": seed, "threads": threads})
 
     def faults(self, values: Values) -> list[str]:
@@ -141,14 +132,14 @@ class Space:
             if not parameter.path:
                 values[parameter.name] = self._switch_is_on(parameter, mapping)
                 continue
-            found, value = get(mapping, parameter.path)
+            found, value = value_at(mapping, parameter.path)
             if found:
                 values[parameter.name] = value
         return values
 
     def _switch_is_on(self, switch: Parameter, mapping: Mapping[str, Any]) -> bool:
         path = self.switched(switch).path
-        return not same(get(mapping, path)[1], get(self.template, path)[1])
+        return not same(value_at(mapping, path)[1], value_at(self.template, path)[1])
 
     def switched(self, switch: Parameter) -> Parameter:
         """The parameter that a switch (made by `or:`) turns on."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import StringConstraints, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
 
-from sweep.space.marks import NOT_SEARCHED, STRICT, PositiveInt, Value
+from sweep.space.fields import NOT_SEARCHED, STRICT, PositiveInt, Value
 
 Reference: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$")

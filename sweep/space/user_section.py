@@ -7,20 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweep.space.fields import FieldSpec, fields_of, show
+from sweep.space.fields import FieldSpec, fields_of
+from sweep.space.pinned_files import SourceError, file_digest, find_module_source
 from sweep.space.signatures import (
     NO_DEFAULT,
     UNKNOWN,
     Argument,
-    SourceError,
     defined_names,
-    find_module_source,
     parse_source,
     read_signature,
-    source_digest,
 )
-from sweep.space.suggestions import did_you_mean
 from sweep.space.user_model_configs import GIVEN, HypermodelConfig, UserBuilderConfig
+from sweep.space.wording import did_you_mean, show
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar
 
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
@@ -96,7 +94,7 @@ def _locate(reference: str, entry: Entry, folder: Path, faults: Faults) -> dict[
         faults.unreadable(entry.node.mark, f"{path} defines no `{name}`{hint}")
         return {}
     where = {"folder": str(folder.resolve())} if local else {}
-    return {**where, "source_digest": source_digest(path), "path": path}
+    return {**where, "source_digest": file_digest(path), "path": path}
 
 
 def _arguments(

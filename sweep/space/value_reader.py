@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sweep.space.config import Value
-from sweep.space.fields import FieldSpec, check_value, describe, normalize, show
+from sweep.space.fields import FieldSpec, Value, checked, describe
 from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter, Path, steps_between
-from sweep.space.suggestions import nearest
+from sweep.space.wording import nearest, show
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Mark, Node, Scalar, Sequence
 
 MAX_STEPS = 1_000_000
@@ -72,7 +71,7 @@ def _read_scalar(spec: FieldSpec, node: Scalar, faults: Faults) -> Fixed | None:
     if spec.many:
         faults.add(node.mark, f"`{spec.name}` is one value per block: {_many_forms(spec)}")
         return None
-    value = _checked(spec, node, faults)
+    value = _single(spec, node, faults)
     return None if value is None else Fixed(value[0])
 
 
@@ -82,17 +81,17 @@ def _many_forms(spec: FieldSpec) -> str:
     )
 
 
-def _checked(spec: FieldSpec, node: Node, faults: Faults) -> tuple[Value] | None:
+def _single(spec: FieldSpec, node: Node, faults: Faults) -> tuple[Value] | None:
     """A single value of the field, in a tuple because None is a value."""
     if not isinstance(node, Scalar):
         found = "a list" if isinstance(node, Sequence) else "a mapping"
         faults.add(node.mark, f"`{spec.name}` must be one value here, {describe(spec)}, not {found}")
         return None
-    fault = check_value(spec, node.value)
-    if fault:
-        faults.add(node.mark, fault)
+    try:
+        return (checked(spec, node.value),)
+    except ValueError as error:
+        faults.add(node.mark, str(error))
         return None
-    return (normalize(spec, node.value),)
 
 
 def _read_list(spec: FieldSpec, path: Path, node: Sequence, faults: Faults) -> Draft | None:
@@ -107,15 +106,15 @@ def _choice(spec: FieldSpec, path: Path, node: Sequence, faults: Faults) -> Choi
     if not node.items:
         faults.add(node.mark, f"`{spec.name}` has no choices; give at least one")
         return None
-    checked = [_checked(spec, item, faults) for item in node.items]
-    values = tuple(value[0] for value in checked if value is not None)
+    read = [_single(spec, item, faults) for item in node.items]
+    values = tuple(value[0] for value in read if value is not None)
     seen: set[Value] = set()
-    for item, value in zip(node.items, checked, strict=True):
+    for item, value in zip(node.items, read, strict=True):
         if value is not None and value[0] in seen:
             faults.add(item.mark, f"`{spec.name}` has the choice {show(value[0])} already; remove one of them")
             return None
         seen.update(value or ())
-    return Choice("", path, choices=values) if len(values) == len(checked) else None
+    return Choice("", path, choices=values) if len(values) == len(read) else None
 
 
 def _read_mapping(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> Draft | Fixed | None:
@@ -146,12 +145,12 @@ def _read_fixed(spec: FieldSpec, node: Mapping, faults: Faults) -> Fixed | None:
         return None
     inner = node.entries["fixed"].node
     if not spec.many:
-        value = _checked(spec, inner, faults)
+        value = _single(spec, inner, faults)
         return None if value is None else Fixed(value[0])
     if not isinstance(inner, Sequence):
         faults.add(inner.mark, f"`{spec.name}` is one value per block: write {{fixed: [first, second, …]}}")
         return None
-    values = [_checked(spec, item, faults) for item in inner.items]
+    values = [_single(spec, item, faults) for item in inner.items]
     return None if None in values else Fixed([value[0] for value in values if value is not None])
 
 
@@ -213,7 +212,7 @@ def _range(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> Parame
 
 
 def _bound(spec: FieldSpec, entry: Entry, faults: Faults) -> float | None:
-    value = _checked(spec, entry.node, faults)
+    value = _single(spec, entry.node, faults)
     if value is None:
         return None
     if value[0] is None:
@@ -315,7 +314,7 @@ def _alternative(spec: FieldSpec, node: Mapping, parameter: Parameter | None, fa
     entry = node.entries.get("or")
     if entry is None:
         return None
-    value = _checked(spec, entry.node, faults)
+    value = _single(spec, entry.node, faults)
     if value is not None and parameter is not None and parameter.contains(value[0]):
         faults.add(entry.node.mark, f"`or: {show(value[0])}` is inside the range already; remove it")
         return None

@@ -10,9 +10,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
-from sweep.space.config import SearchConfig
-from sweep.space.nested import flatten, get
-from sweep.space.parameters import Choice, IntRange, Parameter, Path
+from sweep.space.config import SearchConfig, flatten
+from sweep.space.parameters import Choice, IntRange, Parameter, Path, value_at
 from sweep.space.space import Space
 from sweep.space.user_model_configs import HYPERPARAMETERS
 
@@ -80,7 +79,7 @@ def _place(mapping: dict[str, Any], parameter: Parameter, space: Space) -> None:
 
 def _place_later(mapping: dict[str, Any], parameter: Parameter, path: Path) -> None:
     """Choices of a block after the first: one list serves as long as all blocks have the same."""
-    found, first = get(mapping, path)
+    found, first = value_at(mapping, path)
     if not found or not isinstance(first, dict) or not isinstance(parameter, Choice):
         return
     own = list(parameter.choices)
@@ -109,7 +108,7 @@ def _switch(parameter: Parameter, space: Space) -> dict[str, Any]:
     """`or:` is the template's value under the parameter."""
     if f"use_{parameter.name}" not in {condition.name for condition in parameter.conditions}:
         return {}
-    return {"or": get(space.template, parameter.path)[1]}
+    return {"or": value_at(space.template, parameter.path)[1]}
 
 
 def space_path(space: Space, name: str) -> str:

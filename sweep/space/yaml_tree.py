@@ -19,8 +19,8 @@ from ruamel.yaml.nodes import Node as RawNode
 from ruamel.yaml.reader import ReaderError
 
 from sweep.errors import Fault
-from sweep.space.config import Value
-from sweep.space.fields import printable, show
+from sweep.space.fields import Value
+from sweep.space.wording import printable, show
 
 MAX_BYTES = 16_000
 """A space is a page of text; more is a wrong file. The parser reads 20 to 60 kB a second."""

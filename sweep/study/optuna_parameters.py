@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 
-from sweep.space.config import Value
+from sweep.space.fields import Value
 from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter, Values, mirrored
 from sweep.space.space import Space
 

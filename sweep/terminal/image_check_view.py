@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sweep.image_checks.image_findings import FindingEntry, ImageFinding, counted
 from sweep.image_checks.image_report import PARTS, ImageReport
-from sweep.space.fields import printable
+from sweep.space.wording import printable
 
 STYLES = {"problem": "bold red", "warning": "yellow", "note": "cyan"}
 CLASSES_SHOWN = 20

@@ -14,8 +14,7 @@ from rich.text import Text
 from sweep.analysis.formatting import duration
 from sweep.records.study_records import ranked
 from sweep.records.trial_record import TrialRecord, trial_folder
-from sweep.space.config import config_to_mapping
-from sweep.space.nested import flatten
+from sweep.space.config import config_to_mapping, flatten
 from sweep.terminal.display import STYLES
 from sweep.terminal.summary import SHOWN, best_table
 

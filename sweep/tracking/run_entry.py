@@ -19,7 +19,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from sweep.records.image_facts import DataStamp
 from sweep.records.trial_record import TrialRecord, TrialState
-from sweep.space.config import Objective, Value
+from sweep.space.config import Objective
+from sweep.space.fields import Value
 
 # Limits of MLflow 3, from its mlflow/utils/validation.py.
 MAX_KEY = 250

@@ -25,7 +25,8 @@ from sweep.models.user_code import is_compiled, user_frames
 from sweep.records.image_facts import ImageFacts
 from sweep.records.seeds import derive
 from sweep.records.trial_result import OnEpoch, StopReason, TrialResult, best_epoch
-from sweep.space.config import HypermodelConfig, TrialConfig
+from sweep.space.config import TrialConfig
+from sweep.space.user_model_configs import HypermodelConfig
 from sweep.training.batches import one_hot
 from sweep.training.callbacks import EpochStart, PlainValidationLoss, schedules
 from sweep.training.determinism import digest, epoch_order, is_generator_state

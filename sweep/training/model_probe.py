@@ -14,7 +14,8 @@ from sweep.models.build import build, compile_model, untrained
 from sweep.models.losses import wants_integers
 from sweep.models.model_size import count_parameters, multiply_adds
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import TransferConfig, TrialConfig
+from sweep.space.config import TrialConfig
+from sweep.space.model_sections import TransferConfig
 from sweep.training.tf_threads import use_threads
 
 TIMED_BATCHES = 3

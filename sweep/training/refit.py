@@ -26,7 +26,8 @@ from sweep.models.build import build, compile_model, deployable
 from sweep.models.model_size import count_parameters
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_result import RefitResult
-from sweep.space.config import HypermodelConfig, TrialConfig
+from sweep.space.config import TrialConfig
+from sweep.space.user_model_configs import HypermodelConfig
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart
 from sweep.training.determinism import weights_digest

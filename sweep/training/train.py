@@ -25,7 +25,8 @@ from sweep.records.trial_result import (
     TrialResult,
     best_epoch,
 )
-from sweep.space.config import HypermodelConfig, TrialConfig
+from sweep.space.config import TrialConfig
+from sweep.space.user_model_configs import HypermodelConfig
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, PlainValidationLoss, Reporter, StateRestorer, restarts, schedules
 from sweep.training.determinism import weights_digest

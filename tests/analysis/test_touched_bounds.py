@@ -8,7 +8,7 @@ import pytest
 
 from sweep.analysis.next_space import next_name, next_space
 from sweep.analysis.touched_bounds import TouchedBound, touched_bounds
-from sweep.space.config import Value
+from sweep.space.fields import Value
 from sweep.space.parameters import Choice
 from sweep.space.reader import space_from_text
 from sweep.space.writer import space_to_yaml

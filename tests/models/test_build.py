@@ -10,7 +10,8 @@ from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
 from sweep.models.vgg import dropout_rates
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import AugmentationConfig, DataConfig, DropoutConfig, TrainingConfig, TrialConfig, VggConfig
+from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig
+from sweep.space.model_sections import DropoutConfig, VggConfig
 
 FACTS = ImageFacts((8, 8, 1), 3, (0.5,), (0.25,))
 STRONG = AugmentationConfig(strength=1.0, flip="both", shift=0.25, rotation=90.0, zoom=0.5)

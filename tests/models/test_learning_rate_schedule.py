@@ -10,14 +10,8 @@ from sweep.models.build import build, compile_model
 from sweep.models.learning_rate_schedule import RateSchedule
 from sweep.models.optimizer import make_optimizer
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import (
-    AugmentationConfig,
-    DataConfig,
-    PlateauConfig,
-    ResnetConfig,
-    TrainingConfig,
-    TrialConfig,
-)
+from sweep.space.config import AugmentationConfig, DataConfig, PlateauConfig, TrainingConfig, TrialConfig
+from sweep.space.model_sections import ResnetConfig
 
 COSINE = TrainingConfig(epochs=10, learning_rate=0.2, schedule="cosine")
 CYCLIC = TrainingConfig(epochs=10, learning_rate=0.2, schedule="cyclic", cycle_epochs=4, lowest_rate=0.1)

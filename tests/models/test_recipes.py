@@ -14,7 +14,8 @@ from sweep.data.dataset import Dataset, Part
 from sweep.models.build import build, untrained
 from sweep.models.model_size import count_parameters
 from sweep.records.image_facts import DataStamp, ImageFacts
-from sweep.space.config import PlateauConfig, TransferConfig, TrialConfig
+from sweep.space.config import PlateauConfig, TrialConfig
+from sweep.space.model_sections import TransferConfig
 from sweep.space.reader import read_space
 from sweep.training.train import train
 

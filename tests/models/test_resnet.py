@@ -12,7 +12,8 @@ from sweep.errors import TrialFailure
 from sweep.models.build import build, deployable
 from sweep.models.model_size import count_parameters
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import AugmentationConfig, DataConfig, ResnetConfig, TrainingConfig, TrialConfig
+from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig
+from sweep.space.model_sections import ResnetConfig
 
 FACTS = ImageFacts((8, 8, 3), 10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 SMALL = ResnetConfig(blocks=2, filters=(8, 16), units_per_block=1)

@@ -10,8 +10,9 @@ import pytest
 from sweep.models.build import build, untrained
 from sweep.models.model_size import count_parameters
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import TransferConfig, TrialConfig
+from sweep.space.config import TrialConfig
 from sweep.space.corners import branches, largest, smallest
+from sweep.space.model_sections import TransferConfig
 from sweep.space.reader import read_space
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"

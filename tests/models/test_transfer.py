@@ -13,9 +13,9 @@ from sweep.errors import TrialFailure, WeightsError
 from sweep.models.backbones import make_backbone, preprocess
 from sweep.models.build import build, deployable
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TransferConfig, TrialConfig
-from sweep.space.model_sections import Backbone
-from sweep.space.weights import file_digest
+from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig
+from sweep.space.model_sections import Backbone, TransferConfig
+from sweep.space.pinned_files import file_digest
 from sweep.training.model_probe import missing_weights
 
 FACTS = ImageFacts((32, 32, 3), 4, (0.5,) * 3, (0.25,) * 3)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sweep.space.config import TrialConfig, VggConfig
+from sweep.space.config import TrialConfig
+from sweep.space.model_sections import VggConfig
 
 
 def vgg(config: TrialConfig) -> VggConfig:

@@ -9,16 +9,15 @@ from pydantic import ValidationError
 from sweep.space.config import (
     AugmentationConfig,
     DataConfig,
-    DropoutConfig,
     EarlyStoppingConfig,
     PlateauConfig,
     TrainingConfig,
     TrialConfig,
-    VggConfig,
     config_from_mapping,
     config_to_mapping,
     direction_of,
 )
+from sweep.space.model_sections import DropoutConfig, VggConfig
 from tests.space.narrow import vgg
 
 CONFIG = TrialConfig(

@@ -8,7 +8,7 @@ import pytest
 
 from sweep.errors import SpaceError
 from sweep.space.config import PlateauConfig, SearchConfig
-from sweep.space.names import check_study_name
+from sweep.space.fields import check_study_name
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange
 from sweep.space.reader import Override, read_space, space_from_text
 from sweep.space.space import Space

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sweep.space.config import TrialConfig, Value
+from sweep.space.config import TrialConfig
+from sweep.space.fields import Value
 from sweep.space.parameters import Choice, FloatRange, IntRange
 from sweep.space.reader import space_from_text
 from sweep.space.space import bounds

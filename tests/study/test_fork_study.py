@@ -8,7 +8,7 @@ import pytest
 
 from sweep.errors import StudyError
 from sweep.records.study_records import read_records
-from sweep.space.config import Value
+from sweep.space.fields import Value
 from sweep.study.fork_study import Fork, fork_study, incompatibility
 from sweep.study.optuna_study import OptunaStudy
 from sweep.study.repair import repair_records

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from sweep.errors import FailureCause, RecordError, StudyError
 from sweep.records.study_records import find_record, ranked, read_records
-from sweep.space.config import Value
+from sweep.space.fields import Value
 from sweep.space.parameters import Parameter
 from sweep.study.open_study import open_study
 from sweep.study.optuna_parameters import suggest

@@ -10,7 +10,8 @@ import pytest
 from sweep.records.image_facts import DataStamp
 from sweep.records.trial_record import TrialRecord, TrialState
 from sweep.records.trial_result import EpochMetrics
-from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig, VggConfig
+from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig
+from sweep.space.model_sections import VggConfig
 from sweep.tracking.open_mlflow import prepare_environment, sync_study
 from sweep.tracking.tracker import StudyInfo
 

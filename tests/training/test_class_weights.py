@@ -8,7 +8,8 @@ import pytest
 
 from sweep.data.dataset import Dataset, Part
 from sweep.records.trial_result import EpochMetrics
-from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig, VggConfig
+from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig
+from sweep.space.model_sections import VggConfig
 from sweep.training.batches import Batches, balanced_weights
 from sweep.training.train import train
 

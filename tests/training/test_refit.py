@@ -11,14 +11,8 @@ import pytest
 from sweep.data.cache import Prepared
 from sweep.data.preparation import prepare
 from sweep.records.trial_result import RefitResult
-from sweep.space.config import (
-    AugmentationConfig,
-    DataConfig,
-    TrainingConfig,
-    TrialConfig,
-    VggConfig,
-    config_from_mapping,
-)
+from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig, config_from_mapping
+from sweep.space.model_sections import VggConfig
 from sweep.training.refit import ReplayRates, refit
 
 pytestmark = pytest.mark.slow

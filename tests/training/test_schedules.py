@@ -9,7 +9,8 @@ import pytest
 
 from sweep.data.dataset import Dataset
 from sweep.records.trial_result import EpochMetrics
-from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig, VggConfig
+from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig
+from sweep.space.model_sections import VggConfig
 from sweep.training.callbacks import Reporter, RestartFromBest
 from sweep.training.train import train
 

@@ -16,14 +16,12 @@ from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import (
     AugmentationConfig,
     DataConfig,
-    DropoutConfig,
     EarlyStoppingConfig,
     PlateauConfig,
     TrainingConfig,
     TrialConfig,
-    VggConfig,
 )
-from sweep.space.model_sections import Output
+from sweep.space.model_sections import DropoutConfig, Output, VggConfig
 from sweep.training.train import train
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,8 @@ import pytest
 
 from sweep.commands.pretrained_weights import pin_weights
 from sweep.errors import WeightsError
+from sweep.space.pinned_files import check_weights_file
 from sweep.space.reader import Override, read_space, space_from_text
-from sweep.space.weights import check_weights_file
 from sweep.space.writer import space_to_yaml
 
 TEXT = "model: {builder: transfer, backbone: VGG16, weights: own.weights.h5}\n"

@@ -64,9 +64,9 @@ def format_value(value: Value) -> str:
 
 
 def format_values(values: Mapping[str, Value]) -> str:
-    """`learning_rate 0.00123, optimizer adam, filters 32 64`: the blocks' values side by side."""
+    """`learning_rate=0.00123 optimizer=adam filters=32,64`: `filters_1` and `filters_2` are joined."""
     joined: dict[str, list[str]] = {}
     for name, value in values.items():
         stem, _, index = name.rpartition("_")
         joined.setdefault(stem if index.isdigit() and stem else name, []).append(format_value(value))
-    return ", ".join(f"{name} {' '.join(texts)}" for name, texts in joined.items())
+    return " ".join(f"{name}={','.join(texts)}" for name, texts in joined.items())

@@ -26,7 +26,7 @@ def test_a_row_has_the_columns_of_files_and_the_texts_of_tables() -> None:
         "best epoch": "2/2",
         "parameters": "1,234",
         "time": "1 min 15 s",
-        "values": "learning_rate 0.001 (from vgg16.yaml)",
+        "values": "learning_rate=0.001 (from vgg16.yaml)",
     }
 
 

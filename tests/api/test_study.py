@@ -111,7 +111,7 @@ def test_tables_for_notebooks_show_the_best_and_escape_what_a_user_wrote(home: P
     study = sweep.Study("demo", home)
     page = study._repr_html_()
     assert "<strong>Study demo: 4 trials (2 complete, 1 failed, 1 pruned), best val_accuracy 0.8750" in page
-    assert page.index("learning_rate 0.01") < page.index("learning_rate 0.001")
+    assert page.index("learning_rate=0.01") < page.index("learning_rate=0.001")
     whole = study.trials._repr_html_() + study.trial(3)._repr_html_() + study.trial(1)._repr_html_()
     assert "&lt;script&gt;alert(1)" in whole
     assert EVIL not in whole

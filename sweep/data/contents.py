@@ -1,4 +1,4 @@
-"""What every source hands over: labels at once, pixels on request."""
+"""What every source of images provides: labels at once, pixels on request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sweep.data.folder import Listing
 from sweep.records.array_types import IntArray, Shape, UInt8Array
 
 ProgressCallback: TypeAlias = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
+"""Called with the number of images done and their total number."""
 
 Advance: TypeAlias = Callable[[int], None]
 """Called with the number of images done since the last call."""
@@ -19,7 +19,7 @@ ReadImages: TypeAlias = Callable[[IntArray, UInt8Array, Advance], None]
 
 
 class Unreadable(NamedTuple):
-    """An image file that cannot be decoded: its row among those asked for, its path below the root, and why."""
+    """An image file that cannot be decoded: its row among the requested images, its path below the root, the reason."""
 
     row: int
     path: str
@@ -36,10 +36,11 @@ class LazyImages:
     """Labelled images that are decoded on request.
 
     Attributes:
-        labels: int64 (n,), positions into the names of the classes.
+        labels: int64 (n,), positions into the class names.
         read: `read(positions, out, advance)` fills `out`, uint8 (len(positions), h, w, c); raises DataError.
-        paths: (n,) of the images' files, each below its class folder; empty where the images are no files.
-        attempt: as `read`, but tells what is unreadable and leaves its rows as they are; None where nothing can be.
+        paths: (n,) paths of the image files below their class folders; empty if the images are not files.
+        attempt: like `read`, but returns the unreadable files and leaves their rows unchanged; None if every image is
+            readable.
     """
 
     labels: IntArray
@@ -47,27 +48,38 @@ class LazyImages:
     paths: tuple[str, ...] = ()
     attempt: TryReadImages | None = None
 
+    def __len__(self) -> int:
+        return len(self.labels)
+
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """An opened source. `test` is None where the source has no test part of its own."""
+    """An opened source. `test` is None if the source has no separate test part."""
 
     classes: tuple[str, ...]
     shape: Shape
     train: LazyImages
     test: LazyImages | None
 
+    @property
+    def parts(self) -> tuple[LazyImages, ...]:
+        """The training part, then the test part if there is one."""
+        return (self.train,) if self.test is None else (self.train, self.test)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
 
 @dataclass(frozen=True)
 class Source:
-    """A source that was found, with nothing decoded yet.
+    """A source that was found but not decoded.
 
     Attributes:
-        description: for people, e.g. `folder /data/flowers`.
-        fingerprint: changes when the source's content changes; cheap to make.
-        has_test: whether the source has a test part of its own.
-        open: reads what is needed to know labels and shape; raises DataError.
-        listing: the files of a directory; None of other sources.
+        description: for messages, such as `folder /data/flowers`.
+        fingerprint: changes when the source's content changes; cheap to compute.
+        has_test: True if the source has a separate test part.
+        open: reads what is needed for labels and shape; raises DataError.
+        listing: the files of a directory; None for other sources.
     """
 
     description: str
@@ -85,7 +97,7 @@ def chunks(count: int, shape: Shape) -> list[slice]:
 
 
 def counter(progress: ProgressCallback, total: int) -> Advance:
-    """Counts images for `progress`, of which there are so many in all."""
+    """Return a function that adds up images and passes the sum to `progress`."""
     done = 0
 
     def advance(count: int) -> None:

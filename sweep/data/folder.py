@@ -37,6 +37,11 @@ class Listing:
     test: tuple[ImageFile, ...] | None
     parted: bool
 
+    @property
+    def files(self) -> tuple[ImageFile, ...]:
+        """The files of the training part, then those of the test part."""
+        return (*self.train, *(self.test or ()))
+
     def below_class(self, file: ImageFile) -> str:
         """The file's path below its class folder."""
         return file.path.split("/", 2 if self.parted else 1)[-1]
@@ -66,7 +71,7 @@ def fingerprint(listing: Listing) -> str:
     """
     digest = hashlib.sha256(os.fsencode(listing.root.resolve()))
     digest.update("\0".join(("", *listing.classes, "")).encode("utf-8", "surrogateescape"))
-    lines = (f"{f.path}\0{f.size}\0{f.mtime_ns}\n" for f in (*listing.train, *(listing.test or ())))
+    lines = (f"{f.path}\0{f.size}\0{f.mtime_ns}\n" for f in listing.files)
     digest.update("".join(lines).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 

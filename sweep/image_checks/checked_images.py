@@ -1,10 +1,15 @@
-"""The images of a data set, each with its class, the part that a run would give it to, and what it looks like."""
+"""The images of a data set: the class of each, the part it goes in, and its hash. Read in several processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -13,14 +18,20 @@ from sweep.data.folder import Listing
 from sweep.data.groups import groups_of
 from sweep.data.splits import hold_out, split_validation
 from sweep.errors import DataError
-from sweep.image_checks.file_examination import FileFacts
-from sweep.image_checks.image_hash import ImageHash
-from sweep.image_checks.process_pool import examine_all, hash_all
+from sweep.image_checks.file_examination import FileFacts, examine
+from sweep.image_checks.image_hash import ImageHash, hash_of
 from sweep.records.array_types import IntArray, UInt8Array
 from sweep.space.config import DataConfig
 
 PartName = Literal["train", "validation", "test", "unused"]
-"""Where a run puts an image. `unused`: unreadable, or beyond `limit`."""
+"""The part that an image goes in during a run. `unused`: unreadable, or beyond `limit`."""
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+FILES_PER_TASK = 64
+IN_THIS_PROCESS = 512
+"""Fewer images are examined without starting processes, each of which needs a second to start."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +39,10 @@ class CheckedImage:
     """One image.
 
     Attributes:
-        name: its path below the root, or `train[17]`.
+        name: path below the root, or `train[17]`.
         label: position of its class.
-        image_hash: None where it cannot be decoded.
-        file: None where it is no file.
+        image_hash: None if the image cannot be decoded.
+        file: None if the image is not a file.
     """
 
     name: str
@@ -43,10 +54,10 @@ class CheckedImage:
 
 @dataclass(frozen=True)
 class CheckedImages:
-    """All images of a data set, those of its training part first.
+    """All images of a data set, the training part first.
 
     Attributes:
-        unsplit: why they cannot be split as configured; then all of the training part count as `train`.
+        unsplit: why the images cannot be split as configured; the whole training part is then `train`.
     """
 
     classes: tuple[str, ...]
@@ -55,62 +66,61 @@ class CheckedImages:
 
 
 def images_of_folder(listing: Listing, config: DataConfig, advance: Advance) -> CheckedImages:
-    """Look at every file of a directory. Unreadable files have no say in the split, as after their removal."""
-    files = (*listing.train, *(listing.test or ()))
-    facts = examine_all(listing.root, [file.path for file in files], advance)
-    whole = np.array([found.image_hash is not None for found in facts], dtype=bool)
-    good = np.flatnonzero(whole[: len(listing.train)])
+    """Examine every image file of a directory. Unreadable files do not affect the split, as if they were removed."""
+    files = listing.files
+    tasks = [
+        (listing.root, [file.path for file in files[start : start + FILES_PER_TASK]])
+        for start in range(0, len(files), FILES_PER_TASK)
+    ]
+    facts = list(_map(_examine, tasks, len(files), advance))
+    readable = np.array([found.image_hash is not None for found in facts], dtype=bool)
+    good = np.flatnonzero(readable[: len(listing.train)])
     labels = np.array([listing.train[position].label for position in good], dtype=np.int64)
     paths = [listing.below_class(listing.train[position]) for position in good]
     split, unsplit = parts(labels, paths, listing.classes, config, has_test=listing.test is not None)
     by_position = dict(zip(good.tolist(), split, strict=True))
     images = []
     for position, (file, found) in enumerate(zip(files, facts, strict=True)):
-        sealed: PartName = "test" if position >= len(listing.train) and found.image_hash is not None else "unused"
-        images.append(CheckedImage(file.path, file.label, by_position.get(position, sealed), found.image_hash, found))
+        other: PartName = "test" if position >= len(listing.train) and readable[position] else "unused"
+        images.append(CheckedImage(file.path, file.label, by_position.get(position, other), found.image_hash, found))
     return CheckedImages(listing.classes, tuple(images), unsplit)
 
 
 def images_of_arrays(contents: Contents, config: DataConfig, advance: Advance) -> CheckedImages:
-    """Look at every image of a named set or an archive."""
-    count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
-    hashes = hash_all(_batches(contents), count, advance)
+    """Hash every image of a named set or an archive."""
+    hashes = list(_map(_hash, _batches(contents), len(contents), advance))
     labels = contents.train.labels
     split, unsplit = parts(labels, (), contents.classes, config, has_test=contents.test is not None)
-    images = [
-        CheckedImage(f"train[{position}]", int(label), part, image_hash)
-        for position, (label, part, image_hash) in enumerate(zip(labels, split, hashes, strict=False))
-    ]
+    names = [f"train[{position}]" for position in range(len(labels))]
     if contents.test is not None:
-        images += [
-            CheckedImage(f"test[{position}]", int(label), "test", image_hash)
-            for position, (label, image_hash) in enumerate(
-                zip(contents.test.labels, hashes[len(labels) :], strict=True)
-            )
-        ]
+        names += [f"test[{position}]" for position in range(len(contents.test))]
+        labels = np.concatenate([labels, contents.test.labels])
+        split += ["test"] * len(contents.test)
+    images = map(CheckedImage, names, labels.tolist(), split, hashes)
     return CheckedImages(contents.classes, tuple(images), unsplit)
 
 
 def parts(
     labels: IntArray, paths: Sequence[str], classes: tuple[str, ...], config: DataConfig, *, has_test: bool
 ) -> tuple[list[PartName], str]:
-    """The part of each image of the training part, split with the functions that a run splits with.
+    """Split the training part with the functions that a run uses.
 
-    The second value is "", or why they cannot be split; then all are `train`.
+    Returns:
+        The part of each image, and "" or the reason why the images cannot be split; then all are `train`.
     """
-    found: list[PartName] = ["unused"] * len(labels)
+    found = np.full(len(labels), "unused", dtype=object)
+    kept = np.arange(len(labels), dtype=np.int64)
     try:
-        kept = np.arange(len(labels), dtype=np.int64)
         if not has_test:
             groups = _groups(paths, kept, config)
             kept, sealed = hold_out(labels, classes, "test", config.test, config.split_seed, groups)
-            _mark(found, sealed, "test")
-        sides = split_validation(labels[kept], _groups(paths, kept, config), classes, config)
+            found[sealed] = "test"
+        train, validation = split_validation(labels[kept], _groups(paths, kept, config), classes, config)
     except DataError as error:
         return ["train"] * len(labels), str(error)
-    _mark(found, kept[sides[0]], "train")
-    _mark(found, kept[sides[1]], "validation")
-    return found, ""
+    found[kept[train]] = "train"
+    found[kept[validation]] = "validation"
+    return found.tolist(), ""
 
 
 def read_one(contents: Contents, name: str) -> UInt8Array:
@@ -123,20 +133,15 @@ def read_one(contents: Contents, name: str) -> UInt8Array:
 
 
 def _groups(paths: Sequence[str], kept: IntArray, config: DataConfig) -> IntArray | None:
-    """Numbered within what is kept, as a run does it."""
+    """The groups of the kept images, numbered as in a run."""
     if config.group_by is None:
         return None
     return groups_of([paths[position] for position in kept] if paths else (), config.group_by, f"`{config.name}`")
 
 
-def _mark(found: list[PartName], positions: IntArray, part: PartName) -> None:
-    for position in positions.tolist():
-        found[position] = part
-
-
 def _batches(contents: Contents) -> Iterator[UInt8Array]:
-    for lazy_images in (contents.train, *(() if contents.test is None else (contents.test,))):
-        everything = np.arange(len(lazy_images.labels), dtype=np.int64)
+    for lazy_images in contents.parts:
+        everything = np.arange(len(lazy_images), dtype=np.int64)
         for chunk in chunks(len(everything), contents.shape):
             yield _read(lazy_images, everything[chunk], contents)
 
@@ -145,3 +150,37 @@ def _read(lazy_images: LazyImages, positions: IntArray, contents: Contents) -> U
     out = np.empty((len(positions), *contents.shape), dtype=np.uint8)
     lazy_images.read(positions, out, lambda _count: None)
     return out
+
+
+def _examine(task: tuple[Path, Sequence[str]]) -> list[FileFacts]:
+    root, paths = task
+    return [examine(root / path) for path in paths]
+
+
+def _hash(batch: UInt8Array) -> list[ImageHash]:
+    return [hash_of(pixels) for pixels in batch]
+
+
+def _map(
+    function: Callable[[_Task], list[_Result]], tasks: Iterable[_Task], count: int, advance: Advance
+) -> Iterator[_Result]:
+    """Call `function` with every task, in processes: decoding keeps the interpreter busy, so threads would not help."""
+    if count < IN_THIS_PROCESS:
+        for task in tasks:
+            yield from _counted(function(task), advance)
+        return
+    # Spawned, because a process with threads must not be forked.
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        try:
+            for results in pool.map(function, tasks):
+                yield from _counted(results, advance)
+        except BrokenProcessPool:
+            raise DataError(
+                "a process that examined the images was killed, most likely because the memory was full; free some "
+                "memory, or check fewer or smaller images at a time."
+            ) from None
+
+
+def _counted(results: list[_Result], advance: Advance) -> list[_Result]:
+    advance(len(results))
+    return results

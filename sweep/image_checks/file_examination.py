@@ -1,4 +1,4 @@
-"""Looking at one image file: what it is, whether it can be decoded, and what decoding would lose."""
+"""Examine one image file: what it is, whether it can be decoded, and what decoding would lose."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from sweep.data.pixels import fit_image, turn_upright
 from sweep.image_checks.image_hash import ImageHash, hash_of
 
 FileFault = Literal["missing", "empty", "truncated", "corrupt", "bomb"]
-"""Why a file cannot be decoded. A `bomb` is small and would unfold to more pixels than Pillow agrees to decode."""
+"""Why a file cannot be decoded. A `bomb` is a small file with more pixels than Pillow agrees to decode."""
 
 Trait = Literal["huge", "animated", "deep", "cmyk", "grey_alpha", "transparent"]
-"""What decoding to 8-bit grey or RGB loses, or `huge`: so many pixels that decoding takes gigabytes."""
+"""What decoding to 8-bit grey or RGB loses, or `huge`: an image whose decoding takes gigabytes of memory."""
 
 ANIMATED = ("GIF", "PNG", "WEBP")
-"""Formats whose further pictures are frames; a phone's JPEG may hold a preview as a second one."""
+"""Formats whose further pictures are frames; in a phone's JPEG file the second picture may be a preview."""
 ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9"}
-"""With what a file begins and, somewhere, must end."""
+"""The first bytes of a format, and bytes that must be near the end of the file."""
 PNG_DEPTH = 24
-"""Where a PNG file tells its bits per channel; Pillow reads 16-bit colour as 8-bit and says nothing."""
+"""Position of the bits per channel in a PNG file; Pillow reads 16-bit colour as 8-bit without a warning."""
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What was found out about a file.
+    """The result of examining a file.
 
     Attributes:
-        content: sha256 of its bytes; empty where they cannot be read.
+        content: SHA-256 of its bytes; empty if they cannot be read.
         reason: details of the fault, or of the trait `deep`.
-        mode: Pillow's, of the file as it is.
-        width, height: upright; 0 where it cannot be decoded.
-        image_hash: None where it cannot be decoded.
+        mode: Pillow's mode of the stored image.
+        width, height: of the upright image; 0 if it cannot be decoded.
+        image_hash: None if it cannot be decoded.
     """
 
     content: bytes
@@ -52,7 +52,7 @@ class FileFacts:
 
 
 def examine(path: Path) -> FileFacts:
-    """Read and decode a file; whatever is wrong with it is told, not raised."""
+    """Read and decode a file; faults are returned, not raised."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -61,22 +61,21 @@ def examine(path: Path) -> FileFacts:
     if not data:
         return FileFacts(content, "empty", "0 bytes")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a large picture, odd metadata: what matters is told as a trait
+        warnings.simplefilter("ignore")  # a large picture, odd metadata: what matters is returned as a trait
         try:
             return _decode(data, content)
         except Image.DecompressionBombError as error:
             return FileFacts(content, "bomb", _first_sentence(error))
         except UnidentifiedImageError:
             return FileFacts(content, "corrupt", "not an image of a known format")
-        except Exception as error:  # a damaged file raises nearly anything: OSError, SyntaxError, struct.error, ...
+        except Exception as error:  # damaged files raise many types: OSError, SyntaxError, struct.error, ...
             return FileFacts(content, _damage(data, error), _first_sentence(error))
 
 
 def _decode(data: bytes, content: bytes) -> FileFacts:
     with Image.open(io.BytesIO(data)) as image:
-        mode, traits, reason = image.mode, _traits(image, data), ""
-        if "deep" in traits:
-            reason = _depth(image)
+        mode, traits = image.mode, _traits(image, data)
+        reason = _depth(image) if "deep" in traits else ""
         turn_upright(image)
         pixels = fit_image(image, 3, None)
     height, width, _ = pixels.shape
@@ -89,7 +88,7 @@ def _traits(image: Image.Image, data: bytes) -> tuple[Trait, ...]:
         found.append("huge")
     if image.format in ANIMATED and getattr(image, "is_animated", False):
         found.append("animated")
-    if image.mode == "I" or image.mode.startswith("I;16") or (image.format == "PNG" and data[PNG_DEPTH] == 16):
+    if _is_deep_grey(image) or (image.format == "PNG" and data[PNG_DEPTH] == 16):
         found.append("deep")
     if image.mode == "CMYK":
         found.append("cmyk")
@@ -100,10 +99,14 @@ def _traits(image: Image.Image, data: bytes) -> tuple[Trait, ...]:
     return tuple(found)
 
 
+def _is_deep_grey(image: Image.Image) -> bool:
+    return image.mode == "I" or image.mode.startswith("I;16")
+
+
 def _depth(image: Image.Image) -> str:
-    if image.mode not in ("I",) and not image.mode.startswith("I;16"):
-        return "16 bits per channel"
-    return f"values up to {int(np.asarray(image).max())} of 65535"
+    if _is_deep_grey(image):
+        return f"values up to {int(np.asarray(image).max())} of 65535"
+    return "16 bits per channel"
 
 
 def _damage(data: bytes, error: Exception) -> FileFault:

@@ -1,4 +1,4 @@
-"""What lies in a directory besides the images that a run would read: other files, hidden ones, links."""
+"""Files in a directory that a run would not read: other files, hidden files, links."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from sweep.data.folder import Listing
 
 Kind = Literal["hidden", "image", "other"]
-"""Of a file that is not read. `image` is one that Pillow knows, under an ending or in a place that is not read."""
+"""The kind of a file that is not read. `image`: Pillow can open it, but its suffix or its folder is not read."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Link:
 
     Attributes:
         path: relative to the root.
-        target: as resolved.
-        leaves: it leads out of the root.
-        exists: there is something at its end.
-        followed: what it leads to is read.
+        target: the resolved path.
+        leaves: True if the target is outside the root.
+        exists: True if the target exists.
+        followed: True if the target is read.
     """
 
     path: str
@@ -44,21 +44,22 @@ class Survey:
 
 
 def survey(listing: Listing) -> Survey:
-    """Walk through the root as `list_folder` does, and note what it passes over. No link below a class is followed."""
-    read = {file.path for file in (*listing.train, *(listing.test or ()))}
+    """Walk through the root as `list_folder` does and collect what it skips. Links below a class are not followed."""
+    read = {file.path for file in listing.files}
+    followed = _followed(listing)
     ignored: list[tuple[str, Kind]] = []
     links: list[Link] = []
-    for path, entry in sorted(_walk(listing.root, "", _followed(listing))):
+    for path, entry in sorted(_walk(listing.root, "", followed)):
         full = listing.root / path
         if os.path.islink(full):
-            links.append(_link(listing.root, path, path in read or path in _followed(listing)))
+            links.append(_link(listing.root, path, path in read or path in followed))
         if entry == "file" and path not in read and os.path.exists(full):
             ignored.append((path, _kind(full, path)))
     return Survey(tuple(ignored), tuple(links))
 
 
 def _followed(listing: Listing) -> frozenset[str]:
-    """The folders that are followed where they are links: the parts and the classes."""
+    """The folders that are read even if they are links: the parts and the classes."""
     if not listing.parted:
         return frozenset(listing.classes)
     parts = ("train", "test") if listing.test is not None else ("train",)
@@ -89,5 +90,5 @@ def _kind(full: Path, path: str) -> Kind:
     try:
         with Image.open(full):
             return "image"
-    except Exception:  # whatever Pillow raises: it is no image
+    except Exception:  # Pillow raises many types for a file that is not an image
         return "other"

@@ -1,4 +1,4 @@
-"""What the doctor says: findings, each with the images that it is about and what to do."""
+"""The findings of the doctor, each with the affected images and advice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from sweep.image_checks.checked_images import CheckedImage, PartName
 
 Level = Literal["problem", "warning", "note"]
-"""`problem`: a run would refuse, or its result could not be believed; `warning`: something is lost or doubtful;
+"""`problem`: a run would refuse the images, or its result would be wrong; `warning`: something is lost or doubtful;
 `note`: good to know."""
 LEVELS: tuple[Level, ...] = ("problem", "warning", "note")
 
@@ -19,10 +19,10 @@ class FindingEntry:
     """A file, an image or a class that a finding is about.
 
     Attributes:
-        name: of the file or the image; of the class where it is about one.
-        label: name of the image's class; "" where it is about no image.
-        part: of the image; None where it is about no image that can be shown.
-        detail: what is particular about this one.
+        name: the name of the file, the image or the class.
+        label: the name of the image's class; "" if the entry is not an image.
+        part: the image's part; None if the entry is not an image that can be shown.
+        detail: what is special about this entry.
     """
 
     name: str
@@ -36,10 +36,10 @@ class ImageFinding:
     """One finding.
 
     Attributes:
-        kind: a word that stays the same, for programs.
-        title: one sentence with its number.
+        kind: a stable name, for programs.
+        title: one sentence with the number of entries.
         advice: what to do.
-        groups: what it is about; images that belong together are a group.
+        groups: the entries; images that belong together are a group.
     """
 
     kind: str
@@ -50,17 +50,17 @@ class ImageFinding:
 
     @property
     def entries(self) -> tuple[FindingEntry, ...]:
-        """All of them, group by group."""
+        """All entries, group by group."""
         return tuple(entry for group in self.groups for entry in group)
 
 
 def finding_entry(image: CheckedImage, classes: Sequence[str], detail: str = "") -> FindingEntry:
-    """An image as an entry."""
+    """Make an entry from an image."""
     return FindingEntry(image.name, classes[image.label], image.part, detail)
 
 
 def each(entries: Sequence[FindingEntry]) -> tuple[tuple[FindingEntry, ...], ...]:
-    """Entries that do not belong together."""
+    """Put each entry in a group by itself."""
     return tuple((entry,) for entry in entries)
 
 

@@ -1,4 +1,4 @@
-"""What makes two images the same, or nearly the same."""
+"""Hashes that show whether two images are equal or nearly equal."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from PIL import Image
 from sweep.records.array_types import UInt8Array
 
 SIDE = 8
-"""Pixels of the small copy's side."""
+"""Side of the small copy in pixels."""
 FLAT = 6.0
-"""Standard deviation (of 255) of the small copy below which there is too little in an image to tell it by."""
+"""Standard deviation (of 255) of the small copy below which an image has too little content to compare."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageHash:
-    """What an image looks like.
+    """The hashes of an image.
 
     Attributes:
-        pixels: sha256 over size and RGB pixels of the upright image at full size.
+        pixels: SHA-256 over size and RGB pixels of the upright image at full size.
         phash: perceptual hash of 64 bits (imagehash.phash: signs of the low frequencies of a cosine transform).
         small: the image as 8 x 8 RGB, 192 bytes.
-        flat: nearly one colour, so that `phash` says nothing.
+        flat: True if the image has nearly one colour, so that `phash` is meaningless.
     """
 
     pixels: bytes

@@ -1,4 +1,4 @@
-"""The report on a set of images: examine everything, judge it, sort the findings."""
+"""The report on a set of images: examine all of them, judge them, sort the findings."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ from sweep.data.pixels import read_image
 from sweep.data.sources import find_source
 from sweep.errors import DataError
 from sweep.image_checks.checked_images import CheckedImages, PartName, images_of_arrays, images_of_folder, read_one
-from sweep.image_checks.folder_survey import Survey, survey
+from sweep.image_checks.folder_survey import survey
 from sweep.image_checks.image_findings import LEVELS, ImageFinding
-from sweep.image_checks.judge_classes import judge_classes, part_counts
+from sweep.image_checks.judge_classes import judge_classes, judge_groups, part_counts
 from sweep.image_checks.judge_duplicates import judge_duplicates
 from sweep.image_checks.judge_files import judge_files, judge_survey
-from sweep.image_checks.judge_groups import judge_groups
 from sweep.records.array_types import UInt8Array
 from sweep.space.config import DataConfig
 
 ReadPicture: TypeAlias = Callable[[str], UInt8Array]
-"""`picture(name)` gives an image's pixels, uint8 (h, w, c); raises nearly anything for a damaged file."""
+"""`picture(name)` returns an image's pixels, uint8 (h, w, c); may raise any exception for a damaged file."""
 
 PARTS: tuple[PartName, ...] = ("train", "validation", "test", "unused")
 
 
 @dataclass(frozen=True)
 class ImageReport:
-    """What was found out about a data set.
+    """The result of checking a data set.
 
     Attributes:
-        description: of the source, for people.
-        images: number of image files or images, unreadable ones included.
+        description: the source, for messages.
+        images: number of images, including unreadable ones.
         counts: by class, the number of readable images in each of `PARTS`.
-        findings: the gravest first.
+        findings: the most severe first.
         picture: reads an image that a finding names.
     """
 
@@ -52,42 +51,37 @@ class ImageReport:
 
 
 def check_images(config: DataConfig, progress: ProgressCallback) -> ImageReport:
-    """Look at every image of `config.name`, split as a run with this configuration would split them.
+    """Check every image of `config.name`, split as in a run with this configuration.
 
-    The files of the test part are looked at too, to find images that lie in several parts; nothing is trained or
-    selected here, and the sealed arrays of the cache are not opened.
+    The files of the test part are read too, to find images that are in several parts. Nothing is trained or selected
+    here, and the sealed arrays in the cache are not opened.
 
-    Raises DataError where the source cannot be found or listed.
+    Raises DataError if the source cannot be found or listed.
     """
     source = find_source(config)
     if source.listing is not None:
         return _folder(source.listing, config, source.description, progress)
     contents = source.open()
-    count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
-    images = images_of_arrays(contents, config, counter(progress, count))
+    images = images_of_arrays(contents, config, counter(progress, len(contents)))
     findings = [*judge_classes(images), *judge_duplicates(images, [min(contents.shape[:2])])]
     return _report(source.description, images, findings, partial(read_one, contents))
 
 
 def _folder(listing: Listing, config: DataConfig, description: str, progress: ProgressCallback) -> ImageReport:
-    count = len(listing.train) + len(listing.test or ())
-    images = images_of_folder(listing, config, counter(progress, count))
+    images = images_of_folder(listing, config, counter(progress, len(listing.files)))
     sides = [min(i.file.width, i.file.height) for i in images.images if i.file is not None and i.image_hash is not None]
+    try:
+        surveyed = survey(listing)
+    except OSError as error:
+        raise DataError(f"data `{listing.root}`: cannot be listed: {error}; check the permissions.") from error
     findings = [
         *judge_files(images, config),
-        *judge_survey(_surveyed(listing)),
+        *judge_survey(surveyed),
         *judge_classes(images),
         *judge_groups(listing, config),
         *judge_duplicates(images, sides),
     ]
     return _report(description, images, findings, lambda name: read_image(listing.root / name, 3, None))
-
-
-def _surveyed(listing: Listing) -> Survey:
-    try:
-        return survey(listing)
-    except OSError as error:
-        raise DataError(f"data `{listing.root}`: cannot be listed: {error}; check the permissions.") from error
 
 
 def _report(description: str, images: CheckedImages, findings: list[ImageFinding], picture: ReadPicture) -> ImageReport:
@@ -96,13 +90,13 @@ def _report(description: str, images: CheckedImages, findings: list[ImageFinding
     return ImageReport(description, len(images.images), counts, tuple(ordered), picture)
 
 
-def image_report_mapping(diagnosis: ImageReport) -> dict[str, Any]:
-    """The diagnosis as plain values."""
+def image_report_mapping(report: ImageReport) -> dict[str, Any]:
+    """The report as JSON values."""
     return {
-        "data": diagnosis.description,
-        "images": diagnosis.images,
-        "classes": {name: dict(counts) for name, counts in diagnosis.counts.items()},
-        "problems": len(diagnosis.of("problem")),
+        "data": report.description,
+        "images": report.images,
+        "classes": {name: dict(counts) for name, counts in report.counts.items()},
+        "problems": len(report.of("problem")),
         "findings": [
             {
                 "kind": finding.kind,
@@ -117,6 +111,6 @@ def image_report_mapping(diagnosis: ImageReport) -> dict[str, Any]:
                     for group in finding.groups
                 ],
             }
-            for finding in diagnosis.findings
+            for finding in report.findings
         ],
     }

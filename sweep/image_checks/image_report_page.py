@@ -1,11 +1,10 @@
-"""The report on a set of images as one HTML page with the pictures in it; needs no network and runs no script."""
+"""The report on a set of images as one HTML page that contains its pictures, loads nothing and runs no script."""
 
 from __future__ import annotations
 
 import base64
 import io
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -21,13 +20,13 @@ from sweep.space.wording import printable
 GROUPS_SHOWN = 24
 MEMBERS_SHOWN = 6
 LONGEST = 128
-"""Pixels of a picture's longer side."""
+"""Longer side of a picture in pixels."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """An entry with its picture as a data address; "" where there is none."""
+    """An entry with its picture as a `data:` address, or ""."""
 
     entry: FindingEntry
     picture: str
@@ -35,7 +34,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class FindingSection:
-    """A finding as shown; `left` groups are not."""
+    """A finding with the groups that are shown; `left` groups are not."""
 
     finding: ImageFinding
     groups: tuple[tuple[Shown, ...], ...]
@@ -43,41 +42,40 @@ class FindingSection:
 
     @property
     def pictures(self) -> bool:
-        """Whether there is a picture to show."""
+        """True if there is a picture to show."""
         return any(shown.picture for group in self.groups for shown in group)
 
 
-def image_report_html(diagnosis: ImageReport) -> str:
-    """The page. Names come from a file system and are text: control characters are written out, all is escaped."""
+def image_report_html(report: ImageReport) -> str:
+    """Return the page. Names come from a file system: control characters are made visible and everything is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"plain": printable, "prose": _prose}
     template = environment.from_string(_file("page.html.j2"))
     return template.render(
-        diagnosis=diagnosis,
-        sections=[_section(finding, diagnosis.picture) for finding in diagnosis.findings],
-        levels=[(level, len(diagnosis.of(level))) for level in LEVELS],
+        report=report,
+        sections=[_section(finding, report.picture) for finding in report.findings],
+        levels=[(level, len(report.of(level))) for level in LEVELS],
         parts=PARTS,
-        most=max((sum(counts.values()) for counts in diagnosis.counts.values()), default=0) or 1,
+        most=max((sum(counts.values()) for counts in report.counts.values()), default=0) or 1,
         css=Markup(_file("page.css")),
         policy=POLICY,
     )
 
 
 def _section(finding: ImageFinding, picture: ReadPicture) -> FindingSection:
-    shown = tuple(_group(group, picture) for group in finding.groups[:GROUPS_SHOWN])
+    shown = tuple(
+        tuple(Shown(entry, _picture(entry.name, picture) if entry.part else "") for entry in group[:MEMBERS_SHOWN])
+        for group in finding.groups[:GROUPS_SHOWN]
+    )
     return FindingSection(finding, shown, len(finding.groups) - len(shown))
-
-
-def _group(group: Sequence[FindingEntry], picture: ReadPicture) -> tuple[Shown, ...]:
-    return tuple(Shown(e, _picture(e.name, picture) if e.part else "") for e in group[:MEMBERS_SHOWN])
 
 
 def _picture(name: str, picture: ReadPicture) -> str:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the finding says already that it is large, or odd
+            warnings.simplefilter("ignore")  # the finding already says that the image is large or odd
             pixels = picture(name)
-    except Exception:  # a damaged file raises nearly anything, and the page says why it is damaged
+    except Exception:  # damaged files raise many types, and the page says what is wrong
         return ""
     return f"data:image/png;base64,{base64.b64encode(_png(pixels)).decode()}"
 
@@ -91,7 +89,7 @@ def _png(pixels: UInt8Array) -> bytes:
 
 
 def _prose(text: str) -> Markup:
-    """What stands between backticks is code."""
+    """Mark text between backticks as code."""
     pieces = printable(text).split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(p) if odd % 2 else escape(p) for odd, p in enumerate(pieces)

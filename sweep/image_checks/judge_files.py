@@ -1,4 +1,4 @@
-"""Findings about single files: what cannot be read, what decoding loses, what is not read at all."""
+"""Findings about files: which cannot be decoded, what decoding loses, which are not read."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ import numpy as np
 
 from sweep.image_checks.checked_images import CheckedImages
 from sweep.image_checks.file_examination import FileFacts
-from sweep.image_checks.folder_survey import Survey
+from sweep.image_checks.folder_survey import Link, Survey
 from sweep.image_checks.image_findings import FindingEntry, ImageFinding, Level, counted, each, finding_entry
 from sweep.space.config import DataConfig
 
 LONG_SIDE = 3.0
-"""Times the short side, from which on squeezing into a square changes what one sees."""
+"""Aspect ratio from which resizing to a square distorts an image too much."""
 REPLACE = "Replace or remove them; `data.on_unreadable: skip` leaves them out of a run and counts them."
 
 
 class _Rule(NamedTuple):
     kind: str
     level: Level
-    says: str
+    title: str
     advice: str
 
 
 _FAULTS = (
-    _Rule("empty", "problem", "{} without a byte", REPLACE),
+    _Rule("empty", "problem", "{} without content", REPLACE),
     _Rule("truncated", "problem", "{} cut off before the end", f"Most likely a copy was interrupted. {REPLACE}"),
     _Rule("corrupt", "problem", "{} that cannot be decoded", REPLACE),
-    _Rule("bomb", "problem", "{} that would unfold to a giant picture", f"Save them smaller. {REPLACE}"),
-    _Rule("missing", "problem", "{} that cannot be opened", f"Restore what links lead to, or permissions. {REPLACE}"),
+    _Rule("bomb", "problem", "{} that would decode to a giant picture", f"Save them smaller. {REPLACE}"),
+    _Rule(
+        "missing", "problem", "{} that cannot be opened", f"Restore the targets of links, or the permissions. {REPLACE}"
+    ),
 )
 _TRAITS = (
     _Rule("huge", "warning", "{} of more than 89 million pixels", "Save them smaller: decoding one takes gigabytes."),
@@ -39,38 +41,38 @@ _TRAITS = (
         "deep",
         "warning",
         "{} of 16 bits",
-        "A run keeps the upper 8 bits; where the values use few of the 65,536, the image becomes nearly black: stretch "
-        "them and save 8 bits.",
+        "A run keeps the upper 8 bits; an image that uses a small part of the 65,536 values becomes nearly black: "
+        "stretch the values and save 8 bits.",
     ),
-    _Rule("cmyk", "warning", "{} in CMYK colours", "They are converted without a colour profile; save them as RGB."),
+    _Rule("cmyk", "warning", "{} in CMYK colours", "A run converts them without a colour profile; save them as RGB."),
     _Rule(
         "grey_alpha",
         "warning",
         "{} in grey with an alpha channel",
-        "A run drops the alpha channel, and what was hidden shows; paste them on a background and save grey.",
+        "A run drops the alpha channel, which shows hidden pixels; paste them on a background and save grey.",
     ),
     _Rule(
         "transparent",
         "warning",
         "{} with transparent pixels",
-        "A run drops transparency, and what was hidden shows; paste them on a background and save RGB.",
+        "A run drops transparency, which shows hidden pixels; paste them on a background and save RGB.",
     ),
 )
 
-_ENDINGS = "read are .png, .jpg, .jpeg, .webp, .bmp and .gif files in class folders"
-_LEAVE = "They are not read; remove what does not belong there."
+_READ = "a run reads .png, .jpg, .jpeg, .webp, .bmp and .gif files in class folders"
+_LEAVE = "A run does not read them; remove those that are there by mistake."
 _UNREAD: tuple[tuple[str, str, Level, str, str, str], ...] = (
     (
         *("image", "unread_image", "warning", "is an image that is not read", "are images that are not read"),
-        f"Convert, rename or move them: {_ENDINGS}.",
+        f"Convert, rename or move them: {_READ}.",
     ),
-    ("other", "not_an_image", "note", "is no image", "are no images", _LEAVE),
+    ("other", "not_an_image", "note", "is not an image", "are not images", _LEAVE),
     ("hidden", "hidden", "note", "is hidden", "are hidden", _LEAVE),
 )
 
 
 def judge_files(images: CheckedImages, config: DataConfig) -> Iterator[ImageFinding]:
-    """Each fault and each trait that files have."""
+    """Yield a finding for each fault and each trait, and for the sizes."""
     for rule in _FAULTS:
         yield from _finding(images, rule, lambda file, kind=rule.kind: file.fault == kind)  # type: ignore[misc]
     for rule in _TRAITS:
@@ -80,20 +82,15 @@ def judge_files(images: CheckedImages, config: DataConfig) -> Iterator[ImageFind
 
 
 def judge_survey(survey: Survey) -> Iterator[ImageFinding]:
-    """Links, and what is not read."""
+    """Yield the findings about links and about files that are not read."""
     leaving = [link for link in survey.links if link.leaves]
     if leaving:
         yield ImageFinding(
             "link_leaves",
             "warning",
             f"{counted(len(leaving), 'symbolic link leads', 'symbolic links lead')} out of the folder",
-            "Copy what they lead to into the folder: an archive or a copy of it would lack them, and they may change.",
-            each(
-                [
-                    FindingEntry(link.path, detail=f"-> {link.target}{_state(link.exists, link.followed)}")
-                    for link in leaving
-                ]
-            ),
+            "Copy their targets into the folder: they may change, and a copy of the folder would lack them.",
+            each([FindingEntry(link.path, detail=f"-> {link.target}{_state(link)}") for link in leaving]),
         )
     unread = [link for link in survey.links if not link.followed and link.exists and not link.leaves]
     if unread:
@@ -101,22 +98,20 @@ def judge_survey(survey: Survey) -> Iterator[ImageFinding]:
             "link_unread",
             "warning",
             f"{counted(len(unread), 'symbolic link is', 'symbolic links are')} not followed",
-            "A run follows links to class folders and to images; replace other links by what they lead to.",
+            "A run follows links to class folders and to images; replace other links by their targets.",
             each([FindingEntry(link.path, detail=f"-> {link.target}") for link in unread]),
         )
-    yield from _ignored(survey)
-
-
-def _state(exists: bool, followed: bool) -> str:
-    return "" if exists and followed else " (not followed)" if exists else " (nothing there)"
-
-
-def _ignored(survey: Survey) -> Iterator[ImageFinding]:
-    for of, kind, level, one, many, advice in _UNREAD:
-        found = [path for path, its in survey.ignored if its == of]
+    for ignored, kind, level, one, many, advice in _UNREAD:
+        found = [path for path, its_kind in survey.ignored if its_kind == ignored]
         if found:
             entries = each([FindingEntry(path) for path in found])
             yield ImageFinding(kind, level, counted(len(found), f"file {one}", f"files {many}"), advice, entries)
+
+
+def _state(link: Link) -> str:
+    if not link.exists:
+        return " (nothing there)"
+    return "" if link.followed else " (not followed)"
 
 
 def _finding(images: CheckedImages, rule: _Rule, applies: Callable[[FileFacts], bool]) -> Iterator[ImageFinding]:
@@ -124,7 +119,7 @@ def _finding(images: CheckedImages, rule: _Rule, applies: Callable[[FileFacts], 
     if found:
         entries = [finding_entry(image, images.classes, image.file.reason if image.file else "") for image in found]
         yield ImageFinding(
-            rule.kind, rule.level, rule.says.format(counted(len(found), "file")), rule.advice, each(entries)
+            rule.kind, rule.level, rule.title.format(counted(len(found), "file")), rule.advice, each(entries)
         )
 
 
@@ -152,7 +147,7 @@ def _sizes(images: CheckedImages, config: DataConfig) -> Iterator[ImageFinding]:
 
 
 def _suggested(files: list[FileFacts]) -> int:
-    """The power of two below the median short side, within what trains in reasonable time."""
+    """The largest power of two up to the median short side, limited to 8..224 so that training is not too slow."""
     short = float(np.median([min(file.width, file.height) for file in files]))
     return int(np.clip(2 ** np.floor(np.log2(max(short, 1))), 8, 224))
 
@@ -167,6 +162,5 @@ def _long(images: CheckedImages) -> Iterator[ImageFinding]:
     ]
     if found:
         title = counted(len(found), "image is", "images are") + f" {LONG_SIDE:g} times as long as wide, or more"
-        yield ImageFinding(
-            "long", "note", title, "Resizing to a square distorts them; cut them to what counts.", each(found)
-        )
+        advice = "Resizing to a square distorts them; crop them to the important part."
+        yield ImageFinding("long", "note", title, advice, each(found))

@@ -1,4 +1,4 @@
-"""A folder of images with every fault that the doctor knows."""
+"""A folder of images with every fault that the doctor finds."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SIDE = 48
 
 
 def picture(seed: int, side: int = SIDE) -> Image.Image:
-    """A picture like no other: a few soft blobs of colour."""
+    """A unique picture of a few soft blobs of colour."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (6, 6, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
 
 
 def bomb() -> bytes:
-    """A PNG file of 70 bytes that says it is 30,000 x 30,000 pixels."""
+    """A PNG file of 70 bytes whose header says 30,000 x 30,000 pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -54,7 +54,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The healthy folder, and one image or more of each fault; the name of a file says what is wrong with it."""
+    """The healthy folder with one or more images of each fault; the file names say what is wrong."""
     base = tmp_path_factory.mktemp("sick")
     root = healthy_folder(base / "<b>pets</b>")
     cat, dog = root / "train" / "cat", root / "train" / "dog"
@@ -134,7 +134,7 @@ class Answer(NamedTuple):
 
 
 def doctor(*words: str) -> Answer:
-    """Run `python -m sweep.doctor WORDS` within this process: a new one would take seconds to begin."""
+    """Run `python -m sweep.doctor WORDS` within this process: a new process would take seconds to start."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     before = sys.argv, os.environ.get("COLUMNS")
     sys.argv, os.environ["COLUMNS"] = ["doctor", *words], "200"
@@ -152,8 +152,8 @@ def doctor(*words: str) -> Answer:
 
 
 @pytest.fixture(scope="session")
-def told(sick: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `--json` says of the sick folder; `page` is the page's text."""
+def report(sick: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The output of `--json` for the sick folder; `page` is the text of the page."""
     page = tmp_path_factory.mktemp("page") / "doctor.html"
     done = doctor(str(sick), "--json", "--html", str(page))
     assert (done.returncode, done.stderr) == (1, "")

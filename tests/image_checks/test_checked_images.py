@@ -35,9 +35,7 @@ def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("settings", [{}, {"split_seed": 3}, {"group_by": r"^(p\d+)_"}, {"limit": 30}])
-def test_images_are_in_the_parts_that_a_run_gives_them_to(
-    patients: Path, tmp_path: Path, settings: dict[str, Any]
-) -> None:
+def test_images_are_in_the_same_parts_as_in_a_run(patients: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     config = DataConfig(name=str(patients), validation=0.25, test=0.25, **settings)
     prepared = prepare(config, tmp_path)
     dataset = load(prepared, config)
@@ -56,39 +54,39 @@ def test_images_are_in_the_parts_that_a_run_gives_them_to(
     assert len(unused) == (48 - 30 - len(sealed) if "limit" in settings else 0)
 
 
-def kinds(diagnosis: ImageReport) -> set[str]:
-    return {finding.kind for finding in diagnosis.findings}
+def kinds(report: ImageReport) -> set[str]:
+    return {finding.kind for finding in report.findings}
 
 
 def test_groups_in_a_given_test_part_and_in_training_are_a_leak(healthy: Path) -> None:
     config = DataConfig(name=str(healthy), group_by=r"^(\d)\d", validation=0.5)
-    diagnosis = check_images(config, silent)
-    (found,) = (finding for finding in diagnosis.findings if finding.kind == "group_across")
-    assert found.title == "1 group lies in the training and in the test part"
+    report = check_images(config, silent)
+    (found,) = (finding for finding in report.findings if finding.kind == "group_across")
+    assert found.title == "1 group is in the training and in the test part"
     assert len(found.groups[0]) == 30
     assert kinds(check_images(DataConfig(name=str(healthy)), silent)) == set()
 
 
 def test_a_pattern_that_does_not_fit_is_a_problem(healthy: Path) -> None:
-    diagnosis = check_images(DataConfig(name=str(healthy), group_by="x"), silent)
-    assert kinds(diagnosis) == {"split", "groups"}
-    assert "matches none of 40 paths, for example not `00.png`" in diagnosis.findings[0].title
+    report = check_images(DataConfig(name=str(healthy), group_by="x"), silent)
+    assert kinds(report) == {"split", "groups"}
+    assert "matches none of 40 paths, for example not `00.png`" in report.findings[0].title
 
 
-def test_many_files_are_looked_at_in_several_processes(tmp_path: Path) -> None:
+def test_many_files_are_examined_in_several_processes(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         for number in range(300):
             (tmp_path / name / f"{number}.png").write_bytes(b"" if number == 7 else b"no image")
-    told: list[int] = []
-    found = images_of_folder(list_folder(tmp_path), DataConfig(name=str(tmp_path)), told.append)
+    counts: list[int] = []
+    found = images_of_folder(list_folder(tmp_path), DataConfig(name=str(tmp_path)), counts.append)
     faults = [image.file.fault for image in found.images if image.file is not None]
     assert (faults.count("empty"), faults.count("corrupt")) == (2, 598)
-    assert sum(told) == 600
+    assert sum(counts) == 600
     assert "every class needs at least 2 images" in found.unsplit
 
 
-def test_a_class_that_is_a_link_is_read_and_told(tmp_path: Path) -> None:
+def test_a_class_that_is_a_link_is_read_and_reported(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "pets", tmp_path / "elsewhere"
     for folder in (root / "cat", elsewhere):
         folder.mkdir(parents=True)
@@ -101,6 +99,6 @@ def test_a_class_that_is_a_link_is_read_and_told(tmp_path: Path) -> None:
     assert found.ignored == (("dog/notes.txt", "other"),)
 
 
-def test_what_cannot_be_listed_is_an_error_of_the_user(tmp_path: Path) -> None:
+def test_a_missing_folder_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no named set and no existing path"):
         check_images(DataConfig(name=str(tmp_path / "gone")), silent)

@@ -1,4 +1,4 @@
-"""A folder with every fault is diagnosed completely."""
+"""All faults of a folder are found."""
 
 from __future__ import annotations
 
@@ -44,29 +44,29 @@ EXPECTED = {
 }
 
 
-def findings(told: dict[str, Any], kind: str) -> dict[str, Any]:
-    (found,) = (finding for finding in told["findings"] if finding["kind"] == kind)
+def findings(report: dict[str, Any], kind: str) -> dict[str, Any]:
+    (found,) = (finding for finding in report["findings"] if finding["kind"] == kind)
     return dict(found)
 
 
 @pytest.mark.parametrize("level", ["problem", "warning", "note"])
-def test_every_fault_is_found_with_its_files_and_nothing_else_is(told: dict[str, Any], level: str) -> None:
+def test_every_fault_is_found_with_its_files_and_nothing_else_is(report: dict[str, Any], level: str) -> None:
     found = {
         finding["kind"]: sorted(entry["name"] for group in finding["groups"] for entry in group)
-        for finding in told["findings"]
+        for finding in report["findings"]
         if finding["level"] == level
     }
     assert found == EXPECTED[level]
 
 
-def test_the_gravest_findings_come_first_and_problems_are_counted(told: dict[str, Any]) -> None:
-    levels = [finding["level"] for finding in told["findings"]]
+def test_the_most_severe_findings_come_first_and_problems_are_counted(report: dict[str, Any]) -> None:
+    levels = [finding["level"] for finding in report["findings"]]
     assert levels == ["problem"] * 10 + ["warning"] * 14 + ["note"] * 4
-    assert told["problems"] == 10
+    assert report["problems"] == 10
 
 
-def test_every_finding_says_what_to_do(told: dict[str, Any]) -> None:
-    assert [finding["kind"] for finding in told["findings"] if len(finding["advice"]) < 20] == []
+def test_every_finding_says_what_to_do(report: dict[str, Any]) -> None:
+    assert [finding["kind"] for finding in report["findings"] if len(finding["advice"]) < 20] == []
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_every_finding_says_what_to_do(told: dict[str, Any]) -> None:
         ("same_class", "1 class has several names"),
     ],
 )
-def test_a_title_has_the_numbers(told: dict[str, Any], kind: str, title: str) -> None:
-    assert findings(told, kind)["title"] == title
+def test_a_title_has_the_numbers(report: dict[str, Any], kind: str, title: str) -> None:
+    assert findings(report, kind)["title"] == title
 
 
-def test_details_say_what_is_particular(told: dict[str, Any]) -> None:
+def test_details_say_what_is_special(report: dict[str, Any]) -> None:
     details = {
         entry["name"]: entry["detail"]
-        for finding in told["findings"]
+        for finding in report["findings"]
         for group in finding["groups"]
         for entry in group
         if entry["detail"]
@@ -103,14 +103,14 @@ def test_details_say_what_is_particular(told: dict[str, Any]) -> None:
     assert details["train/dog/long.png"] == "160 x 40"
 
 
-def test_the_page_shows_pictures_and_needs_nothing_from_elsewhere(told: dict[str, Any]) -> None:
-    page = told["page"]
+def test_the_page_shows_pictures_and_needs_nothing_from_elsewhere(report: dict[str, Any]) -> None:
+    page = report["page"]
     assert page.count('src="data:image/png;base64,') == 18
     assert "http" not in page.replace('http-equiv="', "")
     assert "<script" not in page
     assert "default-src &#39;none&#39;" in page
 
 
-def test_names_are_text_on_the_page(told: dict[str, Any]) -> None:
-    assert "&lt;b&gt;pets&lt;/b&gt;" in told["page"]
-    assert "<b>" not in told["page"]
+def test_names_are_text_on_the_page(report: dict[str, Any]) -> None:
+    assert "&lt;b&gt;pets&lt;/b&gt;" in report["page"]
+    assert "<b>" not in report["page"]

@@ -31,7 +31,7 @@ def test_findings_are_told_with_files_and_advice(healthy: Path, tmp_path: Path) 
     (tmp_path / "own" / "dog" / "\x1b[31m.png").write_bytes(b"")
     done = doctor(str(tmp_path / "own"), "--set", "data.validation=0.2")
     assert done.returncode == 1
-    assert "problem: 1 file without a byte\n  dog/\\x1b[31m.png: 0 bytes\n  Replace or remove them; " in done.stdout
+    assert "problem: 1 file without content\n  dog/\\x1b[31m.png: 0 bytes\n  Replace or remove them; " in done.stdout
     assert done.stdout.splitlines()[-1] == "1 problem"
     assert "\x1b" not in done.stdout
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sweep.data.named_sets import CIFAR10_CLASSES, CIFAR100_CLASSES, FASHION_CLASSES, TEN_DIGITS
-from sweep.image_checks.class_names import near_classes, same_class
+from sweep.image_checks.judge_classes import near_classes, same_class
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from sweep.image_checks.class_names import near_classes, same_class
         ("ﬁsh", "fish"),  # a ligature
     ],
 )
-def test_case_separators_and_plurals_make_no_other_class(names: tuple[str, str]) -> None:
+def test_names_that_differ_in_case_separators_or_plural_are_one_class(names: tuple[str, str]) -> None:
     assert same_class([*names, "zebra"]) == [names]
     assert near_classes(names) == []
 
@@ -31,12 +31,12 @@ def test_other_names_are_other_classes(names: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("slip", ["tulips_", "tuilp", "tulp", "tullip", "tulup"])
-def test_a_slip_of_the_pen_is_near(slip: str) -> None:
+def test_a_typing_error_is_near(slip: str) -> None:
     assert near_classes(["rose", "tulip", slip]) == ([] if slip == "tulips_" else [("tulip", slip)])
 
 
 @pytest.mark.parametrize("names", [("mouse", "house"), ("class_1", "class_2"), ("bear", "bean"), ("tulip", "tilpu")])
-def test_names_that_only_resemble_are_not(names: tuple[str, str]) -> None:
+def test_names_that_only_resemble_each_other_are_not_near(names: tuple[str, str]) -> None:
     assert near_classes(names) == []
 
 

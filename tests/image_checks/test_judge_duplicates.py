@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from sweep.image_checks.duplicate_images import near_duplicates, near_pairs, same_pixels
 from sweep.image_checks.image_hash import ImageHash, hash_of
+from sweep.image_checks.judge_duplicates import near_duplicates, near_pairs, same_pixels
 from sweep.records.array_types import UInt8Array
 from tests.image_checks.conftest import picture
 
@@ -28,7 +28,7 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("change", CHANGED)
-def test_the_same_picture_saved_otherwise_is_a_near_duplicate(change: str) -> None:
+def test_a_changed_copy_of_a_picture_is_a_near_duplicate(change: str) -> None:
     hashes = [
         hash_of(np.asarray(picture(2))),
         hash_of(np.asarray(PICTURE)),
@@ -38,11 +38,11 @@ def test_the_same_picture_saved_otherwise_is_a_near_duplicate(change: str) -> No
     assert same_pixels(hashes) == []
 
 
-def test_different_pictures_are_none() -> None:
+def test_different_pictures_are_not_near_duplicates() -> None:
     assert near_duplicates([hash_of(np.asarray(picture(seed))) for seed in range(300)]) == []
 
 
-def test_equal_pixels_are_found_whatever_the_channels_and_not_told_again_as_near() -> None:
+def test_equal_pixels_are_found_for_any_channels_and_not_reported_again_as_near() -> None:
     grey = np.asarray(picture(3).convert("L"))[..., np.newaxis]
     hashes = [
         hash_of(grey),
@@ -58,13 +58,13 @@ def test_the_same_bytes_in_another_shape_are_not_the_same_picture() -> None:
     assert same_pixels([hash_of(random), hash_of(random.reshape(64, 16, 3))]) == []
 
 
-def test_images_of_one_colour_are_not_taken_for_near() -> None:
+def test_images_of_one_colour_are_not_near_duplicates() -> None:
     white, grey = (np.full((32, 32, 3), tone, dtype=np.uint8) for tone in (255, 250))
     assert near_duplicates([hash_of(white), hash_of(grey)]) == []
     assert same_pixels([hash_of(white), hash_of(white.copy())]) == [[0, 1]]
 
 
-def test_what_is_near_to_something_near_is_one_group() -> None:
+def test_nearness_is_transitive() -> None:
     def hashed(number: int, bits: int) -> ImageHash:
         return ImageHash(bytes([number]), bits, bytes(192), flat=False)
 
@@ -73,7 +73,7 @@ def test_what_is_near_to_something_near_is_one_group() -> None:
 
 
 @pytest.mark.parametrize("apart", [0, 1, 2, 3, 4, 5, 6])
-def test_hashes_are_near_up_to_four_bits_wherever_the_bits_are(apart: int) -> None:
+def test_hashes_are_near_if_any_four_bits_differ(apart: int) -> None:
     random = np.random.default_rng(apart)
     small = np.zeros((2, 192), dtype=np.uint8)
     for _ in range(50):
@@ -84,7 +84,7 @@ def test_hashes_are_near_up_to_four_bits_wherever_the_bits_are(apart: int) -> No
         assert len(near_pairs(np.array([first, second], dtype=np.uint64), small)) == (apart <= 4)
 
 
-def test_the_bands_find_what_comparing_all_with_all_finds() -> None:
+def test_the_bands_find_the_same_pairs_as_comparing_all_with_all() -> None:
     random = np.random.default_rng(5)
     centres = random.integers(0, 2**63, 12, dtype=np.uint64)
     hashes = np.repeat(centres, 25)
@@ -99,7 +99,7 @@ def test_the_bands_find_what_comparing_all_with_all_finds() -> None:
     assert near_pairs(hashes, small).tolist() == expected.tolist()
 
 
-def test_a_picture_of_other_tones_is_not_near_however_alike_the_hashes() -> None:
+def test_a_picture_of_other_tones_is_not_near_even_with_equal_hashes() -> None:
     hashes = np.zeros(3, dtype=np.uint64)
     small = np.repeat([[0], [16], [33]], 192, axis=1).astype(np.uint8)
     assert near_pairs(hashes, small).tolist() == [[0, 1]]

@@ -6,6 +6,7 @@ import math
 import sqlite3
 import tempfile
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sweep.space.reader import space_from_text
 from sweep.space.space import Space
 from sweep.study.open_study import open_study
 from sweep.study.optuna_study import Assignment, OptunaStudy
+from sweep.tracking.tracker import CloseState
 
 LINE = """
 study: demo
@@ -184,6 +186,32 @@ class FakeTrain:
             if on_epoch(epochs[-1]):
                 return fake_result(task.config, epochs, stopped=True)
         return fake_result(task.config, epochs, stopped=False)
+
+
+@dataclass
+class MemoryTracker:
+    """A tracker that keeps what it receives.
+
+    Attributes:
+        updates: every record in the order of arrival.
+        state: from the first call of `close`; None while open.
+    """
+
+    updates: list[TrialRecord] = field(default_factory=list)
+    state: CloseState | None = None
+
+    @property
+    def newest(self) -> dict[int, TrialRecord]:
+        """The newest record of each trial, by number."""
+        return {record.number: record for record in self.updates}
+
+    def update(self, record: TrialRecord) -> None:
+        if self.state is None:
+            self.updates.append(record)
+
+    def close(self, state: CloseState, timeout: float) -> bool:  # noqa: ARG002 - the signature of a tracker
+        self.state = self.state or state
+        return True
 
 
 class SteppedExecutor:

@@ -18,7 +18,7 @@ from sweep.records.model_facts import ModelFacts, read_facts
 from sweep.records.study_records import ranked, read_records
 from sweep.records.trial_record import TrialRecord, read_record, trial_folder
 from sweep.space.fields import check_study_name
-from sweep.tracking.model_registration import REFERENCE, download_model
+from sweep.tracking.open_mlflow import REFERENCE, download_model
 
 
 @dataclasses.dataclass(frozen=True)

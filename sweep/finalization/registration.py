@@ -23,9 +23,8 @@ from sweep.records.home import Home
 from sweep.records.study_id import study_id
 from sweep.space.writer import space_to_yaml
 from sweep.study.open_study import stored_space
-from sweep.tracking.final_model import FinalModel
-from sweep.tracking.model_registration import register_model
-from sweep.tracking.tracker import StudyInfo
+from sweep.tracking.open_mlflow import register_model
+from sweep.tracking.tracker import FinalModel, StudyInfo
 
 
 def hand_over_final_model(

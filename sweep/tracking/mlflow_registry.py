@@ -1,6 +1,6 @@
-"""The final model in MLflow: a run of its own below the study's, the logged model, a registered version.
+"""The final model in MLflow: its own run below the study's, the logged model, a registered version.
 
-Importing this module imports mlflow: see `sweep.tracking.model_registration`.
+Importing this module imports mlflow; `sweep.tracking.open_mlflow` decides when.
 """
 
 from __future__ import annotations
@@ -12,41 +12,41 @@ from pathlib import Path
 
 import mlflow.artifacts
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, Metric, Param, Run
-from mlflow.entities.logged_model_status import LoggedModelStatus
+from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
-from mlflow.models.utils import _save_example
 
 from sweep.errors import TrackingError
-from sweep.tracking.final_model import ALIAS, FinalModel
-from sweep.tracking.logged_model import find_logged_model, has_outputs, write_model_folder
-from sweep.tracking.mlflow_study import ensure_experiment, search_runs
+from sweep.tracking.logged_model import open_logged_model, write_model
+from sweep.tracking.mlflow_store import ensure_experiment, find_run, make_client
 from sweep.tracking.run_entry import MAX_TAG, milliseconds, shorten, trial_params
 from sweep.tracking.store_address import Address
 from sweep.tracking.study_entry import NOTE_TAG, study_identity
-from sweep.tracking.tracker import StudyInfo
+from sweep.tracking.tracker import ALIAS, FinalModel, StudyInfo
 
 KEY_TAG, VERSION_TAG = "sweep.key", "sweep.version"
 MAX_DESCRIPTION = 5000
-"""Of a version, from mlflow/store/model_registry/dbmodels/models.py; the whole card is beside the model."""
+"""Limit of a version's description, from mlflow/store/model_registry/dbmodels/models.py; the whole card is an artifact
+of the model."""
 
 
 def register_in_store(info: StudyInfo, final_model: FinalModel, address: Address) -> str:
-    """The version of the registered model; made where there is none of this key.
+    """Return the version of the registered model; it is created if there is none with the final model's key.
 
-    Every step is left out that an earlier call, cut off anywhere, has done.
+    Steps that an earlier call has done, even if it was cut off, are left out.
 
     Raises:
-        MlflowException, SQLAlchemyError, OSError: the store is away or refuses; calling again makes it good.
+        MlflowException, SQLAlchemyError, OSError: the store cannot be reached or refuses; the call can be repeated.
     """
-    client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
+    client = make_client(address)
     experiment = ensure_experiment(client, info.name, address.artifacts)
-    run = _find_run(client, experiment, info, final_model.key) or _make_run(client, experiment, info, final_model)
+    # Only runs of this study: on a shared server another one may have its name, and even the same best model.
+    final = f"tags.`sweep.kind` = 'final' and tags.`{KEY_TAG}` = '{final_model.key}'"
+    run = find_run(client, experiment, info, final) or _create_run(client, experiment, info, final_model)
     _log_values(client, run, final_model)
     version = run.data.tags.get(VERSION_TAG) or _find_version(client, info.name, run)
     if version is None:
-        version = _make_version(client, experiment, run, info, final_model)
+        version = _create_version(client, experiment, run, info, final_model)
     if run.info.status != "FINISHED":
         client.set_tag(run.info.run_id, VERSION_TAG, version)
         client.set_terminated(run.info.run_id, "FINISHED", milliseconds(final_model.record.finished or ""))
@@ -54,26 +54,19 @@ def register_in_store(info: StudyInfo, final_model: FinalModel, address: Address
     return str(version)
 
 
-def _find_run(client: MlflowClient, experiment: str, info: StudyInfo, key: str) -> Run | None:
-    """Of this very study: on a shared server another one may have its name, and even the same best model."""
-    found = list(search_runs(client, experiment, info, f"tags.`sweep.kind` = 'final' and tags.`{KEY_TAG}` = '{key}'"))
-    return found[-1] if found else None
-
-
-def _make_run(client: MlflowClient, experiment: str, info: StudyInfo, final_model: FinalModel) -> Run:
-    parents = list(search_runs(client, experiment, info, "tags.`sweep.kind` = 'study'"))
+def _create_run(client: MlflowClient, experiment: str, info: StudyInfo, final_model: FinalModel) -> Run:
+    parent = find_run(client, experiment, info, "tags.`sweep.kind` = 'study'")
     tags = {**study_identity(info), "sweep.kind": "final", KEY_TAG: final_model.key}
     tags[NOTE_TAG] = shorten(final_model.card, MAX_TAG)
-    if parents:
-        tags["mlflow.parentRunId"] = parents[-1].info.run_id
-    run: Run = client.create_run(
-        experiment, milliseconds(final_model.record.started), tags, f"final {final_model.metrics['test_accuracy']:.4f}"
-    )
+    if parent is not None:
+        tags["mlflow.parentRunId"] = parent.info.run_id
+    started, accuracy = milliseconds(final_model.record.started), final_model.metrics["test_accuracy"]
+    run: Run = client.create_run(experiment, started, tags, f"final {accuracy:.4f}")
     return run
 
 
 def _log_values(client: MlflowClient, run: Run, final_model: FinalModel) -> None:
-    """The metrics that the run has not; params may be told twice."""
+    """Log the metrics that are missing in the run; logging params twice does no harm."""
     now = round(time.time() * 1000)
     missing = [Metric(key, value, now, 0) for key, value in final_model.metrics.items() if key not in run.data.metrics]
     if missing:
@@ -86,43 +79,28 @@ def _find_version(client: MlflowClient, name: str, run: Run) -> str | None:
     return str(found[0].version) if found and found[0].name == name else None
 
 
-def _make_version(client: MlflowClient, experiment: str, run: Run, info: StudyInfo, final_model: FinalModel) -> str:
-    run_id = run.info.run_id
-    _log_files(client, run_id, final_model)
-    logged = find_logged_model(client, experiment, run_id) or client.create_logged_model(
-        experiment,
-        name=f"{info.name.replace('.', '-')}-final",
-        source_run_id=run_id,
-        params=trial_params(final_model.record),
-        tags={"sweep.study": info.name, "sweep.kind": "final"},
-        model_type="image classifier",
-    )
-    with tempfile.TemporaryDirectory(prefix="sweep-") as name:
-        folder = Path(name)
-        write_model_folder(folder, final_model.model_file, final_model.record, logged, run_id)
-        (folder / "model_card.md").write_text(final_model.card, encoding="utf-8")
-        model = Model.load(folder / "MLmodel")
-        _save_example(model, final_model.example, str(folder))  # the example goes into the model's description
-        model.save(folder / "MLmodel")
-        client.log_model_artifacts(logged.model_id, name)
-    if not has_outputs(client, run_id):
-        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
-    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-    _ensure_registered(client, info.name)
-    said = shorten(final_model.card, MAX_DESCRIPTION)
-    made = client.create_model_version(
-        info.name, logged.artifact_location, run_id, description=said, model_id=logged.model_id
-    )
-    return str(made.version)
-
-
-def _log_files(client: MlflowClient, run_id: str, final_model: FinalModel) -> None:
+def _create_version(client: MlflowClient, experiment: str, run: Run, info: StudyInfo, final_model: FinalModel) -> str:
+    run_id, record, card = run.info.run_id, final_model.record, final_model.card
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
         for name in final_model.names:
             target = Path(folder, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(final_model.files / name, target)
         client.log_artifacts(run_id, folder, "final")
+    tags = {"sweep.study": info.name, "sweep.kind": "final"}
+    name = f"{info.name}-final"
+    with open_logged_model(client, experiment, run_id, record, name=name, tags=tags) as (logged, files):
+        write_model(files, final_model.model_file, record, logged, final_model.example)
+        (files / "model_card.md").write_text(card, encoding="utf-8")
+    _ensure_registered(client, info.name)
+    version = client.create_model_version(
+        info.name,
+        logged.artifact_location,
+        run_id,
+        description=shorten(card, MAX_DESCRIPTION),
+        model_id=logged.model_id,
+    )
+    return str(version.version)
 
 
 def _ensure_registered(client: MlflowClient, name: str) -> None:
@@ -135,20 +113,20 @@ def _ensure_registered(client: MlflowClient, name: str) -> None:
 
 
 def download(reference: str, address: Address, folder: Path) -> Path:
-    """Where the artifacts of a model, or a single file of a run, lie after the download.
+    """Download a model's artifacts, or a single file of a run, and return their path.
 
     Raises:
-        MlflowException, SQLAlchemyError, OSError: the store is away, or has no such model.
-        TrackingError: `models:/…` is followed by something else than a name with alias or version, or an id.
+        MlflowException, SQLAlchemyError, OSError: the store cannot be reached, or has no such model.
+        TrackingError: `models:/` is followed by something other than a name with alias or version, or an id.
     """
-    client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
+    client = make_client(address)
     place = _model_place(client, reference) if reference.startswith("models:/") else _run_place(client, reference)
     found = mlflow.artifacts.download_artifacts(place, dst_path=str(folder), tracking_uri=address.uri)
     return Path(found)
 
 
 def _model_place(client: MlflowClient, reference: str) -> str:
-    """Where a model's artifacts are. MLflow's own resolution asks the process-wide store, whatever it is told."""
+    """Return where a model's artifacts are. MLflow's own resolution asks the process-wide store, not the given one."""
     name, at, rest = reference.removeprefix("models:/").rpartition("@")
     if not at:
         name, _, rest = reference.removeprefix("models:/").partition("/")
@@ -163,7 +141,7 @@ def _model_place(client: MlflowClient, reference: str) -> str:
 
 
 def _run_place(client: MlflowClient, reference: str) -> str:
-    """`runs:/ID/NAME` is the run's logged model of that name, else a file among the run's artifacts."""
+    """Return where `runs:/ID/NAME` is: the run's logged model of that name, else a file among the run's artifacts."""
     run_id, _, name = reference.removeprefix("runs:/").partition("/")
     outputs = client.get_run(run_id).outputs
     for output in outputs.model_outputs if outputs is not None else ():
@@ -173,8 +151,8 @@ def _run_place(client: MlflowClient, reference: str) -> str:
     return reference
 
 
-def classes_of(folder: Path) -> tuple[str, ...] | None:
-    """The names of the classes that a downloaded model says it has."""
+def stored_classes(folder: Path) -> tuple[str, ...] | None:
+    """Return the class names in a downloaded model's metadata."""
     if not (folder / "MLmodel").is_file():
         return None
     names = (Model.load(folder / "MLmodel").metadata or {}).get("classes")

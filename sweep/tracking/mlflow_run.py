@@ -1,4 +1,4 @@
-"""One MLflow run: knows what the store holds of it and writes only what is missing."""
+"""One MLflow run: knows what the store holds and writes only what is missing."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from sweep.tracking.run_entry import DatasetEntry, Files, MetricPoint, RunEntry, RunStatus
 
 FILES_PREFIX = "sweep.files."
-"""With the name of a group of artifacts: the tag with the digest of those that the run holds; written after them."""
+"""Prefix of the tag with the digest of a group of artifacts that the run holds; set after they are written."""
 MODEL_TAG = "sweep.model"
-"""Digest of the model that was logged for the run; written after it."""
+"""Tag with the digest of the run's logged model; set after the model is written."""
 
 _log = logging.getLogger("sweep.tracking")
 
 
 class MlflowRun:
-    """One run. The store is read once, at the first need; after that the memory of what was written counts.
+    """One run, read from the store once; after that it remembers what it has written.
 
-    An exception out of `write` leaves that memory in doubt: throw the object away and read the run again.
+    After an exception it is unknown what was written: discard the object and read the run again.
     """
 
     def __init__(self, client: MlflowClient, run: Run) -> None:
@@ -40,10 +40,10 @@ class MlflowRun:
         self._points: set[tuple[str, int, str]] | None = None
 
     def write(self, entry: RunEntry) -> bool:
-        """Add what the run does not hold yet; the artifacts last, as they are what most often cannot be written.
+        """Add what the run does not hold yet; artifacts last, because they fail most often.
 
         Returns:
-            False when nothing was missing.
+            False if nothing was missing.
         """
         wrote = [
             self._write_values(entry),
@@ -55,21 +55,21 @@ class MlflowRun:
         return any(wrote)
 
     def add(self, points: Sequence[MetricPoint], files: Sequence[Files]) -> bool:
-        """Add artifacts, and the metrics that were worked out from the same, to those of the entry.
+        """Add artifacts that are not part of an entry, and the metrics computed with them.
 
         Returns:
-            False when nothing was missing.
+            False if nothing was missing.
         """
         if all(self._holds(group) for group in files):
             return False
         missing = self._missing_points(points)
         if missing:
-            self._client.log_batch(self.id, [Metric(p.key, p.value, p.timestamp, p.step) for p in missing])
+            self._client.log_batch(self.id, [Metric(*point) for point in missing])
             self._remember_points(missing)
         return any([bool(missing), *(self._write_files(group) for group in files)])
 
     def forget_points(self) -> None:
-        """Give the memory of the history back; where it is needed again it is read from the store."""
+        """Free the remembered metrics; if they are needed again, they are read from the store."""
         self._points = None
 
     def mark(self, tag: str, value: str) -> None:
@@ -83,16 +83,17 @@ class MlflowRun:
         stale = self._remove_stale_tags(entry.tags)
         proved = any(self._holds(files) for files in entry.files if files.name == entry.proof)
         points = [] if proved else self._missing_points(entry.points)
-        metrics = [Metric(p.key, p.value, p.timestamp, p.step) for p in points]
-        if not (params or tags or metrics):
+        if not (params or tags or points):
             return stale
-        # The client cuts this into batches that a server takes (1,000 metrics, 100 params, 100 tags).
-        self._client.log_batch(self.id, metrics, params, tags)
-        self._remember(entry, points)
+        # The client splits this into batches that a server accepts (1,000 metrics, 100 params, 100 tags).
+        self._client.log_batch(self.id, [Metric(*point) for point in points], params, tags)
+        self.tags.update(entry.tags)
+        self._params = {**entry.params, **self._params}
+        self._remember_points(points)
         return True
 
     def _remove_stale_tags(self, tags: Mapping[str, str]) -> bool:
-        """A reason that no longer holds, a parameter that the new best trial has not; written tags would be shown."""
+        """Remove an outdated reason, or a parameter that the new best trial does not have."""
         kept = (FILES_PREFIX, MODEL_TAG)
         stale = [key for key in self.tags if key.startswith("sweep.") and not key.startswith(kept) and key not in tags]
         for key in stale:
@@ -101,13 +102,13 @@ class MlflowRun:
         return bool(stale)
 
     def _missing_params(self, params: Mapping[str, str]) -> list[Param]:
-        """MLflow never lets a param change; another value means another study of this name, or an edited record."""
+        """Return the missing params, and warn about other values: MLflow does not allow a param to change."""
         for key in params.keys() & self._params.keys() - self._warned:
             if params[key] != self._params[key]:
                 self._warned.add(key)
                 _log.warning(
-                    "MLflow run %s holds %s = %s, the trial's record says %s: left as it is. "
-                    "Was the record edited, or is the study's folder a copy of another one that went on?",
+                    "MLflow run %s holds %s = %s, the trial's record says %s: not changed. "
+                    "Was the record edited, or is the study's folder a copy of another one that has changed since?",
                     self.id,
                     key,
                     self._params[key],
@@ -116,11 +117,10 @@ class MlflowRun:
         return [Param(key, value) for key, value in params.items() if key not in self._params]
 
     def _missing_points(self, points: Sequence[MetricPoint]) -> list[MetricPoint]:
-        held = self._held_points() if points else set()
-        return [point for point in points if _identity(point) not in held]
+        return [point for point in points if _identity(point) not in self._held_points()]
 
     def _held_points(self) -> set[tuple[str, int, str]]:
-        """A metric without a newest value has no history either, so a new run is not asked at all."""
+        """Read the history once, of the metrics that have a newest value: a new run needs no request."""
         if self._points is None:
             self._points = {
                 _identity(MetricPoint(key, metric.value, metric.timestamp, metric.step))
@@ -128,11 +128,6 @@ class MlflowRun:
                 for metric in self._client.get_metric_history(self.id, key)
             }
         return self._points
-
-    def _remember(self, entry: RunEntry, points: Iterable[MetricPoint]) -> None:
-        self.tags.update(entry.tags)
-        self._params = {**entry.params, **self._params}
-        self._remember_points(points)
 
     def _remember_points(self, points: Iterable[MetricPoint]) -> None:
         for point in points:
@@ -181,6 +176,5 @@ class MlflowRun:
 
 
 def _identity(point: MetricPoint) -> tuple[str, int, str]:
-    """Key, step and value. Without the time, which may differ after a resume, and up to the last digits, which a
-    database may round."""
+    """Return key, step and value: not the time, which may differ after a resume, nor digits that a database rounds."""
     return point.key, point.step, format(point.value, ".12g")

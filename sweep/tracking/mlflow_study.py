@@ -1,74 +1,71 @@
-"""A study in MLflow: one experiment, in it one run for the study and under it one run per trial.
+"""A study in MLflow: one experiment, in it one run for the study and below it one run per trial.
 
-Importing this module imports mlflow (about 2 s): see `sweep.tracking.open_mlflow` for who does it, and when.
+Importing this module imports mlflow (about 2 s); `sweep.tracking.open_mlflow` decides when.
 """
 
 from __future__ import annotations
 
 import getpass
-import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Metric, Run
 
 from sweep.records.trial_record import TrialRecord, read_record, trial_folder
-from sweep.tracking.logged_model import log_model
+from sweep.tracking.logged_model import open_logged_model, write_model
 from sweep.tracking.mlflow_run import MODEL_TAG, MlflowRun
-from sweep.tracking.run_entry import RunStatus, milliseconds, trial_entry, trial_identity, trial_name
+from sweep.tracking.mlflow_store import find_run, make_client, search_runs
+from sweep.tracking.run_entry import RunStatus, milliseconds, trial_entry, trial_identity, trial_name, trial_points
 from sweep.tracking.run_files import evaluation_files, report_files, study_files, trial_files
 from sweep.tracking.store_address import Address
 from sweep.tracking.study_entry import CLOSED, TrialOutcome, study_entry, study_identity, trial_outcome
 from sweep.tracking.tracker import StudyInfo
 
-PAGE = 1000
 _STUDY = "tags.`sweep.kind` = 'study'"
+_TRIAL = "tags.`sweep.kind` = 'trial'"
 Change: TypeAlias = Literal["created", "updated", "unchanged"]
-
-_log = logging.getLogger("sweep.tracking")
 
 
 class MlflowStudy:
-    """One study in MLflow. Every method asks the store only for what it has not seen yet; none of them is thread-safe.
+    """One study in MLflow. Every method writes only what is missing in the store; none of them is thread-safe.
 
-    The runs that are there already are read once, at construction; runs that the user deleted count as not there.
+    Existing runs are read once, at construction; deleted runs count as missing.
+
+    The methods `sync_…` raise MlflowException, SQLAlchemyError or OSError if the store cannot be reached or refuses;
+    the call can be repeated.
     """
 
     def __init__(self, client: MlflowClient, experiment_id: str, info: StudyInfo) -> None:
         self._client = client
         self._experiment_id = experiment_id
         self._info = info
-        self._parent: MlflowRun | None = None
+        found = self._find(_STUDY)
+        self._parent = None if found is None else MlflowRun(client, found)
         self._trials: dict[int, MlflowRun] = {}
         self._outcomes: dict[int, TrialOutcome] = {}
-        self._load()
+        for run in search_runs(client, experiment_id, info, _TRIAL):
+            number = int(run.data.tags["sweep.trial"])
+            self._trials[number] = MlflowRun(client, run)
+            self._outcomes[number] = _run_outcome(number, run)
 
     def sync_trial(self, record: TrialRecord) -> Change:
-        """Bring the trial's run up to its record; calling it again changes nothing.
-
-        Raises:
-            MlflowException, SQLAlchemyError, OSError: the store is away or refuses; calling again makes it good.
-        """
-        try:
-            return self._sync_trial(record)
-        except BaseException:
-            # It is not known which part arrived: the next call reads the run again.
-            self._trials.pop(record.number, None)
-            raise
-
-    def _sync_trial(self, record: TrialRecord) -> Change:
-        parent = self._ensure_parent(milliseconds(record.started))
-        run = self._trials.get(record.number) or self._find_trial(record.number)
-        created = run is None
-        if run is None:
-            run = self._create(trial_name(record), record.started, trial_identity(record, parent.id, self._info.id))
-        self._trials[record.number] = run
-        self._outcomes[record.number] = trial_outcome(record)
-        wrote = run.write(trial_entry(record, parent.id, self._info.id, trial_files(record, self._info.folder)))
-        if record.finished is not None:
-            run.forget_points()
+        """Bring the trial's run up to its record; calling it again changes nothing."""
+        number, study_id = record.number, self._info.id
+        with self._forgotten_on_error(number):
+            parent = self._ensure_parent(milliseconds(record.started))
+            run = self._trial(number)
+            created = run is None
+            if run is None:
+                tags = trial_identity(record, parent.id, study_id)
+                run = self._create_run(trial_name(record), milliseconds(record.started), tags)
+            self._trials[number] = run
+            self._outcomes[number] = trial_outcome(record)
+            wrote = run.write(trial_entry(record, parent.id, study_id, trial_files(record, self._info.folder)))
+            if record.finished is not None:
+                run.forget_points()
         if created:
             return "created"
         return "updated" if wrote else "unchanged"
@@ -77,14 +74,11 @@ class MlflowStudy:
         """Bring the study's own run up to the trials seen so far.
 
         Args:
-            status: of the run.
+            status: the run's new status.
             ended: milliseconds since 1970; None while running.
 
         Returns:
-            False when nothing was missing.
-
-        Raises:
-            MlflowException, SQLAlchemyError, OSError: the store is away or refuses; calling again makes it good.
+            False if nothing was missing.
         """
         try:
             parent = self._ensure_parent(round(time.time() * 1000))
@@ -95,15 +89,14 @@ class MlflowStudy:
             raise
 
     def sync_models(self) -> tuple[int, ...]:
-        """Log the models that the study keeps, each with what it says of the validation images.
+        """Log the models that the study keeps, each with its results on the validation images.
 
-        Models of earlier rounds stay in MLflow, where somebody may use them, although the study has dropped them.
+        Models of earlier rounds stay in MLflow, where they may be in use, although the study has dropped them.
 
         Returns:
-            The trials that got something that they had not.
+            The trials for which something was missing.
 
         Raises:
-            MlflowException, SQLAlchemyError, OSError: the store is away or refuses; calling again makes it good.
             RecordError: the record of a trial cannot be read.
         """
         complete = sorted(number for number, outcome in self._outcomes.items() if outcome.state == "complete")
@@ -116,133 +109,104 @@ class MlflowStudy:
         record = read_record(folder)
         if record.model_file is None or not (folder / record.model_file).is_file():
             return False
-        run = self._trials.get(number) or self._find_trial(number)  # what failed before is not known any more
-        if run is None:
-            return False
-        self._trials[number] = run
-        try:
+        with self._forgotten_on_error(number):
+            run = self._trial(number)
+            if run is None:
+                return False
+            self._trials[number] = run
             wrote = run.add(*evaluation_files(record, self._info))
             digest = (record.weights_digest or "")[:16]
             if run.tags.get(MODEL_TAG) == digest:
                 return wrote
-            log_model(self._client, self._experiment_id, run.id, record, folder / record.model_file)
+            self._log_model(run, record)
             run.mark(MODEL_TAG, digest)
-        except BaseException:
-            self._trials.pop(number, None)
-            raise
         return True
 
+    def _log_model(self, run: MlflowRun, record: TrialRecord) -> None:
+        name, step = f"{record.study}-{record.number:04d}", record.best_epoch or 0
+        tags = {"sweep.study": record.study, "sweep.trial": str(record.number)}
+        model_file = trial_folder(self._info.folder, record.number) / (record.model_file or "")
+        with open_logged_model(self._client, self._experiment_id, run.id, record, name=name, tags=tags, step=step) as (
+            model,
+            folder,
+        ):
+            write_model(folder, model_file, record, model)
+        best = [point for point in trial_points(record) if point.step == record.best_epoch]
+        self._client.log_batch(run.id, [Metric(*point, model_id=model.model_id, run_id=run.id) for point in best])
+
     def study_end(self) -> tuple[RunStatus, int] | None:
-        """Status and end of the study's run; None while it is open, or not there."""
+        """Return status and end of the study's run; None if it is running or missing."""
         if self._parent is not None and self._parent.ended is not None:
             for status in CLOSED.values():
                 if self._parent.status == status:
                     return status, self._parent.ended
         return None
 
-    def _load(self) -> None:
-        for run in self._search(_STUDY):
-            self._parent = MlflowRun(self._client, run)
-        for run in self._search("tags.`sweep.kind` = 'trial'"):
-            number = int(run.data.tags["sweep.trial"])
-            self._trials[number] = MlflowRun(self._client, run)
-            self._outcomes[number] = _run_outcome(number, run)
+    def _find(self, filter_string: str) -> Run | None:
+        return find_run(self._client, self._experiment_id, self._info, filter_string)
 
-    def _search(self, filter_string: str) -> Iterator[Run]:
-        return search_runs(self._client, self._experiment_id, self._info, filter_string)
+    def _trial(self, number: int) -> MlflowRun | None:
+        """Return the trial's run, read again from the store if the last attempt failed; None if it is missing."""
+        if number not in self._trials:
+            found = self._find(f"{_TRIAL} and tags.`sweep.trial` = '{number}'")
+            return None if found is None else MlflowRun(self._client, found)
+        return self._trials[number]
 
-    def _find_trial(self, number: int) -> MlflowRun | None:
-        found = list(self._search(f"tags.`sweep.kind` = 'trial' and tags.`sweep.trial` = '{number}'"))
-        return MlflowRun(self._client, found[-1]) if found else None
+    @contextmanager
+    def _forgotten_on_error(self, number: int) -> Iterator[None]:
+        """Forget the trial's run if the block fails: it is unknown which part arrived, so the next call reads it."""
+        try:
+            yield
+        except BaseException:
+            self._trials.pop(number, None)
+            raise
 
     def _ensure_parent(self, started: int) -> MlflowRun:
         if self._parent is None:
-            found = list(self._search(_STUDY))
-            tags = study_identity(self._info)
-            run = found[-1] if found else self._create_run(self._info.name, started, tags)
-            self._parent = MlflowRun(self._client, run)
+            found = self._find(_STUDY)
+            self._parent = (
+                self._create_run(self._info.name, started, study_identity(self._info))
+                if found is None
+                else MlflowRun(self._client, found)
+            )
         return self._parent
 
-    def _create(self, name: str, started: str, tags: dict[str, str]) -> MlflowRun:
-        return MlflowRun(self._client, self._create_run(name, milliseconds(started), tags))
-
-    def _create_run(self, name: str, started: int, tags: dict[str, str]) -> Run:
-        run: Run = self._client.create_run(
-            self._experiment_id, start_time=started, tags={**tags, **_user()}, run_name=name
+    def _create_run(self, name: str, started: int, tags: dict[str, str]) -> MlflowRun:
+        tags = {**tags, **_user()}
+        return MlflowRun(
+            self._client, self._client.create_run(self._experiment_id, start_time=started, tags=tags, run_name=name)
         )
-        return run
 
 
 def _user() -> dict[str, str]:
-    """Who writes, which tells two people's studies of one name apart in the list; nothing where nobody has a name."""
+    """Return the tag that distinguishes two users' studies of one name; nothing if the user has no name."""
     try:
         return {"mlflow.user": getpass.getuser()}
-    except (KeyError, OSError):  # the first before Python 3.13: a container's user without an entry
+    except (KeyError, OSError):  # KeyError before Python 3.13: a container's user without an entry
         return {}
 
 
-def search_runs(client: MlflowClient, experiment_id: str, info: StudyInfo, filter_string: str) -> Iterator[Run]:
-    """Live runs of the study, the oldest last, so that it is the one kept where two writers made two."""
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment_id],
-            f"{filter_string} and tags.`sweep.study_id` = '{info.id}'",
-            run_view_type=ViewType.ACTIVE_ONLY,
-            max_results=PAGE,
-            order_by=["attributes.start_time DESC", "attributes.run_id DESC"],
-            page_token=token,
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
 def log_report_artifact(info: StudyInfo, address: Address) -> bool:
-    """Add the study's report to its run; asks for no trial's run.
+    """Add the study's report to its run without reading the trials' runs.
 
     Returns:
-        False where the store has no run of the study.
+        False if the store has no run of the study.
 
     Raises:
-        MlflowException, SQLAlchemyError, OSError: the store is away or refuses.
+        MlflowException, SQLAlchemyError, OSError: the store cannot be reached or refuses.
     """
-    client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
+    client = make_client(address)
     experiment = client.get_experiment_by_name(info.name)
     if experiment is None or experiment.lifecycle_stage == "deleted":
         return False
-    found = list(search_runs(client, experiment.experiment_id, info, _STUDY))
-    if found:
-        MlflowRun(client, found[-1]).add((), report_files(info))
-    return bool(found)
-
-
-def open_mlflow_study(info: StudyInfo, address: Address) -> MlflowStudy:
-    """Connect, and make the study's experiment where there is none; a deleted one is restored.
-
-    Raises:
-        MlflowException, SQLAlchemyError, OSError: the store is away or refuses.
-    """
-    client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
-    return MlflowStudy(client, ensure_experiment(client, info.name, address.artifacts), info)
-
-
-def ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
-    """The id of the study's experiment, made where there is none; a deleted one is restored."""
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        # Without this tag the user interface asks what the experiment is for, instead of showing the runs.
-        tags = {"mlflow.experimentKind": "custom_model_development"}
-        return str(client.create_experiment(name, artifact_location=artifacts, tags=tags))
-    if found.lifecycle_stage == "deleted":
-        _log.warning("The MLflow experiment %s was deleted; it is restored.", name)
-        client.restore_experiment(found.experiment_id)
-    return str(found.experiment_id)
+    found = find_run(client, experiment.experiment_id, info, _STUDY)
+    if found is not None:
+        MlflowRun(client, found).add((), report_files(info))
+    return found is not None
 
 
 def _run_outcome(number: int, run: Run) -> TrialOutcome:
-    """The same as `trial_outcome`, read back from a run."""
+    """Read back from a run what `trial_outcome` makes of a record."""
     metrics = run.data.metrics
     return TrialOutcome(
         number=number,

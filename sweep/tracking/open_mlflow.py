@@ -1,8 +1,7 @@
-"""Opening the MLflow mirror, and rebuilding it from a study's records.
+"""What the program does with MLflow: mirror a study, rebuild the mirror, register and download models.
 
-mlflow is imported inside one function here, on purpose: its import reads the settings below once for all (and without
-them writes an installation id into the user's configuration folder), and takes 2 s, which the writer's thread has and
-the sweep has not.
+mlflow is imported inside the functions on purpose. The import takes 2 s, which the background thread has and the sweep
+has not. It also reads the settings below, and without them writes an installation id into the user's configuration.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.errors import TrackingError
+from sweep.records.final_result import Registration
 from sweep.records.trial_record import TrialRecord
-from sweep.tracking.mirror import MlflowTracker
+from sweep.tracking.mlflow_tracker import MlflowTracker
 from sweep.tracking.run_entry import RunStatus, ended_at
 from sweep.tracking.store_address import Address, resolve_address, short_error
 from sweep.tracking.study_entry import records_status
-from sweep.tracking.tracker import StudyInfo
+from sweep.tracking.tracker import ALIAS, FinalModel, StudyInfo
 
 if TYPE_CHECKING:
     from sweep.tracking.mlflow_study import Change, MlflowStudy
@@ -34,11 +35,13 @@ SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # MLflow's own 120 s and 7 repeats add up to minutes per call; the mirror repeats by itself.
+    # MLflow's own 120 s and 7 retries add up to minutes per call; the tracker retries by itself.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
-"""Environment variables of MLflow that are set where the user has not set them."""
+"""Environment variables of MLflow, set unless the user has set them."""
+REFERENCE = re.compile(r"(models|runs):/[^\s]+")
+"""`models:/name@champion`, `models:/name/3`, `models:/m-0123…`, `runs:/run id/path`."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,15 @@ class SyncReport:
 
 
 def open_mlflow(info: StudyInfo, uri: str | None, home: Path) -> MlflowTracker:
-    """Mirror a study to MLflow. Connecting happens in the background: a server that is away stops nothing.
+    """Mirror a study to MLflow. Connecting happens in the background, so an unreachable server stops nothing.
 
     Args:
-        info: of the study.
+        info: the study.
         uri: tracking URI; None takes MLFLOW_TRACKING_URI, else the file `<home>/mlflow/mlflow.db`.
         home: where the local store and its artifacts are.
 
     Raises:
-        TrackingError: the URI can be seen to be unusable, see `resolve_address`.
+        TrackingError: the URI is unusable, see `resolve_address`.
     """
     address = resolve_address(uri, os.environ, home)
     prepare_environment()
@@ -73,90 +76,116 @@ def sync_study(
     home: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005 - the signature of a progress function
 ) -> SyncReport:
-    """Create or complete every run of a study from the study alone; doing it again changes nothing.
+    """Create or complete every run of a study from its folder alone; doing it again changes nothing.
 
     Args:
-        info: of the study.
-        records: of all trials.
-        uri: as for `open_mlflow`.
-        home: as for `open_mlflow`.
-        progress: called with trials done and trials in all.
+        info: the study.
+        records: the records of all trials.
+        uri: see `open_mlflow`.
+        home: see `open_mlflow`.
+        progress: called with the number of trials written and their total.
 
     Raises:
-        TrackingError: the URI is unusable, or the store is away or refuses.
+        TrackingError: the URI is unusable, or the store cannot be reached or refuses.
     """
     address = resolve_address(uri, os.environ, home)
-    prepare_environment()
-    from sweep.tracking.mlflow_database import STORE_ERRORS
-
-    try:
+    with _store_errors(address, f"the study {info.name} is not fully written, sync it again later"):
         ordered = sorted(records, key=lambda record: record.number)
         return _sync(connect(info, address), ordered, progress)
-    except (*STORE_ERRORS, ImportError) as error:  # ImportError: the driver of a database
-        cause = short_error(str(error))
-        raise TrackingError(
-            f"{address.shown}: the tracking store does not take study {info.name}: {cause} "
-            "See that the store can be reached, then sync again: what was written stays."
-        ) from error
 
 
 def add_report_to_mlflow(info: StudyInfo, uri: str | None, home: Path) -> bool:
-    """Add the study's report to its run.
-
-    Args:
-        info: of the study.
-        uri: as for `open_mlflow`.
-        home: as for `open_mlflow`.
+    """Add the study's report to its run; parameters and errors as in `sync_study`.
 
     Returns:
-        False where the store has no run of the study yet; the sync that makes one takes the report along.
-
-    Raises:
-        TrackingError: the URI is unusable, or the store is away or refuses.
+        False if the store has no run of the study yet; the sync that creates one adds the report.
     """
     address = resolve_address(uri, os.environ, home)
     if address.file is not None and not address.file.exists():
         return False
-    prepare_environment()
-    from sweep.tracking.mlflow_database import STORE_ERRORS, probe_database
-    from sweep.tracking.mlflow_study import log_report_artifact
+    with _store_errors(address, "the report cannot be written"):
+        from sweep.tracking.mlflow_study import log_report_artifact
 
-    try:
-        if address.is_database_server:
-            probe_database(address.uri)
         return log_report_artifact(info, address)
-    except (*STORE_ERRORS, ImportError) as error:
-        raise TrackingError(
-            f"{address.shown}: the tracking store does not take the report: {short_error(str(error))}"
-        ) from error
+
+
+def register_model(info: StudyInfo, final_model: FinalModel, uri: str | None, home: Path) -> Registration:
+    """Register the final model under the study's name with the alias `champion`; doing it again changes nothing.
+
+    Parameters and errors as in `sync_study`.
+    """
+    address = resolve_address(uri, os.environ, home)
+    with _store_errors(address, "the model cannot be registered"):
+        from sweep.tracking.mlflow_registry import register_in_store
+
+        connect(info, address)  # creates the database if there is none
+        version = register_in_store(info, final_model, address)
+    return Registration(address.shown, info.name, version, ALIAS)
+
+
+def download_model(reference: str, uri: str | None, home: Path, folder: Path) -> tuple[Path, tuple[str, ...] | None]:
+    """Download a model from MLflow.
+
+    Args:
+        reference: `models:/…` or `runs:/…`.
+        uri: see `open_mlflow`.
+        home: see `open_mlflow`.
+        folder: where to download to.
+
+    Returns:
+        The .keras file, not yet checked, and the names of its classes if the model has them.
+
+    Raises:
+        TrackingError: the store cannot be reached, or it has no such model, or no Keras model.
+    """
+    address = resolve_address(uri, os.environ, home)
+    with _store_errors(address, f"{reference} cannot be downloaded"):
+        from sweep.tracking.mlflow_registry import download, stored_classes
+
+        found = download(reference, address, folder)
+    files = sorted(found.rglob("*.keras")) if found.is_dir() else [found]
+    if not files:
+        raise TrackingError(f"{address.shown}: {reference}: expected a Keras model, found no .keras file in it")
+    return files[0], stored_classes(found)
 
 
 def prepare_environment() -> None:
-    """Set MLflow's environment variables for quiet, bounded work. Counts only before mlflow is first imported."""
+    """Set MLflow's environment variables for quiet, bounded work. Only has an effect before mlflow is imported."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    # It announces the building of its font cache, at a machine's first picture, as a warning.
+    # It warns while it builds its font cache, before the first picture on a machine.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    # Names of classes may be in any script; a sign that the font has not is drawn as a box.
+    # Class names may be in any script; a character that is missing in the font is drawn as a box.
     warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
 
 
-def connect(info: StudyInfo, address: Address) -> MlflowStudy:
-    """The study in its store; a SQLite file is made when it is not there. Raises what the store raises."""
-    from sweep.tracking.mlflow_database import make_database, probe_database
-    from sweep.tracking.mlflow_study import open_mlflow_study
+@contextmanager
+def _store_errors(address: Address, failure: str) -> Iterator[None]:
+    """Raise what the store raises in the block as a TrackingError: address, failure, cause."""
+    prepare_environment()
+    from sweep.tracking.mlflow_store import STORE_ERRORS
 
-    if address.is_database_server:
-        probe_database(address.uri)
-    with _alone(address.file):
+    try:
+        yield
+    except (*STORE_ERRORS, ImportError) as error:  # ImportError: the driver of a database is not installed
+        raise TrackingError(f"{address.shown}: {failure}: {short_error(str(error))}") from error
+
+
+def connect(info: StudyInfo, address: Address) -> MlflowStudy:
+    """Open the study in its store; a SQLite file is created if missing. Raises what the store raises."""
+    from sweep.tracking.mlflow_store import ensure_experiment, make_client, make_database
+    from sweep.tracking.mlflow_study import MlflowStudy
+
+    with _locked(address.file):
         if address.file is not None and not address.file.exists():
             make_database(address.file)
-        return open_mlflow_study(info, address)
+        client = make_client(address)
+        return MlflowStudy(client, ensure_experiment(client, info.name, address.artifacts), info)
 
 
 @contextmanager
-def _alone(file: Path | None) -> Iterator[None]:
-    """Two sweeps that start at once must not both create the tables: MLflow itself does not keep them apart."""
+def _locked(file: Path | None) -> Iterator[None]:
+    """Keep two sweeps that start at once from both creating the tables: MLflow itself does not."""
     if file is None:
         yield
         return
@@ -182,12 +211,12 @@ def _sync(store: MlflowStudy, records: list[TrialRecord], progress: Callable[[in
 
 
 def _study_end(store: MlflowStudy, records: list[TrialRecord]) -> tuple[RunStatus, int | None]:
-    """What `close` wrote at the end of a sweep knows more than the records, unless the study went on since."""
+    """Prefer what `close` wrote at the end of a sweep to the records, unless the study continued since."""
     status = records_status(records)
     if status == "RUNNING":
         return status, None
     newest = max((ended_at(record) or 0 for record in records), default=0)
-    held = store.study_end()
-    if held is not None and held[1] >= newest:
-        return held
+    stored = store.study_end()
+    if stored is not None and stored[1] >= newest:
+        return stored
     return status, newest or round(time.time() * 1000)

@@ -1,12 +1,10 @@
-"""What the run of a trial shall hold, worked out from its record alone. Pure values, no mlflow.
+"""The contents of a trial's run, computed from its record alone. Pure values, no mlflow.
 
-Every number and time here is a function of the records, so that writing twice, or rebuilding from the records,
-arrives at the same run.
+Every number and time depends only on the record, so writing a run twice, or rebuilding it, gives the same run.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -53,7 +51,7 @@ class MetricPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """The images as MLflow shows them; `source`, `schema` and `profile` are JSON."""
+    """The images as an MLflow dataset; `source`, `schema` and `profile` are JSON."""
 
     name: str
     digest: str
@@ -65,12 +63,12 @@ class DatasetEntry:
 
 @dataclass(frozen=True)
 class Files:
-    """Some artifacts of a run, which come and change together.
+    """A group of artifacts of a run that change together.
 
     Attributes:
-        name: of the group, among those of the run.
+        name: the group's name, unique in the run.
         digest: equal digests mean equal files.
-        write: puts them into an empty folder.
+        write: writes the files into an empty folder.
     """
 
     name: str
@@ -80,13 +78,13 @@ class Files:
 
 @dataclass(frozen=True)
 class RunEntry:
-    """Everything that one run shall hold.
+    """The complete contents of one run.
 
     Attributes:
         ended: milliseconds since 1970, None while running.
-        tags: all of those below `sweep.`; one that the run has and that is not here is removed.
-        proof: the group of files whose digest covers the points as well: where the run has those files, which are
-            written last, its metrics need not be asked for. "" where there is none.
+        tags: all tags that start with `sweep.`; any other such tag of the run is removed.
+        proof: name of the group of files whose digest covers the points too. Files are written last, so if the run has
+            this group, its metrics need not be read. "" for no such group.
     """
 
     name: str
@@ -101,12 +99,12 @@ class RunEntry:
 
 
 def milliseconds(moment: str, seconds: float = 0.0) -> int:
-    """ISO 8601 to milliseconds since 1970, `seconds` later."""
+    """Convert ISO 8601 to milliseconds since 1970 and add `seconds`."""
     return round((datetime.fromisoformat(moment) + timedelta(seconds=seconds)).timestamp() * 1000)
 
 
 def ended_at(record: TrialRecord) -> int | None:
-    """When the trial ended; None while it runs. Where the record does not say, after its last epoch."""
+    """Return when the trial ended; None while it runs. Without a recorded time, it is the end of the last epoch."""
     if record.state == "running":
         return None
     if record.finished is not None:
@@ -115,31 +113,30 @@ def ended_at(record: TrialRecord) -> int | None:
 
 
 def trial_name(record: TrialRecord) -> str:
-    """Sorts by number and tells how it went: `0007 0.913`, `0012 pruned@8`, `0003 failed nan`, `0005 running`."""
-    return f"{record.number:04d} {_outcome_words(record)}"
-
-
-def _outcome_words(record: TrialRecord) -> str:
+    """Return number and outcome: `0007 0.913`, `0012 pruned@8`, `0003 failed nan`, `0005 running`."""
+    outcome: str = record.state
     if record.state == "complete" and record.objective_value is not None:
-        return objective_text(record.objective_value, record.config.objective)
-    if record.state == "pruned":
-        return f"pruned@{len(record.epochs)}"
-    return shorten(f"{record.state} {record.reason}".strip(), 60) if record.state == "failed" else record.state
+        outcome = objective_text(record.objective_value, record.config.objective)
+    elif record.state == "pruned":
+        outcome = f"pruned@{len(record.epochs)}"
+    elif record.state == "failed":
+        outcome = shorten(f"failed {record.reason}".strip(), 60)
+    return f"{record.number:04d} {outcome}"
 
 
 def objective_text(value: float, objective: Objective) -> str:
-    """Three decimals of an accuracy, four digits of a loss, which has no scale."""
+    """Format an accuracy with three decimals, and a loss, which has no fixed scale, with four digits."""
     return f"{value:.3f}" if objective == "val_accuracy" else f"{value:.4g}"
 
 
 def trial_entry(record: TrialRecord, parent: str, study_id: str, files: tuple[Files, ...] = ()) -> RunEntry:
-    """The run of a trial.
+    """Return the contents of a trial's run.
 
     Args:
-        record: at any time of the trial's life.
+        record: the trial in any state.
         parent: MLflow's id of the study's run.
         study_id: the study's own id.
-        files: artifacts, used once the trial has ended for good.
+        files: artifacts, used once the trial has ended and cannot be resumed.
     """
     return RunEntry(
         name=trial_name(record),
@@ -155,7 +152,7 @@ def trial_entry(record: TrialRecord, parent: str, study_id: str, files: tuple[Fi
 
 
 def trial_identity(record: TrialRecord, parent: str, study_id: str) -> dict[str, str]:
-    """The tags by which a trial's run is found again; they never change."""
+    """Return the tags that identify a trial's run; they never change."""
     return {
         "mlflow.parentRunId": parent,
         "sweep.kind": "trial",
@@ -175,33 +172,31 @@ def _trial_tags(record: TrialRecord) -> dict[str, str]:
 
 
 def trial_params(record: TrialRecord) -> dict[str, str]:
-    """Every sampled value under its plain name."""
+    """Return every sampled value under its plain name."""
     return {clean_key(name): shorten(_text(value), MAX_PARAM) for name, value in record.values.items()}
 
 
 def clean_key(name: str) -> str:
-    """The name with signs that MLflow takes; it would refuse the whole batch for another one."""
+    """Replace characters that MLflow does not accept; one of them makes it refuse the whole batch."""
     return re.sub(r"[^\w./: -]", "_", name)[:MAX_KEY]
 
 
 def _text(value: Value) -> str:
     if value is None:
         return "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most `limit` characters, the cut marked."""
+    """Cut the text to at most `limit` characters and mark the cut with `…`."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def trial_points(record: TrialRecord) -> tuple[MetricPoint, ...]:
-    """All metrics of a trial.
+    """Return all metrics of a trial.
 
-    `objective` and `best_epoch` are written once the trial is complete or pruned: before that they still change, and
-    a failed trial has none to be ranked by.
+    `objective` and `best_epoch` are added once the trial is complete or pruned: before that they still change, and a
+    failed trial is not ranked.
     """
     elapsed = accumulate(metrics.seconds for metrics in record.epochs)
     times = [milliseconds(record.started, seconds) for seconds in elapsed]
@@ -220,7 +215,7 @@ def trial_points(record: TrialRecord) -> tuple[MetricPoint, ...]:
 
 
 def dataset_entry(record: TrialRecord) -> DatasetEntry:
-    """The images of a trial from its stamp; no image is opened."""
+    """Describe a trial's images from its record; no image is read."""
     name, stamp = record.config.data.name, record.data
     local = "/" in name or "\\" in name or name.endswith(".npz")
     return DatasetEntry(
@@ -241,12 +236,7 @@ def dataset_entry(record: TrialRecord) -> DatasetEntry:
 
 
 def _schema(stamp: DataStamp) -> str:
-    """In the form of mlflow.data.schema.TensorDatasetSchema, which the user interface draws as a table."""
+    """Return JSON as mlflow.data.schema.TensorDatasetSchema writes it; the user interface shows it as a table."""
     features = [{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, *stamp.shape]}}]
     targets = [{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]
     return json.dumps({"mlflow_tensorspec": {"features": json.dumps(features), "targets": json.dumps(targets)}})
-
-
-def text_digest(text: str) -> str:
-    """sha256, enough of it to tell two versions of a file apart."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
+import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+import numpy as np
 
 from sweep.analysis.validation_predictions import (
     ClassResult,
@@ -18,6 +21,7 @@ from sweep.analysis.validation_predictions import (
     read_predictions,
     worst_mistakes,
 )
+from sweep.data.cache import TRAIN_IMAGES, read_prepared
 from sweep.pictures.confusion_matrix import draw_confusion
 from sweep.pictures.image_grids import draw_images
 from sweep.pictures.learning_curves import draw_curves
@@ -25,20 +29,64 @@ from sweep.records.array_types import UInt8Array
 from sweep.records.trial_record import RECORD_FILE, TrialRecord, record_to_json, trial_folder
 from sweep.records.trial_result import PREDICTIONS_FILE, SUMMARY_FILE
 from sweep.space.config import config_to_mapping
-from sweep.tracking.run_entry import Files, MetricPoint, clean_key, ended_at, text_digest
-from sweep.tracking.sample_pixels import SAMPLES, Samples, cached_images, read_samples
+from sweep.tracking.run_entry import Files, MetricPoint, clean_key, ended_at
 from sweep.tracking.tracker import REPORT_FILE, StudyInfo
 
 CLASS_METRICS = 20
-"""Up to so many classes each has a metric of its own; beyond that the charts would show nothing else."""
+"""Maximum number of classes for a metric per class; with more, the charts would show nothing else."""
 MISTAKES = 24
+SAMPLES = Path("samples") / "samples.npz"
+"""In a study's folder; written by `sweep.training.sample_images`."""
 
 _Writer: TypeAlias = Callable[[Path], None]
 
 
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Some training images, and augmented versions of the first of them.
+
+    Attributes:
+        images: uint8 (n, h, w, c).
+        names: their class names, (n,).
+        strengths: strengths of the augmentation.
+        augmented: the first m images, augmented, uint8 (strengths, m, h, w, c).
+    """
+
+    images: UInt8Array
+    names: tuple[str, ...]
+    strengths: tuple[float, ...]
+    augmented: UInt8Array
+
+
+def read_samples(study_folder: Path) -> Samples | None:
+    """Read the study's samples; None if there are none."""
+    try:
+        with np.load(study_folder / SAMPLES, allow_pickle=False) as stored:
+            strengths = tuple(float(strength) for strength in stored["strengths"])
+            names = tuple(str(name) for name in stored["names"])
+            return Samples(stored["images"], names, strengths, stored["augmented"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def cached_images(cache: Path | None, digest: str) -> UInt8Array | None:
+    """Return the prepared training part with this digest, uint8 (n, h, w, c), memory-mapped; None if it is missing."""
+    if cache is None or not cache.is_dir():
+        return None
+    for folder in sorted(cache.iterdir()):
+        prepared = read_prepared(folder)
+        if prepared is not None and prepared.digest == digest:
+            try:
+                images: UInt8Array = np.load(folder / TRAIN_IMAGES, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError):
+                return None
+            return images
+    return None
+
+
 def trial_files(record: TrialRecord, study_folder: Path) -> tuple[Files, ...]:
-    """Record, resolved configuration, learning curves, and the model's summary where there is one."""
-    # Which model files are kept changes as better trials come; it is the study's affair.
+    """Return record, resolved configuration, learning curves, and the model's summary if there is one."""
+    # Without the model file: which ones the study keeps changes as better trials are found.
     text = record_to_json(dataclasses.replace(record, model_file=None))
     summary = _read(trial_folder(study_folder, record.number) / SUMMARY_FILE)
 
@@ -55,7 +103,7 @@ def trial_files(record: TrialRecord, study_folder: Path) -> tuple[Files, ...]:
 
 
 def evaluation_files(record: TrialRecord, info: StudyInfo) -> tuple[tuple[MetricPoint, ...], tuple[Files, ...]]:
-    """Metrics and pictures of what a trial's model says of the validation images; nothing where that is not known."""
+    """Return metrics and pictures of a model's predictions for the validation images; nothing without predictions."""
     names = record.data.classes
     path = trial_folder(info.folder, record.number) / PREDICTIONS_FILE
     predictions = read_predictions(path, len(names))
@@ -89,7 +137,7 @@ def _mistakes_writer(record: TrialRecord, predictions: Predictions, images: UInt
         captions = [
             (f"is {names[m.label]}", f"said {names[m.predicted]}", f"{m.probability:.0%} sure") for m in mistakes
         ]
-        title = f"{record.study}, trial {record.number:04d}: the mistakes that it was surest of"
+        title = f"{record.study}, trial {record.number:04d}: the most confident mistakes"
         shown = [images[m.position] for m in mistakes]
         draw_images(shown, captions, 6, title, folder / "evaluation" / "mistakes.png")
 
@@ -97,25 +145,26 @@ def _mistakes_writer(record: TrialRecord, predictions: Predictions, images: UInt
 
 
 def class_points(record: TrialRecord, results: list[ClassResult]) -> tuple[MetricPoint, ...]:
-    """`class_accuracy/03 cat` for each class, unless there are many: its place keeps equal-looking names apart."""
+    """Return `class_accuracy/03 cat` for each class, unless there are many; the number separates similar names."""
     if len(results) > CLASS_METRICS:
         return ()
     return tuple(
-        MetricPoint(_class_key(place, result.name), result.accuracy, ended_at(record) or 0, record.best_epoch or 0)
-        for place, result in enumerate(results)
+        MetricPoint(_class_key(index, result.name), result.accuracy, ended_at(record) or 0, record.best_epoch or 0)
+        for index, result in enumerate(results)
         if result.accuracy is not None
     )
 
 
-def _class_key(place: int, name: str) -> str:
-    # A slash or dots of the name would be taken for folders.
-    return clean_key(f"class_accuracy/{place:02d} {name.replace('/', '_').replace('.', '_')}").rstrip()
+def _class_key(index: int, name: str) -> str:
+    # A slash or dots in the name would be read as folders.
+    return clean_key(f"class_accuracy/{index:02d} {name.replace('/', '_').replace('.', '_')}").rstrip()
 
 
 def study_files(info: StudyInfo, *, ended: bool) -> tuple[Files, ...]:
-    """The search space; once the study has ended also its report and samples, where there are any."""
-    space = info.space
-    groups = [Files("space", text_digest(space), lambda folder: _write_text(folder / "space.yaml", space))]
+    """Return the search space and, once the study has ended, its report and samples if there are any."""
+    space = info.space.encode()
+    digest = hashlib.sha256(space).hexdigest()[:16]  # not `_digest`: runs of earlier versions hold this one
+    groups = [Files("space", digest, lambda folder: _write(folder / "space.yaml", space))]
     if ended:
         groups += report_files(info)
         samples = read_samples(info.folder)
@@ -126,11 +175,11 @@ def study_files(info: StudyInfo, *, ended: bool) -> tuple[Files, ...]:
 
 
 def report_files(info: StudyInfo) -> tuple[Files, ...]:
-    """The study's report; nothing where none has been written."""
+    """Return the study's report; nothing if none has been written."""
     report = _read(info.folder / REPORT_FILE)
     if not report:
         return ()
-    return (Files("report", _digest(report), lambda folder: _write_bytes(folder / REPORT_FILE, report)),)
+    return (Files("report", _digest(report), lambda folder: _write(folder / REPORT_FILE, report)),)
 
 
 def _draw_samples(samples: Samples, study: str, folder: Path) -> None:
@@ -148,24 +197,15 @@ def _draw_samples(samples: Samples, study: str, folder: Path) -> None:
     )
 
 
-def copy_file(source: Path, target: Path) -> None:
-    """Copy the content alone: rights and times are the store's affair."""
-    shutil.copyfile(source, target)
-
-
 def _read(path: Path) -> bytes:
-    """The content; empty where there is no such file."""
+    """Return the content; empty if there is no such file."""
     try:
         return path.read_bytes()
     except OSError:
         return b""
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 

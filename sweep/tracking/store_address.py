@@ -1,4 +1,4 @@
-"""Where the tracking store is, and what can be said against it at once. Pure standard library, no mlflow."""
+"""The address of the tracking store, and the checks that need no connection. Pure standard library, no mlflow."""
 
 from __future__ import annotations
 
@@ -9,13 +9,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sweep.errors import TrackingError
-
-if TYPE_CHECKING:
-    pass
 
 SERVERS = ("http", "https", "databricks")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -26,9 +22,9 @@ class Address:
     """A tracking store that passed the checks of `resolve_address`.
 
     Attributes:
-        uri: for MLflow; the path of a SQLite file in it is absolute.
-        artifacts: file URI of a new experiment's artifacts; None leaves the choice to the server.
-        file: the SQLite file, None for a server or another database.
+        uri: the URI for MLflow, with an absolute path for a SQLite file.
+        artifacts: file URI for the artifacts of new experiments; None leaves the choice to the server.
+        file: the SQLite file; None for a server or another database.
     """
 
     uri: str
@@ -37,27 +33,27 @@ class Address:
 
     @property
     def is_database_server(self) -> bool:
-        """A database that is no file."""
+        """True for a database other than a SQLite file."""
         return self.file is None and _scheme(self.uri) in DATABASES
 
     @property
     def shown(self) -> str:
-        """The URI for people and logs."""
+        """The URI without its password, for messages and logs."""
         return hide_passwords(self.uri)
 
 
 def named_store(uri: str | None, environment: Mapping[str, str]) -> str | None:
-    """The store that the user names; None for the local one."""
+    """Return the URI of the store that the user has set; None for the local store."""
     return uri or environment.get("MLFLOW_TRACKING_URI") or None
 
 
 def resolve_address(uri: str | None, environment: Mapping[str, str], home: Path) -> Address:
     """Choose the tracking store: `uri`, else MLFLOW_TRACKING_URI, else `<home>/mlflow/mlflow.db`.
 
-    The folder of a SQLite file is made when it is not there. Servers are not contacted.
+    The folder of a SQLite file is created if missing. Servers are not contacted.
 
     Raises:
-        TrackingError: unknown scheme, no host, a place that cannot be written, or a database that is not MLflow's.
+        TrackingError: unknown scheme, no host, a path that is not writable, or a database that is not MLflow's.
     """
     chosen = named_store(uri, environment) or f"sqlite:///{home.absolute() / 'mlflow' / 'mlflow.db'}"
     scheme = _scheme(chosen)
@@ -70,7 +66,7 @@ def resolve_address(uri: str | None, environment: Mapping[str, str], home: Path)
 
 
 def hide_passwords(text: str) -> str:
-    """The text with the passwords of the addresses in it starred out."""
+    """Return the text with `***` for the passwords in its addresses."""
     return re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
 
 
@@ -103,7 +99,7 @@ def _sqlite(uri: str, artifacts: str) -> Address:
     name, mark, query = rest.partition("?")
     if name in ("", ":memory:"):
         raise TrackingError(
-            f"tracking URI {uri!r}: a database in memory is gone with the process. Write sqlite:///path/mlflow.db."
+            f"tracking URI {uri!r}: a database in memory is lost with the process. Write sqlite:///path/mlflow.db."
         )
     path = Path(name).absolute()
     _check_writable(path)
@@ -116,22 +112,22 @@ def _check_writable(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrackingError(
-            f"{path}: the folder of the tracking database cannot be made: {error}. Choose another place."
+            f"{path}: the folder of the tracking database cannot be created: {error}. Choose another folder."
         ) from None
     target = path if path.exists() else path.parent
     if path.is_dir() or not os.access(target, os.W_OK):
-        raise TrackingError(f"{path}: the tracking database cannot be written. Choose another place.")
+        raise TrackingError(f"{path}: the tracking database cannot be written. Choose another folder.")
 
 
 def _check_owner(path: Path) -> None:
-    """MLflow and Optuna both own a table `alembic_version`: either one would ruin the other's database."""
+    """MLflow and Optuna both have a table `alembic_version`: each would destroy the other's database."""
     if not path.exists():
         return
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)) as database:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.OperationalError:
-        return  # Locked just now: another sweep is writing, which says enough.
+        return  # It is locked, so another sweep is writing to it, and it is a database.
     except sqlite3.DatabaseError as error:
         raise TrackingError(f"{path}: not a SQLite database: {error}. Choose another file.") from None
     if tables and "experiments" not in tables:
@@ -143,6 +139,6 @@ def _check_owner(path: Path) -> None:
 
 
 def short_error(text: str) -> str:
-    """One line without passwords; of a long one the beginning and the end, where the cause is."""
+    """Return the text on one line without passwords; of a long one the start and the end, where the cause is."""
     line = hide_passwords(" ".join(text.split()))
     return line if len(line) <= 320 else f"{line[:120]} … {line[-200:]}"

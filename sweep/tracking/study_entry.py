@@ -1,11 +1,12 @@
-"""What the study's own run shall hold, worked out from what is known of its trials. Pure values, no mlflow.
+"""The contents of the study's own run, computed from its trials. Pure values, no mlflow.
 
-The best trial's values are tags, `sweep.best.NAME`, and not params: MLflow never lets a param change, and a study can
-always be continued and find a better trial.
+The best trial's values are tags, `sweep.best.NAME`, not params: MLflow does not allow a param to change, and a study
+that continues can find a better trial.
 """
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,13 +34,13 @@ from sweep.tracking.tracker import CloseState, StudyInfo
 CLOSED: dict[CloseState, RunStatus] = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 BEST_PREFIX = "sweep.best."
 NOTE_TAG = "mlflow.note.content"
-"""The description that MLflow shows of a run, in Markdown."""
+"""A run's description, in Markdown."""
 LEADERS = 10
 """Rows of the leaderboard in the description."""
 
 
 class TrialOutcome(NamedTuple):
-    """What the study's run has to know of a trial; the same whether it comes from a record or from the trial's run."""
+    """What the study's run shows of a trial; the same from a record or from the trial's run."""
 
     number: int
     state: str
@@ -51,7 +52,7 @@ class TrialOutcome(NamedTuple):
 
 
 def trial_outcome(record: TrialRecord) -> TrialOutcome:
-    """What the study's run has to know of the trial."""
+    """Return what the study's run shows of a trial; only a complete or pruned one has an objective."""
     judged = record.state in ("complete", "pruned")
     return TrialOutcome(
         number=record.number,
@@ -65,7 +66,7 @@ def trial_outcome(record: TrialRecord) -> TrialOutcome:
 
 
 def study_identity(info: StudyInfo) -> dict[str, str]:
-    """The tags by which a study's run is found again."""
+    """Return the tags that identify a study's run."""
     return {"sweep.kind": "study", "sweep.study": info.name, "sweep.study_id": info.id}
 
 
@@ -76,7 +77,7 @@ def study_entry(
     ended: int | None,
     files: tuple[Files, ...] = (),
 ) -> RunEntry:
-    """The study's own run."""
+    """Return the contents of the study's own run."""
     known = sorted(outcomes, key=lambda outcome: outcome.number)
     return RunEntry(
         name=info.name,
@@ -104,16 +105,16 @@ def _study_tags(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> dict[str, 
 
 
 def ranking(objective: Objective, outcomes: Iterable[TrialOutcome]) -> list[TrialOutcome]:
-    """The complete trials, best first, the lower number first of equals: what the study itself calls the best."""
+    """Sort the complete trials, the best first; of equal ones the lower number first, as the study does."""
     sign = -1.0 if direction_of(objective) == "maximize" else 1.0
     complete = (o for o in outcomes if o.state == "complete" and o.objective is not None and math.isfinite(o.objective))
     return sorted(complete, key=lambda o: (sign * (o.objective or 0.0), o.number))
 
 
 def _best_so_far(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> tuple[MetricPoint, ...]:
-    """`best_objective`, `best_trial`, … after the first, second, … trial that was completed.
+    """Return `best_objective`, `best_trial`, … after each completed trial, with the number of trials as step.
 
-    A point for each of them, not for improvements only: MLflow shows the value of the highest step as the newest.
+    Not for improvements only: MLflow shows the value of the highest step as the newest.
     """
     ended = sorted(ranking(info.objective, outcomes), key=lambda o: (o.ended or 0, o.number))
     best = accumulate(ended, lambda first, second: ranking(info.objective, (first, second))[0])
@@ -126,7 +127,7 @@ def _best_so_far(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> tuple[Met
 
 
 def _leader_numbers(leader: TrialOutcome) -> dict[str, float | None]:
-    """What every complete trial has; a sampled value is no metric, because the next leader may not have it."""
+    """Return what every complete trial has; no sampled values, which the next leader may not have."""
     return {
         "objective": leader.objective,
         "trial": leader.number,
@@ -136,11 +137,11 @@ def _leader_numbers(leader: TrialOutcome) -> dict[str, float | None]:
 
 
 def study_description(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> str:
-    """How the study stands and its leaderboard, in Markdown, short enough for a tag."""
+    """Return the counts of trials and the leaderboard in Markdown, short enough for a tag."""
     counts = {state: sum(outcome.state == state for outcome in outcomes) for state in STATUS}
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    listed = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     better = "larger" if direction_of(info.objective) == "maximize" else "smaller"
-    first = f"{len(outcomes)} trials: {told or 'none yet'}. Objective: {info.objective}, the {better} the better."
+    first = f"{len(outcomes)} trials: {listed or 'none yet'}. Objective: {info.objective}, the {better} the better."
     leaders = ranking(info.objective, outcomes)[:LEADERS]
     while leaders:
         text = f"{first}\n\n{_leaderboard(info.objective, leaders)}"
@@ -151,9 +152,9 @@ def study_description(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> str:
 
 
 def _leaderboard(objective: Objective, leaders: Sequence[TrialOutcome]) -> str:
-    """A row per leader, with the parameters in which they differ as text, and a line with what they share.
+    """Return a row per leader, with the parameters that differ as text, and a line with those that are the same.
 
-    Not a column for each parameter: a space easily has twenty, and MLflow's page does not scroll sideways.
+    Parameters have no columns: a space can have twenty, and MLflow's page does not scroll sideways.
     """
     names = list(dict.fromkeys(name for leader in leaders for name in leader.params))
     differing = [name for name in names if len({leader.params.get(name) for leader in leaders}) > 1]
@@ -172,10 +173,9 @@ def _leaderboard(objective: Objective, leaders: Sequence[TrialOutcome]) -> str:
     escaped = [[markdown_text(cell) for cell in line] for line in (head, *rows)]
     lines = [escaped[0], ["---"] * len(head), *escaped[1:]]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    same = (
-        f"\n\nThe same in all of these: {markdown_text(_values(leaders[0], shared))}." if shared and differing else ""
-    )
-    return table + same
+    if not (shared and differing):
+        return table
+    return f"{table}\n\nThe same in all of these: {markdown_text(_values(leaders[0], shared))}."
 
 
 def _values(outcome: TrialOutcome, names: Sequence[str]) -> str:
@@ -183,7 +183,7 @@ def _values(outcome: TrialOutcome, names: Sequence[str]) -> str:
 
 
 def _rounded(value: str) -> str:
-    """Four digits of a float's text; other text stays."""
+    """Round the text of a float to four digits; return other text unchanged."""
     if re.fullmatch(r"-?[\d.]+(e-?\d+)?", value) and not value.isdecimal():
         return f"{float(value):.4g}" if value.count(".") <= 1 else value
     return value
@@ -194,15 +194,13 @@ def _number(value: int | None) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Text as Markdown that shows just this text: no markup, no line break."""
-    for sign, code in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(sign, code)
-    escaped = "".join("\\" + sign if sign in "\\`*_[]()#!|~$" else sign for sign in text)
+    """Return Markdown that shows exactly this text on one line, without markup."""
+    escaped = re.sub(r"([\\`*_\[\]()#!|~$])", r"\\\1", html.escape(text, quote=False))
     return " ".join(escaped.split())
 
 
 def records_status(records: Iterable[TrialRecord]) -> RunStatus:
-    """How a study stands, told from its records alone."""
+    """Return the status of a study's run according to its records alone."""
     states = {record.state for record in records}
     if "running" in states:
         return "RUNNING"

@@ -1,19 +1,23 @@
-"""The seam to the tracking store: what a sweep tells it, and the two trackers that need none."""
+"""The interface to a tracking store, and what a store receives of a study and of its final model. Plain values."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+from sweep.records.array_types import UInt8Array
 from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Objective
 
 REPORT_FILE = "report.html"
-"""Of a study, in its folder and in its run."""
+"""The study's report, in its folder and among the artifacts of its run."""
+ALIAS = "champion"
+"""MLflow's alias for the model that `finalize` recommends."""
 
 CloseState: TypeAlias = Literal["finished", "interrupted", "failed"]
-"""How a sweep ended: all trials done, stopped from outside, or stopped by an error."""
+"""How a sweep ended: all trials done, stopped by the user, or stopped by an error."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,12 @@ class StudyInfo:
     """What a tracking store shows of the study as a whole.
 
     Attributes:
-        name: of the study.
-        id: of the study; runs are found by it, so that two studies of one name do not mix in a shared store.
+        name: the study's name.
+        id: the study's unique id; runs are found by it, so two studies with one name do not mix in a shared store.
         space: the search space as canonical YAML text.
-        objective: what the best epoch of a trial is measured by.
+        objective: the metric that decides which epoch of a trial is the best.
         folder: where the study keeps its records, models, samples and report, `studies/NAME`.
-        cache: of decoded images; None, or a cache without the study's images, leaves out what shows some of them.
+        cache: where prepared images are; without them, pictures that show images are left out.
     """
 
     name: str
@@ -37,8 +41,33 @@ class StudyInfo:
     cache: Path | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class FinalModel:
+    """What MLflow receives of a final model.
+
+    Attributes:
+        record: the winner's record, with the configuration, images and environment of the final training.
+        key: identifies the training: equal keys mean the same model.
+        model_file: a .keras file.
+        card: the model card, Markdown.
+        metrics: results on the test set.
+        files: folder of the files that become artifacts of the run.
+        names: those files, relative to the folder.
+        example: one training image, uint8 (1, h, w, c).
+    """
+
+    record: TrialRecord
+    key: str
+    model_file: Path
+    card: str
+    metrics: Mapping[str, float]
+    files: Path
+    names: tuple[str, ...]
+    example: UInt8Array
+
+
 class Tracker(Protocol):
-    """Shows trials to people. It never decides anything, and never delays or fails a sweep."""
+    """Shows trials to people. It makes no decisions and never delays or fails a sweep."""
 
     def update(self, record: TrialRecord) -> None:
         """Take the newest record of a trial: at its start, after every epoch and at its end. Returns at once."""
@@ -48,47 +77,8 @@ class Tracker(Protocol):
 
         Args:
             state: how the sweep ended.
-            timeout: seconds that this may take.
+            timeout: maximum seconds to wait.
 
         Returns:
-            False when not everything could be written.
+            False if not everything was written.
         """
-
-
-class NoTracker:
-    """Tracks nothing."""
-
-    def update(self, record: TrialRecord) -> None:
-        """Ignore the record."""
-
-    def close(self, state: CloseState, timeout: float) -> bool:  # noqa: ARG002 - the seam's signature
-        """Nothing is left to write."""
-        return True
-
-
-@dataclass
-class MemoryTracker:
-    """Keeps what it was told, for tests.
-
-    Attributes:
-        updates: every record in the order of arrival.
-        state: what `close` was called with first, None while open.
-    """
-
-    updates: list[TrialRecord] = field(default_factory=list)
-    state: CloseState | None = None
-
-    @property
-    def newest(self) -> dict[int, TrialRecord]:
-        """The newest record of each trial, by number."""
-        return {record.number: record for record in self.updates}
-
-    def update(self, record: TrialRecord) -> None:
-        """Keep the record."""
-        if self.state is None:
-            self.updates.append(record)
-
-    def close(self, state: CloseState, timeout: float) -> bool:  # noqa: ARG002 - the seam's signature
-        """Keep the first state."""
-        self.state = self.state or state
-        return True

@@ -185,7 +185,7 @@ def test_every_way_to_name_the_model_finds_the_same_file_with_its_classes(home: 
             assert found.path.read_bytes() == path.read_bytes(), reference
             assert found.classes == tuple("0123456789")
     for reference in ("models:/small@nobody", "models:/small/9", "models:/other/1", "runs:/0123/model"):
-        with pytest.raises(TrackingError, match=r"the model cannot be had"), find_model(reference, Home(home), store):
+        with pytest.raises(TrackingError, match=r"cannot be downloaded"), find_model(reference, Home(home), store):
             pass
     with (
         pytest.raises(TrackingError, match=r"expected models:/NAME@ALIAS"),

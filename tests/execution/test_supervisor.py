@@ -20,12 +20,12 @@ from sweep.records.trial_record import TrialRecord, read_record, write_record
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 from sweep.space.space import Space
 from sweep.study.optuna_study import OptunaStudy
-from sweep.tracking.tracker import MemoryTracker
 from tests.fakes import (
     LINE,
     PREPARED,
     STAMP,
     FakeTrain,
+    MemoryTracker,
     SteppedExecutor,
     fake_epoch,
     fake_result,

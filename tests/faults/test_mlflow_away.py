@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from sweep.records.trial_record import TrialRecord
-from sweep.tracking.mirror import MlflowTracker
+from sweep.tracking.mlflow_tracker import MlflowTracker
 from sweep.tracking.open_mlflow import connect, sync_study
 from sweep.tracking.store_address import resolve_address
 from sweep.tracking.tracker import StudyInfo

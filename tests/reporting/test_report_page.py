@@ -149,7 +149,7 @@ def test_a_tracking_store_that_is_away_costs_a_line_and_not_the_report(
     write_or_print_report(home, "demo", None, "html", "http://127.0.0.1:1")
     told = capsys.readouterr()
     assert (home / "studies" / "demo" / "report.html").exists()
-    assert told.err.startswith("not added to MLflow: http://127.0.0.1:1: the tracking store does not take the report: ")
+    assert told.err.startswith("not added to MLflow: http://127.0.0.1:1: the report cannot be written: ")
     assert told.err.count("\n") == 1
 
 

@@ -1,22 +1,25 @@
-"""The final model in a real store of MLflow, also after a call that was cut off."""
+"""The final model in a real MLflow store, also after a call that was cut off."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from mlflow.models import Model
 
 from sweep.records.trial_record import TrialRecord
-from sweep.tracking.final_model import FinalModel
 from sweep.tracking.mlflow_registry import register_in_store
 from sweep.tracking.open_mlflow import connect
 from sweep.tracking.store_address import resolve_address
-from sweep.tracking.tracker import StudyInfo
+from sweep.tracking.tracker import FinalModel, StudyInfo
 
 MakeRecord = Callable[..., TrialRecord]
 
@@ -41,7 +44,7 @@ def send(info: StudyInfo, final_model: FinalModel, home: Path) -> str:
 
 
 def everything(home: Path) -> dict[str, Any]:
-    """What the store has of final models."""
+    """What the store holds of final models."""
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name("demo")
     assert experiment is not None
@@ -74,7 +77,7 @@ WHOLE = {
 def test_cut_off_at_any_step_the_next_call_completes_it(
     info: StudyInfo, final_model: FinalModel, home: Path, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
 ) -> None:
-    """Before the step, or after it, when only its answer is lost."""
+    """Before the step, or after it, if only its answer is lost."""
     real = getattr(MlflowClient, step)
 
     def cut(*words: Any, **named: Any) -> None:
@@ -99,3 +102,17 @@ def test_two_studies_of_one_name_have_a_version_each(info: StudyInfo, final_mode
         "1",
     )
     assert everything(home)["studies"] == sorted([info.id, other.id])
+
+
+def test_mlflow_reads_back_the_input_example(info: StudyInfo, final_model: FinalModel, home: Path) -> None:
+    send(info, final_model, home)
+    client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("demo")
+    assert experiment is not None
+    (logged,) = client.search_logged_models([experiment.experiment_id])
+    folder = url2pathname(urlsplit(logged.artifact_location).path)
+
+    model = Model.load(folder)
+    example: Any = model.load_input_example(folder)
+    assert example.tolist() == [[[[0]] * 4] * 4]
+    assert json.loads(model.get_serving_input(folder) or "") == {"inputs": [[[[0]] * 4] * 4]}

@@ -13,8 +13,8 @@ from mlflow.entities import Metric, Run, ViewType
 
 from sweep.records.trial_record import TrialRecord, record_from_json, trial_folder, write_record
 from sweep.records.trial_result import EpochMetrics
-from sweep.tracking.mlflow_study import MlflowStudy, open_mlflow_study
-from sweep.tracking.open_mlflow import SyncReport, sync_study
+from sweep.tracking.mlflow_study import MlflowStudy
+from sweep.tracking.open_mlflow import SyncReport, connect, sync_study
 from sweep.tracking.store_address import resolve_address
 from sweep.tracking.tracker import StudyInfo
 
@@ -29,7 +29,7 @@ def client(home: Path) -> MlflowClient:
 
 @pytest.fixture
 def open_again(info: StudyInfo, home: Path) -> Callable[[], MlflowStudy]:
-    return lambda: open_mlflow_study(info, resolve_address(None, {}, home))
+    return lambda: connect(info, resolve_address(None, {}, home))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def runs_of(client: MlflowClient) -> dict[str, Run]:
 
 
 def _label(run: Run) -> str:
-    """What the tests call a run: `trial 0007`, or the name of the study or of a run that somebody else made."""
+    """The tests' name for a run: `trial 0007`, or the name of the study or of another program's run."""
     number, name = run.data.tags.get("sweep.trial"), str(run.info.run_name)
     return f"trial {int(number):04d}" if number is not None and name != "twin" else name
 
@@ -242,8 +242,8 @@ def test_another_value_of_a_param_is_warned_of_once_and_skipped(
     run = runs_of(client)["trial 0000"]
     assert (run.data.params["blocks"], run.data.params["new"]) == ("3", "1")
     assert run.data.metrics["loss"] == 1.0
-    assert [entry.getMessage().partition(" holds ")[2][:49] for entry in caplog.records] == [
-        "blocks = 3, the trial's record says 5: left as it"
+    assert [entry.getMessage().partition(" holds ")[2][:50] for entry in caplog.records] == [
+        "blocks = 3, the trial's record says 5: not changed"
     ]
 
 
@@ -399,11 +399,11 @@ def test_a_model_that_could_not_be_logged_is_logged_by_the_next_call(
     (folder / "model.keras").write_bytes(b"a model")
     store.sync_trial(record)
 
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise OSError("the store is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sweep.tracking.mlflow_study.log_model", away)
+        patch.setattr("sweep.tracking.mlflow_study.open_logged_model", away)
         with pytest.raises(OSError, match="away"):
             store.sync_models()
     assert store.sync_models() == (3,)

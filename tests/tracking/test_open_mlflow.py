@@ -20,7 +20,7 @@ MakeRecord = Callable[..., TrialRecord]
 KILLED_AT_A_TABLE = """
 import os, pathlib, signal, sys
 from sqlalchemy import Engine, event
-from sweep.tracking.mlflow_database import make_database
+from sweep.tracking.mlflow_store import make_database
 
 tables = []
 
@@ -33,7 +33,7 @@ def count(connection, cursor, statement, parameters, context, executemany):
 
 make_database(pathlib.Path(sys.argv[1]))
 """
-"""MLflow makes a hundred tables, in some fifty transactions."""
+"""MLflow creates a hundred tables in some fifty transactions."""
 
 
 def test_what_the_user_set_stays_and_the_rest_is_quiet_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_importing_and_opening_do_not_wait_for_mlflow() -> None:
     assert result.stdout == "False False\n"
 
 
-def test_an_unusable_uri_is_told_before_anything_is_started(info: StudyInfo, tmp_path: Path) -> None:
+def test_an_unusable_uri_is_reported_before_anything_is_started(info: StudyInfo, tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match="expected one of http://"):
         open_mlflow(info, "ftp://host", tmp_path)
     with pytest.raises(TrackingError, match="expected one of http://"):

@@ -10,8 +10,14 @@ import numpy as np
 from sweep.analysis.validation_predictions import ClassResult
 from sweep.data.cache import Prepared, write_meta
 from sweep.records.trial_record import TrialRecord, record_from_json
-from sweep.tracking.run_files import class_points, evaluation_files, study_files, trial_files
-from sweep.tracking.sample_pixels import cached_images, read_samples
+from sweep.tracking.run_files import (
+    cached_images,
+    class_points,
+    evaluation_files,
+    read_samples,
+    study_files,
+    trial_files,
+)
 from sweep.tracking.tracker import StudyInfo
 
 MakeRecord = Callable[..., TrialRecord]

@@ -1,4 +1,4 @@
-"""The mirror against real servers: one that refuses, one that never answers, one of MLflow."""
+"""The tracker with real servers: one that refuses, one that never answers, MLflow's own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def refusing() -> Iterator[str]:
-    """A port that nobody listens at, and that nobody else can have meanwhile."""
+    """A port that refuses connections and that no other process can take in the meantime."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
@@ -31,7 +31,7 @@ def refusing() -> Iterator[str]:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """A port where connections are taken and nothing is ever said."""
+    """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
@@ -52,18 +52,20 @@ def test_a_dead_server_holds_up_neither_update_nor_close(
     tracker = open_mlflow(info, uri, tmp_path)
     for record in records:
         tracker.update(record)
-    told = time.perf_counter()
+    sent = time.perf_counter()
     assert tracker.close("finished", timeout=1.0) is False
     closed = time.perf_counter()
-    assert told - start < PATIENCE
-    assert closed - told < PATIENCE
+    assert sent - start < PATIENCE
+    assert closed - sent < PATIENCE
 
 
 def test_syncing_to_a_server_that_is_away_says_so(
     refusing: str, info: StudyInfo, make_record: MakeRecord, tmp_path: Path
 ) -> None:
     start = time.perf_counter()
-    with pytest.raises(TrackingError, match=rf"{refusing}: the tracking store does not take study demo: .*refused"):
+    with pytest.raises(
+        TrackingError, match=rf"{refusing}: the study demo is not fully written, sync it again later: .*refused"
+    ):
         sync_study(info, [make_record(0)], refusing, tmp_path)
     assert time.perf_counter() - start < 60.0
 

@@ -47,8 +47,8 @@ def test_a_database_server_with_a_named_driver_is_taken(tmp_path: Path) -> None:
         ("htttp://team:5000", "expected one of http://"),
         ("http://", "the host is missing"),
         ("http://team:port", "Port could not be cast"),
-        ("sqlite://", "gone with the process"),
-        ("sqlite:///:memory:", "gone with the process"),
+        ("sqlite://", "lost with the process"),
+        ("sqlite:///:memory:", "lost with the process"),
     ],
 )
 def test_an_unusable_uri_is_refused_at_once(uri: str, message: str, tmp_path: Path) -> None:
@@ -56,13 +56,13 @@ def test_an_unusable_uri_is_refused_at_once(uri: str, message: str, tmp_path: Pa
         resolve_address(uri, {}, tmp_path)
 
 
-def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_a_file_instead_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mlflow").write_text("not a folder")
-    with pytest.raises(TrackingError, match=r"the folder of the tracking database cannot be made"):
+    with pytest.raises(TrackingError, match=r"the folder of the tracking database cannot be created"):
         resolve_address(None, {}, tmp_path)
 
 
-def test_a_folder_in_place_of_the_database_is_refused(tmp_path: Path) -> None:
+def test_a_folder_instead_of_the_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mlflow" / "mlflow.db").mkdir(parents=True)
     with pytest.raises(TrackingError, match=r"the tracking database cannot be written"):
         resolve_address(None, {}, tmp_path)

@@ -1,4 +1,4 @@
-"""One contract for every tracker."""
+"""The contract of every tracker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from mlflow import MlflowClient
 
 from sweep.records.trial_record import TrialRecord
 from sweep.tracking.open_mlflow import open_mlflow
-from sweep.tracking.tracker import MemoryTracker, NoTracker, StudyInfo, Tracker
+from sweep.tracking.tracker import StudyInfo, Tracker
+from tests.fakes import MemoryTracker
 from tests.waiting import PATIENCE
 
 MakeRecord = Callable[..., TrialRecord]
@@ -27,7 +28,7 @@ class TrackerContract(ABC):
 
     @contextmanager
     def held_store(self) -> Iterator[None]:
-        """The store, where there is one, is somebody else's until the end of the block."""
+        """The store, if there is one, is locked by another process until the end of the block."""
         yield
 
     def test_a_hundred_updates_wait_for_no_store(self, tracker: Tracker, make_record: MakeRecord) -> None:
@@ -65,12 +66,6 @@ class KeepsRecordsContract(TrackerContract):
         assert tracker.close("finished", timeout=PATIENCE) is True
         tracker.update(make_record(2))
         assert self.shown() == {0: "pruned", 1: "running"}
-
-
-class TestNoTracker(TrackerContract):
-    @pytest.fixture
-    def tracker(self) -> Tracker:
-        return NoTracker()
 
 
 class TestMemoryTracker(KeepsRecordsContract):

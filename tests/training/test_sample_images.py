@@ -9,7 +9,7 @@ import pytest
 
 from sweep.data.preparation import prepare
 from sweep.space.config import AugmentationConfig, DataConfig
-from sweep.tracking.sample_pixels import read_samples
+from sweep.tracking.run_files import read_samples
 from sweep.training.sample_images import augment, choose_samples, write_samples
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from sweep.data.cache import Prepared, write_meta
 from sweep.records.trial_record import TrialRecord, trial_folder, write_record
-from sweep.tracking.mlflow_database import make_database
+from sweep.tracking.mlflow_store import make_database
 from sweep.tracking.open_mlflow import prepare_environment
 from tests.tracking.conftest import build_record
 

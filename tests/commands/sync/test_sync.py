@@ -213,13 +213,17 @@ def test_a_store_that_is_away_is_one_line_without_its_password(home: Path) -> No
         with pytest.raises(TrackingError) as caught:
             sync_with_mlflow(home, "demo", f"http://me:secret@127.0.0.1:{port}", as_json=False)
     message = str(caught.value)
-    assert message.startswith(f"http://me:***@127.0.0.1:{port}: the tracking store does not take study demo: ")
+    assert message.startswith(
+        f"http://me:***@127.0.0.1:{port}: the study demo is not fully written, sync it again later: "
+    )
     assert "\n" not in message
     assert "secret" not in message
 
 
 def test_a_database_whose_driver_is_missing_or_which_is_away_is_told_at_once(home: Path) -> None:
-    with pytest.raises(TrackingError, match=r"postgresql://me:\*\*\*@127.0.0.1:1/x: the tracking store does not take"):
+    with pytest.raises(
+        TrackingError, match=r"postgresql://me:\*\*\*@127.0.0.1:1/x: the study demo is not fully written"
+    ):
         sync_with_mlflow(home, "demo", "postgresql://me:secret@127.0.0.1:1/x", as_json=False)
 
 

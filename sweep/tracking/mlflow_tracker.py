@@ -1,4 +1,4 @@
-"""The background writer: takes records at once, writes them in rounds, and never lets the store's troubles out."""
+"""The background writer: accepts records at once, writes them in rounds, and keeps store errors from the sweep."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sweep.tracking.tracker import CloseState
 _log = logging.getLogger("sweep.tracking")
 
 CLOSING_ATTEMPTS = 3
-"""Rounds in a row that may fail after `close` before the writer gives up."""
+"""Number of consecutive rounds that may fail after `close` before the writer gives up."""
 
 
 class Store(Protocol):
-    """What the writer needs of a store; see `MlflowStudy`. Every call may raise, and may be made again."""
+    """What the writer needs of a store; see `MlflowStudy`. Any call may raise and may be repeated."""
 
     def sync_trial(self, record: TrialRecord) -> object:
         """Bring the trial's run up to its record."""
@@ -37,17 +37,17 @@ class Store(Protocol):
 class MlflowTracker:
     """A `Tracker` that writes into a store from one daemon thread.
 
-    Only the newest record of each trial waits, so a store that is away costs one record per trial, not memory without
-    end. A failed round is repeated after `pause` seconds, doubled up to `longest_pause`.
+    Only the newest record of each trial waits, so an unreachable store costs one record per trial, not unlimited
+    memory. A failed round is repeated after `pause` seconds, doubled up to `longest_pause`.
 
     Args:
-        connect: makes the store; called in the thread, again after a failure.
-        interval: least seconds between two rounds, so that short epochs are gathered.
+        connect: opens the store; called in the thread, and again after a failure.
+        interval: minimum seconds between two rounds, so that short epochs are gathered.
         pause: seconds after the first failed round.
-        longest_pause: limit of the doubled pause.
+        longest_pause: maximum of the doubled pause.
 
     Attributes:
-        error: the newest failure, None when there was none. The first one is logged as a warning.
+        error: the newest failure, None if there was none. The first one is logged as a warning.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class MlflowTracker:
         self._thread.start()
 
     def update(self, record: TrialRecord) -> None:
-        """Let the record wait for the next round; it takes the place of an older one of the same trial."""
+        """Keep the record for the next round; it replaces an older one of the same trial."""
         with self._changed:
             if self._closing is None:
                 self._waiting[record.number] = record
                 self._changed.notify()
 
     def close(self, state: CloseState, timeout: float) -> bool:
-        """Write what waits and end the study's run; see `Tracker.close`. A second call waits again."""
+        """Write what is waiting and end the study's run; see `Tracker.close`. A second call waits again."""
         with self._changed:
             self._closing = self._closing or state
             self._changed.notify()
@@ -96,13 +96,13 @@ class MlflowTracker:
                 return
 
     def _pause_after(self, failures: int) -> float:
-        """Seconds until the next round."""
+        """Return the seconds until the next round."""
         if failures == 0:
             return self._interval
         return min(self._pause * 2.0 ** min(failures - 1, 30), self._longest_pause)
 
     def _await_work(self, failures: int) -> CloseState | None:
-        """Sleep out the pause, then until there is something to do; `close` ends both."""
+        """Wait for the end of the pause, then for a record; `close` ends both."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing is not None, self._pause_after(failures))
             self._changed.wait_for(lambda: self._closing is not None or bool(self._waiting))
@@ -110,43 +110,37 @@ class MlflowTracker:
 
     def _round(self, closing: CloseState | None) -> bool:
         """Try everything once: one record that cannot be written must not hold up the others."""
-        store = self._connected()
+        if self._store is None:
+            self._try(self._open_store)
+        store = self._store
         if store is None:
             return False
         with self._changed:
             batch, self._waiting = self._waiting, {}
         failed = {n: record for n, record in batch.items() if not self._try(partial(store.sync_trial, record))}
         with self._changed:
-            # What came in meanwhile is newer than what failed.
+            # Records that arrived in the meantime are newer than those that failed.
             self._waiting = failed | self._waiting
         return self._try(partial(_sync_study, store, closing)) and not failed
 
-    def _connected(self) -> Store | None:
-        if self._store is None:
-            self._try(self._keep_store)
-        return self._store
-
-    def _keep_store(self) -> None:
+    def _open_store(self) -> None:
         self._store = self._connect()
 
     def _try(self, step: Callable[[], object]) -> bool:
         try:
             step()
         except Exception as error:
-            # Whatever it is, the study goes on: the mirror can be rebuilt from the records.
-            self._keep_error(error)
+            # Any error: the study continues, and the mirror can be rebuilt from the records.
+            if self.error is None:
+                _log.warning(
+                    "The tracking store does not accept the trials at the moment; the sweep continues, and they are "
+                    "sent again later. The study's own records are complete. Cause: %s: %s",
+                    type(error).__name__,
+                    hide_passwords(str(error)),
+                )
+            self.error = error
             return False
         return True
-
-    def _keep_error(self, error: Exception) -> None:
-        first, self.error = self.error is None, error
-        if first:
-            _log.warning(
-                "The tracking store does not take the trials at the moment; the sweep goes on, and they are sent "
-                "again later. The study's own records are complete. Cause: %s: %s",
-                type(error).__name__,
-                hide_passwords(str(error)),
-            )
 
 
 def _sync_study(store: Store, closing: CloseState | None) -> None:
@@ -154,5 +148,5 @@ def _sync_study(store: Store, closing: CloseState | None) -> None:
         store.sync_study("RUNNING", None)
         return
     store.sync_study(CLOSED[closing], round(time.time() * 1000))
-    if closing != "interrupted":  # that one goes on, perhaps to better models, and is in a hurry
+    if closing != "interrupted":  # an interrupted study may still find better models, and its user is waiting
         store.sync_models()

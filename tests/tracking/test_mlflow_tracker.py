@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from sweep.records.trial_record import TrialRecord
-from sweep.tracking.mirror import MlflowTracker, Store
+from sweep.tracking.mlflow_tracker import MlflowTracker, Store
 from sweep.tracking.run_entry import RunStatus
 from tests.waiting import PATIENCE, wait_until
 
@@ -18,7 +18,7 @@ MakeRecord = Callable[..., TrialRecord]
 
 @dataclass
 class ListStore:
-    """A store that keeps what it is told; `refuses` says which trials it does not take."""
+    """A store that keeps what it receives; `refuses` lists the trials that it does not accept."""
 
     trials: list[tuple[int, int]] = field(default_factory=list)
     studies: list[RunStatus] = field(default_factory=list)
@@ -120,7 +120,7 @@ def test_connecting_is_repeated_until_it_succeeds_and_warned_of_once(
     def connect() -> Store:
         attempts.append(1)
         if len(attempts) < 4:
-            raise ConnectionRefusedError("nobody there")
+            raise ConnectionRefusedError("nothing there")
         return store
 
     with caplog.at_level(logging.INFO, logger="sweep.tracking"):
@@ -130,7 +130,7 @@ def test_connecting_is_repeated_until_it_succeeds_and_warned_of_once(
         assert tracker.close("finished", timeout=PATIENCE) is True
     assert len(attempts) == 4
     assert [(entry.levelname, entry.name) for entry in caplog.records] == [("WARNING", "sweep.tracking")]
-    assert "Cause: ConnectionRefusedError: nobody there" in caplog.text
+    assert "Cause: ConnectionRefusedError: nothing there" in caplog.text
 
 
 def test_a_store_that_never_answers_lets_neither_update_nor_close_wait(make_record: MakeRecord) -> None:
@@ -159,15 +159,15 @@ def test_short_epochs_are_gathered_into_one_round(make_record: MakeRecord) -> No
 
 
 def written_of(records: list[TrialRecord], interval: float) -> list[tuple[int, int]] | None:
-    """What is written of records that come within the interval; None where the machine was too busy for that."""
+    """What is written of records that arrive within the interval; None if the machine was too busy for that."""
     store = ListStore()
     store.gate.set()
-    begun = time.monotonic()
+    started = time.monotonic()
     tracker = MlflowTracker(lambda: store, interval=interval)
     for record in records:
         tracker.update(record)
         time.sleep(0.005)
-    took = time.monotonic() - begun
+    took = time.monotonic() - started
     wait_until(lambda: store.trials)
     tracker.close("finished", timeout=PATIENCE)
     return store.trials if took < interval else None

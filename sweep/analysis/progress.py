@@ -1,23 +1,27 @@
-"""How the search went: the best so far against trials and against hours, and how the trials ended."""
+"""The course of a search: the best value so far, the hours of search, and where the time went."""
 
 from __future__ import annotations
 
+import statistics
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sweep.analysis.history import History, moment, total_seconds
+from sweep.analysis.history import History, fit_seconds, moment, total_seconds
 from sweep.records.trial_record import TrialRecord
+
+STATES = ("complete", "pruned", "failed", "interrupted", "running")
 
 
 @dataclass(frozen=True)
 class Step:
-    """A trial's end.
+    """The end of a trial.
 
     Attributes:
         place: 1 for the trial that ended first.
-        hours: of search until then; hours in which no trial ran are left out.
-        value: its objective; None for failed trials.
-        best: best objective of a complete trial so far.
+        hours: hours of search until then, without the hours in which no trial ran.
+        value: the objective; None for failed trials.
+        best: the best objective of the complete trials so far.
     """
 
     place: int
@@ -30,13 +34,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Progress:
-    """The course of the search.
+    """The course of a search.
 
     Attributes:
-        counts: trials by state.
-        hours: in which at least one trial ran.
-        improvements: how many trials were the best when they ended.
-        since_best: trials that have ended since the best one did.
+        counts: number of trials by state.
+        hours: hours in which at least one trial ran.
+        improvements: number of trials that were the best when they ended.
+        since_best: number of trials that have ended since the best one did.
     """
 
     steps: tuple[Step, ...]
@@ -60,24 +64,17 @@ def progress(history: History) -> Progress:
         steps.append(Step(place, record.number, record.state, clock.hours(record), value, best))
     return Progress(
         steps=tuple(steps),
-        counts=_counts(history.records),
+        counts=dict(Counter(record.state for record in history.records)),
         hours=clock.total / 3600,
         improvements=improvements,
         since_best=len(steps) - last if last else 0,
     )
 
 
-def _counts(records: tuple[TrialRecord, ...]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for record in records:
-        counts[record.state] = counts.get(record.state, 0) + 1
-    return counts
-
-
 class SearchClock:
-    """Tells the time of the search: it stands still while no trial runs, so a night between two runs counts nothing.
+    """Measures the time of search. It stops while no trial runs, so a night between two runs does not count.
 
-    Trials whose times cannot be read take part as if they had run one after the other, before all others.
+    Trials without readable times count as if they had run one after the other, before all others.
     """
 
     def __init__(self, records: tuple[TrialRecord, ...]) -> None:
@@ -90,33 +87,69 @@ class SearchClock:
                 self._untimed[id(record)] = elapsed
         self._offset = elapsed
         self._busy = _union(sorted(span for span in spans.values() if span is not None))
-        self.total = elapsed + sum(end - begin for begin, end in self._busy)
+        self.total = elapsed + sum(end - start for start, end in self._busy)
 
     def hours(self, record: TrialRecord) -> float:
-        """Hours of search until this trial ended."""
+        """Return the hours of search until this trial ended."""
         if id(record) in self._untimed:
             return self._untimed[id(record)] / 3600
-        end = moment(record.finished) or 0.0
-        passed = sum(min(end, until) - begin for begin, until in self._busy if begin < end)
+        ended = moment(record.finished) or 0.0
+        passed = sum(min(ended, end) - start for start, end in self._busy if start < ended)
         return (self._offset + passed) / 3600
 
 
 def _span(record: TrialRecord) -> tuple[float, float] | None:
-    """Begin and end; the begin from the wall time, because a trial that was run again began long before."""
-    end, begin = moment(record.finished), moment(record.started)
+    """Start and end; the start follows from the wall time, because a resumed trial was first started long before."""
+    end, start = moment(record.finished), moment(record.started)
     if end is None:
         return None
     if "total" in record.timings:
         return end - total_seconds(record), end
-    return (min(begin, end), end) if begin is not None else (end, end)
+    return (min(start, end), end) if start is not None else (end, end)
 
 
 def _union(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Overlapping spans joined; they come sorted."""
+    """Join overlapping spans, which must be sorted."""
     joined: list[tuple[float, float]] = []
-    for begin, end in spans:
-        if joined and begin <= joined[-1][1]:
+    for start, end in spans:
+        if joined and start <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(joined[-1][1], end))
         else:
-            joined.append((begin, end))
+            joined.append((start, end))
     return joined
+
+
+@dataclass(frozen=True)
+class TimeSpent:
+    """The time of the trials in one state, in seconds, summed over trials that ran in parallel.
+
+    Attributes:
+        fit: time inside `fit`, validation included.
+        build: time for building and compiling the models.
+        rest: time for starting processes, reading images, writing models and records.
+        median: median of the trials' total times.
+    """
+
+    state: str
+    trials: int
+    fit: float
+    build: float
+    rest: float
+    median: float
+
+    @property
+    def total(self) -> float:
+        """The sum of the three parts."""
+        return self.fit + self.build + self.rest
+
+
+def time_spent(history: History) -> tuple[TimeSpent, ...]:
+    """Return a row for each state that occurs."""
+    return tuple(_spent(state, history.of(state)) for state in STATES if history.of(state))
+
+
+def _spent(state: str, records: tuple[TrialRecord, ...]) -> TimeSpent:
+    fit = sum(fit_seconds(record) for record in records)
+    build = sum(max(0.0, record.timings.get("build", 0.0)) for record in records)
+    totals = [total_seconds(record) for record in records]
+    return TimeSpent(state, len(records), fit, build, max(0.0, sum(totals) - fit - build), statistics.median(totals))

@@ -11,10 +11,8 @@ from sweep.analysis.failure_groups import FailureGroup, failure_groups
 from sweep.analysis.history import History
 from sweep.analysis.leaderboard import Lead, lead, standings
 from sweep.analysis.next_space import NextSpace, next_space
-from sweep.analysis.progress import Progress, progress
-from sweep.analysis.pruning_audit import Audit, audit
-from sweep.analysis.pruning_summary import PruningSummary, summarize_pruning
-from sweep.analysis.time_spent import TimeSpent, time_spent
+from sweep.analysis.progress import Progress, TimeSpent, progress, time_spent
+from sweep.analysis.pruning_effects import Audit, PruningSummary, audit, summarize_pruning
 from sweep.analysis.touched_bounds import touched_bounds
 from sweep.analysis.trial_row import TrialRow
 from sweep.records.final_result import FinalResult

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from sweep.analysis.formatting import count
 from sweep.analysis.history import History
-from sweep.analysis.progress import progress
-from sweep.analysis.pruning_summary import summarize_pruning
-from sweep.analysis.time_spent import time_spent
+from sweep.analysis.progress import progress, time_spent
+from sweep.analysis.pruning_effects import summarize_pruning
 from sweep.errors import NothingFinished, StudyError
 from sweep.reporting.contour_chart import FEWEST as FEWEST_CONTOUR
 from sweep.reporting.contour_chart import contour_chart, contour_parameters

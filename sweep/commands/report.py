@@ -17,9 +17,8 @@ from sweep.records.home import Home
 from sweep.records.openings_ledger import read_openings
 from sweep.records.study_id import study_id
 from sweep.records.study_records import read_records
-from sweep.reporting.html_page import to_html
+from sweep.reporting.render import to_csv, to_html, to_markdown
 from sweep.reporting.report_page import Commands, report_document
-from sweep.reporting.text_formats import to_csv, to_markdown
 from sweep.space.writer import space_to_yaml
 from sweep.study.importance import importances
 from sweep.study.open_study import stored_space

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sweep.analysis.formatting import count
-from sweep.analysis.rerun_comparison import Comparison, compare_with_record
+from sweep.analysis.record_comparison import Comparison, compare_with_record
 from sweep.commands.images import prepare_images
 from sweep.data.loading import load
 from sweep.errors import DataError, ModelError, TrialFailure, UserError

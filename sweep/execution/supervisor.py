@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sweep.analysis.duplicate_models import DuplicateModels
+from sweep.analysis.record_comparison import DuplicateModels
 from sweep.data.cache import Prepared
 from sweep.errors import DiskError, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from sweep.finalization.model_card import model_card
 from sweep.invocation import command_text
-from sweep.pictures.final_pictures import ERRORS, draw_all
+from sweep.pictures.evaluation_pictures import ERRORS, draw_all
 from sweep.records.atomic_writing import write_atomically
 from sweep.records.disk import disk_errors
 from sweep.records.final_result import (
@@ -27,7 +27,7 @@ from sweep.records.final_result import (
 )
 from sweep.records.openings_ledger import Opening, openings_text, read_openings
 from sweep.reporting.final_page import final_document, gap_text, luck_text, verdict_text
-from sweep.reporting.html_page import to_html
+from sweep.reporting.render import to_html
 from sweep.terminal.console import print_table
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sweep.finalization.judge_answers import gaps
-from sweep.pictures.final_pictures import ERRORS, draw_worst_errors
+from sweep.pictures.evaluation_pictures import ERRORS, draw_worst_errors
 from sweep.records.atomic_writing import atomic_write
 from sweep.records.disk import RESERVE, disk_errors, make_folder
 from sweep.records.final_answers import Answers

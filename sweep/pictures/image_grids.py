@@ -1,4 +1,4 @@
-"""Pictures of images and of mistakes, as PNG. Names of classes are text: `$` begins no formula."""
+"""Grids of images with captions, as PNG. Class names are plain text: `$` starts no formula."""
 
 from __future__ import annotations
 
@@ -9,37 +9,36 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from sweep.pictures.png_figure import new_figure, save_figure
+from sweep.pictures.png_figure import new_figure, one_line, save_figure
 from sweep.records.array_types import UInt8Array
 
 _DPI = 100
-_CELL, _GAP, _LINE = 96, 12, 13
-"""Pixels: the side of an image, the space between two, a line of its caption."""
+_CELL, _GAP, _LINE, _HEAD = 96, 12, 13, 30
+"""Pixels: the side of an image, the space between two images, the height of a caption line and of the title."""
 _CAPTION = 17
-"""Characters of a caption's line that fit below an image."""
+"""Maximum number of characters in a caption line."""
 
 
 def draw_images(
     images: Sequence[UInt8Array], captions: Sequence[Sequence[str]], columns: int, title: str, path: Path
 ) -> None:
-    """A grid of images with captions.
+    """Draw a grid of images with captions.
 
     Args:
         images: uint8 (h, w, c), c is 1 or 3.
-        captions: of each image, its lines.
-        columns: images in a row.
-        title: above the grid.
-        path: of the PNG.
+        captions: the lines below each image.
+        columns: images per row.
+        title: text above the grid.
+        path: the PNG file.
     """
     lines = max((len(caption) for caption in captions), default=0)
     wide, high = _CELL + _GAP, _CELL + _GAP + _LINE * lines
     rows = -(-len(images) // columns)
-    head = 30
-    width, height = columns * wide + _GAP, rows * high + _GAP + head
+    width, height = columns * wide + _GAP, rows * high + _GAP + _HEAD
     canvas = np.full((height, width, 3), 255, dtype=np.uint8)
     figure = new_figure(width / _DPI, height / _DPI, _DPI)
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        left, top = _GAP + index % columns * wide, head + index // columns * high
+        left, top = _GAP + index % columns * wide, _HEAD + index // columns * high
         picture = _thumbnail(image)
         canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
         for line, text in enumerate(caption):
@@ -50,19 +49,12 @@ def draw_images(
 
 
 def _thumbnail(image: UInt8Array) -> UInt8Array:
-    """uint8 (h, w, 3) with the longer side as long as a cell; small images keep their pixels as squares."""
+    """uint8 (h, w, 3) whose longer side fills a cell; small images keep their pixels as squares."""
     high, wide = image.shape[:2]
     scale = _CELL / max(high, wide)
     size = max(1, round(wide * scale)), max(1, round(high * scale))
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).convert("RGB")
-    resized = picture.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX)
-    return np.asarray(resized)
-
-
-def one_line(text: str, limit: int) -> str:
-    """Text that is safe to draw: printable, in one line, at most `limit` characters."""
-    clean = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+    return np.asarray(picture.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX))
 
 
 def _write(figure: Figure, left: int, baseline: int, text: str, size_px: tuple[int, int], size: float = 7.5) -> None:

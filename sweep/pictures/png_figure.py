@@ -1,4 +1,4 @@
-"""Figures as PNG files. Uses matplotlib's objects, not pyplot, which keeps global state and is not made for threads."""
+"""Figures as PNG files. Uses matplotlib's objects, not pyplot, which keeps global state and is not thread-safe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 
 def new_figure(width: float, height: float, dpi: int = 100) -> Figure:
-    """An empty figure of this size in inches."""
+    """Return an empty figure of this size in inches."""
     figure = Figure(figsize=(width, height), dpi=dpi)
     FigureCanvasAgg(figure)
     return figure
@@ -17,5 +17,11 @@ def new_figure(width: float, height: float, dpi: int = 100) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG; equal figures give equal files."""
-    # Software would be matplotlib's version and make equal pictures differ.
+    # The default metadata contains matplotlib's version, so equal figures would differ between versions.
     figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return text that is safe to draw: printable, on one line, at most `limit` characters."""
+    clean = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -10,8 +10,13 @@ from sweep.analysis.history import History
 from sweep.analysis.report_findings import ReportFindings
 from sweep.reporting.document import Card, Document
 from sweep.reporting.sections_cost import failures_section, hours_section, pruning_section
-from sweep.reporting.sections_final import final_sections
-from sweep.reporting.sections_result import cautions_section, curves_section, search_section, winner_section
+from sweep.reporting.sections_result import (
+    cautions_section,
+    curves_section,
+    final_sections,
+    search_section,
+    winner_section,
+)
 from sweep.reporting.sections_space import bounds_section, importance_section, landscape_section
 
 

@@ -9,9 +9,8 @@ import plotly.graph_objects as go
 
 from sweep.analysis.formatting import metric
 from sweep.analysis.history import History
-from sweep.analysis.progress import Progress, Step
-from sweep.analysis.pruning_summary import PruningSummary
-from sweep.analysis.time_spent import TimeSpent
+from sweep.analysis.progress import Progress, Step, TimeSpent
+from sweep.analysis.pruning_effects import PruningSummary
 from sweep.reporting.chart_style import (
     GREEN,
     STATE_COLORS,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from sweep.analysis.failure_groups import FailureGroup
 from sweep.analysis.formatting import count, duration, metric, share
 from sweep.analysis.history import History
-from sweep.analysis.pruning_audit import TOP, Audit
-from sweep.analysis.pruning_summary import PruningSummary
+from sweep.analysis.pruning_effects import TOP, Audit, PruningSummary
 from sweep.analysis.report_findings import ReportFindings
 from sweep.reporting.document import Block, Chart, Folded, Section, Table
 from sweep.reporting.search_charts import pruning_chart, time_chart

@@ -22,7 +22,7 @@ from sweep.analysis.validation_predictions import (
     worst_mistakes,
 )
 from sweep.data.cache import TRAIN_IMAGES, read_prepared
-from sweep.pictures.confusion_matrix import draw_confusion
+from sweep.pictures.evaluation_pictures import draw_confusion
 from sweep.pictures.image_grids import draw_images
 from sweep.pictures.learning_curves import draw_curves
 from sweep.records.array_types import UInt8Array
@@ -135,7 +135,8 @@ def _mistakes_writer(record: TrialRecord, predictions: Predictions, images: UInt
     def write(folder: Path) -> None:
         (folder / "evaluation").mkdir()
         captions = [
-            (f"is {names[m.label]}", f"said {names[m.predicted]}", f"{m.probability:.0%} sure") for m in mistakes
+            (f"true: {names[m.label]}", f"pred: {names[m.predicted]}", f"{m.probability:.0%} confident")
+            for m in mistakes
         ]
         title = f"{record.study}, trial {record.number:04d}: the most confident mistakes"
         shown = [images[m.position] for m in mistakes]

@@ -8,8 +8,7 @@ from sweep.analysis.cautions import cautions
 from sweep.analysis.failure_groups import failure_groups
 from sweep.analysis.history import History
 from sweep.analysis.leaderboard import lead
-from sweep.analysis.progress import progress
-from sweep.analysis.time_spent import time_spent
+from sweep.analysis.progress import progress, time_spent
 from sweep.study.importance import Importance, Importances
 from tests.analysis.histories import IMAGES, complete, failed, history, pruned, with_epochs
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import sweep
-from sweep.analysis.rerun_comparison import Comparison
+from sweep.analysis.record_comparison import Comparison
 from sweep.api.figures import Figures
 from sweep.commands.reproduce import Reproduction
 from sweep.errors import NothingFinished, StudyError

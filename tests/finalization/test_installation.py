@@ -17,7 +17,7 @@ from sweep.finalization.installation import (
 from sweep.records.final_answers import Answers
 from sweep.records.final_result import FinalResult, Registration, final_folder, read_final
 from tests.finalization.test_judge_answers import LABELS, PROBABILITIES, final_result
-from tests.pictures.test_final_pictures import NO_ERRORS, errors
+from tests.pictures.test_evaluation_pictures import NO_ERRORS, errors
 
 FILES = ["final.json", "model.keras", "pictures/errors.png", "test.npz"]
 

@@ -11,8 +11,7 @@ from sweep.finalization.model_card import limits, model_card
 from sweep.records.final_result import FinalistResult, FinalResult, TrainedFinal, read_final, write_final
 from sweep.records.openings_ledger import Opening, openings_text
 from sweep.reporting.final_page import final_document, gap_text, luck_text, verdict_text
-from sweep.reporting.html_page import to_html
-from sweep.reporting.text_formats import to_markdown
+from sweep.reporting.render import to_html, to_markdown
 from tests.fakes import CONFIG, STAMP
 
 PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]], dtype=np.float32)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.pictures.confusion_matrix import draw_confusion
-from sweep.pictures.image_grids import draw_images, one_line
+from sweep.pictures.evaluation_pictures import draw_confusion
+from sweep.pictures.image_grids import draw_images
+from sweep.pictures.png_figure import one_line
 
 GREY = np.full((8, 8, 1), 40, dtype=np.uint8)
 RED = np.zeros((6, 12, 3), dtype=np.uint8) + np.array([200, 0, 0], dtype=np.uint8)

@@ -12,7 +12,7 @@ import pytest
 
 from sweep.analysis.history import History
 from sweep.analysis.report_findings import collect_findings
-from sweep.reporting.html_page import to_html
+from sweep.reporting.render import to_html
 from sweep.reporting.report_page import Commands, report_document
 from sweep.study.importance import importances
 from tests.analysis.histories import failed, history

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from sweep.analysis.axes import axis_of
-from sweep.analysis.progress import progress
-from sweep.analysis.pruning_summary import summarize_pruning
-from sweep.analysis.time_spent import TimeSpent
+from sweep.analysis.progress import TimeSpent, progress
+from sweep.analysis.pruning_effects import summarize_pruning
 from sweep.reporting.chart_style import chart_text, robust_range, thinned
 from sweep.reporting.contour_chart import contour_parameters, smooth
 from sweep.reporting.curve_charts import bands, curves_chart

@@ -23,9 +23,8 @@ from sweep.records.image_facts import DataStamp
 from sweep.records.study_records import read_records
 from sweep.records.trial_record import TrialRecord
 from sweep.reporting.document import Document, Table
-from sweep.reporting.html_page import to_html
+from sweep.reporting.render import to_csv, to_html, to_markdown
 from sweep.reporting.report_page import Commands, report_document
-from sweep.reporting.text_formats import to_csv, to_markdown
 from sweep.space.config import Objective
 from sweep.space.parameters import Choice
 from sweep.space.reader import read_space
@@ -82,7 +81,7 @@ def test_without_a_winner_no_row_stands_out_and_no_sentence_speaks_of_one() -> N
     assert '<table class="ranking">' in to_html(only_pruned)
     assert only_pruned.charts[2].note == "Pruned trials are dotted."
     all_failed = document_of(history(failed(0), failed(1)))
-    assert all_failed.sections[-1].answer == ("1 thing to know.",)
+    assert all_failed.sections[-1].answer == ("1 point to consider.",)
     winner = document_of(history(complete(0, 0.9), complete(1, 0.5)))
     assert '<table class="ranking led">' in to_html(winner)
 

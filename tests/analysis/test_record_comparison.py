@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from sweep.analysis.rerun_comparison import Comparison, compare_with_record, environment_differences
+from sweep.analysis.record_comparison import Comparison, DuplicateModels, compare_with_record, environment_differences
 from sweep.records.trial_result import EpochMetrics
-from tests.fakes import metrics
+from tests.fakes import make_record, metrics
 
 EPOCHS = (metrics(1, 0.25), metrics(2, 0.5), metrics(3, 0.75))
 SAME = ("a" * 64, "a" * 64)
@@ -102,3 +102,20 @@ def test_differences_of_the_environment_are_named_in_order() -> None:
         "version.keras: 3.14 -> 3.15",
     )
     assert compare_with_record(EPOCHS, EPOCHS, SAME, (old, new), 0.0).environment == environment_differences(old, new)
+
+
+def test_a_trial_with_other_values_and_the_same_model_is_flagged() -> None:
+    first = make_record(0, (0.5,), values={"a": 1}, model_digest="d" * 64)
+    duplicates = DuplicateModels([first])
+
+    assert duplicates.flagged(make_record(1, (0.5,), values={"a": 2}, model_digest="d" * 64)).same_model_as == 0
+    assert duplicates.flagged(make_record(2, (0.5,), values={"a": 3}, model_digest="e" * 64)).same_model_as is None
+
+
+def test_the_same_values_again_and_an_unknown_model_are_no_duplicates() -> None:
+    duplicates = DuplicateModels(
+        [make_record(0, (0.5,), values={"a": 1}, model_digest="d" * 64), make_record(1, (0.5,))]
+    )
+
+    assert duplicates.flagged(make_record(2, (0.5,), values={"a": 1}, model_digest="d" * 64)).same_model_as is None
+    assert duplicates.flagged(make_record(3, (0.5,), values={"a": 2}, model_digest=None)).same_model_as is None

@@ -1,4 +1,4 @@
-"""What a study's report says of its final model and of the test set."""
+"""What a study's report says about its final model, the test set and the learning curves."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from sweep.commands.report import write_or_print_report
+from sweep.records.curve_findings import CurveFinding
 from sweep.records.final_result import write_final
 from sweep.records.openings_ledger import Opening, record_opening
+from sweep.reporting.sections_result import curve_notes, curve_summary, curves_section
+from tests.analysis.histories import complete, history, pruned
 from tests.finalization.test_judge_answers import final_result
 from tests.reporting.simulate import simulate, simulated_space, write_study
 
@@ -60,7 +63,30 @@ def test_a_second_opening_is_said_aloud_in_every_form_of_the_report(
     for kind in ("md", "html"):
         text = told(tmp_path, kind, capsys)
         assert text.count("WARNING: the test set was opened 2 times") == 2, kind  # the section, and the cautions
-        assert "The study holds no final result" in text
+        assert "The study has no final result" in text
     found = json.loads(told(tmp_path, "json", capsys))
     assert found["test_openings"] == 2
     assert found["cautions"][0].startswith("WARNING: the test set was opened 2 times")
+
+
+OVER = CurveFinding("over-fitting", "accuracy 0.98 in training, 0.66 in validation")
+ENDED = "2025-01-02T10:01:00+00:00"
+
+
+def test_a_report_says_how_many_trials_show_what_and_what_the_best_show() -> None:
+    trials = history(
+        complete(0, 0.9, diagnosis=(OVER,), finished=ENDED),
+        complete(1, 0.8, finished=ENDED),
+        pruned(2, 0.1, diagnosis=(OVER,), finished=ENDED),
+    )
+
+    assert curve_summary(trials) == "The curves of 3 trials that ended show over-fitting in 2."
+    assert curve_notes(trials) == ("Trial 0: over-fitting: accuracy 0.98 in training, 0.66 in validation.",)
+    assert curve_summary(trials) in curves_section(trials).answer
+
+
+def test_a_study_whose_curves_are_fine_is_told_nothing() -> None:
+    fine = history(complete(0, 0.9, finished=ENDED))
+
+    assert curve_summary(fine) == ""
+    assert curve_notes(fine) == ()

@@ -1,4 +1,9 @@
-"""Pictures of the final result as PNG, for the page, the model card and MLflow."""
+"""Pictures of a model's results as PNG: confusion matrix, finalists, reliability diagram, worst errors.
+
+scikit-learn's displays are not used: they import pyplot. ConfusionMatrixDisplay colours by the numbers that it writes,
+while here counts are written and colours are shares of the row, so that rare classes stay visible.
+CalibrationDisplay is made for binary classifiers and does not show how many images a bin has.
+"""
 
 from __future__ import annotations
 
@@ -10,41 +15,77 @@ import numpy.typing as npt
 from matplotlib import colormaps
 from PIL import Image
 
-from sweep.pictures.confusion_matrix import draw_confusion
-from sweep.pictures.image_grids import draw_images, one_line
-from sweep.pictures.png_figure import new_figure, save_figure
+from sweep.pictures.image_grids import draw_images
+from sweep.pictures.png_figure import new_figure, one_line, save_figure
 from sweep.records.array_types import UInt8Array
 from sweep.records.final_answers import WorstErrors
 from sweep.records.final_result import FinalistResult, FinalResult, TestResult
 
 FINALISTS, CONFUSION, RELIABILITY, ERRORS = "finalists.png", "confusion.png", "reliability.png", "errors.png"
 _DPI = 110
+_COUNTED, _NAMED = 25, 60
+"""Maximum number of classes for which a confusion matrix shows the counts, and the names."""
 SIDE = 96
-"""Pixels of an overlay, the size that it is drawn at."""
+"""Minimum length of an overlay's longer side, in pixels."""
 OPACITY = 0.45
+"""Opacity of a heat map."""
 
 
 def draw_all(folder: Path, result: FinalResult) -> None:
-    """Write all pictures but that of the errors."""
+    """Draw all pictures of a final result except the errors."""
     folder.mkdir(parents=True, exist_ok=True)
     test, study = result.test, result.study
-    names = [one.name for one in test.classes]
     title = f"{study}: {test.images:,} test images"
     if result.rounds:
         draw_boxes(result.finalists, result.winner, result.objective, study, folder / FINALISTS)
-    draw_confusion(np.array(test.confusion, dtype=np.int64), names, title, folder / CONFUSION)
+    confusion = np.array(test.confusion, dtype=np.int64)
+    draw_confusion(confusion, [one.name for one in test.classes], title, folder / CONFUSION)
     draw_reliability(test, title, folder / RELIABILITY)
 
 
 def draw_worst_errors(path: Path, result: FinalResult, errors: WorstErrors) -> None:
-    """Write the picture of the errors; none where there was none."""
-    if len(errors.labels):
-        names = [one.name for one in result.test.classes]
-        draw_errors(errors, names, f"{result.study}: the errors that the final model was surest of", path)
+    """Draw each error as the image and the image under its heat map; nothing if there is no error."""
+    if not len(errors.labels):
+        return
+    names = [one.name for one in result.test.classes]
+    images: list[UInt8Array] = []
+    captions: list[tuple[str, ...]] = []
+    for place, image in enumerate(errors.images):
+        true = f"true: {names[int(errors.labels[place])]}"
+        predicted = (f"pred: {names[int(errors.predicted[place])]}", f"{errors.confidence[place]:.1%} confident")
+        images.append(image)
+        if errors.heat is None:
+            captions.append((true, *predicted))
+        else:
+            images.append(overlay(image, errors.heat[place]))
+            captions += [(true,), predicted]
+    title = f"{result.study}: the most confident errors of the final model"
+    draw_images(images, captions, 6 if errors.heat is None else 8, title, path)
+
+
+def draw_confusion(counts: npt.NDArray[np.int64], names: Sequence[str], title: str, path: Path) -> None:
+    """Draw a confusion matrix: a row per true class, colours are shares of the row."""
+    side = round(min(max(3.0 + 0.38 * len(names), 4.6), 13.0), 2)  # whole pixels
+    figure = new_figure(side, side)
+    axes = figure.add_axes((0.2, 0.17, 0.77, 0.75))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_title(one_line(title, 60), fontsize=9, parse_math=False)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    if len(names) <= _NAMED:
+        short = [one_line(name, 14) for name in names]
+        axes.set_xticks(range(len(names)), short, rotation=90, fontsize=8, parse_math=False)
+        axes.set_yticks(range(len(names)), short, fontsize=8, parse_math=False)
+    if len(names) <= _COUNTED:
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7, color=colour)
+    save_figure(figure, path)
 
 
 def draw_boxes(finalists: Sequence[FinalistResult], winner: int, objective: str, study: str, path: Path) -> None:
-    """A box per finalist over its rounds, with the rounds as points and the search's score as a diamond."""
+    """Draw a box per finalist over its rounds, a point per round, and a diamond for the score in the search."""
     shown = [finalist for finalist in finalists if finalist.scores]
     height = 1.0 + 0.45 * len(shown)
     figure = new_figure(7.0, height, _DPI)
@@ -55,14 +96,14 @@ def draw_boxes(finalists: Sequence[FinalistResult], winner: int, objective: str,
         axes.plot(finalist.scores, [row] * len(finalist.scores), "o", color="#4285dc", markersize=4, alpha=0.7)
         axes.plot([finalist.search_score], [row], "D", color="#dd8a26", markersize=6)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{objective}; a point is a round, a diamond the score in the search", fontsize=8)
+    axes.set_xlabel(f"{objective}; points: rounds, diamond: score in the search", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.set_title(one_line(f"{study}: the finalists trained again", 70), fontsize=9, parse_math=False)
     save_figure(figure, path)
 
 
 def draw_reliability(test: TestResult, title: str, path: Path) -> None:
-    """Accuracy over confidence, and how many answers had it."""
+    """Draw accuracy by confidence, and the number of images per bin below it."""
     figure = new_figure(5.0, 5.4, _DPI)
     axes = figure.add_axes((0.13, 0.33, 0.83, 0.59))
     counts = figure.add_axes((0.13, 0.1, 0.83, 0.16), sharex=axes)
@@ -82,24 +123,8 @@ def draw_reliability(test: TestResult, title: str, path: Path) -> None:
     save_figure(figure, path)
 
 
-def draw_errors(errors: WorstErrors, names: Sequence[str], title: str, path: Path) -> None:
-    """Pairs of an image and the same image under its heat map."""
-    images: list[UInt8Array] = []
-    captions: list[tuple[str, ...]] = []
-    for place, image in enumerate(errors.images):
-        images.append(image)
-        true = f"is {names[int(errors.labels[place])]}"
-        said = (f"said {names[int(errors.predicted[place])]}", f"{errors.confidence[place]:.1%} sure")
-        if errors.heat is None:
-            captions.append((true, *said))
-        else:
-            images.append(overlay(image, errors.heat[place]))
-            captions += [(true,), said]
-    draw_images(images, captions, 6 if errors.heat is None else 8, title, path)
-
-
 def overlay(image: UInt8Array, heat: npt.NDArray[np.float32]) -> UInt8Array:
-    """The image with its heat map over it, uint8 (h, w, 3); the longer side has 96 pixels at least.
+    """Return the image under its heat map, uint8 (h, w, 3), enlarged if its longer side is below `SIDE`.
 
     Args:
         image: uint8 (h, w, 1 or 3).

@@ -12,7 +12,7 @@ from typing import Any
 
 from sweep.data.cache import Prepared
 from sweep.errors import TrialFailure
-from sweep.execution.executor import Outcome, Task
+from sweep.execution.executor import Outcome, Task, TrainTask
 from sweep.records.image_facts import DataStamp
 from sweep.records.study_records import DATABASE
 from sweep.records.trial_record import TrialRecord
@@ -22,7 +22,7 @@ from sweep.space.model_sections import DropoutConfig, VggConfig
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
 from sweep.study.open_study import open_study
-from sweep.study.optuna_study import Assignment, OptunaStudy
+from sweep.study.optuna_study import OptunaStudy, PendingTrial
 from sweep.tracking.tracker import CloseState
 
 LINE = """
@@ -92,11 +92,11 @@ def _new_database(name: str, space: Space) -> bytes:
 _NEW: dict[tuple[str, str], bytes] = {}
 
 
-def take(study: OptunaStudy, total: int = 100) -> Assignment:
+def take(study: OptunaStudy, total: int = 100) -> PendingTrial:
     """The next trial, which must be there."""
-    assignment = study.next(total)
-    assert assignment is not None
-    return assignment
+    pending = study.next(total)
+    assert pending is not None
+    return pending
 
 
 def metrics(epoch: int, accuracy: float = 0.5, loss: float = 1.0) -> EpochMetrics:
@@ -126,26 +126,26 @@ def make_record(number: int = 0, accuracies: tuple[float, ...] = (), **changes: 
     return TrialRecord(**fields | changes)
 
 
-def assigned_record(study: OptunaStudy, assignment: Assignment, **changes: Any) -> TrialRecord:
-    """The record of an assignment, complete after two epochs unless `changes` say otherwise."""
+def record_for(study: OptunaStudy, pending: PendingTrial, **changes: Any) -> TrialRecord:
+    """The record of a pending trial, complete after two epochs unless `changes` say otherwise."""
     fields: dict[str, Any] = {
         "study": study.name,
-        "config": assignment.config,
-        "values": assignment.values,
-        "origin": assignment.origin,
+        "config": pending.config,
+        "values": pending.values,
+        "origin": pending.origin,
         "reason": "all epochs",
         "accuracies": (0.25, 0.5),
     }
-    return make_record(assignment.number, **fields | changes)
+    return make_record(pending.number, **fields | changes)
 
 
-def run_trials(study: OptunaStudy, count: int) -> list[Assignment]:
+def run_trials(study: OptunaStudy, count: int) -> list[PendingTrial]:
     """Ask for trials and end each as complete with 0.5."""
     done = []
     for _ in range(count):
-        assignment = take(study)
-        study.finish(assigned_record(study, assignment))
-        done.append(assignment)
+        pending = take(study)
+        study.finish(record_for(study, pending))
+        done.append(pending)
     return done
 
 
@@ -214,6 +214,32 @@ class MemoryTracker:
         return True
 
 
+class InlineExecutor:
+    """An executor that trains in this process, one task at a time and whole within `wait`."""
+
+    workers = 1
+
+    def __init__(self, train: TrainTask) -> None:
+        self._train = train
+        self._waiting: list[tuple[Task, OnEpoch]] = []
+
+    def submit(self, task: Task, on_epoch: OnEpoch) -> int:
+        self._waiting.append((task, on_epoch))
+        return 0
+
+    def wait(self, seconds: float) -> list[Outcome]:  # noqa: ARG002 - the interface's signature
+        if not self._waiting:
+            return []
+        task, on_epoch = self._waiting.pop(0)
+        try:
+            return [Outcome(task.number, self._train(task, on_epoch))]
+        except TrialFailure as failure:
+            return [Outcome(task.number, failure)]
+
+    def close(self) -> None:
+        self._waiting.clear()
+
+
 class SteppedExecutor:
     """An executor whose tasks advance by one epoch with every `wait`, several at a time.
 
@@ -233,7 +259,7 @@ class SteppedExecutor:
         self._slots[worker] = (task, on_epoch, [])
         return worker
 
-    def wait(self, seconds: float) -> list[Outcome]:  # noqa: ARG002 - the seam's signature
+    def wait(self, seconds: float) -> list[Outcome]:  # noqa: ARG002 - the interface's signature
         outcomes = []
         for worker, slot in enumerate(self._slots):
             outcome = self._step(*slot) if slot else None

@@ -20,7 +20,7 @@ from sweep.data.loading import load
 from sweep.errors import NothingFinished, StudyError, TrackingError
 from sweep.execution.child_call import Stopped, call_in_child
 from sweep.execution.fork_server_executor import ForkServerExecutor, warm_up
-from sweep.execution.supervisor import Setting
+from sweep.execution.supervisor import TrialSetting
 from sweep.execution.workers import default_slots
 from sweep.finalization.final_comparison import ComparisonOutcome, FinalComparison
 from sweep.finalization.final_outputs import print_final_summary, write_outputs
@@ -179,7 +179,7 @@ class _Finalizing:
         """Seconds of the budget."""
         return math.inf if self._request.budget is None else self._request.budget - (time.monotonic() - self._begun)
 
-    def _setting(self, finalists: Sequence[TrialRecord]) -> Setting:
+    def _setting(self, finalists: Sequence[TrialRecord]) -> TrialSetting:
         data = finalists[0].config.data
         prepared = prepare_images(data, self._home.cache, self._console)
         stamp = load(prepared, data).stamp
@@ -189,9 +189,9 @@ class _Finalizing:
                 f"the images have changed since trial {changed[0]} of the study {self._request.study} was trained "
                 f"({finalists[0].data.train:,} training images then, {stamp.train:,} now, another digest); restore them"
             )
-        return Setting(prepared, stamp, environment_facts(self._home.root))
+        return TrialSetting(prepared, stamp, environment_facts(self._home.root))
 
-    def _compare(self, finalists: Sequence[TrialRecord], setting: Setting) -> ComparisonOutcome:
+    def _compare(self, finalists: Sequence[TrialRecord], setting: TrialSetting) -> ComparisonOutcome:
         slots = default_slots(self._request.workers)
         executor = ForkServerExecutor(slots, train=train_repeat)
         plan = RepeatPlan(self._folder, self._seed, self._request.folds)
@@ -246,7 +246,7 @@ class _Finalizing:
         outcome: ComparisonOutcome,
         trained: TrainedFinal,
         test: TestResult,
-        setting: Setting,
+        setting: TrialSetting,
     ) -> FinalResult:
         judgement = outcome.judgement
         return FinalResult(

@@ -24,7 +24,7 @@ from sweep.errors import NothingFinished, StudyError, SweepError
 from sweep.execution.child_call import call_in_child
 from sweep.execution.executor import Executor
 from sweep.execution.fork_server_executor import ForkServerExecutor
-from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
+from sweep.execution.supervisor import Supervisor, TrialSetting, keep_best_models
 from sweep.execution.watchdog import WatchedExecutor, limits_of
 from sweep.execution.workers import default_slots
 from sweep.invocation import command_text
@@ -43,7 +43,7 @@ from sweep.space.writer import space_to_yaml
 from sweep.study.fork_study import fork_study
 from sweep.study.open_study import open_study
 from sweep.study.optuna_study import OptunaStudy
-from sweep.study.repair import repair_records
+from sweep.study.record_backups import repair_records
 from sweep.terminal.console import make_console
 from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
 from sweep.terminal.summary import next_hint, print_summary, report_hint, summary_mapping
@@ -121,7 +121,7 @@ def run_session(request: SweepRequest, stop: StopRequests) -> int:
         if request.fork:
             _fork(source, folder, space, console)
         study = open_study(folder, space, request.threads)
-        for sentence in repair_records(folder, study.waiting_again()):
+        for sentence in repair_records(folder, study.interrupted_trials()):
             console.print(sentence, style="yellow")
         write_atomically(folder / "space.yaml", space_to_yaml(space))
         setting = prepare_setting(space, home, console)
@@ -174,7 +174,7 @@ class _Run:
         home: Home,
         study: OptunaStudy,
         executor: Executor,
-        setting: Setting,
+        setting: TrialSetting,
         console: Console,
         stop: StopRequests,
     ) -> None:
@@ -273,8 +273,8 @@ class _Run:
             f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes{_skipped(stamp)}",
         )
         done = [record for record in self._tally.before if record.state in ("complete", "pruned", "failed")]
-        if done or self._study.waiting_again():
-            over = len(done) >= self._request.trials and not self._study.waiting_again()
+        if done or self._study.interrupted_trials():
+            over = len(done) >= self._request.trials and not self._study.interrupted_trials()
             more = "; nothing to do, because --trials is their total" if over else ""
             self._console.print(f"going on: {count(len(done), 'trial')} {'is' if len(done) == 1 else 'are'} done{more}")
             self._announce_taken_back()
@@ -285,7 +285,7 @@ class _Run:
     def _announce_taken_back(self) -> None:
         states = {record.number: record.state for record in self._study.records()}
         # One without a record had its values only: it was to begin when a worker became free.
-        again = [number for number in self._study.waiting_again() if number in states]
+        again = [number for number in self._study.interrupted_trials() if number in states]
         for killed in (True, False):
             taken = [number for number in again if (states[number] != "interrupted") == killed]
             whose = "taken back from a run that was killed" if killed else "taken up again"

@@ -1,1 +1,1 @@
-"""Running trials: the supervisor's loop and the executors that train somewhere else."""
+"""Running trials: the supervisor's loop, and the executors that train in other processes."""

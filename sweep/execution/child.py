@@ -1,4 +1,4 @@
-"""A trial's own process: load the images, train, report over a pipe. Light to import; see `preload`."""
+"""The process of a trial: loads the images, trains, reports over a pipe. Imports nothing heavy; see `preload`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Failed:
 
 
 Message: TypeAlias = EpochMetrics | TrialResult | Failed
-"""What a child sends. Each `EpochMetrics` is answered by a bool: True means stop."""
+"""What a child sends. The supervisor answers each `EpochMetrics` with a bool: True means stop."""
 
 
 def child_main(connection: Connection, train: TrainTask, task: Task, gpu: str | None) -> None:
@@ -39,9 +39,9 @@ def child_main(connection: Connection, train: TrainTask, task: Task, gpu: str | 
         connection: to the supervisor.
         train: does the work.
         task: what to train.
-        gpu: index or UUID of the one GPU that this process may see; None where there is none.
+        gpu: index or UUID of the only GPU that this process may see; None without a GPU.
     """
-    # Ctrl-C goes to every process of the terminal; it is the supervisor who decides.
+    # Ctrl-C reaches every process of the terminal; the supervisor decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     watch_supervisor()
     _redirect_output(task)
@@ -52,27 +52,27 @@ def child_main(connection: Connection, train: TrainTask, task: Task, gpu: str | 
     try:
         connection.send(message)
     except OSError:
-        _end_unwanted()
+        _exit_without_supervisor()
 
 
 def _redirect_output(task: Task) -> None:
-    """Everything that is said goes to the trial's log, behind what its earlier starts said."""
+    """Append all output to the trial's log, after the output of its earlier starts."""
     task.folder.mkdir(parents=True, exist_ok=True)
     log = os.open(task.folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
-    told = logging.StreamHandler()
-    told.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logger = logging.getLogger("sweep")
-    logger.addHandler(told)
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
 
 
 def _lock(task: Task) -> None:
-    """Wait until no other process trains this trial: one that has lost its supervisor may need a moment to end.
+    """Wait until no other process trains this trial: one that has lost its supervisor may need a moment to exit.
 
-    The descriptor is never closed: the kernel gives the lock back when this process ends, however it does.
+    The descriptor is never closed: the kernel releases the lock when this process ends for any reason.
     """
     log = os.open(task.folder / LOG_FILE, os.O_WRONLY)
     fcntl.flock(log, fcntl.LOCK_EX)
@@ -84,8 +84,8 @@ def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
             connection.send(metrics)
             return bool(connection.recv())
         except (EOFError, OSError):
-            # Not left to rise through `train`, whose own EOFError from a torn file would look the same.
-            _end_unwanted()
+            # Must not propagate through `train`, where an EOFError of a damaged file would look the same.
+            _exit_without_supervisor()
 
     try:
         return train(task, on_epoch)
@@ -99,8 +99,8 @@ def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
         return Failed(_cause(error), _first_line(error), traceback.format_exc())
 
 
-def _end_unwanted() -> NoReturn:
-    """End this process: the supervisor is gone, so nobody wants the result."""
+def _exit_without_supervisor() -> NoReturn:
+    """End this process: the supervisor is gone, so no process receives the result."""
     os._exit(1)
 
 
@@ -111,7 +111,7 @@ def train_task(task: Task, on_epoch: OnEpoch) -> TrialResult:
         TrialFailure: for a known cause.
         DataError: the images cannot be read.
     """
-    # Here and not at the top, because the supervisor imports this module too, and it must not import TensorFlow.
+    # Imported here because the supervisor imports this module too, and it must not import TensorFlow.
     from sweep.data.loading import load
     from sweep.training.train import train
 
@@ -119,12 +119,12 @@ def train_task(task: Task, on_epoch: OnEpoch) -> TrialResult:
 
 
 def _cause(error: Exception) -> FailureCause:
-    """Out of memory has several names; TensorFlow's is told by its class's name, to import nothing here."""
+    """Recognize TensorFlow's out-of-memory error by its class name, because this module must not import TensorFlow."""
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "oom"
     return "bug"
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else ''}"
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"

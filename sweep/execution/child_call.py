@@ -1,4 +1,4 @@
-"""Calling a function in a child of the fork server: its memory, its threads and its noise stay there."""
+"""Calling a function in a child of the fork server, which keeps its memory, threads and output out of this process."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from typing import Any
 from sweep.errors import SweepError, TrialFailure, UserError
 from sweep.execution.fork_server import fork_context
 
-POLL_SECONDS = 0.5
-"""How long a stop request may wait to be noticed."""
+_POLL_SECONDS = 0.5
+"""Maximum time until a stop request is noticed."""
 
 
 class Stopped(SweepError):
-    """The call was given up because `stop` said so."""
+    """The call was ended because `stop` returned True."""
 
 
 def call_in_child(function: str, *arguments: Any, stop: Callable[[], bool] | None = None) -> Any:
-    """The result of a function that needs TensorFlow, for a process that must not import it.
+    """Return the result of a function that needs TensorFlow, for a process that must not import it.
 
     Args:
         function: `package.module:name`.
-        arguments: picklable, as the result must be.
-        stop: asked twice a second; True ends the child at once.
+        arguments: must be picklable, as must the result.
+        stop: called twice a second; True ends the child at once.
 
     Raises:
-        UserError, TrialFailure: as raised there.
-        Stopped: `stop` said so.
-        SweepError: with the traceback of whatever else went wrong there.
+        UserError, TrialFailure: raised by the function.
+        Stopped: `stop` returned True.
+        SweepError: the function raised anything else, with its traceback; or the child died.
     """
     context = fork_context()
     ours, theirs = context.Pipe()
@@ -40,29 +40,29 @@ def call_in_child(function: str, *arguments: Any, stop: Callable[[], bool] | Non
     process.start()
     theirs.close()
     try:
-        while stop is not None and not ours.poll(POLL_SECONDS):
+        while stop is not None and not ours.poll(_POLL_SECONDS):
             if stop():
                 process.terminate()
                 process.join()
                 raise Stopped(f"{function} was stopped")
-        good, answer = ours.recv()
+        succeeded, answer = ours.recv()
     except (EOFError, OSError):  # OSError: it died in the middle of its answer
         process.join()
         raise SweepError(f"the child process ended with exit code {process.exitcode}") from None
     finally:
         ours.close()
     process.join()
-    if not good:
+    if not succeeded:
         raise answer if isinstance(answer, SweepError) else SweepError(str(answer))
     return answer
 
 
 def _main(connection: Connection, function: str, arguments: tuple[Any, ...]) -> None:
-    # Ctrl-C goes to every process of the terminal; it is the caller who decides.
+    # Ctrl-C reaches every process of the terminal; the caller decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.dup2(devnull, 2)
     try:
         module, name = function.split(":")
         answer = (True, getattr(importlib.import_module(module), name)(*arguments))

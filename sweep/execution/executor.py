@@ -1,4 +1,4 @@
-"""The seam between the supervisor and whatever trains: child processes here, this process in tests, others later."""
+"""The interface between the supervisor and what trains: child processes, or this process in tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Task:
 
     Attributes:
         prepared: where the decoded images are.
-        folder: of the trial, for its log and its model.
+        folder: the trial's folder, for its log and its model.
     """
 
     number: int
@@ -30,31 +30,31 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended: with a result, or with a failure of this trial alone."""
+    """How a task ended: with a result, or with a failure that concerns only this trial."""
 
     number: int
     ended: TrialResult | TrialFailure
 
 
 TrainTask = Callable[[Task, OnEpoch], TrialResult]
-"""Trains a task, wherever that is; a `TrialFailure` that it raises is the trial's."""
+"""Trains a task in any process. A `TrialFailure` that it raises is the outcome of the trial."""
 
 
 class Executor(Protocol):
-    """Runs tasks somewhere, as many at a time as it has workers."""
+    """Runs tasks, at most one per worker at a time."""
 
     @property
     def workers(self) -> int:
-        """How many tasks can run at a time."""
+        """The number of tasks that can run at a time."""
 
     def submit(self, task: Task, on_epoch: OnEpoch) -> int:
-        """Begin a task and return the worker's number, 0 for the first.
+        """Start a task and return the worker's number, 0 for the first.
 
-        `on_epoch` is called within `wait`, in the supervisor's own thread.
+        `on_epoch` is called within `wait`, in the supervisor's thread.
         """
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """Serve what the running tasks report; return those that have ended, or nothing after `seconds`."""
+        """Answer what the running tasks report; return those that have ended, or nothing after `seconds`."""
 
     def close(self) -> None:
-        """End whatever still runs, at once."""
+        """End all running tasks at once."""

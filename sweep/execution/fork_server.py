@@ -1,7 +1,7 @@
-"""The fork server as seen from the supervisor: started, waited for without being stuck, started again if it was killed.
+"""The fork server: start it without importing the user's script, wait until it answers, replace it if it was killed.
 
-`multiprocessing` starts it and notices by itself that it is gone, but its first request waits until the server has
-imported everything, some eight seconds in which no signal would be answered.
+`multiprocessing` starts the server and notices when it is gone. But the first request blocks until the server has
+imported everything: about eight seconds in which this process would not react to a signal.
 """
 
 from __future__ import annotations
@@ -9,40 +9,78 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext
+from multiprocessing import forkserver, spawn
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
+from typing import Any
 
-from sweep.execution.child_context import ChildContext
 from sweep.records.environment import set_flags
 
 PRELOAD = "sweep.execution.preload"
-"""What the fork server imports."""
+"""The module that the fork server imports."""
+_START = "sweep.execution.fork_server_start"
 _PAUSE = 0.1
 """Seconds before the server is asked again."""
-_PARENT_DEATH = "sweep.execution.parent_death_server"
+_SCRIPT_KEYS = ("init_main_from_name", "init_main_from_path")
+"""How `multiprocessing` names the main module to a child (CPython 3.4 to 3.14)."""
+_original_preparation_data = spawn.get_preparation_data
+_starting = threading.local()
+
+
+def _preparation_data(name: str) -> dict[str, Any]:
+    """The data that a child receives at its start; without the main module for children of `ChildContext`."""
+    data = _original_preparation_data(name)
+    if getattr(_starting, "ours", False):
+        for key in _SCRIPT_KEYS:
+            data.pop(key, None)
+    return data
+
+
+class _Process(ForkServerProcess):
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> Any:
+        # There is no public way. Removing `__main__` from `sys.modules` for a moment would hide it from the user's
+        # other threads too, and the moment lasts until the fork server has imported TensorFlow.
+        spawn.get_preparation_data = _preparation_data
+        _starting.ours = True
+        try:
+            return ForkServerProcess._Popen(process_obj)
+        finally:
+            _starting.ours = False
+
+
+class ChildContext(ForkServerContext):
+    """The "forkserver" context of `multiprocessing`, but its children do not import the main module.
+
+    `multiprocessing` lets every child import the main module of its parent, so that its functions can be called there.
+    A script that calls `sweep.run` without `if __name__ == "__main__":` would start another sweep in each trial, and
+    nothing that sweep runs in a child needs the main module.
+    """
+
+    Process = _Process
 
 
 def fork_context(preload: Sequence[str] = (PRELOAD,)) -> ForkServerContext:
-    """The context for children of the fork server, which imports `preload` when it is started and no script."""
+    """Return the context for children of the fork server, which imports the modules `preload` when it starts."""
     set_flags()
     context = ChildContext()
-    context.set_forkserver_preload([_PARENT_DEATH, *preload])
+    context.set_forkserver_preload([_START, *preload])
     return context
 
 
 def current_server() -> int | None:
-    """The pid of the fork server, which is started if it is not there or was killed."""
+    """Return the pid of the fork server; start one if there is none or it was killed."""
     forkserver.ensure_running()
     pid: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # there is no public way
     return pid
 
 
 class ServerWatch:
-    """Knows whether the fork server answers.
+    """Finds out whether the fork server answers, by letting it create a child that does nothing.
 
-    A thread of its own asks it, by having a child made that does nothing. The thread lives as long as the process,
-    because a server that it happens to start would be killed with it (see `parent_death`).
+    This happens in a separate thread. The thread lives as long as the process, because the kernel kills a server with
+    the thread that started it (see `parent_death`).
     """
 
     def __init__(self, context: ForkServerContext) -> None:
@@ -53,7 +91,7 @@ class ServerWatch:
         threading.Thread(target=self._ask, name="sweep-fork-server", daemon=True).start()
 
     def is_ready(self, seconds: float) -> bool:
-        """Whether the server, started if need be, answers within so many seconds."""
+        """True if the server answers within this time; starts it if necessary."""
         server = current_server()
         if server != self._asked:
             self._answered.clear()
@@ -71,7 +109,7 @@ class ServerWatch:
                 self._answered.set()
 
     def _answers(self) -> bool:
-        """Whether a child could be made; not if it or the server was killed meanwhile."""
+        """True if a child was created; False if the child or the server was killed meanwhile."""
         child = self._context.Process(target=_nothing, daemon=True)
         try:
             child.start()
@@ -83,4 +121,4 @@ class ServerWatch:
 
 
 def _nothing() -> None:
-    """What the child does that is only to tell that the server is there."""
+    """The work of the child that only shows that the server answers."""

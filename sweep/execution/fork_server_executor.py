@@ -1,6 +1,6 @@
 """One child process per trial, forked from a server that has imported TensorFlow once.
 
-A fork takes some 15 ms where an import takes seconds; a dead child gives back all its memory; a crash takes one trial.
+A fork takes about 15 ms, an import takes seconds; a child that ends frees all its memory; a crash affects one trial.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 _PATIENCE = 2.0
 """Seconds that a child has to end after SIGTERM before it is killed."""
 _PAUSE = 0.01
-"""Seconds between two looks at a process that is to end."""
+"""Seconds between two checks of a process that should end."""
 _UNKNOWN_EXIT = 255
-"""What `multiprocessing` takes for the exit code of a child whose fork server is gone."""
+"""What `multiprocessing` reports as the exit code of a child whose fork server is gone."""
 SERVER_STARTS = 5
-"""A fork server that is killed so many times without a word of any child between cannot be had."""
+"""How often, per worker, the fork server may be killed in a row while no child sends a message."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class _Running:
     known: psutil.Process | None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal. `multiprocessing` would not: without its fork server it takes a child for dead."""
+        """Send a signal. `multiprocessing` would not send it: without the fork server it treats the child as dead."""
         if self.known is None:
             self.process.kill()
             return
@@ -49,7 +49,7 @@ class _Running:
             self.known.send_signal(number)
 
     def join(self) -> None:
-        """Wait until the process is gone; it is killed if that takes long."""
+        """Wait until the process is gone; kill it if that takes long."""
         self.process.join(_PATIENCE)
         if not self._is_gone(_PATIENCE if self.process.exitcode is not None else 0.0):
             self.signal(signal.SIGKILL)
@@ -58,37 +58,37 @@ class _Running:
 
     def _is_gone(self, seconds: float) -> bool:
         end = time.monotonic() + seconds
-        while self._is_there():
+        while self._is_alive():
             if time.monotonic() >= end:
                 return False
             time.sleep(_PAUSE)
         return True
 
-    def _is_there(self) -> bool:
+    def _is_alive(self) -> bool:
         if self.known is None:
             return self.process.exitcode is None
         try:
             return bool(self.known.is_running() and self.known.status() != psutil.STATUS_ZOMBIE)
-        except psutil.NoSuchProcess:  # it went between the two looks
+        except psutil.NoSuchProcess:  # it ended between the two checks
             return False
 
 
 def warm_up() -> None:
-    """Start the fork server, which begins to import TensorFlow while this process does other things."""
+    """Start the fork server, which imports TensorFlow while this process does other things."""
     fork_context()
     current_server()
 
 
 class ForkServerExecutor:
-    """Runs each task in a process of its own.
+    """Runs each task in a separate process.
 
-    When the fork server is killed another one is started, and the children go on. Only how a child ends cannot be known
-    without its server: the task of one that ends without a word is begun again, and goes on from its checkpoint.
+    If the fork server is killed, another one is started and the children continue. But without its server, the exit
+    code of a child is unknown: a task whose child ends without a message starts again and resumes from its checkpoint.
 
     Args:
-        slots: one entry per worker; the GPU that it uses, or None.
-        train: does the work in the child; a function of a module, because it is sent by its name.
-        preload: modules that the fork server imports once; counts for the first executor of a process.
+        slots: one entry per worker: the GPU that it uses, or None.
+        train: does the work in the child; must be a function of a module, because it is pickled by name.
+        preload: modules that the fork server imports once; only the first executor of a process can choose them.
     """
 
     def __init__(
@@ -107,35 +107,32 @@ class ForkServerExecutor:
 
     @property
     def workers(self) -> int:
-        """How many tasks run at a time."""
+        """The number of tasks that can run at a time."""
         return len(self._slots)
 
     def submit(self, task: Task, on_epoch: OnEpoch) -> int:
-        """Give the task to the first free worker; its child is made as soon as the fork server is there."""
+        """Assign the task to the first free worker; its child is created as soon as the fork server answers."""
         worker = next(i for i in range(len(self._slots)) if i not in self._running and i not in self._waiting)
         self._waiting[worker] = (task, on_epoch)
         return worker
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """Make children, answer their epochs; return the tasks that have ended.
+        """Create children and answer their epochs; return the tasks that have ended.
 
         Raises:
-            SweepError: the fork server is killed again and again.
+            SweepError: the fork server is killed repeatedly.
         """
         if self._waiting and self._watch.is_ready(0.0 if self._running else seconds):
-            self._make_children()
+            self._create_children()
         if self._running:
-            with suppress(OSError):  # of too little memory, say; whoever makes the next child will say so
-                current_server()  # one that was killed is there again by then
+            with suppress(OSError):  # too little memory, for example: creating the next child reports it
+                current_server()  # replaces a killed server before the next child needs it
         by_connection = {running.connection: worker for worker, running in self._running.items()}
-        ended: list[Outcome] = []
-        for ready in wait(list(by_connection), timeout=seconds if by_connection else 0.0):
-            outcome = self._serve(by_connection[ready])  # type: ignore[index]  # what we put in comes out
-            if outcome is not None:
-                ended.append(outcome)
-        return ended
+        ready = wait(list(by_connection), timeout=seconds if by_connection else 0.0)
+        outcomes = [self._serve(by_connection[connection]) for connection in ready]  # type: ignore[index]
+        return [outcome for outcome in outcomes if outcome is not None]
 
-    def _make_children(self) -> None:
+    def _create_children(self) -> None:
         for worker, (task, on_epoch) in list(self._waiting.items()):
             ours, theirs = self._context.Pipe()
             process = self._context.Process(
@@ -147,7 +144,7 @@ class ForkServerExecutor:
             server = current_server()
             try:
                 process.start()
-            except (OSError, EOFError):  # the server was killed just now
+            except (OSError, EOFError):  # the server was just killed
                 ours.close()
                 self._count_lost_server()
                 return
@@ -175,12 +172,13 @@ class ForkServerExecutor:
         return self._end(worker, message)
 
     def _died(self, worker: int) -> Outcome | None:
-        """The outcome of a child that is gone without a word; none where nobody can tell, because its server is too."""
+        """Return the outcome of a child that ended without a message; restart its task if the server is gone too."""
         running = self._running[worker]
         running.process.join(_PATIENCE)
-        if running.process.exitcode != _UNKNOWN_EXIT or not _is_lost(running.server):
-            return self._end(worker, _death(running))
-        self._end(worker, _death(running))
+        unknown = running.process.exitcode == _UNKNOWN_EXIT and _is_lost(running.server)
+        outcome = self._end(worker, _death(running))
+        if not unknown:
+            return outcome
         self._waiting[worker] = (running.task, running.on_epoch)
         self._count_lost_server()
         return None
@@ -200,11 +198,11 @@ class ForkServerExecutor:
         return Outcome(running.task.number, ended)
 
     def pids(self) -> dict[int, int]:
-        """The processes that run now, by the number of their task."""
+        """The running processes, by task number."""
         return {running.task.number: running.process.pid for running in self._running.values() if running.process.pid}
 
     def end(self, number: int, failure: TrialFailure) -> Outcome:
-        """Kill the child of a running task, which has failed so."""
+        """Kill the child of a running task and return its outcome, the failure."""
         worker = next(worker for worker, running in self._running.items() if running.task.number == number)
         self._running[worker].signal(signal.SIGKILL)
         return self._end(worker, failure)
@@ -221,7 +219,7 @@ class ForkServerExecutor:
 
 
 def _known(process: ForkServerProcess) -> psutil.Process | None:
-    """The process with its start time, so that a reused pid is no child of ours; None if it is gone already."""
+    """Return the process with its start time, which detects a reused pid; None if it is gone already."""
     try:
         return psutil.Process(process.pid)
     except psutil.NoSuchProcess:
@@ -229,7 +227,7 @@ def _known(process: ForkServerProcess) -> psutil.Process | None:
 
 
 def _is_lost(server: int | None) -> bool:
-    """Whether a fork server is gone; another one is started then. Its last moments may take longer than its child's."""
+    """True if a fork server is gone; starts another one then. Waits, because the server may end after its child."""
     end = time.monotonic() + _PATIENCE
     while current_server() == server:
         if time.monotonic() > end:
@@ -239,18 +237,17 @@ def _is_lost(server: int | None) -> bool:
 
 
 def _death(running: _Running) -> TrialFailure:
-    """The failure of a child that is gone without a word."""
+    """Return the failure of a child that ended without a message."""
     code = running.process.exitcode
-    log = running.task.folder / child.LOG_FILE
+    how = f"ended with exit code {code}"
     if code is not None and code < 0:
         name = _signal_name(-code)
-        hint = "; often the kernel's out-of-memory killer" if name == "SIGKILL" else ""
-        return TrialFailure("killed", f"the trial's process was ended by {name}{hint}; its output is in {log}")
-    return TrialFailure("killed", f"the trial's process ended with exit code {code}; its output is in {log}")
+        how = f"was ended by {name}" + ("; often the kernel's out-of-memory killer" if name == "SIGKILL" else "")
+    return TrialFailure("killed", f"the trial's process {how}; its output is in {running.task.folder / child.LOG_FILE}")
 
 
 def _signal_name(number: int) -> str:
-    """`SIGSEGV`; a number for those between SIGRTMIN and SIGRTMAX, which have no names."""
+    """Return a name like `SIGSEGV`, or the number of a signal between SIGRTMIN and SIGRTMAX, which has no name."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -1,7 +1,7 @@
-"""The order in which a sweep's last trials begin: the longest first, so that no worker waits long for the last one.
+"""The order in which the last trials of a sweep start: the longest first, so that workers do not wait for the last one.
 
-Scheduling the longest jobs first keeps the end of the last one within 4/3 of the best possible: R. L. Graham,
-"Bounds on Multiprocessing Timing Anomalies", 1969.
+Starting the longest jobs first keeps the end of the last one within 4/3 of the optimum: R. L. Graham, "Bounds on
+Multiprocessing Timing Anomalies", 1969.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from sweep.space.config import TrialConfig
-from sweep.study.optuna_study import Assignment, OptunaStudy
+from sweep.study.optuna_study import OptunaStudy, PendingTrial
 
 Cost: TypeAlias = Callable[[Sequence[TrialConfig]], Sequence[float]]
-"""How long each of several trials takes, in any unit: only the order counts."""
+"""How long each trial takes, in any unit: only the order counts."""
 
 ASKED_AHEAD = 2
-"""Trials for each worker that are asked for together at the end. More would shorten the wait for the last trial a
-little further, and let the sampler choose more points without the results of those before them."""
+"""Trials per worker that are requested together at the end. More would shorten the wait for the last trial a little
+further, but the sampler would choose more points without the results of the trials before them."""
 
 
 class TrialQueue:
-    """Gives a study's trials, one after the other.
+    """The trials of a study, in the order in which they start.
 
     Args:
-        study: to ask.
-        workers: how many trials run at a time; with one there is nothing to order.
+        study: supplies the trials.
+        workers: the number of trials that run at a time; with one, the order does not matter.
         cost: compares the last trials; None leaves them in the study's order.
     """
 
@@ -34,10 +34,10 @@ class TrialQueue:
         self._study = study
         self._ahead = ASKED_AHEAD * workers if workers > 1 and cost is not None else 1
         self._cost = cost
-        self._waiting: deque[Assignment] = deque()
+        self._waiting: deque[PendingTrial] = deque()
 
-    def next(self, total: int) -> Assignment | None:
-        """The trial to begin now; None when the study has `total`.
+    def next(self, total: int) -> PendingTrial | None:
+        """Return the trial to start now; None if the study has `total`.
 
         Raises:
             StudyError: the database fails.
@@ -46,19 +46,19 @@ class TrialQueue:
             self._waiting.extend(self._ask(total))
         return self._waiting.popleft() if self._waiting else None
 
-    def _ask(self, total: int) -> list[Assignment]:
+    def _ask(self, total: int) -> list[PendingTrial]:
         first = self._study.next(total)
         if first is None:
             return []
-        asked = [first]
-        if total - self._study.begun() < self._ahead:
+        trials = [first]
+        if total - self._study.count_started() < self._ahead:
             while (more := self._study.next(total)) is not None:
-                asked.append(more)
-        return self._longest_first(asked)
+                trials.append(more)
+        return self._longest_first(trials)
 
-    def _longest_first(self, asked: list[Assignment]) -> list[Assignment]:
-        if len(asked) == 1 or self._cost is None:
-            return asked
-        costs = self._cost([assignment.config for assignment in asked])
-        order = sorted(range(len(asked)), key=lambda index: -costs[index])  # stable: of equals the earlier number
-        return [asked[index] for index in order]
+    def _longest_first(self, trials: list[PendingTrial]) -> list[PendingTrial]:
+        if len(trials) == 1 or self._cost is None:
+            return trials
+        costs = self._cost([trial.config for trial in trials])
+        by_cost = sorted(zip(costs, trials, strict=True), key=lambda pair: -pair[0])  # stable: equals keep their order
+        return [trial for _, trial in by_cost]

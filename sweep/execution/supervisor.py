@@ -1,12 +1,12 @@
-"""The supervisor's loop: ask the study for points, have them trained, report, prune, record. Knows no TensorFlow."""
+"""The supervisor's loop: ask the study for trials, have them trained, report, prune, record. Imports no TensorFlow."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,34 +14,35 @@ from sweep.analysis.record_comparison import DuplicateModels
 from sweep.data.cache import Prepared
 from sweep.errors import DiskError, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
+from sweep.execution.live_trial import LiveTrial, failure_text
 from sweep.execution.start_order import Cost, TrialQueue
-from sweep.execution.usage import Usage
+from sweep.execution.workers import Usage
 from sweep.records.checkpoint import remove_checkpoints
 from sweep.records.disk import disk_errors, trial_disk_error
 from sweep.records.image_facts import DataStamp
 from sweep.records.trial_record import TrialRecord, diagnosed, read_record, trial_folder, write_record
-from sweep.records.trial_result import EpochMetrics, TrialResult, best_epoch
-from sweep.study.failure_policies import Action, Retries, decide, policy_of
-from sweep.study.optuna_study import Assignment, OptunaStudy
-from sweep.study.pruner_vetoes import is_audited, may_prune
+from sweep.records.trial_result import EpochMetrics, TrialResult
+from sweep.study.failure_policies import decide, policy_of
+from sweep.study.optuna_study import OptunaStudy, PendingTrial
+from sweep.study.pruners import is_audited, may_prune
 
 Observer = Callable[[TrialRecord, int], None]
-"""Told of every change of a trial, with the worker that runs it: at its start, after every epoch, at its end."""
+"""Receives the record and the worker at every change of a trial: at its start, after every epoch, at its end."""
 
 POLL_SECONDS = 0.5
-"""How long a stop request may wait for the loop to notice it."""
+"""Maximum time until the loop notices a stop request."""
 SAME_BUG = 3
-"""So many equal tracebacks in a row stop the sweep: the fault is not in the sampled points."""
+"""This number of equal tracebacks in a row stops the sweep: the sampled values are not the cause."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Setting:
+@dataclass(frozen=True)
+class TrialSetting:
     """What all trials of a run share.
 
     Attributes:
         prepared: where the decoded images are.
         stamp: which images a trial sees.
-        environment: of the records.
+        environment: versions, platform and flags, for the records.
     """
 
     prepared: Prepared
@@ -50,212 +51,182 @@ class Setting:
 
 
 class Supervisor:
-    """One run over a study.
+    """Runs the trials of a study.
 
     Args:
         study: open and locked.
-        executor: trains.
+        executor: trains the trials.
         setting: what the trials share.
         observers: see `Observer`.
-        cost: lets the longest of the last trials begin first; see `TrialQueue`.
+        cost: estimates how long trials take, so that the longest of the last ones start first; see `TrialQueue`.
     """
 
     def __init__(
         self,
         study: OptunaStudy,
         executor: Executor,
-        setting: Setting,
+        setting: TrialSetting,
         observers: Sequence[Observer],
         cost: Cost | None = None,
     ) -> None:
         self._study = study
+        self._search = study.space.search
         self._queue = TrialQueue(study, executor.workers, cost)
         self._executor = executor
         self._setting = setting
         self._observers = observers
-        self._running: dict[int, TrialRecord] = {}
-        self._worker: dict[int, int] = {}
-        self._begun: dict[int, float] = {}
-        self._before: dict[int, TrialRecord] = {}
-        self._retries = Retries()
+        self._live: dict[int, LiveTrial] = {}
         self._bugs: deque[str] = deque(maxlen=SAME_BUG)
         self._duplicates = DuplicateModels(())
         self.usage = Usage(executor.workers)
 
     def run(self, total: int, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Run trials until the study has `total`, or `stop` says so.
+        """Run trials until the study has `total` or `stop` returns True.
 
         Returns:
-            True if everything was run; False if it was stopped, with the running trials given back to the study.
+            True if all trials ran; False if `stop` ended the run, which leaves the running trials interrupted.
 
         Raises:
-            SweepStopped: the same traceback came three times in a row, or a policy says so.
+            SweepStopped: the same traceback came three times in a row, or a failure policy is `stop`.
             DiskError: the disk is full or cannot be written.
             StudyError: the study's database fails.
         """
-        begun = time.perf_counter()
+        started = time.perf_counter()
         more = True
-        self._look_back()
+        self._read_earlier_trials()
         try:
-            while more or self._running:
+            while more or self._live:
                 if stop():
                     return False
-                more = more and self._fill(total)
-                for outcome in self._executor.wait(POLL_SECONDS if self._running else 0):
-                    # Ctrl-C, a closed terminal or a stopped service end the children too, perhaps before they can be
-                    # asked to: such a trial stays among the running ones and is given back.
-                    if not (_killed(outcome) and stop()):
+                more = more and self._fill_workers(total)
+                for outcome in self._executor.wait(POLL_SECONDS if self._live else 0):
+                    # Ctrl-C, a closed terminal or a stopped service also ends the children, perhaps before this process
+                    # can end them. Such a trial has not failed: it stays live and becomes interrupted.
+                    if not (_was_killed(outcome) and stop()):
                         self._end(outcome)
-                self.usage.wall_seconds = time.perf_counter() - begun
+                self.usage.wall_seconds = time.perf_counter() - started
         finally:
             self._executor.close()
-            self._give_back()
+            self._interrupt_live_trials()
         return True
 
-    def _fill(self, total: int) -> bool:
-        """Start trials on free workers; False when there are no more."""
-        while len(self._running) < self._executor.workers:
-            assignment = self._queue.next(total)
-            if assignment is None:
-                return False
-            self._start(assignment)
-        return True
-
-    def _look_back(self) -> None:
-        """Know the models of earlier trials; remove what is left of those that ended just before a kill."""
+    def _read_earlier_trials(self) -> None:
+        """Register the models of earlier trials; remove the checkpoints of those that ended just before a kill."""
         records = self._study.records()
         self._duplicates = DuplicateModels(records)
         for record in records:
             if record.state not in ("running", "interrupted"):
                 remove_checkpoints(trial_folder(self._study.folder, record.number))
 
-    def _start(self, assignment: Assignment) -> None:
-        record = self._begin_record(assignment)
-        self._study.save(record)
-        self._before[assignment.number] = record
-        self._running[assignment.number] = record
-        self._begun[assignment.number] = time.perf_counter()
-        self._submit(record)
-        self._tell(record)
+    def _fill_workers(self, total: int) -> bool:
+        """Start trials on free workers; False if there are no more trials."""
+        while len(self._live) < self._executor.workers:
+            pending = self._queue.next(total)
+            if pending is None:
+                return False
+            self._start(pending)
+        return True
 
-    def _begin_record(self, assignment: Assignment) -> TrialRecord:
-        """A new trial's first record; of one that goes on the record that it had, with all its epochs."""
-        new = TrialRecord(
+    def _start(self, pending: PendingTrial) -> None:
+        record = self._first_record(pending)
+        self._study.save(record)
+        trial = self._live[pending.number] = LiveTrial(record, at_start=record)
+        self._submit(trial)
+        self._notify(trial)
+
+    def _first_record(self, pending: PendingTrial) -> TrialRecord:
+        """Return a new trial's record, or for an interrupted trial its earlier record with the state `running`."""
+        record = TrialRecord(
             study=self._study.name,
-            number=assignment.number,
+            number=pending.number,
             state="running",
-            config=assignment.config,
-            values=assignment.values,
+            config=pending.config,
+            values=pending.values,
             data=self._setting.stamp,
             environment=self._setting.environment,
             started=_now(),
-            origin=assignment.origin,
+            origin=pending.origin,
         )
-        before = assignment.before
-        if before is None:
-            return new
-        return dataclasses.replace(
-            new,
-            started=before.started,
-            epochs=before.epochs,
-            best_epoch=before.best_epoch,
-            objective_value=before.objective_value,
-            audited_at=before.audited_at,
-            pruned_at=before.pruned_at,
-            timings=before.timings,
+        earlier = pending.earlier
+        if earlier is None:
+            return record
+        return replace(
+            record,
+            started=earlier.started,
+            epochs=earlier.epochs,
+            best_epoch=earlier.best_epoch,
+            objective_value=earlier.objective_value,
+            audited_at=earlier.audited_at,
+            pruned_at=earlier.pruned_at,
+            timings=earlier.timings,
         )
 
-    def _submit(self, record: TrialRecord) -> None:
-        number = record.number
-        folder = trial_folder(self._study.folder, number)
-        task = Task(number, record.config, self._setting.prepared, folder)
-        self._worker[number] = self._executor.submit(task, lambda metrics: self._epoch(number, metrics))
+    def _submit(self, trial: LiveTrial) -> None:
+        record = trial.record
+        folder = trial_folder(self._study.folder, record.number)
+        task = Task(record.number, record.config, self._setting.prepared, folder)
+        trial.worker = self._executor.submit(task, lambda metrics: self._on_epoch(trial, metrics))
 
-    def _epoch(self, number: int, metrics: EpochMetrics) -> bool:
+    def _on_epoch(self, trial: LiveTrial, metrics: EpochMetrics) -> bool:
         """Record an epoch; True if the trial is pruned here.
 
-        A trial that goes on tells its epochs again, from the first: those on record change nothing, and what was
-        decided then still holds.
+        A resumed trial reports all its epochs again. Those on record change nothing, and the earlier decision holds.
         """
-        before = self._running[number]
-        if before.epochs[metrics.epoch - 1 : metrics.epoch] != (metrics,):  # told again, it would have the same seconds
+        recorded = trial.recorded(metrics.epoch)
+        if recorded != metrics:  # a repeated report has the same duration, an epoch trained again has another
             self.usage.fit_seconds += metrics.seconds
             self.usage.images += self._setting.stamp.train
-        if _on_record(before, metrics):
-            return before.pruned_at == metrics.epoch
-        record = self._with_epoch(before, metrics)
-        search = self._study.space.search
-        prune = self._study.report(number, metrics) and may_prune(
-            search.pruner, record.epochs, record.config.training.epochs
-        )
-        if prune and is_audited(search.pruner, search.seed, number):
-            record = dataclasses.replace(record, audited_at=record.audited_at or metrics.epoch)
-            prune = False
-        if prune:
-            record = dataclasses.replace(record, pruned_at=metrics.epoch)
-        self._running[number] = record
+        if recorded is not None and replace(recorded, seconds=metrics.seconds) == metrics:
+            return trial.record.pruned_at == metrics.epoch
+        record = trial.with_epoch(metrics)
+        pruner, limit = self._search.pruner, record.config.training.epochs
+        if self._study.report(record.number, metrics) and may_prune(pruner, record.epochs, limit):
+            if is_audited(pruner, self._search.seed, record.number):
+                record = replace(record, audited_at=record.audited_at or metrics.epoch)
+            else:
+                record = replace(record, pruned_at=metrics.epoch)
+        trial.record = record
         self._study.save(record)
-        self._tell(record)
-        return prune
-
-    def _with_epoch(self, record: TrialRecord, metrics: EpochMetrics) -> TrialRecord:
-        """With its newest epoch; in place of what was on record of it and those after it, if it came out otherwise."""
-        epochs = (*record.epochs[: metrics.epoch - 1], metrics)
-        best = best_epoch(epochs, record.config.objective)
-        return dataclasses.replace(
-            record,
-            epochs=epochs,
-            best_epoch=best.epoch,
-            objective_value=best.value(record.config.objective),
-            pruned_at=None,
-            timings={"total": self._seconds(record.number)},
-        )
-
-    def _seconds(self, number: int) -> float:
-        """Spent on a trial, that of earlier runs included as far as it is on record."""
-        before = self._before[number].timings.get("total", 0.0)
-        return before + time.perf_counter() - self._begun[number]
+        self._notify(trial)
+        return record.pruned_at == metrics.epoch
 
     def _end(self, outcome: Outcome) -> None:
-        """Finish a trial, or run it again, or stop: what the study's policy says of its end."""
-        number, ended = outcome.number, outcome.ended
+        """Finish a trial, run it again or stop the sweep, according to its result and the failure policies."""
+        trial, ended = self._live[outcome.number], outcome.ended
         if isinstance(ended, TrialResult):
-            self._finish(number, ended, "fail")
-            return
-        full = trial_disk_error(self._study.folder, failure_text(ended))
-        if full is not None:
-            raise full  # says nothing of the trial, which is given back
-        retries = self._retries.in_vain(number, len(self._running[number].epochs))
-        action = decide(ended.cause, policy_of(ended.cause, self._study.space.search.failures), retries)
-        if action == "stop":
-            raise SweepStopped(_stopped(number, ended))
-        if action == "retry":
-            self._retries.made(number)
-            self._submit(self._running[number])
-            self._remember_bug(ended)
+            if not trial.at_start.epochs:
+                self.usage.fit_seconds += max(0.0, ended.fit_seconds - sum(epoch.seconds for epoch in ended.epochs))
+            record = trial.with_result(ended, self._search.pruner.name)
+            self._finish(trial, self._duplicates.flagged(record))
         else:
-            self._finish(number, ended, action)
-
-    def _finish(self, number: int, ended: TrialResult | TrialFailure, action: Action) -> None:
-        record = self._running.pop(number)
-        if isinstance(ended, TrialResult):
-            record = self._duplicates.flagged(_with_result(record, ended, self._study.space.search.pruner.name))
-            if not self._before[number].epochs:
-                self.usage.fit_seconds += max(0.0, ended.fit_seconds - sum(one.seconds for one in ended.epochs))
-        else:
-            record = _with_failure(record, ended, action)
-        timings = {**record.timings, "total": self._seconds(number)}
-        record = diagnosed(dataclasses.replace(record, finished=_now(), timings=timings))
-        self._study.finish(record)
-        remove_checkpoints(trial_folder(self._study.folder, number))
-        self._tell(record)
-        self._forget(number)
+            self._end_failed(trial, ended)
         self._remember_bug(ended)
 
-    def _forget(self, number: int) -> None:
-        for known in (self._worker, self._begun, self._before):
-            known.pop(number)
-        self._retries.forget(number)
+    def _end_failed(self, trial: LiveTrial, failure: TrialFailure) -> None:
+        disk_error = trial_disk_error(self._study.folder, failure_text(failure))
+        if disk_error is not None:
+            raise disk_error  # says nothing about the trial, which becomes interrupted
+        policy = policy_of(failure.cause, self._search.failures)
+        action = decide(failure.cause, policy, trial.retries_without_progress())
+        if action == "stop":
+            raise SweepStopped(
+                f"trial {trial.record.number} failed ({failure.cause}): {failure_text(failure)}\n"
+                f"The sweep stops because of `search.failures.{failure.cause}: stop`. Fix the cause and run the same "
+                "command again to resume this trial"
+            )
+        if action == "retry":
+            trial.retries += 1
+            self._submit(trial)
+        else:
+            self._finish(trial, trial.with_failure(failure, action))
+
+    def _finish(self, trial: LiveTrial, record: TrialRecord) -> None:
+        del self._live[record.number]
+        timings = {**record.timings, "total": trial.seconds}
+        trial.record = diagnosed(replace(record, finished=_now(), timings=timings))
+        self._study.finish(trial.record)
+        remove_checkpoints(trial_folder(self._study.folder, record.number))
+        self._notify(trial)
 
     def _remember_bug(self, ended: TrialResult | TrialFailure) -> None:
         if not isinstance(ended, TrialFailure) or ended.cause != "bug":
@@ -267,70 +238,23 @@ class Supervisor:
                 f"the last {SAME_BUG} trials failed in the same way, so the sweep stops:\n{ended.traceback.rstrip()}"
             )
 
-    def _give_back(self) -> None:
-        """Mark what was running; the study gives these trials out first when it is opened again."""
-        for number in sorted(self._running):
-            record = dataclasses.replace(self._running[number], state="interrupted", reason="interrupted")
-            # Where the disk is full, that error is on its way already; a record that says `running` while nobody holds
-            # the study means the same.
+    def _interrupt_live_trials(self) -> None:
+        """Record the running trials as interrupted; the study returns them first when it is opened again."""
+        for _, trial in sorted(self._live.items()):
+            trial.record = replace(trial.record, state="interrupted", reason="interrupted")
+            # If the disk is full, that error is already on its way. A record that is still `running` while no process
+            # holds the study's lock means the same.
             with suppress(DiskError):
-                self._study.save(record)
-            self._tell(record)
-        self._running.clear()
+                self._study.save(trial.record)
+            self._notify(trial)
+        self._live.clear()
 
-    def _tell(self, record: TrialRecord) -> None:
+    def _notify(self, trial: LiveTrial) -> None:
         for observer in self._observers:
-            observer(record, self._worker.get(record.number, 0))
+            observer(trial.record, trial.worker)
 
 
-def _on_record(record: TrialRecord, metrics: EpochMetrics) -> bool:
-    """Whether the record has this very epoch; the time that it took may be another one."""
-    if metrics.epoch > len(record.epochs):
-        return False
-    return dataclasses.replace(record.epochs[metrics.epoch - 1], seconds=metrics.seconds) == metrics
-
-
-def _with_result(record: TrialRecord, result: TrialResult, pruner: str) -> TrialRecord:
-    pruned = result.stop_reason == "stopped"
-    stopped = f"pruned at epoch {record.pruned_at} ({pruner})"
-    reasons = {"epochs": "all epochs", "early_stopping": "early stopping", "stopped": stopped}
-    return dataclasses.replace(
-        record,
-        state="pruned" if pruned else "complete",
-        reason=reasons[result.stop_reason],
-        parameters=result.parameters,
-        weights_digest=result.weights_digest,
-        timings={"build": result.build_seconds, "fit": result.fit_seconds},
-        model_file=result.model_file,
-        model_digest=result.model_digest,
-        notes=result.notes,
-    )
-
-
-def _with_failure(record: TrialRecord, failure: TrialFailure, action: Action) -> TrialRecord:
-    record = dataclasses.replace(record, cause=failure.cause, message=failure_text(failure))
-    if action == "prune":
-        reason = f"pruned after {len(record.epochs)} epochs ({failure.cause})"
-        return dataclasses.replace(record, state="pruned", reason=reason)
-    # What was reached before a failure is in the epochs; as a result it would be misleading.
-    return dataclasses.replace(record, state="failed", reason=failure.cause, objective_value=None, best_epoch=None)
-
-
-def failure_text(failure: TrialFailure) -> str:
-    """Its message and traceback, as a record can hold them."""
-    # A file name that is no UTF-8 is text with surrogates, which no record can hold.
-    return f"{failure.message}\n{failure.traceback}".strip().encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _stopped(number: int, failure: TrialFailure) -> str:
-    return (
-        f"trial {number} failed ({failure.cause}): {failure_text(failure)}\n"
-        f"The sweep stops, as `search.failures.{failure.cause}: stop` says. Mend the cause, then the same command goes "
-        "on with this trial"
-    )
-
-
-def _killed(outcome: Outcome) -> bool:
+def _was_killed(outcome: Outcome) -> bool:
     return isinstance(outcome.ended, TrialFailure) and outcome.ended.cause == "killed"
 
 
@@ -339,14 +263,14 @@ def _now() -> str:
 
 
 def keep_best_models(study_folder: Path, ranking: Sequence[TrialRecord], keep: int) -> None:
-    """Remove the model files of all but the best trials: they can be had again with `reproduce`.
+    """Remove the model files of all but the best trials; `reproduce` makes them again.
 
     Raises:
-        DiskError: a file cannot be removed, or a record not be written.
+        DiskError: a file cannot be removed or a record cannot be written.
     """
     for record in ranking[keep:]:
         folder = trial_folder(study_folder, record.number)
         if record.model_file and (folder / record.model_file).is_file():
             with disk_errors(folder):
                 (folder / record.model_file).unlink()
-                write_record(folder, dataclasses.replace(read_record(folder), model_file=None))
+                write_record(folder, replace(read_record(folder), model_file=None))

@@ -1,4 +1,4 @@
-"""Ends trials that hang or take too much memory, and tells the kernel's out-of-memory killer from other kills."""
+"""Ends trials that hang or use too much memory; distinguishes the kernel's out-of-memory killer from other kills."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _CGROUPS = Path("/proc/self/cgroup")
 _MACHINE = Path("/proc/vmstat")
 _PREFERRED = "500"
-"""Added to a trial's badness for the kernel's out-of-memory killer (0 to 1000): a trial goes before its supervisor."""
+"""A trial's `oom_score_adj` (up to 1000): the kernel's out-of-memory killer prefers it to its supervisor."""
 
 LONGEST_GAP = 5.0
-"""Seconds between two looks; more means that this process itself was stopped (Ctrl-Z, a laptop's lid), and does not
-count against the trials, which most likely were as well."""
+"""Maximum seconds that count between two checks. A longer gap means that this process itself was stopped (Ctrl-Z, a
+closed laptop lid), and most likely the trials too."""
 
 
 class KillableExecutor(Executor, Protocol):
     """An executor whose tasks are processes of this machine."""
 
     def pids(self) -> Mapping[int, int]:
-        """The processes that run now, by the number of their task."""
+        """The running processes, by task number."""
 
     def end(self, number: int, failure: TrialFailure) -> Outcome:
-        """Kill the process of a running task, which has failed so."""
+        """Kill the process of a running task and return its outcome, the failure."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a trial may take.
+    """The time and memory that a trial may use.
 
     Attributes:
-        factor: times its usual epoch that a trial may be without one; 0 sets no limit.
+        factor: a trial may take this many times its usual epoch without finishing one; 0 sets no limit.
         memory: resident bytes; None sets no limit.
         least: seconds that any epoch may take.
-        least_first: seconds that the first one may take, with the building of the model and all that is made once.
-        unknown: the same for the first trials, when nothing is known of how long an epoch takes.
+        least_first: seconds that the first epoch may take, including building the model and other one-time work.
+        unknown: seconds that the first epoch may take while it is unknown how long epochs take.
     """
 
     factor: float = 10.0
@@ -58,16 +58,16 @@ class Limits:
 
 
 def limits_of(search: SearchConfig) -> Limits:
-    """The limits that a space sets."""
+    """Return the limits that the section `search` sets."""
     return Limits(search.watchdog, None if search.memory_limit is None else parse_size(search.memory_limit))
 
 
 def patience(own: Sequence[float], first: float | None, limits: Limits) -> float:
-    """Seconds that a trial may go without finishing an epoch.
+    """Return the number of seconds that a trial may take without finishing an epoch.
 
     Args:
-        own: what its epochs took, the first aside when there are others: it holds the building of the model.
-        first: the longest that the first epoch of any trial took; None when there was none.
+        own: seconds of its epochs; the first, which includes building the model, counts only if it is the only one.
+        first: seconds of the longest first epoch of any trial; None if there was none.
         limits: of all trials.
     """
     if own:
@@ -77,7 +77,13 @@ def patience(own: Sequence[float], first: float | None, limits: Limits) -> float
 
 @dataclass
 class _Watched:
-    """When a running trial was heard of last, what its epochs took in seconds, and the process that it runs in."""
+    """A running trial.
+
+    Attributes:
+        heard: when it last reported something, in seconds of the executor's clock.
+        pid: the process that it runs in; None before it was seen.
+        epochs: seconds of its epochs.
+    """
 
     heard: float
     pid: int | None = None
@@ -85,57 +91,57 @@ class _Watched:
 
 
 class WatchedExecutor:
-    """Runs tasks as another executor does, and ends those beyond the limits.
+    """Runs tasks with another executor and ends those that exceed the limits.
 
-    A limit on the address space (RLIMIT_AS) would be no use: a child of 0.5 GB resident has 3 GB of it with TensorFlow,
-    more with CUDA, and what fails then is an allocation in the middle of C++ code, which ends in an abort. So the
-    resident memory is looked at with every `wait`.
+    A limit on the address space (RLIMIT_AS) would not help: with TensorFlow, a child with 0.5 GB resident has 3 GB of
+    address space, more with CUDA, and an allocation that fails in C++ code aborts the process. So every `wait` checks
+    the resident memory.
 
     Args:
         inner: runs the tasks.
-        limits: of every task.
-        clock: seconds, never running backwards.
+        limits: of each task.
+        clock: returns seconds; monotonic.
     """
 
     def __init__(self, inner: KillableExecutor, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._inner = inner
         self._limits = limits
         self._clock = clock
-        self._looked = clock()
-        self._awake = 0.0
+        self._checked = clock()
+        self._elapsed = 0.0
         self._watched: dict[int, _Watched] = {}
         self._longest_first: float | None = None
         self._kills = kernel_kills()
 
     @property
     def workers(self) -> int:
-        """How many tasks run at a time."""
+        """The number of tasks that can run at a time."""
         return self._inner.workers
 
     def submit(self, task: Task, on_epoch: OnEpoch) -> int:
-        """Begin a task."""
+        """Start a task; see `Executor.submit`."""
         self._pass_time()
-        self._watched[task.number] = _Watched(self._awake)
+        watched = self._watched[task.number] = _Watched(self._elapsed)
 
-        def heard(metrics: EpochMetrics) -> bool:
-            self._heard(task.number, metrics)
+        def on_watched_epoch(metrics: EpochMetrics) -> bool:
+            self._add_epoch(watched, metrics)
             stop = on_epoch(metrics)
-            self._pass_time()  # what the supervisor takes is not the trial's
-            self._watched[task.number].heard = self._awake
+            self._pass_time()  # the supervisor's time does not count against the trial
+            watched.heard = self._elapsed
             return stop
 
-        return self._inner.submit(task, heard)
+        return self._inner.submit(task, on_watched_epoch)
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """Serve the tasks; the outcomes are theirs, and those of the tasks that were ended here."""
+        """Answer the tasks; return the outcomes of those that have ended or were ended here."""
         outcomes = [self._with_cause(outcome) for outcome in self._inner.wait(seconds)]
         self._kills = kernel_kills()
         self._pass_time()
         for number, pid in self._inner.pids().items():
-            if pid != self._watched[number].pid:  # of a task that has just begun, or begun again
+            if pid != self._watched[number].pid:  # the task has just started or restarted
                 prefer_to_be_killed(pid)
                 self._watched[number].pid = pid
-            failure = self._too_much(pid) or self._too_long(self._watched[number])
+            failure = self._memory_failure(pid) or self._timeout_failure(self._watched[number])
             if failure is not None:
                 outcomes.append(self._inner.end(number, failure))
         for outcome in outcomes:
@@ -143,64 +149,64 @@ class WatchedExecutor:
         return outcomes
 
     def close(self) -> None:
-        """End whatever still runs, at once."""
+        """End all running tasks at once."""
         self._inner.close()
         self._watched.clear()
 
     def _pass_time(self) -> None:
         now = self._clock()
-        self._awake += min(now - self._looked, LONGEST_GAP)
-        self._looked = now
+        self._elapsed += min(now - self._checked, LONGEST_GAP)
+        self._checked = now
 
-    def _heard(self, number: int, metrics: EpochMetrics) -> None:
+    def _add_epoch(self, watched: _Watched, metrics: EpochMetrics) -> None:
         self._pass_time()
-        watched = self._watched[number]
-        # A trial that goes on tells its earlier epochs at once; what they took when they were trained counts.
-        took = max(self._awake - watched.heard, metrics.seconds)
+        # A resumed trial reports its earlier epochs at once; the time that they took in training counts.
+        took = max(self._elapsed - watched.heard, metrics.seconds)
         if not watched.epochs:
             self._longest_first = max(took, self._longest_first or 0.0)
         watched.epochs.append(took)
 
-    def _too_long(self, watched: _Watched) -> TrialFailure | None:
+    def _timeout_failure(self, watched: _Watched) -> TrialFailure | None:
         allowed = patience(watched.epochs, self._longest_first, self._limits)
-        silent = self._awake - watched.heard
+        silent = self._elapsed - watched.heard
         if not self._limits.factor or silent <= allowed:
             return None
         return TrialFailure(
             "timeout",
-            f"no epoch within {silent:.0f} s after epoch {len(watched.epochs)} of this start, where "
-            f"{allowed:.0f} s are allowed (`search.watchdog` times the usual)",
+            f"no epoch finished for {silent:.0f} s after epoch {len(watched.epochs)} of this start; the limit is "
+            f"{allowed:.0f} s (see `search.watchdog`)",
         )
 
-    def _too_much(self, pid: int) -> TrialFailure | None:
+    def _memory_failure(self, pid: int) -> TrialFailure | None:
         limit = self._limits.memory
         if limit is None or (size := resident(pid)) <= limit:
             return None
-        return TrialFailure(
-            "oom", f"the trial's process grew to {show_size(size)} of memory; its limit is {show_size(limit)}"
-        )
+        message = f"the trial's process grew to {show_size(size)} of memory; its limit is {show_size(limit)}"
+        return TrialFailure("oom", message)
 
     def _with_cause(self, outcome: Outcome) -> Outcome:
-        """A SIGKILL comes from the kernel when its count of such kills has grown since the last look."""
+        """Attribute a SIGKILL to the kernel if its count of out-of-memory kills has grown since the last check."""
         ended = outcome.ended
         killed = isinstance(ended, TrialFailure) and ended.cause == "killed" and "SIGKILL" in ended.message
         if not killed or kernel_kills() <= self._kills:
             return outcome
-        return Outcome(outcome.number, TrialFailure("oom", "the kernel ended the trial's process: memory had run out"))
+        return Outcome(
+            outcome.number, TrialFailure("oom", "the kernel ended the trial's process because memory ran out")
+        )
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `512M` or `1.5G`, in powers of 1024."""
+    """Return the bytes of a size such as `512M` or `1.5G`, in powers of 1024."""
     return int(float(text[:-1]) * _UNITS[text[-1]])
 
 
 def show_size(size: int) -> str:
-    """`1.5 GiB`."""
+    """Format bytes as `1.50 GiB`."""
     return f"{size / 2**30:.2f} GiB"
 
 
 def resident(pid: int) -> int:
-    """Bytes of a process that are in memory, those shared with the fork server included; 0 when it is gone."""
+    """Return the resident bytes of a process, including those shared with the fork server; 0 if it is gone."""
     try:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
@@ -208,14 +214,14 @@ def resident(pid: int) -> int:
 
 
 def prefer_to_be_killed(pid: int) -> None:
-    """Let the kernel take this process first when memory runs out."""
-    # Where there is no such file, or the process has ended: it is a wish, and nothing depends on it.
+    """Let the kernel kill this process first when memory runs out."""
+    # Fails without /proc or if the process has ended; nothing depends on it.
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text(_PREFERRED)
 
 
 def kernel_kills() -> int:
-    """How many processes the kernel has killed for lack of memory: in this control group, else on this machine."""
+    """Return how many processes the kernel has killed because memory ran out: in this control group or machine."""
     for path in [*_counters(_read(_CGROUPS)), _MACHINE]:
         kills = kills_in(_read(path))
         if kills is not None:
@@ -224,7 +230,7 @@ def kernel_kills() -> int:
 
 
 def _counters(cgroups: str) -> list[Path]:
-    """Where a process's control groups count, from the text of /proc/self/cgroup: version 2, then version 1."""
+    """Return the files that count kills, from the text of /proc/self/cgroup: version 2 groups, then version 1."""
     found: list[Path] = []
     for line in cgroups.splitlines():
         _, controllers, path = line.split(":", 2)
@@ -236,7 +242,7 @@ def _counters(cgroups: str) -> list[Path]:
 
 
 def kills_in(text: str) -> int | None:
-    """The number after `oom_kill`; None where the text has none."""
+    """Return the number after `oom_kill`; None if the text has none."""
     for line in text.splitlines():
         name, _, number = line.partition(" ")
         if name == "oom_kill" and number.strip().isdecimal():

@@ -1,20 +1,48 @@
-"""How many trials can run at a time here, and on what."""
+"""The workers: how many trials can run at a time here, on which devices, and how well they were used."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 import pynvml
 
 
-def default_slots(workers: int | None) -> list[str | None]:
-    """One entry per worker: the GPU that it uses, or None for the processor.
+@dataclass
+class Usage:
+    """What a run has used.
 
-    With GPUs the default is one worker each, and `workers` are dealt out over them in turn; without, the default is
-    one worker per core that this process may use.
+    Attributes:
+        workers: the number of trials that run at a time.
+        wall_seconds: from the first trial's start to the last one's end.
+        fit_seconds: time inside `fit`, summed over all trials however they ended: the epochs finished in this run, and
+            for trials that started in this run also the time around them (tracing).
+        images: training images of these epochs; each image counts once per epoch.
+    """
+
+    workers: int
+    wall_seconds: float = 0.0
+    fit_seconds: float = 0.0
+    images: int = 0
+
+    @property
+    def fit_share(self) -> float:
+        """Share of workers x wall time that was spent inside `fit`."""
+        available = self.workers * self.wall_seconds
+        return self.fit_seconds / available if available else 0.0
+
+    @property
+    def images_per_second(self) -> float:
+        """Training images per second of wall time, of all workers together."""
+        return self.images / self.wall_seconds if self.wall_seconds else 0.0
+
+
+def default_slots(workers: int | None) -> list[str | None]:
+    """Return one entry per worker: the GPU that it uses, or None for the processor.
 
     Args:
-        workers: how many; None for the default.
+        workers: how many; with GPUs they take turns over the GPUs. None means one per GPU or, without a GPU, one per
+            core that this process may use.
     """
     gpus = list_gpus()
     if not gpus:
@@ -23,12 +51,12 @@ def default_slots(workers: int | None) -> list[str | None]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on; a container's share may be smaller than the machine."""
+    """Return the number of cores that this process may use, which in a container may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def list_gpus() -> list[str]:
-    """UUIDs of the NVIDIA GPUs that the user lets us see, asked of the driver: TensorFlow would claim them."""
+    """Return the UUIDs of the visible NVIDIA GPUs. Asks the driver, because TensorFlow would claim them."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -41,7 +69,7 @@ def list_gpus() -> list[str]:
 
 
 def visible(uuids: list[str], setting: str | None) -> list[str]:
-    """The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order; like CUDA, the first unknown entry ends the list."""
+    """Return the GPUs that CUDA_VISIBLE_DEVICES selects, in its order; as in CUDA, the first unknown entry ends it."""
     if setting is None:
         return uuids
     chosen: list[str] = []

@@ -11,7 +11,8 @@ from sweep.analysis.finalists import LEAST_ROUNDS, LEVEL, Judgement, dominated, 
 from sweep.data.resplit import load_split
 from sweep.errors import NothingFinished, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome
-from sweep.execution.supervisor import POLL_SECONDS, Setting, failure_text
+from sweep.execution.live_trial import failure_text
+from sweep.execution.supervisor import POLL_SECONDS, TrialSetting
 from sweep.finalization.repeats import RepeatPlan
 from sweep.records.disk import disk_errors
 from sweep.records.image_facts import DataStamp
@@ -60,7 +61,12 @@ class FinalComparison:
     """
 
     def __init__(
-        self, finalists: Sequence[TrialRecord], plan: RepeatPlan, executor: Executor, setting: Setting, told: OnRepeat
+        self,
+        finalists: Sequence[TrialRecord],
+        plan: RepeatPlan,
+        executor: Executor,
+        setting: TrialSetting,
+        told: OnRepeat,
     ) -> None:
         self._finalists = {record.number: record for record in finalists}
         self._plan = plan

@@ -1,1 +1,1 @@
-"""The study: the only room that imports Optuna. Asks for points, reports epochs, tells results."""
+"""The study: the only room that imports Optuna. Requests trials, reports epochs and results."""

@@ -1,10 +1,11 @@
-"""Forking a study: a new study that begins with the trials of another one that fit its space."""
+"""Forking a study: a new study that starts with those trials of another one that fit its space."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import TrialState, create_trial
@@ -12,21 +13,22 @@ from optuna.trial import TrialState, create_trial
 from sweep.errors import StudyError
 from sweep.records.study_records import DATABASE, read_records
 from sweep.records.trial_record import TrialRecord, trial_folder, write_record
+from sweep.space.config import TrialConfig
 from sweep.space.space import Space
 from sweep.space.writer import differences
 from sweep.study.open_study import complete_new_study, create_in_storage
 from sweep.study.optuna_parameters import optuna_distribution, to_optuna
-from sweep.study.record_copies import keep_copy
+from sweep.study.record_backups import keep_copy
 from sweep.study.storage import open_storage, storage_errors
 
 
 @dataclasses.dataclass(frozen=True)
 class Fork:
-    """What a fork took along.
+    """The result of a fork.
 
     Attributes:
-        taken: how many trials.
-        left: (number, reason) of those that do not fit.
+        taken: the number of copied trials.
+        left: (number, reason) of the trials that do not fit.
     """
 
     taken: int
@@ -34,59 +36,60 @@ class Fork:
 
 
 def fork_study(old: Path, new: Path, space: Space) -> Fork:
-    """Make a new study with the finished trials of another that are points of the new space.
+    """Create a new study with the finished trials of another one that fit the new space.
 
-    A trial fits if the new space can produce its very configuration: not only must its sampled values be inside the
-    new ranges, the fixed values must be the same too, or its result would not be comparable.
+    A trial fits if the new space can produce exactly its configuration: its sampled values must be inside the new
+    ranges, and the fixed values must be equal, or its result would not be comparable.
 
     Args:
-        old: folder of the study to take from; it is not changed.
-        new: folder of the study to make; its lock must be held.
-        space: of the new study.
+        old: folder of the study to copy from; it is not changed.
+        new: folder of the study to create; the caller must hold its lock.
+        space: the new study's space.
 
     Raises:
-        StudyError: there is no old study, a new one already, or no trial that fits.
-        RecordError: a record of the old one cannot be read.
+        StudyError: the old study does not exist, the new one exists already, or no trial fits.
+        RecordError: a record of the old study cannot be read.
     """
     records = read_records(old)
     if (new / DATABASE).exists():
-        raise StudyError(f"there is a study {new.name} already; choose another name for --fork")
+        raise StudyError(f"the study {new.name} exists already; choose another name for --fork")
     reasons = {record.number: incompatibility(record, space) for record in records}
     taken = [record for record in records if reasons[record.number] is None]
     if records and not taken:
         number, reason = next(iter(reasons.items()))
         raise StudyError(
             f"no trial of the study {old.name} fits the changed space (trial {number}: {reason}), so there is nothing "
-            f"to take along; begin an empty study with --study {new.name}"
+            f"to copy; start an empty study with --study {new.name}"
         )
     with storage_errors(new / DATABASE):
         handle = create_in_storage(new.name, open_storage(new), space)
         for number, record in enumerate(taken):
-            _adopt(handle, new, record, space, number)
+            _copy(handle, new, record, space, number)
         complete_new_study(handle, space)
     return Fork(len(taken), tuple((number, reason) for number, reason in reasons.items() if reason is not None))
 
 
 def incompatibility(record: TrialRecord, space: Space) -> str | None:
-    """Why a finished trial is no trial of this space; None if it is one."""
+    """Return why a trial does not fit a space; None if it fits."""
     if record.state not in ("complete", "pruned"):
         return record.state
     values = space.values_of(record.config)
-    wrong = space.faults(values)
-    if wrong:
-        return "; ".join(wrong)
+    faults = space.faults(values)
+    if faults:
+        return "; ".join(faults)
     config = space.config(values, seed=record.config.seed, threads=record.config.threads)
     if config == record.config:
         return None
-    changed = differences(json.loads(_json(record.config)), json.loads(_json(config)))
+    changed = differences(_json_values(record.config), _json_values(config))
     return "; ".join(str(difference) for difference in changed)
 
 
-def _json(config: object) -> str:
-    return json.dumps(dataclasses.asdict(config))  # type: ignore[call-overload]
+def _json_values(config: TrialConfig) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))  # lists instead of tuples
+    return values
 
 
-def _adopt(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space, number: int) -> None:
+def _copy(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space, number: int) -> None:
     values = space.values_of(record.config)
     complete = record.state == "complete"
     handle.add_trial(
@@ -100,6 +103,6 @@ def _adopt(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space
         )
     )
     origin = f"{record.study}/{record.number}"
-    taken = dataclasses.replace(record, study=folder.name, number=number, values=values, origin=origin, model_file=None)
-    write_record(trial_folder(folder, number), taken)
-    keep_copy(folder, taken)
+    copy = dataclasses.replace(record, study=folder.name, number=number, values=values, origin=origin, model_file=None)
+    write_record(trial_folder(folder, number), copy)
+    keep_copy(folder, copy)

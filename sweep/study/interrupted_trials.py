@@ -1,4 +1,4 @@
-"""What a supervisor that was killed left in the study's database."""
+"""What a killed supervisor left in the study's database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIXED = "fixed_params"
 
 
 def is_drawn(stored: FrozenTrial, space: Space) -> bool:
-    """Whether a trial has all its values: it was killed later, or was to begin when a worker became free."""
+    """True if a trial has all its values: it was killed later, or waited for a free worker."""
     try:
         space.suggest(lambda parameter: stored.params[parameter.name])
     except KeyError:
@@ -24,29 +24,28 @@ def is_drawn(stored: FrozenTrial, space: Space) -> bool:
     return True
 
 
-def propose_again(handle: optuna.Study, cut_off: FrozenTrial, sampler: BaseSampler, space: Space) -> optuna.Trial:
-    """The trial that was killed while its values were drawn, with the values that it would have had.
+def propose_again(handle: optuna.Study, interrupted: FrozenTrial, sampler: BaseSampler, space: Space) -> optuna.Trial:
+    """Return a trial that was killed while its values were drawn, with the values that it would have received.
 
-    Drawing only those that are missing would give others: a sampler that is made anew begins with its first random
-    number, whichever parameter is the first one to be drawn. So all are drawn again, in memory, beside copies of the
-    trials that were there.
+    Drawing only the missing values would give different ones: a new sampler starts with its first random number,
+    whichever parameter it draws first. So all values are drawn again, in memory, next to copies of the earlier trials.
 
     Args:
-        handle: of the study.
-        cut_off: the newest of its trials that are not waiting.
-        sampler: made as it was made for this trial.
-        space: of the study.
+        handle: the study.
+        interrupted: the newest of its trials that are not waiting.
+        sampler: created as it was for this trial.
+        space: the study's space.
     """
     shadow = optuna.create_study(
         study_name=handle.study_name, direction=handle.direction, sampler=sampler, pruner=handle.pruner
     )
     for trial in handle.get_trials(deepcopy=False):
-        if trial.number < cut_off.number and trial.state != TrialState.WAITING:
+        if trial.number < interrupted.number and trial.state != TrialState.WAITING:
             shadow.add_trial(trial)
     for key, value in handle._storage.get_study_system_attrs(handle._study_id).items():
         shadow._storage.set_study_system_attr(shadow._study_id, key, value)
-    if _FIXED in cut_off.system_attrs:
-        shadow.enqueue_trial(cut_off.system_attrs[_FIXED])
+    if _FIXED in interrupted.system_attrs:
+        shadow.enqueue_trial(interrupted.system_attrs[_FIXED])
     values = space.suggest(functools.partial(suggest, shadow.ask()))
-    handle._storage.set_trial_system_attr(cut_off._trial_id, _FIXED, values)
-    return optuna.Trial(handle, cut_off._trial_id)
+    handle._storage.set_trial_system_attr(interrupted._trial_id, _FIXED, values)
+    return optuna.Trial(handle, interrupted._trial_id)

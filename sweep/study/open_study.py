@@ -1,4 +1,4 @@
-"""Opening a study: making a new one, or resuming one whose space is still the same."""
+"""Opening a study: creating a new one, or continuing one whose space is unchanged."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _SPACE = "sweep.space"
 _FORMAT = "sweep.format"
 
 _MAY_CHANGE = ("study", "search.trials", "search.keep_models", "search.watchdog", "search.memory_limit")
-"""Keys that change nothing about what has been tried."""
+"""Keys that may change because they do not affect the results of earlier trials."""
 _FAILURES = "search.failures."
-"""Nor do the keys below this one."""
+"""So may the keys below this one."""
 
 
 def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
-    """Open a study, or make it.
+    """Open a study; create it if it does not exist.
 
     Args:
-        folder: `studies/NAME`; its lock must be held.
-        space: what is searched; must be the one that the study began with.
-        threads: of each trial.
+        folder: `studies/NAME`; the caller must hold its lock.
+        space: the space to search; must be the one that the study was started with.
+        threads: the number of threads per trial.
 
     Raises:
-        StudyError: the study holds another space (with the differences), or its database cannot be used.
+        StudyError: the study has another space (the message lists the differences), or its database is unusable.
     """
     if not (folder / DATABASE).exists():
-        _make(folder, space)
+        _create(folder, space)
     storage = open_storage(folder)
     with storage_errors(folder / DATABASE):
-        if _never_begun(folder.name, storage):
-            # Nothing was tried, say because the images could not be had: the next space may be another one.
+        if _has_no_trials(folder.name, storage):
+            # For example because the images were not available. So the space may change.
             optuna.delete_study(study_name=folder.name, storage=storage)
             handle = create_in_storage(folder.name, storage, space)
             complete_new_study(handle, space)
@@ -54,51 +54,51 @@ def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
     return OptunaStudy(folder, space, handle, threads)
 
 
-def _make(folder: Path, space: Space) -> None:
-    """Make the database aside and move it into place when it is complete.
+def _create(folder: Path, space: Space) -> None:
+    """Create the database in a temporary folder and move it when it is complete.
 
-    Optuna makes its tables in many steps, and a database that was cut off between two of them is of no use.
+    Optuna creates its tables in many steps, and a database that was interrupted between two of them is unusable.
     """
-    aside = folder / ".making"
-    shutil.rmtree(aside, ignore_errors=True)
+    temporary = folder / ".making"
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        aside.mkdir()
+        temporary.mkdir()
     except OSError as error:
         raise StudyError(f"the study's folder {folder} cannot be written: {error.strerror}") from None
     with storage_errors(folder / DATABASE):
-        storage = open_storage(aside)
+        storage = open_storage(temporary)
         complete_new_study(create_in_storage(folder.name, storage, space), space)
-        close_storage(storage, aside)
-    move_into_place(aside / DATABASE, folder / DATABASE)
-    aside.rmdir()
+        close_storage(storage, temporary)
+    move_into_place(temporary / DATABASE, folder / DATABASE)
+    temporary.rmdir()
 
 
-def _never_begun(name: str, storage: optuna.storages.RDBStorage) -> bool:
+def _has_no_trials(name: str, storage: optuna.storages.RDBStorage) -> bool:
     handle = optuna.load_study(study_name=name, storage=storage)
     states = {trial.state for trial in handle.get_trials(deepcopy=False)}
     return _FORMAT in handle.user_attrs and states <= {TrialState.WAITING}
 
 
 def create_in_storage(name: str, storage: optuna.storages.RDBStorage, space: Space) -> optuna.Study:
-    """A study without points in a database; `complete_new_study` marks it as whole."""
+    """Create an empty study in a database; `complete_new_study` marks it as complete."""
     handle = optuna.create_study(study_name=name, storage=storage, direction=direction_of(space.search.objective))
     handle.set_user_attr(_FORMAT, 1)
     return handle
 
 
 def complete_new_study(handle: optuna.Study, space: Space) -> None:
-    """Queue the points to begin with, unless they have been tried already (by trials that a fork took along)."""
+    """Queue the start points that were not tried already (by trials that a fork copied); mark the study as complete."""
     for point in space.start_from:
         handle.enqueue_trial(to_optuna(space, point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
-    # Last, because it marks the study as complete: one without it was cut off while being made.
+    # Last, because a study without this attribute was interrupted while it was created.
     handle.set_user_attr(_SPACE, space_to_yaml(space))
 
 
 def stored_space(folder: Path) -> Space:
-    """The space that a study searches.
+    """Return the space that a study searches.
 
     Raises:
-        StudyError: there is no such study, or it was not made by sweep.
+        StudyError: there is no such study, or it was not created by sweep.
     """
     if not (folder / DATABASE).is_file():
         raise StudyError(no_study(folder))
@@ -111,7 +111,7 @@ def _space_of(folder: Path, handle: optuna.Study) -> Space:
     text = handle.user_attrs.get(_SPACE)
     if not isinstance(text, str):
         raise StudyError(
-            f"{folder / DATABASE} was not made by sweep, or was cut off while being made; "
+            f"{folder / DATABASE} was not created by sweep, or its creation was interrupted; "
             "remove the folder or choose another name with --study NAME"
         )
     try:
@@ -125,14 +125,14 @@ def _check_same_space(folder: Path, handle: optuna.Study, space: Space) -> None:
     if changed:
         lines = "\n".join(f"  {difference}" for difference in changed)
         raise StudyError(
-            f"the study {folder.name} was begun with another space:\n{lines}\n"
-            f"Go on with the old one, start another study with --study NAME, or take the trials that still fit "
-            f"along with --fork NAME"
+            f"the study {folder.name} was started with another space:\n{lines}\n"
+            "Use the old space, start another study with --study NAME, or copy the trials that still fit into a new "
+            "study with --fork NAME"
         )
 
 
 def space_differences(old: Space, new: Space) -> list[Difference]:
-    """What differs, without the keys that change nothing about what has been tried."""
+    """Return the differences between two spaces, without the keys that may change."""
     return [
         difference
         for difference in differences(space_to_mapping(old), space_to_mapping(new))

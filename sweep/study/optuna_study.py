@@ -1,4 +1,4 @@
-"""A study: the points tried so far and the next one. The truth is its SQLite file and the trials' records."""
+"""A study: its trials so far and the next one, stored in its SQLite file and the trial records."""
 
 from __future__ import annotations
 
@@ -23,30 +23,29 @@ from sweep.study.failure_policies import is_infeasible
 from sweep.study.interrupted_trials import is_drawn, propose_again
 from sweep.study.optuna_parameters import suggest, to_optuna
 from sweep.study.pruners import make_pruner
-from sweep.study.record_copies import keep_copy
+from sweep.study.record_backups import keep_copy
 from sweep.study.samplers import make_sampler
 from sweep.study.storage import storage_errors
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """A trial to run.
+class PendingTrial:
+    """A trial that is ready to run.
 
     Attributes:
-        origin: the recipe it comes from, if any.
-        before: its record as an earlier supervisor left it; None for a new one.
+        origin: the recipe that its values come from, if any.
+        earlier: its record from an interrupted run; None for a new trial.
     """
 
     number: int
     values: Values
     config: TrialConfig
-    folder: Path
     origin: str | None
-    before: TrialRecord | None
+    earlier: TrialRecord | None
 
 
 class OptunaStudy:
-    """An open study. Made by `open_study`; one process at a time writes to it."""
+    """An open study. Created by `open_study`; one process at a time writes to it."""
 
     def __init__(self, folder: Path, space: Space, handle: optuna.Study, threads: int) -> None:
         self.folder = folder
@@ -56,11 +55,11 @@ class OptunaStudy:
         self._threads = threads
         self._trials: dict[int, optuna.Trial] = {}
         handle.pruner = make_pruner(space.search.pruner, space.epochs)
-        handle.sampler = make_sampler(space.search, 0)  # here already, to fail early where a package is missing
-        self._again = [trial for trial in self._stored((TrialState.RUNNING,)) if not self._settled(trial)]
+        handle.sampler = make_sampler(space.search, 0)  # already here, to fail early if a package is missing
+        self._interrupted = [trial for trial in self._stored((TrialState.RUNNING,)) if not self._settle(trial)]
 
-    def _settled(self, stored: FrozenTrial) -> bool:
-        """Whether a trial had ended, and only the database was not told any more; it is told now."""
+    def _settle(self, stored: FrozenTrial) -> bool:
+        """Tell Optuna the result of a trial that had ended when its supervisor was killed; False if it had not."""
         record = _record(trial_folder(self.folder, stored.number))
         if record is None or record.state in ("running", "interrupted"):
             return False
@@ -68,46 +67,45 @@ class OptunaStudy:
             self._tell(optuna.Trial(self._handle, stored._trial_id), record)
         return True
 
-    def next(self, total: int) -> Assignment | None:
-        """The next trial to run: first those that were interrupted, then new ones, until the study has `total`.
+    def next(self, total: int) -> PendingTrial | None:
+        """Return the next trial: first the interrupted ones, then new ones; None if the study has `total`.
 
         Raises:
             StudyError: the database fails.
         """
         with storage_errors(self.folder / DATABASE):
-            if self._again:
-                return self._take_back(self._again.pop(0))
-            begun = self.begun()
-            if begun >= total or not self._has_more_points():
+            if self._interrupted:
+                return self._resume(self._interrupted.pop(0))
+            started = self.count_started()
+            if started >= total or not self._has_more_points():
                 return None
-            self._handle.sampler = make_sampler(self.space.search, begun)
-            return self._assign(self._handle.ask(), None)
+            self._handle.sampler = make_sampler(self.space.search, started)
+            return self._pending(self._handle.ask(), None)
 
-    def _take_back(self, stored: FrozenTrial) -> Assignment:
-        before = _record(trial_folder(self.folder, stored.number))
-        # An enqueued trial has a low number and may have been begun late; all others are begun in their order.
+    def _resume(self, stored: FrozenTrial) -> PendingTrial:
+        earlier = _record(trial_folder(self.folder, stored.number))
+        # An enqueued trial has a low number and may have started late; all others start in their order.
         sampler = make_sampler(self.space.search, stored.number)
-        if before is None and not is_drawn(stored, self.space):
-            return self._assign(propose_again(self._handle, stored, sampler, self.space), None)
+        if earlier is None and not is_drawn(stored, self.space):
+            return self._pending(propose_again(self._handle, stored, sampler, self.space), None)
         self._handle.sampler = sampler
-        return self._assign(optuna.Trial(self._handle, stored._trial_id), before)
+        return self._pending(optuna.Trial(self._handle, stored._trial_id), earlier)
 
-    def _assign(self, trial: optuna.Trial, before: TrialRecord | None) -> Assignment:
-        threads = before.config.threads if before else self._threads  # another count would give other bits
+    def _pending(self, trial: optuna.Trial, earlier: TrialRecord | None) -> PendingTrial:
+        threads = earlier.config.threads if earlier else self._threads  # another number would change the weights' bits
         values = self.space.suggest(functools.partial(suggest, trial))
         self._trials[trial.number] = trial
         seed = derive(self.space.search.seed, Purpose.TRIAL, trial.number)
-        return Assignment(
+        return PendingTrial(
             number=trial.number,
             values=values,
             config=self.space.config(values, seed=seed, threads=threads),
-            folder=trial_folder(self.folder, trial.number),
             origin=trial.user_attrs.get("origin"),
-            before=before,
+            earlier=earlier,
         )
 
     def _has_more_points(self) -> bool:
-        """A grid ends, every other sampler goes on; queues the grid's next point where none is waiting."""
+        """True if there is another point: only a grid ends. Queues the grid's next point if none is waiting."""
         if self.space.search.sampler != "grid" or self.space.is_recipe or self._stored((TrialState.WAITING,)):
             return True
         tried = {frozenset(trial.params.items()) for trial in self._handle.get_trials(deepcopy=False)}
@@ -118,7 +116,7 @@ class OptunaStudy:
         return point is not None
 
     def report(self, number: int, metrics: EpochMetrics) -> bool:
-        """Tell the study of a finished epoch; True if the pruner would end the trial here.
+        """Report a finished epoch; True if the pruner would end the trial here.
 
         Raises:
             StudyError: the database fails.
@@ -128,8 +126,8 @@ class OptunaStudy:
             stored = self._handle._storage.get_trial(trial._trial_id).intermediate_values
             if metrics.epoch not in stored:
                 trial.report(metrics.value(self.space.search.objective), step=metrics.epoch)
-            # The pruner judges the last epoch reported: in a trial that is run again, one that is yet to come.
-            return metrics.epoch >= max(stored, default=0) and bool(trial.should_prune())  # it gives a numpy.bool
+            # The pruner judges the last reported epoch: in a resumed trial this may be a later one than this epoch.
+            return metrics.epoch >= max(stored, default=0) and bool(trial.should_prune())  # from numpy.bool
 
     def save(self, record: TrialRecord) -> None:
         """Write a trial's record.
@@ -142,7 +140,7 @@ class OptunaStudy:
             write_record(folder, record)
 
     def finish(self, record: TrialRecord) -> None:
-        """Write the record of a trial that has ended, and tell the sampler.
+        """Write the record of a trial that has ended, and tell Optuna its result.
 
         Raises:
             DiskError: the record cannot be written.
@@ -161,31 +159,31 @@ class OptunaStudy:
         elif record.state == "pruned":
             self._handle.tell(trial, state=TrialState.PRUNED)
         elif is_infeasible(record.reason, self.space.search.failures):
-            # Optuna's FAIL teaches nothing; a pruned trial with a violated constraint ranks below all others.
+            # The sampler ignores Optuna's FAIL; a pruned trial with a violated constraint ranks below all others.
             trial.set_constraint(record.reason, 1.0)
             self._handle.tell(trial, state=TrialState.PRUNED)
         else:
             self._handle.tell(trial, state=TrialState.FAIL)
 
-    def begun(self) -> int:
-        """How many trials have been begun, ever: what `--trials` counts."""
+    def count_started(self) -> int:
+        """Return the number of trials that have ever started, which `--trials` limits."""
         return len(self._stored((TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)))
 
-    def waiting_again(self) -> tuple[int, ...]:
-        """Numbers of the trials taken back from earlier supervisors, which `next` will give first."""
-        return tuple(trial.number for trial in self._again)
+    def interrupted_trials(self) -> tuple[int, ...]:
+        """Return the numbers of the interrupted trials that `next` will return first."""
+        return tuple(trial.number for trial in self._interrupted)
 
     def _stored(self, states: Iterable[TrialState]) -> list[FrozenTrial]:
         with storage_errors(self.folder / DATABASE):
             return self._handle.get_trials(deepcopy=False, states=tuple(states))
 
     def records(self) -> list[TrialRecord]:
-        """The records of all trials, by number."""
+        """Return the records of all trials, by number."""
         return read_records(self.folder)
 
 
 def _record(folder: Path) -> TrialRecord | None:
-    """The record of a trial; None where it was never written."""
+    """Return the record of a trial; None if it cannot be read or was never written."""
     try:
         return read_record(folder)
     except RecordError:

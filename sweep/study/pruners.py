@@ -1,20 +1,27 @@
-"""From the section `search.pruner` to Optuna's pruners."""
+"""From the section `search.pruner` to Optuna's pruners, and when a pruner's decision is overruled."""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
 
 import optuna
 from optuna.pruners import BasePruner
 
+from sweep.records.seeds import Purpose, derive
+from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import PrunerConfig
 from sweep.study.samplers import ignore_experimental_warnings
 
 
 def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:
-    """The pruner; a step is an epoch, 1 for the first, so that `warmup_epochs` are always trained.
+    """Return the configured pruner.
+
+    Its steps are epochs, starting at 1, so that `warmup_epochs` are always trained.
 
     Args:
-        config: names it.
-        epochs: the most that a trial trains.
+        config: the pruner's name and settings.
+        epochs: maximum epochs per trial.
     """
     with ignore_experimental_warnings():
         return _pruner(config, epochs)
@@ -34,3 +41,25 @@ def _pruner(config: PrunerConfig, epochs: int) -> BasePruner:
     if config.name == "percentile":
         return optuna.pruners.PercentilePruner(config.percentile, config.startup_trials, warmup)
     return median
+
+
+def may_prune(config: PrunerConfig, epochs: Sequence[EpochMetrics], limit: int) -> bool:
+    """True if a trial may be pruned after its newest epoch.
+
+    Not after its last epoch, because nothing is left to save, and not within `grace_after_drop` epochs after the
+    learning rate was reduced, because the loss often falls again then.
+
+    Args:
+        config: the pruner's settings.
+        epochs: the finished epochs, at least one.
+        limit: maximum epochs per trial.
+    """
+    if epochs[-1].epoch >= limit:
+        return False
+    recent = epochs[-1 - config.grace_after_drop :]
+    return not any(later.learning_rate < earlier.learning_rate for earlier, later in itertools.pairwise(recent))
+
+
+def is_audited(config: PrunerConfig, study_seed: int, number: int) -> bool:
+    """True if this trial continues although the pruner would end it; depends only on the seed and the number."""
+    return derive(study_seed, Purpose.AUDIT, number) < config.audit * 2**31

@@ -17,12 +17,12 @@ from sweep.space.config import SearchConfig
 
 
 def make_sampler(search: SearchConfig, number: int) -> BaseSampler:
-    """The sampler for the next trial.
+    """Return the sampler for the next trial.
 
     Args:
-        search: names it.
-        number: of trials so far; with the study's seed it decides the random numbers, because a sampler that is made
-            again with the same seed proposes the same points again.
+        search: the sampler's name and settings.
+        number: the number of trials so far. With the study's seed it determines the random numbers, because a new
+            sampler with the same seed would propose the same values again.
 
     Raises:
         StudyError: the sampler needs a package that is not installed.
@@ -33,7 +33,7 @@ def make_sampler(search: SearchConfig, number: int) -> BaseSampler:
 
 @contextmanager
 def ignore_experimental_warnings() -> Iterator[None]:
-    """Take what Optuna calls experimental without its warning, which would only tear the display."""
+    """Hide Optuna's warnings about experimental features, which would only disturb the display."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield
@@ -45,13 +45,17 @@ def _sampler(search: SearchConfig, seed: int) -> BaseSampler:
         # group: a conditional space is split into parts with the same parameters, each modelled jointly.
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=True)
     if search.sampler == "gp":
-        return _gp_sampler(seed, startup)
+        if importlib.util.find_spec("torch") is None:  # Optuna itself would notice only at the first proposal
+            raise StudyError("the sampler `gp` needs PyTorch, which is not installed; install torch, or use `tpe`")
+        return optuna.samplers.GPSampler(
+            seed=seed, n_startup_trials=startup, deterministic_objective=False, warn_independent_sampling=False
+        )
     if search.sampler == "cmaes":
         # Its state is in the study; conditional and categorical parameters are drawn independently.
         return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
     if search.sampler == "qmc":
-        # One sequence for the whole study: its seed must not change with the trial; that of the parameters outside
-        # the sequence (the conditional ones) must, or each would have one value for ever.
+        # One sequence for the whole study, so its seed must not change with the trial. The seed of the parameters
+        # outside the sequence (the conditional ones) must change, or each would always have the same value.
         return optuna.samplers.QMCSampler(
             seed=derive(search.seed, Purpose.SAMPLER),
             scramble=True,
@@ -59,12 +63,4 @@ def _sampler(search: SearchConfig, seed: int) -> BaseSampler:
             warn_independent_sampling=False,
             warn_asynchronous_seeding=False,
         )
-    return optuna.samplers.RandomSampler(seed=seed)  # also beneath grid, whose points are enqueued
-
-
-def _gp_sampler(seed: int, startup: int) -> BaseSampler:
-    if importlib.util.find_spec("torch") is None:  # Optuna itself would notice only at the first proposal
-        raise StudyError("the sampler `gp` needs PyTorch, which is not installed; install torch, or use `tpe`")
-    return optuna.samplers.GPSampler(
-        seed=seed, n_startup_trials=startup, deterministic_objective=False, warn_independent_sampling=False
-    )
+    return optuna.samplers.RandomSampler(seed=seed)  # also for grid, whose points are enqueued

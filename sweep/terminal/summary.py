@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sweep.analysis.formatting import count, duration, format_values
 from sweep.analysis.trial_row import trial_row
-from sweep.execution.usage import Usage
+from sweep.execution.workers import Usage
 from sweep.invocation import command_text
 from sweep.records.curve_findings import guessing_limit
 from sweep.records.study_records import ranked

@@ -12,9 +12,8 @@ from rich.console import Console
 from sweep.commands.reproduce import Repeat, cause_of, repeat_trial
 from sweep.errors import FailureCause, TrialFailure
 from sweep.execution.executor import Task
-from sweep.execution.inline_executor import InlineExecutor
 from sweep.records.trial_record import TrialRecord
-from tests.fakes import CONFIG, PREPARED, FakeTrain, fake_epoch, make_record
+from tests.fakes import CONFIG, PREPARED, FakeTrain, InlineExecutor, fake_epoch, make_record
 
 EPOCHS = 5
 

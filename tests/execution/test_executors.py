@@ -15,9 +15,9 @@ import pytest
 from sweep.errors import FailureCause, TrialFailure
 from sweep.execution.executor import Executor, Outcome, Task
 from sweep.execution.fork_server_executor import ForkServerExecutor
-from sweep.execution.inline_executor import InlineExecutor
 from sweep.records.trial_result import EpochMetrics, TrialResult
 from tests.execution.tasks import make_task, train
+from tests.fakes import InlineExecutor
 from tests.waiting import PATIENCE
 
 

@@ -17,8 +17,8 @@ def by_learning_rate(configs: Sequence[TrialConfig]) -> list[float]:
 def numbers(folder: Path, workers: int, total: int, cost: Cost | None = by_learning_rate) -> list[int]:
     queue = TrialQueue(make_study(folder / "demo", make_space(more=RATES)), workers, cost)
     found = []
-    while (assignment := queue.next(total)) is not None:
-        found.append(assignment.number)
+    while (pending := queue.next(total)) is not None:
+        found.append(pending.number)
     return found
 
 
@@ -47,5 +47,5 @@ def test_a_trial_that_was_asked_for_and_never_begun_is_given_again(tmp_path: Pat
     first = TrialQueue(study, 2, by_learning_rate).next(4)
     assert first is not None
     again = TrialQueue(make_study(tmp_path / "demo", make_space(more=RATES)), 2, by_learning_rate)
-    assert sorted(assignment.number for _ in range(4) if (assignment := again.next(4))) == [0, 1, 2, 3]
+    assert sorted(pending.number for _ in range(4) if (pending := again.next(4))) == [0, 1, 2, 3]
     assert again.next(4) is None

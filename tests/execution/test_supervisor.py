@@ -12,9 +12,8 @@ import pytest
 
 from sweep.errors import FailureCause, StudyError, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Task
-from sweep.execution.inline_executor import InlineExecutor
-from sweep.execution.supervisor import Setting, Supervisor, keep_best_models
-from sweep.execution.usage import Usage
+from sweep.execution.supervisor import Supervisor, TrialSetting, keep_best_models
+from sweep.execution.workers import Usage
 from sweep.records.study_records import ranked, read_records
 from sweep.records.trial_record import TrialRecord, read_record, write_record
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
@@ -25,6 +24,7 @@ from tests.fakes import (
     PREPARED,
     STAMP,
     FakeTrain,
+    InlineExecutor,
     MemoryTracker,
     SteppedExecutor,
     fake_epoch,
@@ -35,7 +35,7 @@ from tests.fakes import (
 )
 
 STARTS = "start_from: [{learning_rate: 0.01}, {learning_rate: 0.1}, {learning_rate: 1.0}, {learning_rate: 0.001}]"
-SETTING = Setting(PREPARED, STAMP, {"version.python": "3.11"})
+SETTING = TrialSetting(PREPARED, STAMP, {"version.python": "3.11"})
 
 
 def supervise(study: OptunaStudy, executor: Executor, tracker: MemoryTracker | None = None) -> Supervisor:
@@ -237,7 +237,7 @@ def test_a_child_that_the_stop_signal_killed_is_interrupted_and_not_failed(tmp_p
     study = make_study(tmp_path / "demo")
     assert Supervisor(study, executor, SETTING, [observe]).run(4, lambda: requests["stop"]) is False
     assert states(tmp_path / "demo") == ["interrupted", "interrupted"]
-    assert make_study(tmp_path / "demo").waiting_again() == (0, 1)
+    assert make_study(tmp_path / "demo").interrupted_trials() == (0, 1)
 
 
 def test_a_database_that_fails_gives_the_running_trials_back(tmp_path: Path) -> None:
@@ -331,7 +331,7 @@ def dying(at: int, after_epochs: int | None = None) -> Callable[[Task, OnEpoch],
 def kill_supervisor(study: OptunaStudy, train: Callable[[Task, OnEpoch], TrialResult]) -> None:
     """Run until it dies, and leave everything as a SIGKILL would."""
     supervisor = supervise(study, InlineExecutor(train))
-    supervisor._give_back = lambda: None  # type: ignore[method-assign]  # a SIGKILL gives nothing back
+    supervisor._interrupt_live_trials = lambda: None  # type: ignore[method-assign]  # a SIGKILL gives nothing back
     with pytest.raises(Dies):
         supervisor.run(1)
 
@@ -391,7 +391,7 @@ def test_a_decision_to_prune_holds_although_the_supervisor_died_before_the_trial
     study = make_study(tmp_path / "demo", pruning())
     supervise(study, InlineExecutor(FakeTrain())).run(1)
     supervisor = supervise(make_study(tmp_path / "demo", pruning()), InlineExecutor(dying(at=9, after_epochs=1)))
-    supervisor._give_back = lambda: None  # type: ignore[method-assign]
+    supervisor._interrupt_live_trials = lambda: None  # type: ignore[method-assign]
     with pytest.raises(Dies):
         supervisor.run(2)
     assert (read_records(tmp_path / "demo")[1].state, read_records(tmp_path / "demo")[1].pruned_at) == ("running", 1)
@@ -442,7 +442,7 @@ def test_a_trial_that_had_ended_when_its_supervisor_died_is_not_trained_again(tm
     checkpoint.touch()
 
     again = make_study(tmp_path / "demo")
-    assert again.waiting_again() == ()
+    assert again.interrupted_trials() == ()
     assert supervise(again, InlineExecutor(dying(at=1))).run(1) is True
     assert states(tmp_path / "demo") == ["complete"]
     assert not checkpoint.exists()
@@ -524,7 +524,7 @@ def test_a_trial_that_is_run_again_ends_as_if_nothing_had_happened(tmp_path: Pat
     assert [(r.number, r.state, r.epochs, r.values, r.message) for r in shaken] == [
         (r.number, r.state, r.epochs, r.values, "") for r in calm
     ]
-    assert study.begun() == 2
+    assert study.count_started() == 2
 
 
 def test_the_last_trial_of_a_study_is_run_again_too(tmp_path: Path) -> None:
@@ -539,12 +539,12 @@ def test_the_policy_stop_gives_the_trial_back_and_says_why(tmp_path: Path) -> No
         supervise(make_study(tmp_path / "demo"), executor).run(3)
     assert str(caught.value) == (
         "trial 1 failed (data): the images are gone\n"
-        "The sweep stops, as `search.failures.data: stop` says. Mend the cause, then the same command goes on with "
-        "this trial"
+        "The sweep stops because of `search.failures.data: stop`. Fix the cause and run the same command again to "
+        "resume this trial"
     )
     assert states(tmp_path / "demo") == ["complete", "interrupted"]
     study = make_study(tmp_path / "demo")
-    assert study.waiting_again() == (1,)
+    assert study.interrupted_trials() == (1,)
     assert supervise(study, InlineExecutor(FakeTrain())).run(3) is True
     assert states(tmp_path / "demo") == ["complete"] * 3
 

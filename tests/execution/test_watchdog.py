@@ -14,7 +14,7 @@ from sweep.errors import TrialFailure
 from sweep.execution import watchdog
 from sweep.execution.executor import Executor, Outcome, Task, TrainTask
 from sweep.execution.fork_server_executor import ForkServerExecutor
-from sweep.execution.supervisor import Setting, Supervisor
+from sweep.execution.supervisor import Supervisor, TrialSetting
 from sweep.execution.watchdog import (
     Limits,
     WatchedExecutor,
@@ -56,7 +56,7 @@ def begun(guarded: WatchedExecutor, executor: ForkServerExecutor) -> int:
 
 
 def supervise(study: OptunaStudy, executor: Executor, trials: int = 1) -> bool:
-    return Supervisor(study, executor, Setting(PREPARED, STAMP, {}), []).run(trials)
+    return Supervisor(study, executor, TrialSetting(PREPARED, STAMP, {}), []).run(trials)
 
 
 @pytest.mark.usefixtures("light_fork_server")
@@ -188,7 +188,7 @@ def test_an_epoch_may_take_ten_times_the_usual_and_no_more(tmp_path: Path) -> No
     assert isinstance(outcome.ended, TrialFailure)
     assert (outcome.number, outcome.ended.cause) == (0, "timeout")
     assert outcome.ended.message == (
-        "no epoch within 51 s after epoch 3 of this start, where 50 s are allowed (`search.watchdog` times the usual)"
+        "no epoch finished for 51 s after epoch 3 of this start; the limit is 50 s (see `search.watchdog`)"
     )
     assert inner.ended == [0]
 

@@ -13,8 +13,7 @@ import pytest
 from sweep.errors import DiskError, StudyError, TrialFailure
 from sweep.execution.executor import Executor, Task
 from sweep.execution.fork_server_executor import ForkServerExecutor
-from sweep.execution.inline_executor import InlineExecutor
-from sweep.execution.supervisor import Setting, Supervisor
+from sweep.execution.supervisor import Supervisor, TrialSetting
 from sweep.records.atomic_writing import write_atomically
 from sweep.records.disk import (
     RESERVE,
@@ -31,7 +30,7 @@ from sweep.records.trial_record import TrialRecord, read_record
 from sweep.records.trial_result import OnEpoch, TrialResult
 from sweep.study.optuna_study import OptunaStudy
 from tests.execution.tasks import train
-from tests.fakes import PREPARED, STAMP, FakeTrain, SteppedExecutor, make_study
+from tests.fakes import PREPARED, STAMP, FakeTrain, InlineExecutor, SteppedExecutor, make_study
 from tests.faults.conftest import fill
 
 MakeDisk = Callable[[str], Path]
@@ -39,7 +38,7 @@ TRIALS = 4
 
 
 def supervise(study: OptunaStudy, executor: Executor) -> bool:
-    return Supervisor(study, executor, Setting(PREPARED, STAMP, {}), []).run(TRIALS)
+    return Supervisor(study, executor, TrialSetting(PREPARED, STAMP, {}), []).run(TRIALS)
 
 
 class Disturbed(FakeTrain):
@@ -91,7 +90,7 @@ def test_a_disk_that_fills_up_stops_the_sweep_and_with_space_it_goes_on(
     assert_whole(folder)
     assert [record.state for record in read_records(folder)][:2] == ["complete", "complete"]
     again = make_study(folder)
-    assert again.waiting_again() == (2,)
+    assert again.interrupted_trials() == (2,)
     assert supervise(again, InlineExecutor(FakeTrain())) is True
     assert results(folder) == calm
 
@@ -107,11 +106,11 @@ def test_on_a_full_disk_all_running_trials_are_given_back_although_none_can_be_r
 
     study, executor = make_study(disk / "demo"), SteppedExecutor(workers=2)
     with pytest.raises(DiskError):
-        Supervisor(study, executor, Setting(PREPARED, STAMP, {}), [observe]).run(TRIALS)
+        Supervisor(study, executor, TrialSetting(PREPARED, STAMP, {}), [observe]).run(TRIALS)
     assert told[-2:] == [(0, "interrupted"), (1, "interrupted")]
     assert executor.closed
     (disk / "ballast").unlink()
-    assert make_study(disk / "demo").waiting_again() == (0, 1)
+    assert make_study(disk / "demo").interrupted_trials() == (0, 1)
 
 
 @pytest.mark.parametrize("leave", [0, 4096, 16384, 65536])
@@ -155,7 +154,7 @@ def test_a_child_that_cannot_even_write_its_log_is_not_a_failed_trial(make_disk:
     with pytest.raises(DiskError, match="bytes are free on its disk"):
         supervise(study, executor)
     (disk / "ballast").unlink()
-    assert make_study(folder).waiting_again() == (0,)
+    assert make_study(folder).interrupted_trials() == (0,)
     assert supervise(make_study(folder), InlineExecutor(FakeTrain())) is True
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from sweep.execution.fork_server_executor import ForkServerExecutor
-from sweep.execution.supervisor import Setting, Supervisor
+from sweep.execution.supervisor import Supervisor, TrialSetting
 from sweep.execution.watchdog import Limits, WatchedExecutor
 from sweep.records.trial_record import TrialRecord
 from sweep.terminal.tally import Tally
@@ -60,7 +60,7 @@ def test_a_thousand_trials_leave_no_memory_file_or_thread_behind(memory_disk: Pa
     executor = WatchedExecutor(ForkServerExecutor([None, None], quick, ["tests.faults.tasks"]), Limits())
     measured = Measured()
     tally = Tally(TRIALS, 2, 4, [])
-    supervisor = Supervisor(study, executor, Setting(PREPARED, STAMP, {"cpu": "x" * 50}), [tally, measured])
+    supervisor = Supervisor(study, executor, TrialSetting(PREPARED, STAMP, {"cpu": "x" * 50}), [tally, measured])
     supervisor.run(TRIALS)
     (first, last) = (measured.at[count] for count in sorted(measured.at))
     assert (last[0] - first[0]) / (TRIALS - 2 - WARM) < 10_000, "bytes of the supervisor's memory a trial"

@@ -11,14 +11,13 @@ from sweep.data.loading import load
 from sweep.data.preparation import prepare
 from sweep.errors import TrialFailure
 from sweep.execution.executor import Task
-from sweep.execution.inline_executor import InlineExecutor
-from sweep.execution.supervisor import Setting
+from sweep.execution.supervisor import TrialSetting
 from sweep.finalization.final_comparison import FinalComparison
 from sweep.finalization.repeats import RepeatPlan
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 from sweep.space.config import DataConfig
-from tests.fakes import make_record
+from tests.fakes import InlineExecutor, make_record
 
 DIGITS = DataConfig(name="digits", limit=200, validation=0.2)
 Outcome = float | str
@@ -53,7 +52,7 @@ class Scripted:
     def __init__(self, script: Script, prepared: Prepared, folder: Path, folds: int | None = None) -> None:
         self._script = script
         self.plan = RepeatPlan(folder, 11, folds)
-        self._setting = Setting(prepared, load(prepared, DIGITS).stamp, {"version.python": "3.11"})
+        self._setting = TrialSetting(prepared, load(prepared, DIGITS).stamp, {"version.python": "3.11"})
         self.tasks: list[Task] = []
         self.told: list[tuple[int, int, str]] = []
 

@@ -4,7 +4,7 @@ import pytest
 
 from sweep.errors import FailureCause, SpaceError
 from sweep.space.config import FailurePolicy, FailuresConfig, RetryPolicy
-from sweep.study.failure_policies import Retries, decide, is_infeasible, policy_of
+from sweep.study.failure_policies import decide, is_infeasible, policy_of
 from tests.fakes import make_space
 
 
@@ -44,20 +44,6 @@ def test_the_sampler_keeps_away_only_from_what_the_policy_calls_infeasible() -> 
     failures = FailuresConfig(nan="fail", timeout="infeasible", oom=RetryPolicy(1), killed=RetryPolicy(1))
     reasons = ("nan", "timeout", "oom", "killed", "too_large", "early stopping", "")
     assert [is_infeasible(reason, failures) for reason in reasons] == [False, True, True, False, True, False, False]
-
-
-def test_retries_count_only_while_no_epoch_is_added() -> None:
-    retries = Retries()
-    assert retries.in_vain(7, epochs=0) == 0
-    retries.made(7)
-    assert retries.in_vain(7, epochs=0) == 1
-    retries.made(7)
-    assert retries.in_vain(7, epochs=3) == 0  # it got further
-    retries.made(7)
-    assert retries.in_vain(7, epochs=2) == 1  # but not this time
-    assert retries.in_vain(8, epochs=0) == 0
-    retries.forget(7)
-    assert retries.in_vain(7, epochs=0) == 0
 
 
 @pytest.mark.parametrize(

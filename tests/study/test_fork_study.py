@@ -11,8 +11,8 @@ from sweep.records.study_records import read_records
 from sweep.space.fields import Value
 from sweep.study.fork_study import Fork, fork_study, incompatibility
 from sweep.study.optuna_study import OptunaStudy
-from sweep.study.repair import repair_records
-from tests.fakes import LINE, TREE, assigned_record, make_record, make_space, make_study, run_trials, take
+from sweep.study.record_backups import repair_records
+from tests.fakes import LINE, TREE, make_record, make_space, make_study, record_for, run_trials, take
 
 RATES = (0.5, 0.25, 0.125, 0.0625)
 STARTS = f"start_from: [{', '.join(f'{{learning_rate: {rate}}}' for rate in RATES)}]"
@@ -29,13 +29,13 @@ def old(tmp_path: Path) -> Path:
         {},
     )
     for changes in states:
-        study.finish(assigned_record(study, take(study), **changes))
+        study.finish(record_for(study, take(study), **changes))
     _begin(study)
     return tmp_path / "demo"
 
 
 def _begin(study: OptunaStudy) -> None:
-    study.save(assigned_record(study, take(study), state="running"))
+    study.save(record_for(study, take(study), state="running"))
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_fork_goes_on_after_the_trials_that_it_took(old: Path, new: Path) -> N
     space = make_space(LINE.replace("high: 1.0", "high: 0.25"))
     fork_study(old, new, space)
     study = make_study(new, space)
-    assert study.begun() == 2
+    assert study.count_started() == 2
     assert take(study, total=3).number == 2
     assert study.next(3) is None
 
@@ -148,12 +148,12 @@ def test_a_fork_that_would_take_nothing_is_refused_with_a_reason(old: Path, new:
         fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.0002")))
     assert str(caught.value) == (
         "no trial of the study demo fits the changed space (trial 0: learning_rate 0.5 is not in 0.0001 to 0.0002 "
-        "(log)), so there is nothing to take along; begin an empty study with --study next"
+        "(log)), so there is nothing to copy; start an empty study with --study next"
     )
     assert list(new.iterdir()) == []
 
 
 def test_a_fork_into_a_study_is_refused(old: Path, new: Path) -> None:
     make_study(new)
-    with pytest.raises(StudyError, match=r"^there is a study next already; choose another name for --fork$"):
+    with pytest.raises(StudyError, match=r"^the study next exists already; choose another name for --fork$"):
         fork_study(old, new, make_space())

@@ -8,7 +8,7 @@ import pytest
 from sweep.errors import StudyError
 from sweep.space.space import Space
 from sweep.study.open_study import open_study, space_differences, stored_space
-from tests.fakes import LINE, TREE, assigned_record, make_space, make_study, run_trials, take
+from tests.fakes import LINE, TREE, make_space, make_study, record_for, run_trials, take
 
 START = """
 start_from:
@@ -37,7 +37,7 @@ def rates(folder: Path, space: Space, count: int) -> list[object]:
 def test_the_total_counts_the_trials_of_earlier_runs(tmp_path: Path) -> None:
     run_trials(make_study(tmp_path / "demo"), 2)
     study = make_study(tmp_path / "demo")
-    assert study.begun() == 2
+    assert study.count_started() == 2
     assert take(study, total=3).number == 2
     assert study.next(3) is None
 
@@ -100,11 +100,11 @@ def test_another_space_is_refused_with_what_differs(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         open_study(tmp_path / "demo", changed, threads=1)
     assert str(caught.value) == (
-        "the study demo was begun with another space:\n"
+        "the study demo was started with another space:\n"
         "  training.learning_rate.high: 1.0 -> 0.5\n"
         "  search.sampler: random -> tpe\n"
-        "Go on with the old one, start another study with --study NAME, or take the trials that still fit along with "
-        "--fork NAME"
+        "Use the old space, start another study with --study NAME, or copy the trials that still fit into a new study "
+        "with --fork NAME"
     )
 
 
@@ -147,9 +147,9 @@ def test_a_grid_gives_every_point_once_and_then_ends(tmp_path: Path) -> None:
     space = make_space(GRID, "sampler: grid, pruner: {name: none}")
     seen: list[Mapping[str, object]] = []
     study = make_study(tmp_path / "demo", space)
-    while (assignment := study.next(1000)) is not None:
-        seen.append(assignment.values)
-        study.finish(assigned_record(study, assignment))
+    while (pending := study.next(1000)) is not None:
+        seen.append(pending.values)
+        study.finish(record_for(study, pending))
         if len(seen) == 10:
             study = make_study(tmp_path / "demo", space)  # resumed half-way
     assert len(seen) == GRID_POINTS
@@ -196,7 +196,7 @@ def test_a_study_in_which_nothing_was_tried_takes_another_space(tmp_path: Path) 
 
     study = open_study(folder, make_space(search="sampler: random, seed: 3"), threads=1)
 
-    assert (study.begun(), study.space.search.seed) == (0, 3)
+    assert (study.count_started(), study.space.search.seed) == (0, 3)
     assert take(study).number == 0
 
 
@@ -205,5 +205,5 @@ def test_a_database_that_was_cut_off_while_it_was_made_is_made_anew(tmp_path: Pa
     (folder / ".making").mkdir(parents=True)
     (folder / ".making" / "study.db").write_bytes(b"half of it")
     study = open_study(folder, make_space(), threads=1)
-    assert study.begun() == 0
+    assert study.count_started() == 0
     assert sorted(path.name for path in folder.iterdir() if not path.name.endswith(("-wal", "-shm"))) == ["study.db"]

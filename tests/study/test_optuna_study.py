@@ -20,13 +20,13 @@ from sweep.study.open_study import open_study
 from sweep.study.optuna_parameters import suggest
 from sweep.study.optuna_study import OptunaStudy
 from sweep.study.samplers import make_sampler
-from tests.fakes import CONFIG, LINE, TREE, assigned_record, make_record, make_space, make_study, metrics, take
+from tests.fakes import CONFIG, LINE, TREE, make_record, make_space, make_study, metrics, record_for, take
 
 MEDIAN = "sampler: random, pruner: {name: median, startup_trials: 1, warmup_epochs: 2}"
 
 
 def finish(study: OptunaStudy, **changes: Any) -> None:
-    study.finish(assigned_record(study, take(study), **changes))
+    study.finish(record_for(study, take(study), **changes))
 
 
 def stored(folder: Path) -> list[optuna.trial.FrozenTrial]:
@@ -43,14 +43,14 @@ def reports(folder: Path) -> list[tuple[int, float]]:
 def test_interrupted_trials_are_given_again_first_with_number_values_and_seed(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo", make_space(TREE))
     first, second, third = (take(study) for _ in range(3))
-    study.finish(assigned_record(study, second))
+    study.finish(record_for(study, second))
     again = make_study(tmp_path / "demo", make_space(TREE))
-    assert again.waiting_again() == (0, 2)
+    assert again.interrupted_trials() == (0, 2)
     for before in (first, third):
         after = take(again)
         assert (after.number, after.values, after.config) == (before.number, before.values, before.config)
     assert take(again).number == 3
-    assert again.waiting_again() == ()
+    assert again.interrupted_trials() == ()
 
 
 def test_interrupted_trials_are_finished_even_beyond_the_total(tmp_path: Path) -> None:
@@ -62,10 +62,10 @@ def test_interrupted_trials_are_finished_even_beyond_the_total(tmp_path: Path) -
 
 def test_a_trial_that_is_run_again_keeps_the_time_of_its_first_start(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
-    assignment = take(study)
-    assert assignment.before is None
-    study.save(assigned_record(study, assignment, state="running", started="2025-01-02T03:04:05+00:00"))
-    before = take(make_study(tmp_path / "demo")).before
+    pending = take(study)
+    assert pending.earlier is None
+    study.save(record_for(study, pending, state="running", started="2025-01-02T03:04:05+00:00"))
+    before = take(make_study(tmp_path / "demo")).earlier
     assert before is not None
     assert before.started == "2025-01-02T03:04:05+00:00"
 
@@ -82,7 +82,7 @@ def test_a_trial_that_had_its_values_and_was_not_begun_is_not_drawn_again(tmp_pa
     space = make_space(TREE, search="sampler: tpe, startup_trials: 1")
     study = make_study(tmp_path / "demo", space)
     first, second = take(study), take(study)
-    study.finish(assigned_record(study, first))
+    study.finish(record_for(study, first))
     assert take(make_study(tmp_path / "demo", space)).values == second.values
     assert "fixed_params" not in stored(tmp_path / "demo")[1].system_attrs
 
@@ -103,9 +103,9 @@ def test_an_epoch_is_never_reported_twice(tmp_path: Path) -> None:
 
 def test_the_objective_is_what_is_reported_and_told(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo", make_space(search="objective: val_loss, sampler: random"))
-    assignment = take(study)
+    pending = take(study)
     study.report(0, metrics(1, accuracy=0.25, loss=3.5))
-    study.finish(assigned_record(study, assignment, objective_value=3.5))
+    study.finish(record_for(study, pending, objective_value=3.5))
     assert reports(tmp_path / "demo") == [(1, 3.5)]
     assert stored(tmp_path / "demo")[0].value == 3.5
 
@@ -130,9 +130,9 @@ def test_a_trial_run_again_is_not_pruned_for_epochs_that_are_yet_to_come(tmp_pat
 
 def _train(study: OptunaStudy, accuracies: tuple[float, ...]) -> list[bool]:
     """Run a trial to its end, whatever the pruner says of it."""
-    assignment = take(study)
-    said = [study.report(assignment.number, metrics(n, value)) for n, value in enumerate(accuracies, start=1)]
-    study.finish(assigned_record(study, assignment, accuracies=accuracies))
+    pending = take(study)
+    said = [study.report(pending.number, metrics(n, value)) for n, value in enumerate(accuracies, start=1)]
+    study.finish(record_for(study, pending, accuracies=accuracies))
     return said
 
 
@@ -181,11 +181,11 @@ def test_the_sampler_keeps_away_from_where_trials_are_infeasible(tmp_path: Path)
     study = make_study(tmp_path / "demo", space)
     proposed = []
     for _ in range(34):
-        assignment = take(study)
-        proposed.append(assignment.values["blocks"])
-        fits = assignment.values["blocks"] != 4
+        pending = take(study)
+        proposed.append(pending.values["blocks"])
+        fits = pending.values["blocks"] != 4
         failed = {"state": "failed", "reason": "too_large", "accuracies": ()}
-        study.finish(assigned_record(study, assignment, **({} if fits else failed)))
+        study.finish(record_for(study, pending, **({} if fits else failed)))
     assert proposed[:10].count(4) >= 2  # it has had the chance to learn
     assert proposed[10:].count(4) <= 2
 
@@ -204,7 +204,7 @@ def _has_torch() -> bool:
 
 def test_a_record_that_cannot_be_written_is_a_study_error(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
-    record = assigned_record(study, take(study))
+    record = record_for(study, take(study))
     (tmp_path / "demo" / "trials").write_text("in the way")
     with pytest.raises(StudyError, match="trials/0000: Not a directory; "):
         study.save(record)
@@ -310,8 +310,8 @@ def test_a_trial_cut_off_while_its_values_were_drawn_has_the_values_of_an_undist
 
 def test_a_trial_that_goes_on_keeps_its_thread_count(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
-    assignment = take(study)
-    study.save(assigned_record(study, assignment, state="running"))
+    pending = take(study)
+    study.save(record_for(study, pending, state="running"))
     again = open_study(tmp_path / "demo", make_space(), threads=4)
     assert take(again).config.threads == 1
     assert take(again).config.threads == 4

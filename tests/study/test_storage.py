@@ -58,18 +58,18 @@ def cut_in_half(path: Path) -> None:
     path.write_bytes(content[: len(content) // 2])
 
 
-NO_STUDY = "{} is not a study's database, or was cut off while being made; move the file away or choose another name"
+NO_STUDY = "{} is not a study's database, or its creation was interrupted; move the file or choose another name"
 
 
 @pytest.mark.parametrize(
     ("fill", "message"),
     [
-        (text, "{}: cannot be used as a study's database: file is not a database. Move the file away"),
+        (text, "{}: cannot be used as a study's database: file is not a database. Move the file to start"),
         (no_bytes, NO_STUDY),
         (no_tables, NO_STUDY),
         (mlflow, NO_STUDY),
-        (another_study, "{} holds else, not demo; a study's folder has the name of its study"),
-        (not_ours, "{} was not made by sweep, or was cut off while being made; remove the folder"),
+        (another_study, "{} contains else, not demo; a study's folder must have the study's name"),
+        (not_ours, "{} was not created by sweep, or its creation was interrupted; remove the folder"),
         (cut_in_half, "{}: cannot be used as a study's database: database disk image is malformed. Move"),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_folder_in_the_databases_place_is_refused(tmp_path: Path) -> None:
 def test_a_renamed_study_says_what_it_was(tmp_path: Path) -> None:
     make_study(tmp_path / "demo")
     (tmp_path / "demo").rename(tmp_path / "better")
-    with pytest.raises(StudyError, match="holds demo, not better"):
+    with pytest.raises(StudyError, match="contains demo, not better"):
         open_study(tmp_path / "better", make_space(), threads=1)
 
 
@@ -124,7 +124,7 @@ def test_a_write_waits_for_another_process_that_writes(tmp_path: Path) -> None:
         run_trials(study, 1)
         assert released.is_set()
         release.join()
-    assert study.begun() == 1
+    assert study.count_started() == 1
 
 
 def test_an_error_without_a_text_still_makes_a_sentence() -> None:

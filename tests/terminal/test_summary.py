@@ -6,7 +6,7 @@ import io
 import pytest
 from rich.console import Console
 
-from sweep.execution.usage import Usage
+from sweep.execution.workers import Usage
 from sweep.records.trial_record import TrialRecord
 from sweep.terminal.summary import print_summary
 from tests.fakes import STAMP, make_record

@@ -9,20 +9,18 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import RecordError
-from sweep.execution.inline_executor import InlineExecutor
-from sweep.execution.supervisor import Setting, Supervisor
+from sweep.execution.supervisor import Supervisor, TrialSetting
 from sweep.records.study_records import read_records
 from sweep.records.trial_record import read_record
-from sweep.study.record_copies import copied_numbers, read_copy
-from sweep.study.repair import repair_records
-from tests.fakes import PREPARED, STAMP, FakeTrain, make_study, take
+from sweep.study.record_backups import copied_numbers, read_copy, repair_records
+from tests.fakes import PREPARED, STAMP, FakeTrain, InlineExecutor, make_study, take
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A study of three trials."""
     study = make_study(tmp_path / "demo")
-    Supervisor(study, InlineExecutor(FakeTrain()), Setting(PREPARED, STAMP, {}), []).run(3)
+    Supervisor(study, InlineExecutor(FakeTrain()), TrialSetting(PREPARED, STAMP, {}), []).run(3)
     return tmp_path / "demo"
 
 
@@ -39,7 +37,7 @@ def test_a_record_cut_off_at_any_byte_is_set_aside_and_restored(folder: Path) ->
             read_records(folder)
         (told,) = repair_records(folder, unfinished=())
         assert told.startswith(f"trial 1: {path}: not a trial record of format 1: ")
-        assert told.endswith("set aside as trial.json.damaged, and the record restored from the study's database")
+        assert told.endswith("renamed to trial.json.damaged, and the record was restored from the study's database")
         assert path.with_name("trial.json.damaged").read_bytes() == whole[:length]
         assert [r.epochs for r in read_records(folder)] == [r.epochs for r in before]
     assert path.read_bytes() == whole.replace(b'"model_file": "model.keras"', b'"model_file": null')
@@ -55,22 +53,22 @@ def test_a_record_of_anything_else_is_restored_too(folder: Path, content: bytes)
 def test_a_record_that_is_gone_is_restored(folder: Path) -> None:
     path_of(folder, 2).unlink()
     assert len(read_records(folder)) == 2
-    assert repair_records(folder, ()) == ["trial 2: its record was gone; restored from the study's database"]
+    assert repair_records(folder, ()) == ["trial 2: its record was missing; restored from the study's database"]
     assert len(read_records(folder)) == 3
     assert repair_records(folder, ()) == []
 
 
 def test_a_torn_record_of_a_trial_that_is_run_again_is_only_set_aside(folder: Path) -> None:
     study = make_study(folder)
-    assignment = take(study)
+    pending = take(study)
     path = path_of(folder, 3)
     path.parent.mkdir()
     path.write_text('{"study": "de')
     again = make_study(folder)
-    (told,) = repair_records(folder, again.waiting_again())
-    assert told.endswith("The file is set aside as trial.json.damaged, and the trial is run again")
-    Supervisor(again, InlineExecutor(FakeTrain()), Setting(PREPARED, STAMP, {}), []).run(4)
-    assert read_record(path.parent).values == assignment.values
+    (told,) = repair_records(folder, again.interrupted_trials())
+    assert told.endswith("The file was renamed to trial.json.damaged, and the trial runs again")
+    Supervisor(again, InlineExecutor(FakeTrain()), TrialSetting(PREPARED, STAMP, {}), []).run(4)
+    assert read_record(path.parent).values == pending.values
     assert [record.state for record in read_records(folder)] == ["complete"] * 4
 
 
@@ -85,7 +83,7 @@ def test_without_a_copy_the_trial_counts_and_is_not_shown(folder: Path) -> None:
         "there is no copy of it, so the trial counts but is not shown"
     ] * 2
     assert [record.number for record in read_records(folder)] == [2]
-    assert make_study(folder).begun() == 3
+    assert make_study(folder).count_started() == 3
 
 
 def test_a_copy_is_kept_of_every_trial_that_has_ended(folder: Path) -> None:

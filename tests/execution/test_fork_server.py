@@ -10,7 +10,7 @@ from tests.waiting import PATIENCE
 
 SCRIPT = """
 from pathlib import Path
-from sweep.execution.child_context import ChildContext
+from sweep.execution.fork_server import ChildContext
 
 with Path("runs.txt").open("a") as stream:
     stream.write("once ")
@@ -29,7 +29,7 @@ import multiprocessing
 def shout():
     print("called", flush=True)
 
-from sweep.execution.child_context import ChildContext
+from sweep.execution.fork_server import ChildContext
 context = ChildContext()
 context.set_forkserver_preload([])
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 
 from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import PrunerConfig
-from sweep.study.pruner_vetoes import is_audited, may_prune
+from sweep.study.pruners import is_audited, may_prune
 from tests.fakes import metrics
 
 

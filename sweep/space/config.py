@@ -1,8 +1,8 @@
-"""The resolved configuration of one trial: frozen, validated at construction, equal to its JSON.
+"""The configuration of one trial: frozen, validated at construction, equal to its JSON.
 
-One definition serves the space file, `--set`, the trial's record and the Python API: each field's annotation says
-what a value may be, and the space reader derives from it which distributions a file may give.
-Fields marked `NOT_SEARCHED` take one fixed value; `OnlyWhen` says where a value has any effect at all.
+One definition serves the space file, `--set`, the trial record and the Python API: the annotation of a field defines
+its valid values, and the space reader derives from it which distributions a file may contain. Fields marked
+`NOT_SEARCHED` take one fixed value; `OnlyWhen` says when a value has an effect.
 """
 
 from __future__ import annotations
@@ -42,17 +42,16 @@ class DataConfig:
     Attributes:
         name: a named set (digits, cifar10, cifar100, mnist, fashion_mnist), a directory of class
             folders, or an .npz file.
-        image_size: height and width in pixels that every image is resized to; None keeps the size of the source, which
-            must then be the same for all images.
-        channels: `grey` (1) or `rgb` (3); None keeps the source's.
+        image_size: height and width in pixels to which all images are resized; None keeps their size, which must then
+            be the same for all images.
+        channels: `grey` (1) or `rgb` (3); None keeps the channels of the source.
         validation: share of the training part held out for validation, stratified by class.
-        test: share sealed as the test part where the source has none of its own, stratified by class.
-        limit: number of images of the training part that are used at all (before the split), stratified by class.
+        test: share sealed as the test part if the source has no test part, stratified by class.
+        limit: number of training images to use, taken before the split and stratified by class; None uses all.
         split_seed: seed of the test split, the subset and the validation split.
-        group_by: regular expression that is searched in each file's path below its class folder; images with the same
-            first capture group (the whole match where there is none) never lie on both sides of a split. None: every
-            image for itself.
-        on_unreadable: what to do about files of a folder that cannot be decoded: `refuse` all, or `skip` them.
+        group_by: regular expression searched in the path of each file below its class folder; images with the same
+            first capture group (without groups: the same match) are never on both sides of a split. None: no groups.
+        on_unreadable: if files of a folder cannot be decoded, `refuse` the folder or `skip` the files.
     """
 
     name: Annotated[str, StringConstraints(min_length=1), NOT_SEARCHED] = "cifar10"
@@ -61,7 +60,7 @@ class DataConfig:
     validation: Annotated[Share, NOT_SEARCHED] = 0.1
     test: Annotated[Share, NOT_SEARCHED] = 0.1
     limit: Annotated[PositiveInt | None, NOT_SEARCHED] = None
-    split_seed: Annotated[Annotated[int, Ge(0), Lt(2**32)], NOT_SEARCHED] = 0
+    split_seed: Annotated[int, Ge(0), Lt(2**32), NOT_SEARCHED] = 0
     group_by: Annotated[Annotated[str, StringConstraints(min_length=1)] | None, NOT_SEARCHED] = None
     on_unreadable: Annotated[Literal["refuse", "skip"], NOT_SEARCHED] = "refuse"
 
@@ -89,61 +88,62 @@ class EarlyStoppingConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
-    """Optimizer, batches and schedules. Learning rates are per step; `epochs` is the most that a trial trains.
+    """Optimizer, batches and schedules.
 
     Attributes:
-        class_weights: `balanced` weighs each training image by n / (classes * images of its class); the reported
-            `loss` is the weighted one, accuracy and validation stay as they are.
+        epochs: maximum epochs per trial.
         weight_decay: of AdamW, decoupled from the gradient (Loshchilov and Hutter 2017).
-        clipnorm: each weight's gradient is scaled down to this norm; None leaves gradients as they are.
+        clipnorm: maximum norm of the gradient of each weight; larger gradients are scaled down. None: no limit.
         precision: `mixed_float16` and `mixed_bfloat16` compute in 16 bits and keep the weights in 32; for float16 the
-            loss is scaled. Faster on GPUs made for it, mostly slower on a CPU.
-        schedule: of the learning rate. `cosine`: falls from `learning_rate` along half a cosine over all epochs
-            (Loshchilov and Hutter 2016); `cyclic`: a triangle between the lowest rate and `learning_rate` (Smith 2015);
-            both change it at every step. `constant` leaves it to ReduceLROnPlateau, which goes with no other.
-        warmup_epochs: the schedule's rate is multiplied by a ramp from 0 to 1 in these (Goyal et al. 2017).
-        lowest_rate: where the schedule ends or turns, as a share of `learning_rate`.
-        cycle_epochs: from one lowest rate to the next.
-        restart_every: after so many epochs training goes on from the best epoch's weights; None never.
+            loss is scaled. Faster on GPUs with 16-bit units, usually slower on a CPU.
+        class_weights: `balanced` weights each training image by n / (classes * images of its class); the reported
+            `loss` is weighted, accuracy and validation metrics are not.
+        schedule: of the learning rate. `cosine` falls from `learning_rate` along half a cosine over all epochs
+            (Loshchilov and Hutter 2016); `cyclic` is a triangle between the lowest rate and `learning_rate` (Smith
+            2015); both change the rate at every step. Only `constant` allows ReduceLROnPlateau.
+        warmup_epochs: epochs in which the rate is multiplied by a ramp from 0 to 1 (Goyal et al. 2017).
+        lowest_rate: lowest rate of the schedule, as a share of `learning_rate`.
+        cycle_epochs: epochs from one lowest rate to the next.
+        restart_every: number of epochs after which training continues from the weights of the best epoch; None: never.
     """
 
     epochs: Annotated[PositiveInt, NOT_SEARCHED] = 20
     batch_size: Annotated[int, Ge(1), Le(65536)] = 64
     optimizer: Literal["sgd", "adam", "nadam", "adamw"] = "adam"
     momentum: Annotated[Rate, OnlyWhen("optimizer", "sgd")] = 0.9
-    weight_decay: Annotated[Annotated[float, Ge(0)], OnlyWhen("optimizer", "adamw")] = 4e-3
+    weight_decay: Annotated[float, Ge(0), OnlyWhen("optimizer", "adamw")] = 4e-3
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     clipnorm: Annotated[float, Gt(0)] | None = None
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     label_smoothing: Rate = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     schedule: Literal["constant", "cosine", "cyclic"] = "constant"
-    warmup_epochs: Annotated[Annotated[int, Ge(0)], OnlyWhen("schedule", "cosine", "cyclic")] = 0
+    warmup_epochs: Annotated[int, Ge(0), OnlyWhen("schedule", "cosine", "cyclic")] = 0
     lowest_rate: Annotated[Rate, OnlyWhen("schedule", "cosine", "cyclic")] = 0.0
-    cycle_epochs: Annotated[Annotated[int, Ge(2)], OnlyWhen("schedule", "cyclic")] = 10
+    cycle_epochs: Annotated[int, Ge(2), OnlyWhen("schedule", "cyclic")] = 10
     restart_every: PositiveInt | None = None
     reduce_lr_on_plateau: PlateauConfig | None = None
     early_stopping: EarlyStoppingConfig | None = None
 
     def __post_init__(self) -> None:
-        """Keras cannot set a rate that a schedule computes."""
+        """Refuse ReduceLROnPlateau with a schedule: Keras cannot set a rate that a schedule computes."""
         if self.schedule != "constant" and self.reduce_lr_on_plateau is not None:
             raise ValueError(f"reduce_lr_on_plateau goes with schedule constant, not with {self.schedule}")
 
 
 @dataclass(frozen=True, config=STRICT)
 class AugmentationConfig:
-    """Random changes of the training images; each maximum below is scaled by `strength`.
+    """Random changes of the training images; `strength` scales every maximum below.
 
     Attributes:
-        strength: 0 is the identity, 1 the maxima as written.
-        flip: mirrored with probability strength / 2 in each direction named.
-        shift: largest shift as a share of height and of width.
-        rotation: largest rotation in degrees, either way.
-        zoom: largest zoom in or out as a share.
+        strength: 0 changes nothing, 1 uses the maxima unscaled.
+        flip: directions in which an image is mirrored, each with probability strength / 2.
+        shift: maximum shift, as a share of height and width.
+        rotation: maximum rotation in degrees, in both directions.
+        zoom: maximum zoom in or out, as a share.
     """
 
-    strength: Annotated[float, Ge(0), Le(1)] = 0.0  # a file that has the section without `strength` means 1
+    strength: Annotated[float, Ge(0), Le(1)] = 0.0  # 1 in a file that has the section without `strength`
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
     shift: Rate = 0.0
     rotation: Annotated[float, Ge(0), Le(180)] = 0.0
@@ -152,58 +152,58 @@ class AugmentationConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class PrunerConfig:
-    """When a trial that is behind the others is stopped early.
+    """When a trial that falls behind the others is stopped early.
 
     Attributes:
         name: `median`, `percentile`, `hyperband`, `asha` (asynchronous successive halving), `patient`, `none`.
-        startup_trials: no pruning before so many trials have finished (median, percentile).
-        warmup_epochs: no pruning within a trial's first so many epochs.
-        percentile: share in % of the finished trials that a trial must reach (percentile); 25 keeps the best quarter.
+        startup_trials: number of finished trials before pruning starts (median, percentile).
+        warmup_epochs: number of epochs at the start of a trial without pruning.
+        percentile: share of the finished trials in % that a trial must reach (percentile); 25 keeps the best quarter.
         patience: epochs without improvement (patient).
         reduction_factor: of hyperband and asha.
-        audit: share of the trials that would be pruned which run on, to find out what pruning costs.
-        grace_after_drop: no pruning within so many epochs after the learning rate was reduced.
+        audit: share of the pruned trials that run to the end, to measure what pruning costs.
+        grace_after_drop: number of epochs without pruning after the learning rate was reduced.
     """
 
     name: Annotated[Literal["median", "percentile", "hyperband", "asha", "patient", "none"], NOT_SEARCHED] = "median"
-    startup_trials: Annotated[Annotated[int, Ge(0)], NOT_SEARCHED] = 5
-    warmup_epochs: Annotated[Annotated[int, Ge(0)], NOT_SEARCHED] = 5
-    percentile: Annotated[Annotated[float, Gt(0), Lt(100)], NOT_SEARCHED] = 50.0
-    patience: Annotated[Annotated[int, Ge(1)], NOT_SEARCHED] = 5
-    reduction_factor: Annotated[Annotated[int, Ge(2)], NOT_SEARCHED] = 3
-    audit: Annotated[Annotated[float, Ge(0), Le(1)], NOT_SEARCHED] = 0.0
-    grace_after_drop: Annotated[Annotated[int, Ge(0)], NOT_SEARCHED] = 0
+    startup_trials: Annotated[int, Ge(0), NOT_SEARCHED] = 5
+    warmup_epochs: Annotated[int, Ge(0), NOT_SEARCHED] = 5
+    percentile: Annotated[float, Gt(0), Lt(100), NOT_SEARCHED] = 50.0
+    patience: Annotated[int, Ge(1), NOT_SEARCHED] = 5
+    reduction_factor: Annotated[int, Ge(2), NOT_SEARCHED] = 3
+    audit: Annotated[float, Ge(0), Le(1), NOT_SEARCHED] = 0.0
+    grace_after_drop: Annotated[int, Ge(0), NOT_SEARCHED] = 0
 
 
 @dataclass(frozen=True, config=STRICT)
 class RetryPolicy:
-    """Run a failed trial again, under its number.
+    """Run a failed trial again, under the same number.
 
     Attributes:
-        retry: times in a row without a finished epoch between them; then it counts as the cause's own default does.
+        retry: maximum retries in a row without a finished epoch; then `infeasible` or `fail`, by its cause.
     """
 
-    retry: Annotated[Annotated[int, Ge(1)], NOT_SEARCHED] = 1
+    retry: Annotated[int, Ge(1), NOT_SEARCHED] = 1
 
 
 FailurePolicy: TypeAlias = Literal["infeasible", "prune", "fail", "stop"] | RetryPolicy
-"""`infeasible`: the sampler is told to keep away; `prune`: it counts as pruned where it stands; `fail`: it teaches
-nothing; `stop`: the trial is given back and the sweep ends."""
+"""`infeasible`: the sampler learns to avoid the point; `prune`: the trial counts as pruned at its last epoch; `fail`:
+the sampler ignores it; `stop`: the sweep ends, and the next run resumes the trial."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class FailuresConfig:
-    """What is done with a trial that fails, by its cause.
+    """What happens to a failed trial, by the cause of its failure.
 
     Attributes:
-        nan: the loss stopped being a finite number.
-        oom: memory ran out, or the trial grew beyond `memory_limit`.
-        too_large: more weights than `max_parameters`.
-        infeasible: no such model can be built.
-        timeout: no epoch within `watchdog` times the usual.
-        killed: the trial's process was ended from outside, or crashed.
+        nan: the loss is not a finite number.
+        oom: memory ran out, or the trial exceeded `memory_limit`.
+        too_large: the model has more than `max_parameters` parameters.
+        infeasible: the model cannot be built.
+        timeout: no epoch within `watchdog` times the usual time.
+        killed: the trial's process crashed, or was killed from outside.
         data: the images could not be read.
-        bug: the trial's code raised an exception; three equal ones in a row stop the sweep in any case.
+        bug: the trial's code raised an exception; the same one three times in a row always stops the sweep.
     """
 
     nan: Annotated[FailurePolicy, NOT_SEARCHED] = "infeasible"
@@ -221,42 +221,42 @@ class SearchConfig:
     """How the space is searched.
 
     Attributes:
-        objective: what the best epoch of a trial is measured by.
-        direction: follows from the objective; when written it must agree with it.
-        startup_trials: random points before the model-based sampler begins (tpe, gp, cmaes).
-        trials: total of the study where the command line does not say.
+        objective: the metric that selects the best epoch of a trial and the best trial.
+        direction: follows from the objective; if set, it must agree with it.
+        startup_trials: random points before the model-based sampler starts (tpe, gp, cmaes).
+        trials: total number of trials, unless set on the command line.
         seed: of the study; every random choice is derived from it.
-        keep_models: model files of so many best trials stay on disk.
-        failures: what is done with a failed trial, by cause.
-        watchdog: a trial without an epoch for so many times its usual epoch is ended; 0 ends none.
-        memory_limit: a trial whose resident memory grows beyond it is ended, `4G`; TensorFlow itself takes 0.5G of it.
+        keep_models: number of best trials whose model files stay on disk.
+        failures: what happens to a failed trial, by cause.
+        watchdog: a trial without an epoch for this multiple of its usual epoch time is ended; 0 switches this off.
+        memory_limit: a trial with more resident memory than this (`4G`) is ended; TensorFlow alone takes 0.5G.
     """
 
     objective: Annotated[Objective, NOT_SEARCHED] = "val_accuracy"
     direction: Annotated[Direction | None, NOT_SEARCHED] = None
     sampler: Annotated[Literal["tpe", "random", "gp", "cmaes", "qmc", "grid"], NOT_SEARCHED] = "tpe"
-    startup_trials: Annotated[Annotated[int, Ge(1)], NOT_SEARCHED] = 10
+    startup_trials: Annotated[int, Ge(1), NOT_SEARCHED] = 10
     pruner: PrunerConfig = field(default_factory=PrunerConfig)
     trials: Annotated[PositiveInt | None, NOT_SEARCHED] = None
-    seed: Annotated[Annotated[int, Ge(0), Lt(2**32)], NOT_SEARCHED] = 0
-    keep_models: Annotated[Annotated[int, Ge(0)], NOT_SEARCHED] = 3
+    seed: Annotated[int, Ge(0), Lt(2**32), NOT_SEARCHED] = 0
+    keep_models: Annotated[int, Ge(0), NOT_SEARCHED] = 3
     failures: FailuresConfig = field(default_factory=FailuresConfig)
-    watchdog: Annotated[Annotated[float, Ge(0)], NOT_SEARCHED] = 10.0
+    watchdog: Annotated[float, Ge(0), NOT_SEARCHED] = 10.0
     memory_limit: Annotated[MemorySize | None, NOT_SEARCHED] = None
 
 
 def direction_of(objective: Objective) -> Direction:
-    """Accuracy is maximized, loss minimized."""
+    """Return `maximize` for an accuracy, `minimize` for a loss."""
     return "maximize" if objective == "val_accuracy" else "minimize"
 
 
 @dataclass(frozen=True, config=STRICT)
 class TrialConfig:
-    """All that decides a trial's bits on a given machine: nothing else is needed to run it again.
+    """Everything that determines a trial's bits on a given machine.
 
     Attributes:
         seed: of this trial; initial weights, data order, dropout and augmentation are derived from it.
-        threads: intra-op threads of TensorFlow; another count gives other bits.
+        threads: intra-op threads of TensorFlow; another number gives other bits.
     """
 
     data: DataConfig
@@ -269,7 +269,7 @@ class TrialConfig:
 
     @property
     def direction(self) -> Direction:
-        """Which way the objective is better."""
+        """Direction in which the objective improves."""
         return direction_of(self.objective)
 
 
@@ -277,7 +277,7 @@ _TRIAL_CONFIG = TypeAdapter(TrialConfig)
 
 
 def config_to_mapping(config: TrialConfig) -> dict[str, Any]:
-    """The configuration as JSON values (dicts, lists, scalars)."""
+    """Return the configuration as JSON values (dicts, lists, scalars)."""
     mapping: dict[str, Any] = _TRIAL_CONFIG.dump_python(config, mode="json")
     return mapping
 
@@ -291,10 +291,10 @@ def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def config_from_mapping(mapping: dict[str, Any]) -> TrialConfig:
-    """The configuration from JSON values.
+    """Return the configuration of JSON values.
 
     Raises:
-        pydantic.ValidationError: an unknown key, a wrong type or a value out of its bounds.
+        pydantic.ValidationError: an unknown key, a wrong type or a value out of bounds.
     """
-    # Through JSON text, because only there strict mode takes an array for a tuple.
+    # Through JSON text, because strict mode accepts a list for a tuple only there.
     return _TRIAL_CONFIG.validate_json(json.dumps(mapping))

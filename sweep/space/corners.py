@@ -1,4 +1,4 @@
-"""Points that show a space's limits: smallest, largest, one per branch, and random draws."""
+"""Points that show the limits of a space: smallest, largest, one per branch, and random draws."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from sweep.space.wording import show
 
 
 def smallest(space: Space) -> Values:
-    """Every number at its least, every switch off, the first of other choices."""
+    """Return the point with the smallest numbers, all switches off and the first of other choices."""
     return space.suggest(least)
 
 
 def largest(space: Space) -> Values:
-    """Every number at its most, every switch on, the first of other choices."""
-    return space.suggest(_most)
+    """Return the point with the largest numbers, all switches on and the first of other choices."""
+    return space.suggest(lambda p: by_size(p.choices)[-1] if isinstance(p, Choice) else p.high)
 
 
 def branches(space: Space) -> Iterator[tuple[str, Values]]:
-    """For each choice that is not a number, a small point with each of its values: (`optimizer=sgd`, point)."""
+    """Yield a small point for each value of each choice that is not a number: (`optimizer=sgd`, point)."""
     by_name = {parameter.name: parameter for parameter in space.parameters}
     for parameter in space.parameters:
         if isinstance(parameter, Choice) and not all(is_number(choice) for choice in parameter.choices):
@@ -48,18 +48,12 @@ def branches(space: Space) -> Iterator[tuple[str, Values]]:
 
 
 def draw(space: Space, generator: random.Random) -> Values:
-    """A random point, as the random sampler would draw it."""
+    """Return a random point, distributed as those of the random sampler."""
     return space.suggest(lambda parameter: _draw(parameter, generator))
 
 
 def _forced_or_least(forced: Values, parameter: Parameter) -> Value:
     return forced[parameter.name] if parameter.name in forced else least(parameter)
-
-
-def _most(parameter: Parameter) -> Value:
-    if not isinstance(parameter, Choice):
-        return parameter.high
-    return by_size(parameter.choices)[-1]
 
 
 def _draw(parameter: Parameter, generator: random.Random) -> Value:

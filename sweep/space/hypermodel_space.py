@@ -1,4 +1,4 @@
-"""What building a hypermodel has told about its hyperparameters, and the space that follows from it."""
+"""The space of a hypermodel, completed with the hyperparameters that building it finds."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DEFAULTS = "the hypermodel's defaults"
 
 @dataclasses.dataclass(frozen=True)
 class Discovery:
-    """Found by building a hypermodel, or a builder's model.
+    """What building the model of a hypermodel or user builder finds.
 
     Attributes:
-        parameters: searched hyperparameters, those that conditions name before those that have the conditions.
+        parameters: searched hyperparameters; one comes after those in its conditions.
         fixed: hyperparameters with a single value.
-        defaults: the hypermodel's own, by name.
+        defaults: default values of the hypermodel, by name.
         unused: keys of the section `training` that have no effect on this model, with the reason.
     """
 
@@ -35,7 +35,7 @@ class Discovery:
 
 
 def written_hyperparameters(space: Space) -> dict[str, Parameter]:
-    """What the file says about hyperparameters; one with a fixed value is a choice of one."""
+    """Return the hyperparameters of the space file; one with a fixed value is a choice of one."""
     fixed = space.template.get("model", {}).get("hyperparameters", {})
     made: dict[str, Parameter] = {
         name: Choice(name, (*HYPERPARAMETERS, name), choices=(value,)) for name, value in fixed.items()
@@ -44,10 +44,10 @@ def written_hyperparameters(space: Space) -> dict[str, Parameter]:
 
 
 def check_training(space: Space, discovery: Discovery) -> None:
-    """Every value must take effect.
+    """Check that every value of the section `training` has an effect.
 
     Raises:
-        UserError: the file has a value of the section `training` that this model does not read.
+        UserError: the file sets a value that this model does not read.
     """
     searched = [str(p.path[1]) for p in space.parameters if p.path[:1] == ("training",)]
     written = dict.fromkeys([*space.template.get("training", {}), *searched])
@@ -57,12 +57,12 @@ def check_training(space: Space, discovery: Discovery) -> None:
 
 
 def complete(space: Space, discovery: Discovery) -> Space:
-    """The space with the hyperparameters that were found; what the file says of one of them goes first.
+    """Return the space with the hyperparameters that were found; those in the file take precedence.
 
-    The hypermodel's defaults become the first point, as in KerasTuner.
+    The defaults of the hypermodel become the first point, as in KerasTuner.
 
     Raises:
-        UserError: the file speaks of a hyperparameter that there is not, or of values that it cannot have.
+        UserError: the file has a hyperparameter that does not exist, or values that it cannot have.
     """
     written = written_hyperparameters(space)
     _check_written(written, discovery)
@@ -75,20 +75,15 @@ def complete(space: Space, discovery: Discovery) -> Space:
     if twice:
         raise UserError(
             f"two parameters would have the name {twice[0]!r}: one of the hypermodel and one of the section "
-            "`training` or `augmentation`; rename the hypermodel's, or give the other one value"
+            "`training` or `augmentation`; rename the one of the hypermodel, or give the other a fixed value"
         )
     template = {**space.template, "model": {**space.template["model"], "hyperparameters": fixed}}
     made = dataclasses.replace(space, template=template, parameters=(*active, *others))
-    _check_grid(made)
+    try:
+        made.check_grid()
+    except ValueError as error:
+        raise UserError(str(error)) from None
     return dataclasses.replace(made, start_from=(*_first_point(made, discovery.defaults), *space.start_from))
-
-
-def _check_grid(space: Space) -> None:
-    for parameter in space.parameters if space.search.sampler == "grid" else ():
-        try:
-            next(parameter.grid())
-        except ValueError as error:
-            raise UserError(f"`sampler: grid` cannot list this space: {error}") from None
 
 
 def _check_written(written: Mapping[str, Parameter], discovery: Discovery) -> None:
@@ -112,26 +107,26 @@ def _is_single(parameter: Parameter) -> bool:
 
 
 def _narrowed(parameter: Parameter, written: Mapping[str, Parameter]) -> Parameter:
-    """The file's values under the hypermodel's conditions."""
+    """Return the parameter with the values of the file, under the conditions of the hypermodel."""
     if parameter.name not in written:
         return parameter
     return dataclasses.replace(written[parameter.name], conditions=parameter.conditions)
 
 
 def _reachable(parameters: Iterable[Parameter], fixed: Mapping[str, Value]) -> list[Parameter]:
-    """Those that some trial can have, where `fixed` ones have one value."""
+    """Return the parameters that can be active, given the fixed ones."""
     kept: list[Parameter] = []
     for parameter in parameters:
         parents = {each.name: each for each in kept}
-        left = None if parameter.name in fixed else _possible(parameter, parents, fixed)
-        if left is not None:
-            kept.append(left)
+        possible = None if parameter.name in fixed else _possible(parameter, parents, fixed)
+        if possible is not None:
+            kept.append(possible)
     return kept
 
 
 def _possible(parameter: Parameter, parents: Mapping[str, Parameter], fixed: Mapping[str, Value]) -> Parameter | None:
-    """With conditions on values that the parents still have, without those that always hold; None if one cannot."""
-    left: list[Condition] = []
+    """Reduce the conditions to values that the parents still have, without any that always holds; None if one can't."""
+    kept: list[Condition] = []
     for condition in parameter.conditions:
         if condition.name in fixed:
             if not any(same(fixed[condition.name], value) for value in condition.values):
@@ -141,8 +136,8 @@ def _possible(parameter: Parameter, parents: Mapping[str, Parameter], fixed: Map
         values = tuple(value for value in condition.values if parent is not None and parent.contains(value))
         if not values:
             return None
-        left.append(Condition(condition.name, values))
-    return dataclasses.replace(parameter, conditions=tuple(left))
+        kept.append(Condition(condition.name, values))
+    return dataclasses.replace(parameter, conditions=tuple(kept))
 
 
 def _first_point(space: Space, defaults: Mapping[str, Value]) -> tuple[StartPoint, ...]:
@@ -157,7 +152,7 @@ def _first_point(space: Space, defaults: Mapping[str, Value]) -> tuple[StartPoin
 
 
 def middle(parameter: Parameter) -> Value:
-    """The first of a choice, the middle of a range (of a logarithmic one: in its logarithm)."""
+    """Return the first choice, or the middle of a range (of a logarithmic one, in its logarithm)."""
     if isinstance(parameter, Choice):
         return parameter.choices[0]
     low, high = parameter.low, parameter.high

@@ -1,8 +1,8 @@
 """The `model` section: one dataclass for each builder, found by the builder's name.
 
-Every one has the fields `builder`, `output`, `max_parameters`, and says with `pixel_scaling` (a field, or a constant of
-the class) what its network is fed with; the rest is the builder's own. A new builder needs its section here, in
-`MODEL_SECTIONS` and `ModelConfig`, and its function in `sweep.models.build`.
+Each has the fields `builder`, `output` and `max_parameters`, and `pixel_scaling` as a field or class constant; the
+other fields are specific to the builder. A new builder needs its section here, in `MODEL_SECTIONS` and in
+`ModelConfig`, and its function in `sweep.models.build`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 from pydantic import Field, StringConstraints
 from pydantic.dataclasses import dataclass
 
-from sweep.space.fields import MAX_IMAGE_SIZE, NOT_SEARCHED, STRICT, OnlyWhen, PositiveInt, Rate
+from sweep.space.fields import MAX_IMAGE_SIZE, NOT_SEARCHED, STRICT, Digest, OnlyWhen, PositiveInt, Rate
 
 MAX_BLOCKS = 8
 
@@ -23,13 +23,15 @@ Initializer: TypeAlias = Literal[
     "he_uniform", "he_normal", "glorot_uniform", "glorot_normal", "lecun_normal", "random_normal"
 ]
 PixelScaling: TypeAlias = Literal["unit", "centered", "standardized"]
-"""`unit` divides by 255; `centered` then subtracts the training images' mean per channel; `standardized` also divides
-by their standard deviation per channel."""
+"""The input of the network: `unit` divides pixels by 255; `centered` also subtracts the mean of the training images per
+channel; `standardized` then divides by their standard deviation per channel."""
 Output: TypeAlias = Literal["softmax", "logits"]
-"""`softmax` probabilities, or `logits` with the loss computed from them (the same function in exact arithmetic)."""
+"""The output of the network: `softmax` probabilities, or `logits`, from which the loss is then computed (the same
+function in exact arithmetic)."""
 Width: TypeAlias = Annotated[int, Ge(1), Le(4096)]
 ResnetWidth: TypeAlias = Annotated[int, Ge(8), Le(4096)]
-"""Residual nets with 4 filters in the first block corrupt the heap in TensorFlow 2.21 on x86 (seen with oneDNN)."""
+"""At least 8: residual networks with 4 filters in the first block corrupt the heap in TensorFlow 2.21 on x86 (seen with
+oneDNN)."""
 DenseUnits: TypeAlias = Annotated[int, Ge(1), Le(65536)]
 
 
@@ -39,8 +41,8 @@ class DropoutConfig:
 
     Attributes:
         schedule: `none`; `constant`: `start` everywhere; `increasing`: linear from `start` after the first block to
-            `end` in the head; `listed`: `rates` after the blocks and nothing in the head unless `head` says so.
-        head: rate in the head; None takes what the schedule gives.
+            `end` in the head; `listed`: `rates` after the blocks, and none in the head unless `head` is set.
+        head: rate in the head; None follows the schedule.
     """
 
     schedule: Literal["none", "constant", "increasing", "listed"] = "none"
@@ -52,22 +54,20 @@ class DropoutConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class VggConfig:
-    """A stack of VGG blocks: convolutions and a halving of the image, then a head.
+    """A stack of VGG blocks (convolutions, then the image is halved) and a head.
 
     Attributes:
-        filters: width of each block; as many as there are blocks, more are not used.
+        filters: width of each block: at least one value per block, further ones are ignored.
         filter_growth: factor of the width from one convolution of a block to the next.
         batch_norm: BatchNormalization after every convolution.
-        downsampling: `max_pool`: 2x2 at the end of each block; `strided_conv`: one more convolution, of stride 2.
-        downsampling_kernel_size: of that convolution.
-        head: what stands between the last block and the output layer: a `dense` layer, a `conv` layer without padding,
-            or `none` of both; Flatten comes before a dense layer and after a convolution.
+        downsampling: `max_pool`: 2x2 at the end of each block; `strided_conv`: one more convolution with stride 2.
+        downsampling_kernel_size: of the strided convolution.
+        head: between the last block and the output layer: a `dense` layer after Flatten, a `conv` layer without
+            padding before Flatten, or only Flatten (`none`).
+        dropout_position: position of the head's dropout relative to the dense layer.
+        l2: weight of the L2 penalty on the kernels of convolutions and of the head's dense layer; 0: none.
         dense_batch_norm: BatchNormalization after the head's layer; None follows `batch_norm`.
-        dropout_position: where the head's dropout sits relative to the dense layer.
-        l2: weight of the L2 penalty on every convolution and dense kernel (not on the output layer's bias); 0 is none.
-        pixel_scaling: see `PixelScaling`.
-        output: see `Output`.
-        max_parameters: a larger model is infeasible.
+        max_parameters: maximum number of parameters; a larger model is infeasible.
     """
 
     builder: Annotated[Literal["vgg"], NOT_SEARCHED] = "vgg"
@@ -81,7 +81,7 @@ class VggConfig:
     kernel_initializer: Initializer = "he_uniform"
     batch_norm: bool = False
     downsampling: Literal["max_pool", "strided_conv"] = "max_pool"
-    downsampling_kernel_size: Annotated[Annotated[int, Ge(1), Le(11)], OnlyWhen("downsampling", "strided_conv")] = 5
+    downsampling_kernel_size: Annotated[int, Ge(1), Le(11), OnlyWhen("downsampling", "strided_conv")] = 5
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
     head: Literal["dense", "conv", "none"] = "dense"
     dropout_position: Annotated[Literal["after_dense", "before_dense"], OnlyWhen("head", "dense")] = "after_dense"
@@ -89,7 +89,7 @@ class VggConfig:
     dense_units: Annotated[DenseUnits, OnlyWhen("head", "dense")] = 128
     dense_batch_norm: Annotated[bool | None, OnlyWhen("head", "dense", "conv")] = None
     head_filters: Annotated[Width, OnlyWhen("head", "conv")] = 256
-    head_kernel_size: Annotated[Annotated[int, Ge(1), Le(32)], OnlyWhen("head", "conv")] = 4
+    head_kernel_size: Annotated[int, Ge(1), Le(32), OnlyWhen("head", "conv")] = 4
     pixel_scaling: PixelScaling = "unit"
     output: Output = "softmax"
     max_parameters: Annotated[PositiveInt | None, NOT_SEARCHED] = None
@@ -100,16 +100,16 @@ class ResnetConfig:
     """A residual network: blocks of residual units, the image halved from block to block, then average pooling.
 
     Attributes:
-        blocks: groups of units of one width (the stages of the paper); each but the first halves the image.
-        filters: width of each block, at least 8; as many as there are blocks, more are not used.
+        blocks: groups of units of one width (the stages of the paper); each except the first halves the image.
+        filters: width of each block: at least one value per block, further ones are ignored.
         units_per_block: residual units (two 3x3 convolutions and a shortcut) in each block.
-        unit: `post_activation` as He et al. 2015 (addition, then activation), or `pre_activation` as He et al. 2016
-            (BatchNormalization and activation before each convolution, a clear path for the shortcut).
-        squeeze_excite: each unit's channels are weighted by what they hold on average (Hu et al. 2017).
-        squeeze_ratio: channels over the width of the weighting's hidden layer.
+        unit: `post_activation` as in He et al. 2015 (addition, then activation), or `pre_activation` as in He et al.
+            2016 (BatchNormalization and activation before each convolution, an identity shortcut).
+        squeeze_excite: weight the channels of each unit, computed from their averages (Hu et al. 2017).
+        squeeze_ratio: number of channels divided by the width of the hidden layer that computes these weights.
         dropout: rate before the output layer.
-        l2: weight of the L2 penalty on every convolution kernel; 0 is none.
-        max_parameters: a larger model is infeasible.
+        l2: weight of the L2 penalty on every convolution kernel; 0: none.
+        max_parameters: maximum number of parameters; a larger model is infeasible.
     """
 
     builder: Annotated[Literal["resnet"], NOT_SEARCHED] = "resnet"
@@ -120,7 +120,7 @@ class ResnetConfig:
     activation: Activation = "relu"
     kernel_initializer: Initializer = "he_normal"
     squeeze_excite: bool = False
-    squeeze_ratio: Annotated[Annotated[int, Ge(1), Le(64)], OnlyWhen("squeeze_excite", True)] = 16
+    squeeze_ratio: Annotated[int, Ge(1), Le(64), OnlyWhen("squeeze_excite", True)] = 16
     dropout: Rate = 0.0
     l2: Annotated[float, Ge(0)] = 0.0
     pixel_scaling: PixelScaling = "unit"
@@ -141,35 +141,35 @@ Backbone: TypeAlias = Literal[
     "ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", "ResNet152V2",
     "VGG16", "VGG19", "Xception",
 ]  # fmt: skip
-"""Functions of keras.applications. Written out, because a space is read without Keras; a test compares."""
+"""Functions of keras.applications, listed here because a space is read without Keras; a test compares them."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class TransferConfig:
-    """A network of keras.applications without its top, under a new head.
+    """A network of keras.applications without its top, with a new head.
 
-    Its own preprocessing of raw pixels is part of the model.
+    The preprocessing that the network expects is part of the model, which takes raw pixels.
 
     Attributes:
         backbone: the name of a function of keras.applications.
-        weights: `imagenet` (fetched by Keras, or put into its folder before), `none` (random ones), or the path of a
-            weights file (.h5 or .weights.h5) of the backbone without its top, relative to the space's file.
-        weights_digest: sha256 of that file, filled in when a sweep starts: a trial refuses a file that has changed.
-        input_size: height and width that images are resized to inside the model; None feeds them as they are.
+        weights: `imagenet` (downloaded by Keras, or already in its folder), `none` (random), or the path of a weights
+            file (.h5 or .weights.h5) of the backbone without its top, relative to the space file.
+        weights_digest: SHA-256 of the weights file, set when a sweep starts: a trial refuses a file that has changed.
+        input_size: height and width to which the model resizes images; None: not resized.
         trainable: share of the backbone's layers with weights, counted from its output, that are trained; 0 freezes
             all, 1 trains all. Frozen BatchNormalization uses its stored statistics.
-        pooling: what becomes of the backbone's last feature maps.
-        dense_units: width of a hidden dense layer.
+        pooling: how the backbone's last feature maps become a vector.
+        dense_units: width of the hidden dense layer.
         dropout: rate before the output layer.
-        max_parameters: a larger model is infeasible.
+        max_parameters: maximum number of parameters; a larger model is infeasible.
     """
 
     pixel_scaling: ClassVar[Literal["raw"]] = "raw"
 
     builder: Annotated[Literal["transfer"], NOT_SEARCHED] = "transfer"
     backbone: Backbone = "MobileNetV2"
-    weights: Annotated[Annotated[str, StringConstraints(min_length=1)], NOT_SEARCHED] = "imagenet"
-    weights_digest: Annotated[Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None, NOT_SEARCHED] = None
+    weights: Annotated[str, StringConstraints(min_length=1), NOT_SEARCHED] = "imagenet"
+    weights_digest: Annotated[Digest | None, NOT_SEARCHED] = None
     input_size: Annotated[int, Ge(32), Le(MAX_IMAGE_SIZE)] | None = None
     trainable: Annotated[float, Ge(0), Le(1)] = 0.0
     pooling: Literal["average", "max", "flatten"] = "average"
@@ -185,9 +185,4 @@ class TransferConfig:
 ModelConfig: TypeAlias = Annotated[VggConfig | ResnetConfig | TransferConfig, Field(discriminator="builder")]
 
 MODEL_SECTIONS: dict[str, type[Any]] = {"vgg": VggConfig, "resnet": ResnetConfig, "transfer": TransferConfig}
-"""By the name that `model.builder` has."""
-
-
-def section_of(builder: str) -> type[Any] | None:
-    """The section of a builder; None where there is no such builder."""
-    return MODEL_SECTIONS.get(builder)
+"""By the name of the builder."""

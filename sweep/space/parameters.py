@@ -1,4 +1,4 @@
-"""Parameters of a search space: a choice, an integer range, a float range, each perhaps under a condition."""
+"""Parameters of a search space: choices, integer ranges and float ranges, with conditions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from sweep.space.fields import Value
 
 Path: TypeAlias = tuple[str | int, ...]
-"""Where a value sits in the configuration: ("model", "filters", 0)."""
+"""Place of a value in the configuration: ("model", "filters", 0)."""
 
 Values: TypeAlias = Mapping[str, Value]
 """Sampled values by parameter name."""
@@ -25,17 +25,17 @@ class Condition:
     values: tuple[Value, ...]
 
     def holds(self, values: Values) -> bool:
-        """Whether it holds at this point."""
+        """True if the condition holds at this point."""
         return self.name in values and any(same(values[self.name], value) for value in self.values)
 
 
 @dataclass(frozen=True)
 class _Parameter:
-    """What all kinds of parameters have.
+    """Common part of all parameters.
 
     Attributes:
-        name: unique in the space; the name that Optuna and MLflow show.
-        path: of the configuration's value.
+        name: unique in the space; Optuna and MLflow show it.
+        path: of the value in the configuration; empty for a switch.
         conditions: the parameter is active while all of them hold.
     """
 
@@ -44,34 +44,35 @@ class _Parameter:
     conditions: tuple[Condition, ...] = ()
 
     def active(self, values: Values) -> bool:
-        """Whether the parameter exists, given the values of those before it."""
+        """True if the parameter is active, given the values of the parameters before it."""
         return all(condition.holds(values) for condition in self.conditions)
 
 
 @dataclass(frozen=True)
 class Choice(_Parameter):
-    """One of several values, in the file's order."""
+    """One of several values, in the order of the file."""
 
     choices: tuple[Value, ...] = ()
 
     def contains(self, value: Value) -> bool:
-        """Whether the parameter can have this value."""
+        """True if the parameter can have this value."""
         return any(same(value, choice) for choice in self.choices)
 
     def extremes(self) -> tuple[Value, ...]:
-        """Every choice: each may be a branch."""
+        """Return every choice."""
         return self.choices
 
     def grid(self) -> Iterator[Value]:
-        """Every value, in order."""
+        """Yield every value, in order."""
         yield from self.choices
 
 
 @dataclass(frozen=True)
 class IntRange(_Parameter):
-    """An integer from `low` to `high`, both included, in steps from `low`; uniform in its logarithm if `log`.
+    """An integer from `low` to `high`, both included, in steps from `low`.
 
-    With `reverse_log` it is `low + high - value` that is uniform in its logarithm: dense near `high`.
+    The sampler draws it uniformly, with `log` uniformly in its logarithm, and with `reverse_log` so that
+    `low + high - value` is uniform in its logarithm: dense near `high`.
     """
 
     low: int = 0
@@ -81,25 +82,22 @@ class IntRange(_Parameter):
     reverse_log: bool = False
 
     def contains(self, value: Value) -> bool:
-        """Whether the parameter can have this value."""
+        """True if the parameter can have this value."""
         whole = isinstance(value, int) and not isinstance(value, bool)
         return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
 
     def extremes(self) -> tuple[Value, ...]:
-        """Smallest and largest."""
+        """Return the smallest and the largest value."""
         return tuple(dict.fromkeys((self.low, self.high)))
 
     def grid(self) -> Iterator[Value]:
-        """Every value, in order."""
+        """Yield every value, in order."""
         yield from range(self.low, self.high + 1, self.step)
 
 
 @dataclass(frozen=True)
 class FloatRange(_Parameter):
-    """A number from `low` to `high`, both included; in steps if `step`; uniform in its logarithm if `log`.
-
-    With `reverse_log` it is `low + high - value` that is uniform in its logarithm: dense near `high`.
-    """
+    """A number from `low` to `high`, both included, in steps from `low` if `step` is set; `log` as of `IntRange`."""
 
     low: float = 0.0
     high: float = 0.0
@@ -108,7 +106,7 @@ class FloatRange(_Parameter):
     reverse_log: bool = False
 
     def contains(self, value: Value) -> bool:
-        """Whether the parameter can have this value."""
+        """True if the parameter can have this value."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             return False
         if self.step is None:
@@ -118,14 +116,14 @@ class FloatRange(_Parameter):
         return math.isclose(steps, round(steps), abs_tol=1e-8)
 
     def extremes(self) -> tuple[Value, ...]:
-        """Smallest and largest."""
+        """Return the smallest and the largest value."""
         return tuple(dict.fromkeys((self.low, self.high)))
 
     def grid(self) -> Iterator[Value]:
-        """Every value, in order.
+        """Yield every value, in order.
 
         Raises:
-            ValueError: there is no step, so they cannot be listed.
+            ValueError: the range has no step, so its values cannot be listed.
         """
         if self.step is None:
             raise ValueError(f"{self.name} is continuous: give it a step, or a list of choices")
@@ -138,7 +136,7 @@ Parameter: TypeAlias = Choice | IntRange | FloatRange
 
 
 def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, tuple[Value, ...]]:
-    """The values that other parameters must have for this one to be active; it never is if one of them has none."""
+    """Return the values that other parameters must have for this one to be active; an empty tuple means never."""
     found: dict[str, tuple[Value, ...]] = {}
     for condition in parameter.conditions:
         above = needed(by_name[condition.name], by_name)
@@ -148,32 +146,32 @@ def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, 
 
 
 def least(parameter: Parameter) -> Value:
-    """The smallest value: the least number, a switch off, the first of other choices."""
+    """Return the smallest number, False of a switch, or the first of other choices."""
     return by_size(parameter.choices)[0] if isinstance(parameter, Choice) else parameter.low
 
 
 def by_size(choices: tuple[Value, ...]) -> list[Value]:
-    """Numbers and switches from the smallest to the largest; of other choices only the first."""
+    """Return numbers and switches in ascending order; of other choices only the first."""
     if all(isinstance(choice, int | float) for choice in choices):
         return sorted(choices)  # type: ignore[type-var]  # numbers and switches, which compare
     return [choices[0]]
 
 
 def mirrored(parameter: Parameter, value: Value) -> Value:
-    """Between a value and what the sampler keeps of it: with `reverse_log` a logarithmic range turned round."""
+    """Convert between a value and what the sampler stores; they differ with `reverse_log`, which mirrors the range."""
     if isinstance(parameter, Choice) or not parameter.reverse_log:
         return value
-    turned = parameter.low + parameter.high - value  # type: ignore[operator]  # a range holds numbers
-    return min(max(turned, parameter.low), parameter.high)  # rounding may leave the range
+    other = parameter.low + parameter.high - value  # type: ignore[operator]  # a range has numbers
+    return min(max(other, parameter.low), parameter.high)  # rounding may leave the range
 
 
 def steps_between(low: float, high: float, step: float) -> int:
-    """How many whole steps fit; a relative 1e-8 of a step is rounding."""
+    """Return the number of whole steps that fit; a relative 1e-8 of a step is rounding."""
     return math.floor((high - low) / step + 1e-8)
 
 
 def same(a: Value, b: Value) -> bool:
-    """Equality that keeps True and 1 apart, while 1 and 1.0 are the same number."""
+    """True if two values are equal; True and 1 are not, 1 and 1.0 are."""
     return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 

@@ -44,7 +44,7 @@ def check_weights_file(weights: str, digest: str | None) -> None:
         raise WeightsError(f"the weights file {path} must end in .h5 or .weights.h5, as Keras writes them")
     if digest is not None and file_digest(path) != digest:
         raise WeightsError(
-            f"the weights file {path} has changed since the sweep began; restore it, or start a new study"
+            f"the weights file {path} has changed since the sweep started; restore it, or start a new study"
         )
 
 

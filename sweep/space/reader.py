@@ -1,4 +1,4 @@
-"""Reading a search space: YAML file and overrides in, `Space` out, or all faults at once."""
+"""Reading a search space: a YAML file and overrides become a `Space`, or all faults are reported at once."""
 
 from __future__ import annotations
 
@@ -12,37 +12,29 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from sweep.errors import SpaceError
-from sweep.space.config import (
-    AugmentationConfig,
-    DataConfig,
-    SearchConfig,
-    TrainingConfig,
-    config_to_mapping,
-    direction_of,
-    flatten,
-)
+from sweep.space.config import AugmentationConfig, DataConfig, SearchConfig, TrainingConfig, direction_of
 from sweep.space.fields import FieldSpec, check_study_name, fields_of, literals
-from sweep.space.model_sections import MODEL_SECTIONS, section_of
+from sweep.space.model_sections import MODEL_SECTIONS
 from sweep.space.parameters import Path as KeyPath
-from sweep.space.parameters import value_at
+from sweep.space.parameters import put_value
+from sweep.space.pinned_files import WORDS
 from sweep.space.resolve import Known, Resolver, catalog, check_lengths, values_of
-from sweep.space.space import Space, StartPoint
+from sweep.space.space import Space
+from sweep.space.start_from import read_starts, start_point
 from sweep.space.user_section import user_section
 from sweep.space.value_reader import Draft, Fixed, read_field
 from sweep.space.wording import did_you_mean, nearest, show
 from sweep.space.yaml_tree import (
-    Entry,
     Faults,
     Mapping,
     Mark,
     Node,
     Scalar,
-    Sequence,
-    near_files,
     override,
     parse_tree,
     parse_value,
     read_tree,
+    received,
 )
 
 SECTIONS = ("study", "data", "model", "training", "augmentation", "search", "start_from")
@@ -50,12 +42,12 @@ SECTIONS = ("study", "data", "model", "training", "augmentation", "search", "sta
 
 @dataclass(frozen=True)
 class Override:
-    """One value of the file said otherwise on the command line.
+    """A value on the command line that replaces one of the file.
 
     Attributes:
         key: dotted: `training.epochs`.
         text: a YAML value.
-        option: what the user typed, for error messages: `--set training.epochs=20`.
+        option: the option as typed, for error messages: `--set training.epochs=20`.
     """
 
     key: str
@@ -68,21 +60,20 @@ def read_space(path: Path, overrides: SequenceType[Override] = ()) -> Space:
 
     Args:
         path: of the YAML file.
-        overrides: applied on top of the file, in order.
+        overrides: applied to the file in this order.
 
     Raises:
-        SpaceError: with every fault of the file, its overrides and the recipes that it starts from.
+        SpaceError: with all faults of the file, its overrides and the recipes in `start_from`.
     """
     faults = Faults()
-    root = read_tree(path, faults)
-    return _finish(root, path, overrides, faults)
+    return _finish(read_tree(path, faults), path, overrides, faults)
 
 
 def space_from_text(text: str, name: str, overrides: SequenceType[Override] = ()) -> Space:
-    """The same for a text; `name` stands for the file in messages, and its folder for the recipes' folder.
+    """Read a search space from YAML text; `name` is the file in messages, and paths are relative to its folder.
 
     Raises:
-        SpaceError: as `read_space`.
+        SpaceError: see `read_space`.
     """
     faults = Faults()
     return _finish(parse_tree(text, name, faults), Path(name), overrides, faults)
@@ -93,7 +84,7 @@ def _finish(root: Mapping, path: Path, overrides: SequenceType[Override], faults
         raise SpaceError(faults.found)
     for item in overrides:
         _apply(root, item, faults)
-    space = _Reader(root, path, faults).space()
+    space = _read(root, path, faults)
     if space is None or len(faults):
         raise SpaceError(faults.found)
     return space
@@ -102,15 +93,17 @@ def _finish(root: Mapping, path: Path, overrides: SequenceType[Override], faults
 def _apply(root: Mapping, item: Override, faults: Faults) -> None:
     before = len(faults)
     node = parse_value(item.text, item.option, faults)
-    if node is None and len(faults) > before:
-        return
-    if node is None:
-        node = Scalar(Mark(item.option, 1, 1), None)
-    override(root, tuple(item.key.split(".")), node, faults)
+    if node is not None or len(faults) == before:
+        value = Scalar(Mark(item.option, 1, 1), None) if node is None else node
+        override(root, tuple(item.key.split(".")), value, faults)
+
+
+def _read(root: Mapping, path: Path, faults: Faults) -> Space | None:
+    return _Reader(root, path, faults).space()
 
 
 class _Reader:
-    """One reading of one file."""
+    """Reads one file once."""
 
     def __init__(self, root: Mapping, path: Path, faults: Faults) -> None:
         self._root = root
@@ -131,13 +124,15 @@ class _Reader:
         self._default_strength(template)
         search_values = self._section(SearchConfig, "search")
         known = catalog(sections, template, self._drafts, self._marks)
-        self._alternatives(template)
+        for draft in self._drafts:
+            if draft.alternative is not None:  # the value while the parameter is off
+                put_value(template, draft.path, draft.alternative[0])
         check_lengths(known, self._faults, self._root.mark)
-        # Without its section, every condition on the model would be one on an unknown name.
+        # Without the section `model`, every condition on it would be reported as an unknown key.
         parameters = Resolver(known, self._faults).parameters() if "model" in sections else ()
         self._check_direction(search_values)
         self._check_schedule(template["training"], search_values, known)
-        starts = self._starts()
+        starts = read_starts(self._root.entries.get("start_from"), self._path.parent, _read, self._faults)
         if len(self._faults):
             return None
         search = TypeAdapter(SearchConfig).validate_json(json.dumps(search_values))
@@ -145,8 +140,11 @@ class _Reader:
         template["model"] |= self._found
         self._resolve_paths(template, known)
         space = Space(study, template, parameters, search)
-        self._check_grid(space)
-        points = [self._start_point(space, index, *start) for index, start in enumerate(starts)]
+        try:
+            space.check_grid()
+        except ValueError as error:
+            self._faults.add(self._marks[("search", "sampler")], str(error))
+        points = [start_point(space, index, *start, self._faults) for index, start in enumerate(starts)]
         return dataclasses.replace(space, start_from=tuple(point for point in points if point is not None))
 
     def _study(self) -> str:
@@ -162,15 +160,16 @@ class _Reader:
         return str(entry.node.value)
 
     def _sections(self) -> dict[str, type[Any]]:
+        """Return the dataclasses of the sections, without `model` if its builder is unknown."""
         sections = {"data": DataConfig, "training": TrainingConfig, "augmentation": AugmentationConfig}
         model = self._root.entries.get("model")
         if model is None:
             mark = self._root.mark
             self._faults.add(mark, "the section `model` is missing; write `model: {builder: vgg}` at least")
         elif isinstance(model.node, Mapping):
-            own = user_section(model.node, self._root, self._path.parent, self._faults)
-            self._found = own.found if own else {}
-            builder = own.section if own else self._builder(model.node)
+            user = user_section(model.node, self._root, self._path.parent, self._faults)
+            self._found = user.found if user else {}
+            builder = user.section if user else self._builder(model.node)
             if builder is not None:
                 return {"data": DataConfig, "model": builder, **sections}
         else:
@@ -178,26 +177,24 @@ class _Reader:
         return sections
 
     def _builder(self, model: Mapping) -> type[Any] | None:
-        """The section of the builder that the model names."""
+        """Return the section of one of our builders."""
         entry = model.entries.get("builder")
         known = ", ".join(MODEL_SECTIONS)
         if entry is None:
-            self._faults.add(
-                model.mark, f"`model` needs a `builder`, one of {known}: write `builder: {next(iter(MODEL_SECTIONS))}`"
-            )
+            self._faults.add(model.mark, f"`model` needs a `builder`, one of {known}: write `builder: vgg`")
             return None
         if not isinstance(entry.node, Scalar):
             self._faults.add(entry.node.mark, f"`builder` takes one value for the whole study, one of {known}")
             return None
-        name = entry.node.value
-        section = section_of(name) if isinstance(name, str) else None
-        if section is not None:
-            return section
-        near = nearest(str(name), MODEL_SECTIONS) if isinstance(name, str) else None
-        hint = f"; did you mean `{near}`?" if near else ""
-        self._faults.unreadable(entry.node.mark, f"`builder` must be one of {known}, not {show(name)}{hint}")
-        # What was meant is clear enough to judge the other keys of the model as well.
-        return section_of(near) if near else None
+        name = str(entry.node.value)
+        if name in MODEL_SECTIONS:
+            return MODEL_SECTIONS[name]
+        hint = did_you_mean(name, MODEL_SECTIONS)
+        self._faults.unreadable(
+            entry.node.mark, f"`builder` must be one of {known}, not {show(entry.node.value)}{hint}"
+        )
+        # The other keys of the model are checked against the builder that was probably meant.
+        return MODEL_SECTIONS.get(nearest(name, MODEL_SECTIONS) or "")
 
     def _section(self, cls: type[Any], name: str) -> dict[str, Any]:
         entry = self._root.entries.get(name)
@@ -209,56 +206,50 @@ class _Reader:
         return self._mapping(cls, entry.node, (name,))
 
     def _mapping(self, cls: type[Any], node: Mapping, prefix: KeyPath) -> dict[str, Any]:
-        """The fixed values of a section; the searched ones become drafts."""
+        """Return the fixed values of a section; searched values become drafts."""
         fixed: dict[str, Any] = {}
         specs = fields_of(cls)
         for key, entry in node.entries.items():
             spec = specs.get(key)
             if spec is None:
-                where = ".".join(str(part) for part in prefix)
+                section = ".".join(str(part) for part in prefix)
                 hint = did_you_mean(key, specs) or f"; it has {', '.join(specs)}"
-                self._faults.add(entry.mark, f"unknown key `{key}` in `{where}`{hint}")
+                self._faults.add(entry.mark, f"unknown key `{key}` in `{section}`{hint}")
                 continue
             path = (*prefix, key)
             self._marks[path] = entry.node.mark
-            if spec.nested is not None:
-                self._subsection(spec, spec.nested, entry, path, fixed)
-                continue
-            value = read_field(spec, path, entry.node, self._faults)
-            if isinstance(value, Draft):
-                self._drafts.append(value)
-            elif value is not None:
+            if spec.nested is None:
+                value = self._field(spec, entry.node, path)
+            else:
+                value = self._subsection(spec, spec.nested, entry.node, path)
+            if value is not None:
                 fixed[key] = value.value
         return fixed
 
-    def _subsection(self, spec: FieldSpec, cls: type[Any], entry: Entry, path: KeyPath, fixed: dict[str, Any]) -> None:
-        key, optional = spec.name, spec.optional
-        if isinstance(entry.node, Mapping):
-            fixed[key] = self._mapping(cls, entry.node, path)
-        elif literals(spec):  # a word does as well as the mapping
-            value = read_field(spec, path, entry.node, self._faults)
-            if isinstance(value, Fixed):
-                fixed[key] = value.value
-        elif optional and isinstance(entry.node, Scalar) and entry.node.value is None:
-            fixed[key] = None
-        else:
-            null = ", or null" if optional else ""
-            self._faults.add(entry.node.mark, f"`{key}` is a mapping of {', '.join(fields_of(cls))}{null}")
+    def _field(self, spec: FieldSpec, node: Node, path: KeyPath) -> Fixed | None:
+        value = read_field(spec, path, node, self._faults)
+        if isinstance(value, Draft):
+            self._drafts.append(value)
+            return None
+        return value
+
+    def _subsection(self, spec: FieldSpec, cls: type[Any], node: Node, path: KeyPath) -> Fixed | None:
+        if isinstance(node, Mapping):
+            return Fixed(self._mapping(cls, node, path))
+        if literals(spec):  # a word is valid instead of the mapping
+            return self._field(spec, node, path)
+        if spec.optional and isinstance(node, Scalar) and node.value is None:
+            return Fixed(None)
+        null = ", or null" if spec.optional else ""
+        keys = ", ".join(fields_of(cls))
+        self._faults.add(node.mark, f"`{spec.name}` must be a mapping of {keys}{null}, not {received(node)}")
+        return None
 
     def _default_strength(self, template: dict[str, Any]) -> None:
-        """A file that describes an augmentation means it; a file without the section means none."""
+        """Switch augmentation on in a file that has the section; without the section it is off."""
         searched = any(draft.path == ("augmentation", "strength") for draft in self._drafts)
         if "augmentation" in self._root.entries and not searched:
             template["augmentation"].setdefault("strength", 1.0)
-
-    def _alternatives(self, template: dict[str, Any]) -> None:
-        """The value of `or:` is what the configuration has while the parameter is off."""
-        for draft in self._drafts:
-            if draft.alternative is not None:
-                here = template
-                for key in draft.path[:-1]:
-                    here = here.setdefault(str(key), {})
-                here[str(draft.path[-1])] = draft.alternative[0]
 
     def _check_direction(self, search: dict[str, Any]) -> None:
         if ("search", "objective") in self._marks and "objective" not in search:
@@ -267,131 +258,39 @@ class _Reader:
         right = direction_of(objective)
         if search.get("direction") not in (None, right):
             mark = self._marks[("search", "direction")]
-            self._faults.add(mark, f"`{objective}` is to be {right}d; write `direction: {right}` or remove it")
+            self._faults.add(mark, f"`{objective}` must be {right}d; write `direction: {right}` or remove it")
 
     def _check_schedule(self, training: dict[str, Any], search: dict[str, Any], known: dict[KeyPath, Known]) -> None:
-        """A rate that a schedule computes cannot be reduced, and its fall is nothing that a pruner should wait for."""
-        schedule = known[("training", "schedule")]
-        moving = [value for value in values_of(schedule) if value != "constant"]
+        """Refuse options that need a constant learning rate."""
+        moving = [value for value in values_of(known[("training", "schedule")]) if value != "constant"]
         if not moving:
             return
         if training.get("reduce_lr_on_plateau") is not None:
             self._faults.add(
                 self._marks[("training", "reduce_lr_on_plateau")],
-                f"`reduce_lr_on_plateau` cannot set the rate where `schedule` is {moving[0]}; remove one of them",
+                f"`reduce_lr_on_plateau` cannot set the rate while `schedule` is {moving[0]}; remove one of them",
             )
         if search.get("pruner", {}).get("grace_after_drop", 0) > 0:
             self._faults.add(
                 self._marks[("search", "pruner", "grace_after_drop")],
-                f"with `schedule: {moving[0]}` the rate falls all the time and nothing would ever be pruned; "
+                f"with `schedule: {moving[0]}` the rate falls at every step, so no trial would ever be pruned; "
                 "remove `grace_after_drop`",
             )
 
     def _resolve_paths(self, template: dict[str, Any], known: dict[KeyPath, Known]) -> None:
-        """A path in the file is relative to the file; one on the command line to the current directory."""
-        for section, key, is_path in (("data", "name", _is_data_path), ("model", "weights", _is_weights_path)):
-            value = template[section].get(key)
-            if isinstance(value, str) and is_path(value):
-                template[section] = {**template[section], key: self._resolved((section, key), value, known)}
+        """Make paths absolute: those in the file are relative to it, those of overrides to the current directory."""
+        name, weights = template["data"].get("name"), template["model"].get("weights")
+        if isinstance(name, str) and ("/" in name or name.startswith(".") or name.endswith(".npz")):
+            template["data"]["name"] = self._resolved(("data", "name"), name, known)
+        if isinstance(weights, str) and weights not in WORDS:
+            template["model"]["weights"] = self._resolved(("model", "weights"), weights, known)
 
     def _resolved(self, path: KeyPath, value: str, known: dict[KeyPath, Known]) -> str:
         mark = known[path].mark or self._root.mark
         base = self._path.parent if mark.file == str(self._path) else Path()
         try:
             return str((base / Path(value).expanduser()).resolve())
-        except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a NUL
+        except (OSError, RuntimeError, ValueError) as error:  # an unknown user, a cycle of links, a NUL
             wanted = "a folder or an .npz file" if path[0] == "data" else "a weights file"
-            self._faults.add(mark, f"`{path[1]}` is no usable path ({str(error).rstrip('.')}); write {wanted}")
+            self._faults.add(mark, f"`{path[1]}` is not a usable path ({str(error).rstrip('.')}); write {wanted}")
             return value
-
-    def _check_grid(self, space: Space) -> None:
-        if space.search.sampler != "grid":
-            return
-        mark = self._marks[("search", "sampler")]
-        try:
-            for parameter in space.parameters:
-                next(parameter.grid())
-        except ValueError as error:
-            self._faults.add(mark, f"`sampler: grid` cannot list this space: {error}")
-
-    def _starts(self) -> list[tuple[Node, Space | dict[str, Any]]]:
-        """The recipes and points of `start_from`, read but not yet held against the space."""
-        entry = self._root.entries.get("start_from")
-        if entry is None:
-            return []
-        if not isinstance(entry.node, Sequence):
-            self._faults.add(entry.node.mark, "`start_from` is a list of recipe files: [recipes/vgg1.yaml]")
-            return []
-        starts = [(item, self._start(item)) for item in entry.node.items]
-        return [(item, start) for item, start in starts if start is not None]
-
-    def _start(self, item: Node) -> Space | dict[str, Any] | None:
-        if isinstance(item, Mapping) and all(isinstance(entry.node, Scalar) for entry in item.entries.values()):
-            return {key: entry.node.value for key, entry in item.entries.items() if isinstance(entry.node, Scalar)}
-        if isinstance(item, Scalar) and isinstance(item.value, str):
-            return self._recipe(self._path.parent / item.value, item.mark)
-        self._faults.add(item.mark, "a start is a recipe file, or a mapping of parameter names to single values")
-        return None
-
-    def _start_point(self, space: Space, index: int, item: Node, start: Space | dict[str, Any]) -> StartPoint | None:
-        if isinstance(start, Space):
-            config = start.config({})
-            name = str(item.value) if isinstance(item, Scalar) else ""
-            values = space.values_of(config)
-            notes = _notes(space, values, config_to_mapping(config))
-        else:
-            name, values, notes = f"start_from[{index}]", start, ()
-        wrong = space.faults(values)
-        if wrong:
-            self._faults.add(
-                item.mark, f"{name} is outside this space: {'; '.join(wrong)}; widen the space or remove this start"
-            )
-            return None
-        return StartPoint(name, values, notes)
-
-    def _recipe(self, path: Path, mark: Mark) -> Space | None:
-        if not _is_file(path):
-            self._faults.add(mark, f"there is no recipe file {show(str(path), 250)}{near_files(path)}")
-            return None
-        faults = Faults()
-        tree = read_tree(path, faults)
-        if "start_from" in tree.entries:
-            faults.add(tree.entries["start_from"].mark, "a recipe that others start from has no `start_from` itself")
-        recipe = None if len(faults) else _Reader(tree, path, faults).space()
-        self._faults.found.extend(faults)
-        if recipe is not None and not recipe.is_recipe:
-            names = ", ".join(parameter.name for parameter in recipe.parameters[:5])
-            self._faults.add(mark, f"{path} still searches {names}; only a recipe (nothing left to search) is a start")
-            return None
-        return recipe
-
-
-def _notes(space: Space, values: dict[str, Any], theirs: dict[str, Any]) -> tuple[str, ...]:
-    """Where the space's fixed values differ from the recipe's."""
-    if not space.contains(values):
-        return ()
-    ours = config_to_mapping(space.config(values))
-    notes = []
-    for key, value in flatten({name: ours[name] for name in ("model", "training", "augmentation")}).items():
-        *section, last = key.split(".")
-        found, other = value_at(theirs, (*section, last))
-        if not found:
-            key, value = ".".join(section), "set"
-        if value != other and key != "model.max_parameters":
-            notes.append(f"{key} {show(value) if found else value} (recipe: {show(other)})")
-    return tuple(dict.fromkeys(notes))
-
-
-def _is_data_path(name: str) -> bool:
-    return "/" in name or name.startswith(".") or name.endswith(".npz")
-
-
-def _is_weights_path(name: str) -> bool:
-    return name not in ("imagenet", "none")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long
-        return False

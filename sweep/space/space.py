@@ -1,4 +1,4 @@
-"""The search space itself: frozen, already valid, able to sample, to build a configuration and to judge a point."""
+"""The search space: frozen and valid; it samples points, builds configurations and checks points."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
 from sweep.space.wording import did_you_mean, show
 
 Choose = Callable[[Parameter], Value]
-"""Picks a value for an active parameter: the study's sampler, a random generator, a corner."""
+"""Picks the value of an active parameter: a sampler, a random generator, a corner."""
 
 
 @dataclass(frozen=True)
 class StartPoint:
-    """A point that is tried before the sampler's own.
+    """A point that is tried before the points of the sampler.
 
     Attributes:
-        name: the recipe's file, or `start_from[0]` for one written in place.
+        name: the file of the recipe, or `start_from[0]` for a point in the space file.
         values: of every parameter that is active there.
-        notes: where the space fixes something that the recipe has otherwise.
+        notes: fixed values of the space that differ from the recipe.
     """
 
     name: str = field(compare=False)
@@ -41,8 +41,8 @@ class Space:
     Attributes:
         study: default name of the study.
         template: the fixed values by section, as JSON values.
-        parameters: in sampling order: a parameter comes after those that its conditions name.
-        start_from: points tried first.
+        parameters: in sampling order: a parameter comes after those in its conditions.
+        start_from: points that are tried first.
     """
 
     study: str
@@ -53,7 +53,7 @@ class Space:
 
     @property
     def is_recipe(self) -> bool:
-        """Nothing is left to search; what a hypermodel searches it tells later."""
+        """True if nothing is left to search; the parameters of a hypermodel are found later."""
         return not self.parameters and "hypermodel" not in self.template.get("model", {})
 
     @functools.cached_property
@@ -77,7 +77,7 @@ class Space:
         return isinstance(self.smallest_config.model, UserBuilderConfig | HypermodelConfig)
 
     def suggest(self, choose: Choose) -> dict[str, Value]:
-        """Sample a point: `choose` is asked for each active parameter in turn."""
+        """Sample a point: `choose` picks the value of each active parameter in turn."""
         values: dict[str, Value] = {}
         for parameter in self.parameters:
             if parameter.active(values):
@@ -85,18 +85,12 @@ class Space:
         return values
 
     def config(self, values: Values, *, seed: int = 0, threads: int = 1) -> TrialConfig:
-        """The configuration of a point.
-
-        Args:
-            values: of every active parameter; see `suggest`.
-            seed: of the trial.
-            threads: of TensorFlow.
+        """Return the configuration of a point, with the trial's seed and the number of TensorFlow's threads.
 
         Raises:
             ValueError: a value is missing, unknown, inactive or outside the space.
         """
-        wrong = self.faults(values)
-        if wrong:
+        if wrong := self.faults(values):
             raise ValueError("not a point of the space: " + "; ".join(wrong))
         mapping = copy.deepcopy(dict(self.template))
         for parameter in self.parameters:
@@ -105,9 +99,9 @@ class Space:
         return config_from_mapping({**mapping, "objective": self.search.objective, "seed": seed, "threads": threads})
 
     def faults(self, values: Values) -> list[str]:
-        """Why these values are no point of the space; empty if they are one."""
+        """Return why these values are not a point of the space; empty if they are."""
         known = {parameter.name for parameter in self.parameters}
-        found = [f"{name} is no parameter{did_you_mean(name, known)}" for name in values if name not in known]
+        found = [f"{name} is not a parameter{did_you_mean(name, known)}" for name in values if name not in known]
         for parameter in self.parameters:
             if not parameter.active(values):
                 if parameter.name in values:
@@ -119,11 +113,11 @@ class Space:
         return found
 
     def contains(self, values: Values) -> bool:
-        """Whether these values are a point of the space."""
+        """True if these values are a point of the space."""
         return not self.faults(values)
 
     def values_of(self, config: TrialConfig) -> dict[str, Value]:
-        """The parameters' values in a configuration, which may be of another space: check with `faults`."""
+        """Return the parameters' values in a configuration, which may be outside the space: check with `faults`."""
         mapping = config_to_mapping(config)
         values: dict[str, Value] = {}
         for parameter in self.parameters:
@@ -142,11 +136,11 @@ class Space:
         return not same(value_at(mapping, path)[1], value_at(self.template, path)[1])
 
     def switched(self, switch: Parameter) -> Parameter:
-        """The parameter that a switch (made by `or:`) turns on."""
+        """Return the parameter that a switch (made from `or:`) turns on."""
         return next(p for p in self.parameters if p.path and any(c.name == switch.name for c in p.conditions))
 
     def grid(self) -> Iterator[dict[str, Value]]:
-        """Every point of a space without continuous parameters, each once.
+        """Yield every point of a space without continuous parameters once.
 
         Raises:
             ValueError: a parameter is continuous.
@@ -161,12 +155,24 @@ class Space:
         for value in rest[0].grid():
             yield from self._grid({**values, rest[0].name: value}, rest[1:])
 
+    def check_grid(self) -> None:
+        """Check that the sampler `grid`, if set, can list this space.
+
+        Raises:
+            ValueError: a parameter is continuous.
+        """
+        try:
+            for parameter in self.parameters if self.search.sampler == "grid" else ():
+                next(parameter.grid())
+        except ValueError as error:
+            raise ValueError(f"`sampler: grid` cannot list this space: {error}") from None
+
 
 def bounds(parameter: Parameter) -> str:
-    """The values of a parameter, in words."""
+    """Describe the values of a parameter: "1 to 8 (log)"."""
     if isinstance(parameter, Choice):
         return "[" + ", ".join(show(choice) for choice in parameter.choices) + "]"
-    usual = 1 if isinstance(parameter, IntRange) else None
-    step = "" if parameter.step == usual else f" in steps of {show(parameter.step)}"
+    default = 1 if isinstance(parameter, IntRange) else None
+    step = "" if parameter.step == default else f" in steps of {show(parameter.step)}"
     scale = " (log)" if parameter.log else " (reverse log)" if parameter.reverse_log else ""
     return f"{show(parameter.low)} to {show(parameter.high)}{step}{scale}"

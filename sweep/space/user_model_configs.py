@@ -1,8 +1,7 @@
-"""The `model` section of models that the user brings along: a builder function, or a KerasTuner hypermodel.
+"""The `model` section of a user's model: a builder function, or a KerasTuner hypermodel.
 
-A builder's section has the keys of `UserBuilderConfig` and, beside them, the function's own parameters. The record
-keeps the folder in which the module was found and the digest of its source, because only both together say which code
-ran.
+The section of a builder also has the parameters of its function as keys. A record contains the folder of the module and
+the digest of its source, because only both together identify the code.
 """
 
 from __future__ import annotations
@@ -15,39 +14,38 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import StringConstraints, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
 
-from sweep.space.fields import NOT_SEARCHED, STRICT, PositiveInt, Value
+from sweep.space.fields import NOT_SEARCHED, STRICT, Digest, PositiveInt, Value
+from sweep.space.model_sections import Output
 
-Reference: TypeAlias = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$")
-]
+REFERENCE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 """`package.module:name`."""
+Reference: TypeAlias = Annotated[str, StringConstraints(pattern=REFERENCE)]
 Scaling: TypeAlias = Literal["raw", "unit", "centered", "standardized"]
-"""What the network is fed with: `raw` 0..255, or as of the other builders."""
-Digest: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""The input of the network: `raw` pixels 0..255, or one of `PixelScaling`."""
 
 GIVEN = ("input_shape", "classes", "num_classes", "seed", "inputs")
-"""Parameters that a builder gets from sweep if it takes them: (height, width, channels); the number of classes (twice);
-an integer that follows from the trial's seed; a Keras tensor of scaled and augmented pixels."""
+"""Arguments that sweep passes to a builder that takes them: (height, width, channels); the number of classes (twice);
+an integer derived from the trial's seed; a Keras tensor of scaled and augmented pixels."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class UserBuilderConfig:
-    """A builder function of the user's.
+    """A user's builder function.
 
     Attributes:
-        builder: `package.module:function`; the module is looked for beside the space file first.
-        arguments: for the function's parameters, written beside the other keys.
-        pixel_scaling: what the network is fed with: `raw` pixels 0..255 unless said otherwise.
-        output: what the network gives, see `Output`.
-        max_parameters: a larger model is infeasible.
-        folder: in which the module was found; None where it is installed.
-        source_digest: sha256 of the module's file.
+        builder: `package.module:function`; a module in the folder of the space file goes before an installed one.
+        arguments: for the parameters of the function; in JSON and YAML they are keys of the section itself.
+        pixel_scaling: the input of the network, see `Scaling`.
+        output: the output of the network, see `Output`.
+        max_parameters: maximum number of parameters; a larger model is infeasible.
+        folder: of the module; None if it is installed.
+        source_digest: SHA-256 of the module's file.
     """
 
     builder: Annotated[Reference, NOT_SEARCHED]
     arguments: Mapping[str, Value] = field(default_factory=dict)
     pixel_scaling: Annotated[Scaling, NOT_SEARCHED] = "raw"
-    output: Annotated[Literal["softmax", "logits"], NOT_SEARCHED] = "softmax"
+    output: Annotated[Output, NOT_SEARCHED] = "softmax"
     max_parameters: Annotated[PositiveInt | None, NOT_SEARCHED] = None
     folder: Annotated[str | None, NOT_SEARCHED] = None
     source_digest: Annotated[Digest | None, NOT_SEARCHED] = None
@@ -60,12 +58,12 @@ class UserBuilderConfig:
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, given: Any) -> Any:
-        """The function's own parameters, which stand beside the other keys, as `arguments`."""
+        """Collect the keys that are parameters of the function in `arguments`."""
         if not isinstance(given, dict):
             return given
-        own = {item.name for item in dataclasses.fields(cls)} - {"arguments"}
-        arguments = {key: value for key, value in given.items() if key not in own}
-        return {**{key: value for key, value in given.items() if key in own}, "arguments": arguments}
+        known = {item.name for item in dataclasses.fields(cls)} - {"arguments"}
+        arguments = {key: value for key, value in given.items() if key not in known}
+        return {**{key: value for key, value in given.items() if key in known}, "arguments": arguments}
 
     @model_serializer(mode="wrap")
     def _spread(self, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
@@ -79,10 +77,10 @@ class HypermodelConfig:
     """A KerasTuner hypermodel: a `HyperModel` class or instance, or a function `build(hp)`.
 
     Attributes:
-        hypermodel: `package.module:name`; the module is looked for beside the space file first.
-        hyperparameters: by name; what the file does not say is found by building the hypermodel.
-        labels: what the loss wants; `auto` asks the compiled loss and takes one-hot labels where there is none.
-        pixel_scaling, output, max_parameters, folder, source_digest: as of `UserBuilderConfig`.
+        hypermodel: `package.module:name`; a module in the folder of the space file goes before an installed one.
+        hyperparameters: by name; those that the file does not set are found by building the hypermodel.
+        labels: labels that the loss expects; `auto` follows the compiled loss, one-hot if there is none.
+        pixel_scaling, output, max_parameters, folder, source_digest: see `UserBuilderConfig`.
     """
 
     hypermodel: Annotated[Reference, NOT_SEARCHED]
@@ -90,7 +88,7 @@ class HypermodelConfig:
     hyperparameters: Mapping[str, Value] = field(default_factory=dict)
     labels: Annotated[Literal["auto", "one_hot", "integer"], NOT_SEARCHED] = "auto"
     pixel_scaling: Annotated[Scaling, NOT_SEARCHED] = "raw"
-    output: Annotated[Literal["softmax", "logits"], NOT_SEARCHED] = "softmax"
+    output: Annotated[Output, NOT_SEARCHED] = "softmax"
     max_parameters: Annotated[PositiveInt | None, NOT_SEARCHED] = None
     folder: Annotated[str | None, NOT_SEARCHED] = None
     source_digest: Annotated[Digest | None, NOT_SEARCHED] = None
@@ -104,4 +102,4 @@ class HypermodelConfig:
 UserModelConfig: TypeAlias = UserBuilderConfig | HypermodelConfig
 
 HYPERPARAMETERS = ("model", "hyperparameters")
-"""Where a hypermodel's values sit in the configuration; the rest of the path is the name in KerasTuner."""
+"""Path of a hypermodel's values in the configuration; the last key is the name in KerasTuner."""

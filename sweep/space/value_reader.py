@@ -1,17 +1,20 @@
-"""One value of a space file: fixed, a choice, a range, one per block, a fixed list."""
+"""One value of a space file: fixed, a choice, a range, one per block, or a fixed list."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, Any
+
+from annotated_types import Gt
 
 from sweep.space.fields import FieldSpec, Value, checked, describe
 from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter, Path, steps_between
 from sweep.space.wording import nearest, show
-from sweep.space.yaml_tree import Entry, Faults, Mapping, Mark, Node, Scalar, Sequence
+from sweep.space.yaml_tree import Faults, Mapping, Mark, Node, Scalar, Sequence, received
 
 MAX_STEPS = 1_000_000
-"""More steps than this are a continuous range."""
+"""A range with more steps than this must be continuous."""
 
 KEYS = ("low", "high", "step", "log", "reverse_log", "choices", "fixed", "each", "when", "or")
 
@@ -23,7 +26,10 @@ _OTHER_WORDS = {
     "values": "choices",
     "value": "fixed",
 }
-"""What other tools call the same."""
+"""Keys of other tools."""
+
+_LOG, _REVERSE_LOG = FieldSpec("log", bool), FieldSpec("reverse_log", bool)
+_STEP = {int: FieldSpec("step", Annotated[int, Gt(0)]), float: FieldSpec("step", Annotated[float, Gt(0)])}
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,9 @@ class Draft:
     """A searched value as written, before names, conditions and blocks are resolved.
 
     Attributes:
-        parameter: with an empty name and no conditions.
-        later: of the blocks after the first, where each has its own choices; empty where all are alike.
-        each: the field that counts how many there are (`blocks`), with its place.
+        parameter: without name and conditions.
+        later: parameters of the blocks after the first if each has its own choices, else empty.
+        each: the key that counts the blocks (`blocks`), with its place.
         when: the conditions as written.
         alternative: the value of `or:`, in a one-element tuple.
     """
@@ -50,272 +56,215 @@ class Draft:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A value that every trial has."""
+    """A value that all trials have: a scalar, a list, or the values of a subsection."""
 
-    value: Value | list[Value]
+    value: Any
 
 
 def read_field(spec: FieldSpec, path: Path, node: Node, faults: Faults) -> Draft | Fixed | None:
-    """Understand the value of one key; None if it is wrong, which is then among the faults."""
-    if isinstance(node, Scalar):
-        return _read_scalar(spec, node, faults)
-    if not spec.searched:
-        faults.add(node.mark, f"`{spec.name}` takes one value for the whole study: {describe(spec)}")
-        return None
-    if isinstance(node, Sequence):
-        return _read_list(spec, path, node, faults)
-    return _read_mapping(spec, path, node, faults)
-
-
-def _read_scalar(spec: FieldSpec, node: Scalar, faults: Faults) -> Fixed | None:
-    if spec.many:
-        faults.add(node.mark, f"`{spec.name}` is one value per block: {_many_forms(spec)}")
-        return None
-    value = _single(spec, node, faults)
-    return None if value is None else Fixed(value[0])
-
-
-def _many_forms(spec: FieldSpec) -> str:
-    return "write {fixed: [first, second, …]}, or {each: blocks, choices: […]}" + (
-        ", or {each: blocks, low: …, high: …}" if spec.kind else ""
-    )
-
-
-def _single(spec: FieldSpec, node: Node, faults: Faults) -> tuple[Value] | None:
-    """A single value of the field, in a tuple because None is a value."""
-    if not isinstance(node, Scalar):
-        found = "a list" if isinstance(node, Sequence) else "a mapping"
-        faults.add(node.mark, f"`{spec.name}` must be one value here, {describe(spec)}, not {found}")
-        return None
-    try:
-        return (checked(spec, node.value),)
-    except ValueError as error:
-        faults.add(node.mark, str(error))
-        return None
-
-
-def _read_list(spec: FieldSpec, path: Path, node: Sequence, faults: Faults) -> Draft | None:
-    if spec.many:
-        faults.add(node.mark, f"a list is a choice, and `{spec.name}` is one value per block: {_many_forms(spec)}")
-        return None
-    parameter = _choice(spec, path, node, faults)
-    return None if parameter is None else Draft(spec, path, node.mark, parameter)
-
-
-def _choice(spec: FieldSpec, path: Path, node: Sequence, faults: Faults) -> Choice | None:
-    if not node.items:
-        faults.add(node.mark, f"`{spec.name}` has no choices; give at least one")
-        return None
-    read = [_single(spec, item, faults) for item in node.items]
-    values = tuple(value[0] for value in read if value is not None)
-    seen: set[Value] = set()
-    for item, value in zip(node.items, read, strict=True):
-        if value is not None and value[0] in seen:
-            faults.add(item.mark, f"`{spec.name}` has the choice {show(value[0])} already; remove one of them")
-            return None
-        seen.update(value or ())
-    return Choice("", path, choices=values) if len(values) == len(read) else None
-
-
-def _read_mapping(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> Draft | Fixed | None:
+    """Read the value of one key; None if it is wrong, which adds a fault."""
     before = len(faults)
-    for key, entry in node.entries.items():
-        if key not in KEYS:
-            near = _OTHER_WORDS.get(key) or nearest(key, KEYS)
-            hint = f"; did you mean `{near}`?" if near else ""
-            faults.add(entry.mark, f"`{key}` is no part of a distribution ({', '.join(KEYS)}){hint}")
-    if len(faults) > before:
-        return None
-    if "fixed" in node.entries:
-        return _read_fixed(spec, node, faults)
-    parameter = _distribution(spec, path, node, faults)
-    later = _later(spec, path, node, faults)
-    each = _each(spec, node, faults)
-    when = _when(node, faults)
-    alternative = _alternative(spec, node, parameter, faults)
-    if parameter is None or len(faults) > before:
-        return None
-    return Draft(spec, path, node.mark, parameter, later, each, when, alternative)
+    value = _FieldReader(spec, path, faults).read(node)
+    return None if len(faults) > before else value
 
 
-def _read_fixed(spec: FieldSpec, node: Mapping, faults: Faults) -> Fixed | None:
-    others = [key for key in node.entries if key != "fixed"]
-    if others:
-        faults.add(node.entries[others[0]].mark, f"`fixed` stands alone; remove `{others[0]}`")
-        return None
-    inner = node.entries["fixed"].node
-    if not spec.many:
-        value = _single(spec, inner, faults)
-        return None if value is None else Fixed(value[0])
-    if not isinstance(inner, Sequence):
-        faults.add(inner.mark, f"`{spec.name}` is one value per block: write {{fixed: [first, second, …]}}")
-        return None
-    values = [_single(spec, item, faults) for item in inner.items]
-    return None if None in values else Fixed([value[0] for value in values if value is not None])
+class _FieldReader:
+    """Reads the value of one key. What its methods return is used only if they add no fault."""
 
+    def __init__(self, spec: FieldSpec, path: Path, faults: Faults) -> None:
+        self._spec = spec
+        self._name = spec.name
+        self._path = path
+        self._faults = faults
 
-def _distribution(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> Parameter | None:
-    if "choices" in node.entries:
+    def read(self, node: Node) -> Draft | Fixed | None:
+        forms = "write {fixed: [first, second, …]}, or {each: blocks, choices: […]}"
+        forms += ", or {each: blocks, low: …, high: …}" if self._spec.kind else ""
+        if isinstance(node, Scalar):
+            if not self._spec.many:
+                return Fixed(self._single(node))
+            self._faults.add(node.mark, f"`{self._name}` is one value per block: {forms}")
+        elif not self._spec.searched:
+            what = describe(self._spec)
+            self._faults.add(node.mark, f"`{self._name}` takes one value for the whole study: {what}")
+        elif isinstance(node, Mapping):
+            return self._mapping(node)
+        elif not self._spec.many:
+            return Draft(self._spec, self._path, node.mark, self._choice(node))
+        else:
+            self._faults.add(node.mark, f"a list is a choice, and `{self._name}` is one value per block: {forms}")
+        return None
+
+    def _single(self, node: Node, spec: FieldSpec | None = None) -> Value:
+        """Return a single value of the field, or of another key."""
+        spec = spec or self._spec
+        if isinstance(node, Scalar):
+            try:
+                return checked(spec, node.value)
+            except ValueError as error:
+                self._faults.add(node.mark, str(error))
+        else:
+            self._faults.add(node.mark, f"`{spec.name}` must be one value here, {describe(spec)}, not {received(node)}")
+        return None
+
+    def _choice(self, node: Sequence) -> Choice:
+        if not node.items:
+            self._faults.add(node.mark, f"`{self._name}` has no choices; give at least one")
+        values: list[Value] = []
+        for item in node.items:
+            before = len(self._faults)
+            value = self._single(item)
+            if len(self._faults) == before and value in values:
+                self._faults.add(item.mark, f"`{self._name}` has the choice {show(value)} already; remove one of them")
+            values.append(value)
+        return Choice("", self._path, choices=tuple(values))
+
+    def _mapping(self, node: Mapping) -> Draft | Fixed | None:
+        before = len(self._faults)
+        for key, entry in node.entries.items():
+            if key not in KEYS:
+                near = _OTHER_WORDS.get(key) or nearest(key, KEYS)
+                hint = f"; did you mean `{near}`?" if near else ""
+                self._faults.add(entry.mark, f"`{key}` is not a key of a distribution ({', '.join(KEYS)}){hint}")
+        if len(self._faults) > before:
+            return None
+        if "fixed" in node.entries:
+            return self._fixed(node)
+        parameters = self._choices(node) if "choices" in node.entries else self._range(node)
+        each, when, alternative = self._each(node), self._when(node), self._alternative(node, parameters)
+        if not parameters:
+            return None
+        return Draft(self._spec, self._path, node.mark, parameters[0], parameters[1:], each, when, alternative)
+
+    def _fixed(self, node: Mapping) -> Fixed | None:
+        others = [key for key in node.entries if key != "fixed"]
+        inner = node.entries["fixed"].node
+        if others:
+            other = others[0]
+            self._faults.add(node.entries[other].mark, f"`fixed` cannot be combined with other keys; remove `{other}`")
+        elif not self._spec.many:
+            return Fixed(self._single(inner))
+        elif isinstance(inner, Sequence):
+            return Fixed([self._single(item) for item in inner.items])
+        else:
+            self._faults.add(inner.mark, f"`{self._name}` is one value per block: write {{fixed: [first, second, …]}}")
+        return None
+
+    def _choices(self, node: Mapping) -> tuple[Parameter, ...]:
+        """Return one choice, or from a list of lists one per block; empty if it is wrong."""
         for key in ("low", "high", "step", "log", "reverse_log"):
             if key in node.entries:
-                faults.add(node.entries[key].mark, f"`choices` and `{key}` exclude each other; keep one of them")
+                mark = node.entries[key].mark
+                self._faults.add(mark, f"`choices` and `{key}` exclude each other; keep one of them")
         if "or" in node.entries:
-            faults.add(node.entries["or"].mark, "`or` goes with a range; write this value among the `choices`")
+            self._faults.add(node.entries["or"].mark, "`or` is for ranges; add this value to `choices`")
         inner = node.entries["choices"].node
-        if isinstance(inner, Sequence):
-            # A list per block: the first block's here, see `_later`.
-            own = spec.many and bool(inner.items) and all(isinstance(item, Sequence) for item in inner.items)
-            first = inner.items[0] if own else inner
-            return _choice(spec, path, first, faults) if isinstance(first, Sequence) else None
-        faults.add(inner.mark, f"`choices` is a list: [{show(getattr(inner, 'value', '…'))}, …]")
+        if not isinstance(inner, Sequence):
+            self._faults.add(inner.mark, f"`choices` must be a list: [{show(getattr(inner, 'value', '…'))}, …]")
+            return ()
+        lists = [item for item in inner.items if isinstance(item, Sequence)]
+        if self._spec.many and lists and len(lists) == len(inner.items):
+            return tuple(self._choice(item) for item in lists)
+        return (self._choice(inner),)
+
+    def _range(self, node: Mapping) -> tuple[Parameter, ...]:
+        """Return one range; empty if it is wrong."""
+        kind = self._spec.kind
+        if kind is None:
+            what = describe(self._spec)
+            self._faults.add(node.mark, f"`{self._name}` cannot be a range; write a list of choices, each {what}")
+            return ()
+        missing = [f"`{key}`" for key in ("low", "high") if key not in node.entries]
+        if missing:
+            wanted = " and ".join(missing)
+            self._faults.add(node.mark, f"`{self._name}` needs {wanted}: write {{low: …, high: …}} or {{choices: […]}}")
+            return ()
+        before = len(self._faults)
+        log, reverse = bool(self._part(node, _LOG)), bool(self._part(node, _REVERSE_LOG))
+        low, high, step = self._bound(node, "low"), self._bound(node, "high"), self._part(node, _STEP[kind])
+        if log and reverse:
+            mark = node.entries["reverse_log"].mark
+            self._faults.add(mark, "`log` and `reverse_log` exclude each other; keep one of them")
+        elif step is not None and (log or reverse):
+            self._faults.add(node.entries["step"].mark, "`step` and `log` exclude each other; keep one of them")
+        if len(self._faults) == before:
+            self._check_ends(node, low, high, log or reverse)
+        if len(self._faults) == before and step is not None:
+            self._check_step(node, low, high, step)
+        if len(self._faults) > before:
+            return ()
+        if kind is int:
+            return (IntRange("", self._path, (), int(low), int(high), int(step or 1), log, reverse),)
+        return (FloatRange("", self._path, (), low, high, step, log, reverse),)
+
+    def _part(self, node: Mapping, spec: FieldSpec) -> Any:
+        """Return the value of a key of the range; None without the key."""
+        entry = node.entries.get(spec.name)
+        if entry is None:
+            return None
+        self._single(entry.node, spec)
+        return entry.node.value if isinstance(entry.node, Scalar) else None
+
+    def _bound(self, node: Mapping, key: str) -> Any:
+        inner = node.entries[key].node
+        value = self._single(inner)
+        if value is None and isinstance(inner, Scalar) and self._spec.optional:
+            self._faults.add(inner.mark, f"the end of the range of `{self._name}` must be a number, not null")
+        return value
+
+    def _check_ends(self, node: Mapping, low: float, high: float, log: bool) -> None:
+        mark = node.entries["low"].node.mark
+        if low > high:
+            self._faults.add(mark, f"`{self._name}`: low {show(low)} is more than high {show(high)}; swap them")
+        elif log and low <= 0:
+            wrong = f"a logarithmic range must start above 0, not at {show(low)}; to include 0, add `or: 0`"
+            self._faults.add(mark, f"`{self._name}`: {wrong}")
+
+    def _check_step(self, node: Mapping, low: float, high: float, step: float) -> None:
+        mark = node.entries["step"].node.mark
+        if step > (high - low) * (1 + 1e-8) and high > low:  # 0.9 - 0.8 is less than 0.1
+            wrong = f"the step {show(step)} is more than the whole range; write {show(high - low)}"
+        elif (high - low) / MAX_STEPS > step:
+            wrong = f"the step {show(step)} makes more than {MAX_STEPS:,} values; remove it"
+        else:
+            last = low + steps_between(low, high, step) * step
+            if math.isclose(last, high, rel_tol=1e-9):
+                return
+            mark = node.entries["high"].node.mark
+            wrong = f"steps of {show(step)} from {show(low)} end at {show(last)}; write high: {show(last)}"
+        self._faults.add(mark, f"`{self._name}`: {wrong}")
+
+    def _each(self, node: Mapping) -> Scalar | None:
+        entry = node.entries.get("each")
+        if entry is None:
+            if self._spec.many:
+                self._faults.add(node.mark, f"`{self._name}` is one value per block: add `each: blocks`")
+        elif not self._spec.many:
+            self._faults.add(entry.mark, f"`{self._name}` is one value, not one per block; remove `each`")
+        elif not isinstance(entry.node, Scalar) or not isinstance(entry.node.value, str):
+            self._faults.add(entry.node.mark, f"`each` must be `blocks`, not {received(entry.node)}")
+        elif "or" in node.entries:
+            mark = node.entries["or"].mark
+            self._faults.add(mark, "`or` cannot be combined with `each`; use `choices` that include the value")
+        else:
+            return entry.node
         return None
-    return _range(spec, path, node, faults)
 
-
-def _later(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> tuple[Parameter, ...]:
-    """The choices of the blocks after the first, where `choices` is a list of lists."""
-    entry = node.entries.get("choices")
-    items = entry.node.items[1:] if entry is not None and isinstance(entry.node, Sequence) and spec.many else ()
-    found = [_choice(spec, path, item, faults) for item in items if isinstance(item, Sequence)]
-    return tuple(choice for choice in found if choice is not None)
-
-
-def _range(spec: FieldSpec, path: Path, node: Mapping, faults: Faults) -> Parameter | None:
-    if spec.kind is None:
-        faults.add(
-            node.mark,
-            f"`{spec.name}` has no range; write a list of choices, each {describe(spec)}",
-        )
+    def _when(self, node: Mapping) -> Mapping | None:
+        entry = node.entries.get("when")
+        if entry is None:
+            return None
+        if isinstance(entry.node, Mapping) and entry.node.entries:
+            return entry.node
+        self._faults.add(entry.node.mark, "`when` must map keys to the values that they must have: {optimizer: sgd}")
         return None
-    missing = [key for key in ("low", "high") if key not in node.entries]
-    if missing:
-        faults.add(
-            node.mark,
-            f"`{spec.name}` needs {' and '.join(f'`{key}`' for key in missing)}: "
-            "write {low: …, high: …} or {choices: […]}",
-        )
-        return None
-    log, reverse = _log(node, "log", faults), _log(node, "reverse_log", faults)
-    if log and reverse:
-        faults.add(node.entries["reverse_log"].mark, "`log` and `reverse_log` exclude each other; keep one of them")
-        return None
-    low = _bound(spec, node.entries["low"], faults)
-    high = _bound(spec, node.entries["high"], faults)
-    step = _step(spec, node, log or reverse, faults)
-    if low is None or high is None or step is None or log is None or reverse is None:
-        return None
-    if not _range_holds(spec, node, low, high, step[0], log or reverse, faults):
-        return None
-    if spec.kind is int:
-        return IntRange("", path, low=int(low), high=int(high), step=int(step[0] or 1), log=log, reverse_log=reverse)
-    return FloatRange("", path, low=low, high=high, step=step[0], log=log, reverse_log=reverse)
 
-
-def _bound(spec: FieldSpec, entry: Entry, faults: Faults) -> float | None:
-    value = _single(spec, entry.node, faults)
-    if value is None:
-        return None
-    if value[0] is None:
-        faults.add(entry.node.mark, f"the end of the range of `{spec.name}` must be a number, not null")
-        return None
-    return value[0]  # type: ignore[return-value]  # checked: a field with a kind holds numbers
-
-
-def _log(node: Mapping, key: str, faults: Faults) -> bool | None:
-    entry = node.entries.get(key)
-    if entry is None:
-        return False
-    if isinstance(entry.node, Scalar) and isinstance(entry.node.value, bool):
-        return entry.node.value
-    received = show(entry.node.value) if isinstance(entry.node, Scalar) else "a list or mapping"
-    faults.add(entry.node.mark, f"`{key}` must be true or false, not {received}")
-    return None
-
-
-def _step(spec: FieldSpec, node: Mapping, log: bool | None, faults: Faults) -> tuple[float | None] | None:
-    entry = node.entries.get("step")
-    if entry is None:
-        return (None,)
-    value = entry.node.value if isinstance(entry.node, Scalar) else None
-    kind = "an integer" if spec.kind is int else "a number"
-    fits = isinstance(value, int) or (isinstance(value, float) and spec.kind is float)
-    if not fits or isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        received = show(value) if isinstance(entry.node, Scalar) else "a list or mapping"
-        faults.add(entry.node.mark, f"`step` must be {kind} more than 0, not {received}")
-        return None
-    if log:
-        faults.add(entry.mark, "`step` and `log` exclude each other; keep one of them")
-        return None
-    return (value,)
-
-
-def _range_holds(
-    spec: FieldSpec, node: Mapping, low: float, high: float, step: float | None, log: bool, faults: Faults
-) -> bool:
-    if low > high:
-        at = node.entries["low"].node.mark
-        faults.add(at, f"`{spec.name}`: low {show(low)} is more than high {show(high)}; swap them")
-        return False
-    if log and low <= 0:
-        at = node.entries["low"].node.mark
-        faults.add(
-            at, f"`{spec.name}`: a logarithmic range starts above 0, not at {show(low)}; for 0 as well, add `or: 0`"
-        )
-        return False
-    return step is None or _step_holds(spec, node, low, high, step, faults)
-
-
-def _step_holds(spec: FieldSpec, node: Mapping, low: float, high: float, step: float, faults: Faults) -> bool:
-    at = node.entries["step"].node.mark
-    if step > (high - low) * (1 + 1e-8) and high > low:  # 0.9 - 0.8 is less than 0.1
-        faults.add(at, f"`{spec.name}`: the step {show(step)} is more than the whole range; write {show(high - low)}")
-        return False
-    if (high - low) / MAX_STEPS > step:
-        faults.add(at, f"`{spec.name}`: the step {show(step)} makes more than {MAX_STEPS:,} values; remove it")
-        return False
-    last = low + steps_between(low, high, step) * step
-    if not math.isclose(last, high, rel_tol=1e-9):
-        at = node.entries["high"].node.mark
-        faults.add(
-            at, f"`{spec.name}`: steps of {show(step)} from {show(low)} end at {show(last)}; write high: {show(last)}"
-        )
-        return False
-    return True
-
-
-def _each(spec: FieldSpec, node: Mapping, faults: Faults) -> Scalar | None:
-    entry = node.entries.get("each")
-    if entry is None:
-        if spec.many:
-            faults.add(node.mark, f"`{spec.name}` is one value per block: add `each: blocks`")
-        return None
-    if not spec.many:
-        faults.add(entry.mark, f"`{spec.name}` is one value, not one per block; remove `each`")
-    elif not isinstance(entry.node, Scalar) or not isinstance(entry.node.value, str):
-        faults.add(entry.node.mark, "`each` names the key that counts; write `each: blocks`")
-    elif "or" in node.entries:
-        faults.add(node.entries["or"].mark, "`or` does not go with `each`; use `choices` with the value among them")
-    else:
-        return entry.node
-    return None
-
-
-def _when(node: Mapping, faults: Faults) -> Mapping | None:
-    entry = node.entries.get("when")
-    if entry is None:
-        return None
-    if not isinstance(entry.node, Mapping) or not entry.node.entries:
-        faults.add(entry.node.mark, "`when` is a mapping of a key and the values it must have: when: {optimizer: sgd}")
-        return None
-    return entry.node
-
-
-def _alternative(spec: FieldSpec, node: Mapping, parameter: Parameter | None, faults: Faults) -> tuple[Value] | None:
-    entry = node.entries.get("or")
-    if entry is None:
-        return None
-    value = _single(spec, entry.node, faults)
-    if value is not None and parameter is not None and parameter.contains(value[0]):
-        faults.add(entry.node.mark, f"`or: {show(value[0])}` is inside the range already; remove it")
-        return None
-    return value
+    def _alternative(self, node: Mapping, parameters: tuple[Parameter, ...]) -> tuple[Value] | None:
+        entry = node.entries.get("or")
+        if entry is None:
+            return None
+        before = len(self._faults)
+        value = self._single(entry.node)
+        if len(self._faults) == before and any(parameter.contains(value) for parameter in parameters):
+            self._faults.add(entry.node.mark, f"`or: {show(value)}` is inside the range already; remove it")
+        return (value,)

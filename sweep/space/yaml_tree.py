@@ -6,7 +6,7 @@ Faults are collected, not raised, so that a user sees all of them at once.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -53,10 +53,6 @@ class Mark:
     line: int
     column: int
 
-    def fault(self, message: str) -> Fault:
-        """A fault at this place."""
-        return Fault(self.file, self.line, self.column, message)
-
 
 @dataclass(frozen=True)
 class Scalar:
@@ -93,29 +89,38 @@ class Mapping:
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
+def received(node: Node) -> str:
+    """Describe a node in an error message."""
+    return show(node.value) if isinstance(node, Scalar) else "a list" if isinstance(node, Sequence) else "a mapping"
+
+
 class Faults:
-    """The faults found so far."""
+    """The faults found so far. Its length grows with every fault that is added, also with those that are not shown."""
 
     def __init__(self) -> None:
         self.found: list[Fault] = []
-        self._broken: set[Mark] = set()
+        self._added = 0
+        self._unreadable: set[Mark] = set()
 
     def add(self, mark: Mark, message: str) -> None:
-        """Note a fault, unless the value there could not be read anyway."""
-        if mark not in self._broken:
-            self.found.append(mark.fault(printable(message)))
+        """Add a fault; it is not shown if the value at this place could not be read anyway."""
+        self._added += 1
+        if mark not in self._unreadable:
+            self.found.append(Fault(mark.file, mark.line, mark.column, printable(message)))
 
     def unreadable(self, mark: Mark, message: str) -> Scalar:
-        """The fault of a value that could not be read at all: what it would mean further on is not judged."""
+        """Add the fault of a value that cannot be read; later faults at this place are not shown."""
         self.add(mark, message)
-        self._broken.add(mark)
+        self._unreadable.add(mark)
         return Scalar(mark, None)
 
-    def __len__(self) -> int:
-        return len(self.found)
+    def extend(self, other: Faults) -> None:
+        """Add the faults of another file."""
+        self._added += len(other)
+        self.found += other.found
 
-    def __iter__(self) -> Iterator[Fault]:
-        return iter(self.found)
+    def __len__(self) -> int:
+        return self._added
 
 
 def read_tree(path: Path, faults: Faults) -> Mapping:

@@ -151,7 +151,7 @@ def test_a_weights_file_of_another_network_is_refused(weights_file: Path) -> Non
 def test_a_weights_file_that_has_changed_or_is_gone_is_refused(weights_file: Path, tmp_path: Path) -> None:
     config = replace(VGG16, weights=str(weights_file), weights_digest="0" * 64)
 
-    with pytest.raises(WeightsError, match="has changed since the sweep began"):
+    with pytest.raises(WeightsError, match="has changed since the sweep started"):
         make_backbone(config, (32, 32, 3), seed=0)
     with pytest.raises(WeightsError, match=r"there is no weights file .*gone\.h5"):
         make_backbone(replace(config, weights=str(tmp_path / "gone.h5")), (32, 32, 3), seed=0)

@@ -56,7 +56,7 @@ def test_a_file_that_is_missing_changed_or_of_another_kind_is_refused(tmp_path: 
     with pytest.raises(WeightsError, match="there is no weights file"):
         check_weights_file(str(path), None)
     path.write_bytes(b"other")
-    with pytest.raises(WeightsError, match="has changed since the sweep began"):
+    with pytest.raises(WeightsError, match="has changed since the sweep started"):
         check_weights_file(str(path), EMPTY)
     (tmp_path / "model.keras").touch()
     with pytest.raises(WeightsError, match=r"must end in \.h5 or \.weights\.h5"):

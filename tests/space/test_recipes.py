@@ -87,14 +87,14 @@ def test_a_recipe_becomes_a_point_of_the_space(tmp_path: Path) -> None:
 def test_a_recipe_outside_the_space_is_a_fault_of_its_line(tmp_path: Path) -> None:
     assert faults(tmp_path, "model: {builder: vgg, blocks: 3, filters: {fixed: [8, 16, 32]}}") == [
         "space.yaml:4:5: recipe.yaml is outside this space: blocks 3 is not in 1 to 2; filters_1 8 is not in [16, 32]; "
-        "widen the space or remove this start"
+        "widen the space or remove this item"
     ]
 
 
 def test_a_recipe_that_still_searches_is_a_fault(tmp_path: Path) -> None:
     assert faults(tmp_path, "model: {builder: vgg, blocks: 1, batch_norm: [true, false]}") == [
         f"space.yaml:4:5: {tmp_path}/recipe.yaml still searches batch_norm; "
-        "only a recipe (nothing left to search) is a start"
+        "`start_from` takes recipes, which have fixed values only"
     ]
 
 
@@ -107,7 +107,7 @@ def test_the_faults_of_a_recipe_are_shown_in_the_recipe(tmp_path: Path) -> None:
 
 def test_a_recipe_cannot_start_from_another(tmp_path: Path) -> None:
     assert faults(tmp_path, "model: {builder: vgg}\nstart_from: [recipe.yaml]\n") == [
-        "recipe.yaml:2:1: a recipe that others start from has no `start_from` itself"
+        "recipe.yaml:2:1: a recipe in `start_from` cannot have a `start_from`; remove it"
     ]
 
 

@@ -90,7 +90,7 @@ def test_what_is_wrong_with_a_point_is_said_of_each_parameter() -> None:
         "momentun": 0.9,
     }
     assert SPACE.faults(values) == [
-        "momentun is no parameter; did you mean `momentum`?",
+        "momentun is not a parameter; did you mean `momentum`?",
         "filters_1 17 is not in [16, 32]",
         "filters_2 is not active there",
         "l2 is missing",

@@ -84,10 +84,10 @@ def luck_text(result: FinalResult) -> str:
         winner.search_score - winner.mean if result.objective == "val_accuracy" else winner.mean - winner.search_score
     )
     spread = f" ± {metric(winner.deviation)} (standard deviation)" if winner.deviation is not None else ""
-    how = "less than" if better > 0 else "more than" if better < 0 else "just"
+    change = f"{metric(abs(better))} {'worse' if better > 0 else 'better'} than" if better else "equal to"
     return (
-        f"With fresh seeds and splits it reached {result.objective} {metric(winner.mean)}{spread}, {how} the "
-        f"{metric(winner.search_score)} of the search: a difference of {metric(abs(better))}."
+        f"With new seeds and splits it reached {result.objective} {metric(winner.mean)}{spread}, {change} the "
+        f"{metric(winner.search_score)} in the search."
     )
 
 

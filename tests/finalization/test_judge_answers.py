@@ -100,9 +100,10 @@ def test_a_tie_is_called_a_tie_in_words() -> None:
     alone = dataclasses.replace(result, verdict="alone", finalists=result.finalists[1:2])
     assert verdict_text(alone) == "Trial 4 is the only finalist; 3 rounds show how much it varies."
     assert luck_text(result) == (
-        "With fresh seeds and splits it reached val_accuracy 0.8000 ± 0.0100 (standard deviation), less than the "
-        "0.9000 of the search: a difference of 0.1000."
+        "With new seeds and splits it reached val_accuracy 0.8000 ± 0.0100 (standard deviation), 0.1000 worse than the "
+        "0.9000 in the search."
     )
+    assert "0.1000 better than the 0.9000 in the search" in luck_text(dataclasses.replace(result, objective="val_loss"))
     assert gap_text(result).startswith(
         "Its score in the search lies 0.1500 above the test's: within the test's interval, so no sign that the search "
         "was too optimistic."

@@ -62,9 +62,12 @@ def verdict_text(result: FinalResult) -> str:
     if result.verdict == "separated":
         return f"Trial {result.winner} is the best: after {rounds} no other finalist can keep up with it."
     if result.verdict == "tie":
+        parameters = {finalist.trial: finalist.parameters for finalist in result.finalists}
+        smallest = all(parameters[result.winner] <= parameters[trial] for trial in result.tied)
+        reason = "its model is the smallest of them" if smallest else "it has the best mean"
         return (
-            f"A tie: after {rounds} {numbers(sorted(result.tied))} cannot be told apart; {winner} is recommended "
-            "because its model is the smallest of them."
+            f"A tie: after {rounds}, {numbers(sorted(result.tied))} cannot be distinguished; {winner} is recommended "
+            f"because {reason}."
         )
     if result.verdict == "alone":
         others = [finalist for finalist in result.finalists if finalist.dropped]

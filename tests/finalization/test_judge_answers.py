@@ -88,9 +88,11 @@ def test_a_tie_is_called_a_tie_in_words() -> None:
     result = final_result()
 
     assert verdict_text(result) == (
-        "A tie: after 3 rounds trials 2 and 4 cannot be told apart; trial 4 is recommended because its model is the "
-        "smallest of them."
+        "A tie: after 3 rounds, trials 2 and 4 cannot be distinguished; trial 4 is recommended because its model is "
+        "the smallest of them."
     )
+    large = dataclasses.replace(result, winner=2)  # as if trial 4 had too small a share of best rounds
+    assert verdict_text(large).endswith("trial 2 is recommended because it has the best mean.")
     separated = dataclasses.replace(result, verdict="separated", tied=(4,))
     assert verdict_text(separated) == "Trial 4 is the best: after 3 rounds no other finalist can keep up with it."
     left = dataclasses.replace(result, verdict="alone", finalists=result.finalists[1:])

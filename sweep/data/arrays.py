@@ -1,4 +1,4 @@
-"""Images that are already in memory as arrays."""
+"""Images in arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANNELS = {"grey": 1, "rgb": 3}
 
 
 def unchanged(images: npt.NDArray[Any]) -> UInt8Array:
-    """For pixels that are 0..255 already."""
+    """Convert pixels that are already 0..255."""
     return images.astype(np.uint8, copy=False)
 
 
@@ -29,28 +29,25 @@ def contents_of_arrays(
     test: tuple[npt.NDArray[Any], IntArray] | None,
     to_uint8: ToUInt8 = unchanged,
 ) -> Contents:
-    """Images (n, h, w) or (n, h, w, 1 or 3) with labels (n,), brought to `config`'s channels and size when read.
+    """Contents from images (n, h, w) or (n, h, w, 1 or 3) with labels (n,).
 
-    `to_uint8` converts the pixels of one chunk of images.
+    When the images are read, `to_uint8` converts the pixels, then they get the channels and size of `config`.
     """
-    shape = _target_shape(with_channels(train[0]), config)
+    _, height, width, channels = with_channels(train[0]).shape
+    channels = channels if config.channels is None else CHANNELS[config.channels]
+    size = config.image_size
+    shape = (height, width, channels) if size is None else (size, size, channels)
     return Contents(
         classes,
         shape,
-        _lazy_images(*train, shape, config.image_size, to_uint8),
-        None if test is None else _lazy_images(*test, shape, config.image_size, to_uint8),
+        _lazy_images(*train, shape, size, to_uint8),
+        None if test is None else _lazy_images(*test, shape, size, to_uint8),
     )
 
 
 def with_channels(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(n, h, w) becomes (n, h, w, 1)."""
+    """Reshape (n, h, w) to (n, h, w, 1)."""
     return images[..., np.newaxis] if images.ndim == 3 else images
-
-
-def _target_shape(images: npt.NDArray[Any], config: DataConfig) -> Shape:
-    _, height, width, channels = images.shape
-    wanted = channels if config.channels is None else CHANNELS[config.channels]
-    return (height, width, wanted) if config.image_size is None else (config.image_size, config.image_size, wanted)
 
 
 def _lazy_images(

@@ -5,9 +5,9 @@
                   train_sums.npy    int64 (n, 2, c)        meta.json
                   train_paths.npy   bytes (n,)
 
-`train_sums` holds each image's sums of pixels and of squared pixels per channel: mean and deviation of any subset
-without reading its pixels. `train_paths` holds the paths below the class folders, or nothing where the images are no
-files. A folder appears by one rename, complete, or not at all.
+`train_sums` holds each image's sums of pixels and of squared pixels per channel, which give mean and deviation of any
+subset without reading its pixels. `train_paths` holds the paths below the class folders; it is empty if the images are
+not files. A folder appears complete, by one rename, or not at all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from sweep.data.contents import Source
 from sweep.errors import DataError
@@ -43,17 +42,17 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Prepared:
-    """A decoded source on disk; small and picklable, made to be sent to other processes.
+    """A decoded source on disk; small and picklable, to be sent to other processes.
 
     Attributes:
-        folder: where the arrays are.
-        digest: sha256 over the training part: pixels, labels, class names, shape, names of what was skipped; the same
-            on every machine.
+        folder: the folder of the arrays.
+        digest: SHA-256 over the training part: pixels, labels, class names, shape, names of skipped files; the same on
+            every machine.
         classes: names, in the order of the labels.
         shape: height, width, channels.
-        train, test: number of images (the training part still holds the validation images).
-        description: of the source, for people.
-        skipped: number of unreadable files that were left out, those of the test part included.
+        train, test: number of images (the training part includes the validation images).
+        description: the source, for messages.
+        skipped: number of unreadable files that were left out, including those of the test part.
     """
 
     folder: str
@@ -67,9 +66,9 @@ class Prepared:
 
 
 def cache_key(source: Source, config: DataConfig) -> str:
-    """The folder name for a source as `config` wants it decoded; changes when the source changes.
+    """The folder name for a source that is decoded with `config`; changes when the source changes.
 
-    `test`, `split_seed` and `group_by` count only where the test part is split off here.
+    `test`, `split_seed` and `group_by` matter only if the source has no separate test part.
     """
     split = None if source.has_test else (config.test, config.split_seed, config.group_by)
     parts = (CACHE_FORMAT, source.fingerprint, config.image_size, config.channels, split, config.on_unreadable)
@@ -78,18 +77,20 @@ def cache_key(source: Source, config: DataConfig) -> str:
 
 
 def read_prepared(folder: Path) -> Prepared | None:
-    """What lies in the folder; None unless it is there, complete, and of this format."""
+    """Read the description of a folder; None if it is missing, incomplete, or of another format."""
     try:
         meta = json.loads((folder / META).read_text(encoding="utf-8"))
         if meta["format"] != CACHE_FORMAT or meta["bytes"] != _sizes(folder):
             return None
-        return _from_meta(folder, meta["prepared"])
+        content = meta["prepared"]
+        lists = {"classes": tuple(content["classes"]), "shape": tuple(content["shape"])}
+        return Prepared(**{**content, **lists, "folder": str(folder)})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def write_meta(folder: Path, prepared: Prepared) -> None:
-    """Describe the arrays of the folder; written last, it makes the folder complete."""
+    """Write the description of the folder's arrays, which completes the folder."""
     content = {key: value for key, value in asdict(prepared).items() if key != "folder"}
     meta = {"format": CACHE_FORMAT, "bytes": _sizes(folder), "prepared": content}
     (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
@@ -97,9 +98,9 @@ def write_meta(folder: Path, prepared: Prepared) -> None:
 
 @contextmanager
 def scratch_folder(cache: Path) -> Iterator[Path]:
-    """A folder below `cache` to write into, removed at the end unless it was published.
+    """Make a folder below `cache`, and remove it at the end unless it was published.
 
-    Raises DataError where the cache cannot be written.
+    Raises DataError if the cache cannot be written.
     """
     folder = cache / f"{SCRATCH}{uuid.uuid4().hex}"
     try:
@@ -107,34 +108,36 @@ def scratch_folder(cache: Path) -> Iterator[Path]:
         _remove_abandoned(cache)
         yield folder
     except OSError as error:
-        raise DataError(f"cache `{cache}`: cannot be written: {error}; free some space or name another.") from error
+        raise DataError(f"cache `{cache}`: cannot be written: {error}; free some space or choose another.") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(scratch: Path, folder: Path) -> Prepared:
-    """Give the scratch folder its final name; where another process was faster, take what it wrote."""
+    """Give the scratch folder its final name; if another process was faster, return its arrays instead."""
     with suppress(OSError):  # another process was faster: a folder with content is never replaced
         scratch.rename(folder)
     prepared = read_prepared(folder)
     if prepared is None:
-        with suppress(OSError):  # what lies there is damaged; or moved away by another process
+        with suppress(OSError):  # the existing folder is damaged, or another process has moved it away
             folder.rename(folder.with_name(f"{SCRATCH}{uuid.uuid4().hex}"))
         with suppress(OSError):
             scratch.rename(folder)
         prepared = read_prepared(folder)
     if prepared is None:
-        raise DataError(f"cache `{folder}`: was changed while it was written; remove it and start again.")
+        raise DataError(
+            f"cache `{folder}`: was changed while it was written; remove it and run the same command again."
+        )
     return prepared
 
 
 def check_room(cache: Path, needed: int) -> None:
-    """Raise DataError unless `needed` bytes are free: a memory map on a full disk would kill the process."""
+    """Raise DataError unless `needed` bytes are free: writing a memory map on a full disk kills the process."""
     free = shutil.disk_usage(cache).free
     if free < needed:
         raise DataError(
             f"cache `{cache}`: {needed / 1e9:.1f} GB are needed for the decoded images, {free / 1e9:.1f} GB are free; "
-            "free some space, name another cache, or choose a smaller `image_size`."
+            "free some space, choose another cache, or a smaller `image_size`."
         )
 
 
@@ -142,14 +145,8 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {name: os.stat(folder / name).st_size for name in ARRAYS}
 
 
-def _from_meta(folder: Path, content: dict[str, Any]) -> Prepared:
-    height, width, channels = content.pop("shape")
-    classes = tuple(content.pop("classes"))
-    return Prepared(folder=str(folder), shape=(height, width, channels), classes=classes, **content)
-
-
 def _remove_abandoned(cache: Path) -> None:
-    """Remove what killed processes left behind a day ago or earlier."""
+    """Remove what killed processes left a day ago or earlier."""
     for folder in cache.glob(f"{SCRATCH}*"):
         with suppress(OSError):  # another process removes it as well
             if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:

@@ -1,4 +1,4 @@
-"""The images that a search may see: a training and a validation part."""
+"""The images that a search may use: a training and a validation part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sweep.records.image_facts import DataStamp, ImageFacts
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some of the images of an array that may hold more.
+    """A subset of an array of images.
 
     Attributes:
         images: uint8 (N, h, w, c), usually a read-only memory map of the whole cached training part.
@@ -36,12 +36,12 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """What a trial trains on and is measured by; the sealed test part is not in it.
+    """The images that a trial trains and validates with, without the sealed test part.
 
     Attributes:
         classes: names, in the order of the labels.
         shape: height, width, channels.
-        channel_mean, channel_std: of the training images' pixels (validation excluded), on the scale 0..1.
+        channel_mean, channel_std: per channel of the training images, without validation images, on the scale 0..1.
     """
 
     train: Part
@@ -54,5 +54,5 @@ class Dataset:
 
     @property
     def facts(self) -> ImageFacts:
-        """What builders must know of the images."""
+        """The facts that model builders need."""
         return ImageFacts(self.shape, len(self.classes), self.channel_mean, self.channel_std)

@@ -1,4 +1,4 @@
-"""The images of a listed directory, decoded in threads (Pillow lets go of the interpreter while it decodes)."""
+"""Decode the images of a listed directory in threads (Pillow releases the interpreter lock while it decodes)."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ FILES_PER_TASK = 64
 FAULTS_SHOWN = 5
 MAX_THREADS = 16
 SMALL_FILE = 16_000
-"""Bytes. Of smaller files Pillow's Python code costs more than decoding, and a second thread only gets in its way:
-1 kB JPEG files took 255 µs each with one thread and 345 µs with two; files of 140 kB gain from threads."""
+"""Bytes. For smaller files Pillow's Python code takes longer than decoding, and a second thread slows it down: JPEG
+files of 1 kB took 255 µs each with one thread and 345 µs with two; files of 140 kB gain from threads."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What every image becomes, and in how many threads.
+    """The shape of every decoded image, and the number of threads.
 
-    `model_file` is the one whose shape the others must have where `size` is None.
+    If `size` is None, all images must have the shape of `model_file`.
     """
 
     root: Path
@@ -44,7 +44,7 @@ class Target:
 
 
 def folder_source(root: Path, config: DataConfig) -> Source:
-    """The source of a directory of class folders; raises DataError where its layout cannot be understood."""
+    """The source of a directory of class folders; raises DataError for another layout."""
     listing = list_folder(root)
     opened = partial(_open, listing, config)
     return Source(f"folder {root}", fingerprint(listing), listing.test is not None, opened, listing)
@@ -71,15 +71,17 @@ def _lazy_images(listing: Listing, files: Sequence[ImageFile], target: Target) -
 
 
 def _target(listing: Listing, config: DataConfig) -> Target:
-    """Channels and size are decided by the training images alone: the test part has no say."""
+    """Channels and size are decided by the training images alone, never by the test part."""
     channels = _channels(listing) if config.channels is None else CHANNELS[config.channels]
     size = config.image_size
     (height, width), model_file = _first_size(listing) if size is None else ((size, size), "")
-    return Target(listing.root, (height, width, channels), size, model_file, _threads(listing.train))
+    small = sum(file.size for file in listing.train) < SMALL_FILE * len(listing.train)
+    threads = 1 if small else min(MAX_THREADS, os.cpu_count() or 1)
+    return Target(listing.root, (height, width, channels), size, model_file, threads)
 
 
 def _first_size(listing: Listing) -> tuple[tuple[int, int], str]:
-    """Height and width of the first training image that can be read, and its path."""
+    """Height and width of the first readable training image, and its path."""
     for file in listing.train:
         pixels = _try_read(listing.root / file.path, 1, None)
         if not isinstance(pixels, str):
@@ -87,13 +89,8 @@ def _first_size(listing: Listing) -> tuple[tuple[int, int], str]:
     return (1, 1), ""  # decoding will list all of them as unreadable
 
 
-def _threads(files: Sequence[ImageFile]) -> int:
-    small = sum(file.size for file in files) < SMALL_FILE * len(files)
-    return 1 if small else min(MAX_THREADS, os.cpu_count() or 1)
-
-
 def _channels(listing: Listing) -> int:
-    """3 as soon as one image has colour; only of a grey set all headers are read."""
+    """3 if any image has colour, else 1."""
     return 3 if any(_is_colour(listing.root / file.path) for file in listing.train) else 1
 
 
@@ -105,9 +102,9 @@ def _is_colour(path: Path) -> bool:
 
 
 def decode(paths: Sequence[str], target: Target, out: UInt8Array, advance: Advance) -> tuple[Unreadable, ...]:
-    """Decode the files into `out`, uint8 (len(paths), h, w, c), and tell which are unreadable.
+    """Decode the files into `out`, uint8 (len(paths), h, w, c), and return the unreadable ones.
 
-    Raises DataError at the first image of another size than `target.model_file`'s where the target fixes none.
+    Raises DataError for an image whose size differs from that of `target.model_file`, if `target.size` is None.
     """
     tasks = [range(start, min(start + FILES_PER_TASK, len(paths))) for start in range(0, len(paths), FILES_PER_TASK)]
     faults: list[Unreadable] = []
@@ -133,10 +130,10 @@ def _decode(paths: Sequence[str], rows: range, target: Target, out: UInt8Array) 
 
 
 def _try_read(path: Path, channels: int, size: int | None) -> UInt8Array | str:
-    """The pixels, or why they cannot be had."""
+    """The pixels, or the reason why the file cannot be decoded."""
     try:
         return read_image(path, channels, size)
-    except Exception as error:  # a damaged file raises nearly anything: OSError, SyntaxError, struct.error, ...
+    except Exception as error:  # damaged files raise many types: OSError, SyntaxError, struct.error, ...
         return str(error).replace(f" {str(path)!r}", "") or type(error).__name__
 
 
@@ -145,8 +142,8 @@ def _refusal(faults: Sequence[Unreadable], count: int, root: Path) -> DataError:
     more = f"\n  and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
     return DataError(
         f"data `{root}`: {len(faults)} of {count} image files cannot be read:\n{shown}{more}\n"
-        f"`{command_text('doctor')} {shlex.quote(str(root))}` says all that is wrong with the folder. Remove or "
-        "replace them, or leave them out with `--set data.on_unreadable=skip`."
+        f"`{command_text('doctor')} {shlex.quote(str(root))}` lists all faults of the folder. Remove or replace the "
+        "files, or leave them out with `--set data.on_unreadable=skip`."
     )
 
 

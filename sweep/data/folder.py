@@ -1,4 +1,4 @@
-"""A directory of class folders: what lies in it, without opening a file."""
+"""List the image files of a directory of class folders, without opening them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALIDATION_NAMES = ("val", "valid", "validation")
 
 
 class ImageFile(NamedTuple):
-    """One image file: its path relative to the root with `/`, bytes, time of last change, position of its class."""
+    """One image file: path relative to the root with `/`, size in bytes, time of last change, position of its class."""
 
     path: str
     size: int
@@ -26,9 +26,9 @@ class ImageFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in a directory of class folders. `test` is None without a `test/` folder.
+    """The image files of a directory of class folders. `test` is None without a `test/` folder.
 
-    `parted` says whether the class folders lie below `train/` (and `test/`), and not below the root.
+    `parted` is True if the class folders are below `train/` (and `test/`) instead of the root.
     """
 
     root: Path
@@ -43,15 +43,15 @@ class Listing:
         return (*self.train, *(self.test or ()))
 
     def below_class(self, file: ImageFile) -> str:
-        """The file's path below its class folder."""
+        """Return the file's path below its class folder."""
         return file.path.split("/", 2 if self.parted else 1)[-1]
 
 
 def list_folder(root: Path) -> Listing:
     """List `root/<class>/<image>`, or `root/train/<class>/<image>` and `root/test/<class>/<image>`.
 
-    Sorted by class and then by path; hidden files and other endings are skipped. Folders below a class folder belong
-    to the class (links to folders are followed for classes only). Raises DataError for any other layout.
+    The files are sorted by class, then by path; hidden files and other suffixes are skipped. Folders below a class
+    folder belong to the class (links to folders are followed for classes only). Raises DataError for another layout.
     """
     names = _subfolders(root)
     if _holds_classes(root, "train", names):
@@ -64,10 +64,10 @@ def list_folder(root: Path) -> Listing:
 
 
 def fingerprint(listing: Listing) -> str:
-    """Changes with the path of the root and with any image's path, size or time of last change.
+    """SHA-256 over the path of the root and every image's path, size and time of last change.
 
-    The root counts because archives may give every file one and the same time: two sets of equal names and sizes
-    must not pass for each other.
+    The root matters because archives may give all files the same time: two data sets with equal names and sizes must
+    have different fingerprints.
     """
     digest = hashlib.sha256(os.fsencode(listing.root.resolve()))
     digest.update("\0".join(("", *listing.classes, "")).encode("utf-8", "surrogateescape"))
@@ -77,7 +77,7 @@ def fingerprint(listing: Listing) -> str:
 
 
 def _holds_classes(root: Path, part: str, names: Sequence[str]) -> bool:
-    """A folder of images called `train` is a class (CIFAR-100 has one), a folder of folders is the part."""
+    """True if the folder `part` has subfolders; a folder of images called `train` is a class (CIFAR-100 has one)."""
     return part in names and bool(_subfolders(root / part))
 
 
@@ -85,7 +85,7 @@ def _list_parts(root: Path, names: Sequence[str]) -> Listing:
     for name in VALIDATION_NAMES:
         if name in names:
             advice = "name it `test/`, or move its images into `train/`: the validation images are split from there"
-            raise _refusal(root, f"holds `{name}/` beside `train/`, which is not read", advice)
+            raise _refusal(root, f"holds `{name}/` next to `train/`, which is not read", advice)
     classes = _subfolders(root / "train")
     test = _test_images(root, classes) if "test" in names else None
     return Listing(root, classes, _images(root, "train/", classes), test, parted=True)
@@ -94,10 +94,12 @@ def _list_parts(root: Path, names: Sequence[str]) -> Listing:
 def _test_images(root: Path, classes: tuple[str, ...]) -> tuple[ImageFile, ...]:
     for name in _subfolders(root / "test"):
         if name not in classes:
-            raise _refusal(root, f"holds the class `test/{name}/` but no `train/{name}/`", "name the classes alike")
+            raise _refusal(
+                root, f"holds the class `test/{name}/` but no `train/{name}/`", "use the same class names in both"
+            )
     images = _images(root, "test/", classes)
     if not images:
-        raise _refusal(root, "holds no images in `test/`", "remove it, and a share of the images is sealed instead")
+        raise _refusal(root, "holds no images in `test/`", "remove it; a share of the images is then sealed instead")
     return images
 
 
@@ -127,12 +129,8 @@ def _walk(root: Path, folder: str, label: int) -> Iterator[ImageFile]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(root, path, label)
             elif entry.name.lower().endswith(ENDINGS):
-                yield _image_file(entry, path, label)
-
-
-def _image_file(entry: os.DirEntry[str], path: str, label: int) -> ImageFile:
-    try:
-        stat = entry.stat()
-    except OSError:  # a link to nowhere: decoding will name it
-        return ImageFile(path, -1, 0, label)
-    return ImageFile(path, stat.st_size, stat.st_mtime_ns, label)
+                try:
+                    stat = entry.stat()
+                    yield ImageFile(path, stat.st_size, stat.st_mtime_ns, label)
+                except OSError:  # a broken link: decoding will report it
+                    yield ImageFile(path, -1, 0, label)

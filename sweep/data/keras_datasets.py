@@ -1,7 +1,7 @@
-"""`python -m sweep.data.keras_datasets NAME OUT.npz`: one of keras.datasets as arrays, in a process of its own.
+"""`python -m sweep.data.keras_datasets NAME OUT.npz`: write one of keras.datasets as arrays, in a separate process.
 
-The only module of this room that imports Keras: whoever needs these arrays must not pay for TensorFlow (8 s, memory,
-a GPU context), nor become unable to fork afterwards.
+The only module of this room that imports Keras: the calling process must not pay for TensorFlow (8 s, memory, a GPU
+context), and must still be able to fork afterwards.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ STALLED_SECONDS = 60.0
 
 
 def save(name: str, out: str) -> None:
-    """Write x_train, y_train, x_test, y_test (uint8, as Keras gives them) to `out`; downloads at first use."""
-    socket.setdefaulttimeout(STALLED_SECONDS)  # Keras sets none: a silent network would hang for ever
-    keras.config.set_image_data_format("channels_last")  # a user's keras.json may say otherwise
+    """Write x_train, y_train, x_test, y_test (uint8, as Keras returns them) to `out`; the first use downloads them."""
+    socket.setdefaulttimeout(STALLED_SECONDS)  # Keras sets no timeout: a stalled download would hang forever
+    keras.config.set_image_data_format("channels_last")  # a user's keras.json may differ
     (x_train, y_train), (x_test, y_test) = SETS[name].load_data()
     np.savez(out, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
 

@@ -1,67 +1,119 @@
-"""From decoded images on disk to the data set of a trial: subset, split, statistics."""
+"""From decoded images on disk to the data set of a trial: subset, split, statistics.
+
+Repeats and the final model use the same images with another split, folds, or all of them for training. No function here
+opens a test image.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sweep.data.cache import TRAIN_IMAGES, TRAIN_LABELS, TRAIN_PATHS, TRAIN_SUMS, Prepared
 from sweep.data.dataset import Dataset, Part
 from sweep.data.groups import groups_of
-from sweep.data.splits import choose_images, split_validation
+from sweep.data.splits import choose_images, hold_out, split_validation
 from sweep.errors import DataError
 from sweep.records.array_types import IntArray, Shape, UInt8Array
 from sweep.records.image_facts import DataStamp
 from sweep.space.config import DataConfig
 
-Divide: TypeAlias = Callable[[IntArray, IntArray | None, tuple[str, ...]], tuple[IntArray, IntArray]]
+
+@dataclass(frozen=True)
+class Split:
+    """How a repeat divides the images.
+
+    Attributes:
+        seed: for shuffling; `DataConfig.split_seed` is not changed, because it also decides the test part.
+        folds: number of folds, one of which is held out; None holds out `DataConfig.validation` of the images.
+        fold: the fold to hold out, counted from 0.
+    """
+
+    seed: int
+    folds: int | None = None
+    fold: int = 0
+
+
+class _Arrays(NamedTuple):
+    images: UInt8Array
+    labels: IntArray
+    sums: IntArray
 
 
 def load(prepared: Prepared, config: DataConfig) -> Dataset:
-    """The training and validation images of `config`, memory-mapped; no pixel is read here, no test file opened.
+    """The training and validation images of `config`, memory-mapped; reads no pixels.
 
-    First `config.limit` images are chosen, then `config.validation` of them held out, both stratified and by
-    `config.split_seed`; with `config.group_by` no group lies on both sides. Raises DataError where a class has too few
-    images or the groups say nothing, or the cached arrays are gone.
+    First `config.limit` images are chosen, then `config.validation` of them are held out, both stratified and by
+    `config.split_seed`; `config.group_by` keeps every group on one side.
+
+    Raises DataError if a class has too few images, the groups are useless, or the cached arrays are missing.
     """
-    images, labels, sums = _open(prepared)
-    sides = split_validation(labels, _groups(prepared, config), prepared.classes, config)
-    return _dataset(prepared, (images, labels, sums), *sides)
+    arrays = _open(prepared)
+    sides = split_validation(arrays.labels, _groups(prepared, config), prepared.classes, config)
+    return _dataset(prepared, arrays, *sides)
 
 
-def load_divided(prepared: Prepared, config: DataConfig, divide: Divide) -> Dataset:
-    """The same images divided otherwise, by `divide(labels, groups, names of classes) -> (training, validation)`.
+def load_split(prepared: Prepared, config: DataConfig, split: Split) -> Dataset:
+    """The images of `load`, divided by `split` instead; raises DataError like `load`."""
+    arrays = _open(prepared)
+    chosen = choose_images(arrays.labels, prepared.classes, config)
+    labels, groups = arrays.labels[chosen], _groups(prepared, config)
+    groups = None if groups is None else groups[chosen]
+    if split.folds is None:
+        kept, held = hold_out(labels, prepared.classes, "validation", config.validation, split.seed, groups)
+    else:
+        _check_folds(split.folds, labels, groups, prepared.classes)
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        folds = kind(split.folds, shuffle=True, random_state=split.seed).split(np.zeros(len(labels)), labels, groups)
+        kept, held = list(folds)[split.fold]
+    return _dataset(prepared, arrays, chosen[kept], chosen[held])
 
-    The images are those that the search trained on and validated with: `config.limit` is applied as in `load`.
-    Raises DataError as `load` does, and what `divide` raises.
-    """
-    images, labels, sums = _open(prepared)
-    groups = _groups(prepared, config)
-    chosen = choose_images(labels, prepared.classes, config)
-    kept, held = divide(labels[chosen], None if groups is None else groups[chosen], prepared.classes)
-    return _dataset(prepared, (images, labels, sums), chosen[kept], chosen[held])
+
+def load_whole(prepared: Prepared, config: DataConfig) -> Dataset:
+    """The training and validation images of `load` as one training part; the validation part is empty."""
+    arrays = _open(prepared)
+    chosen = choose_images(arrays.labels, prepared.classes, config)
+    return _dataset(prepared, arrays, chosen, np.empty(0, dtype=np.int64))
 
 
-def _dataset(
-    prepared: Prepared, arrays: tuple[UInt8Array, IntArray, IntArray], kept: IntArray, held: IntArray
-) -> Dataset:
-    images, labels, sums = arrays
-    train, validation = (Part(images, side, labels[side]) for side in (kept, held))
-    mean, std = channel_statistics(sums[train.index], prepared.shape)
-    stamp = _stamp(prepared, train, validation)
+def _check_folds(folds: int, labels: IntArray, groups: IntArray | None, classes: Sequence[str]) -> None:
+    """Every class needs an image, or a group, for each fold."""
+    name, units = ("images", np.arange(len(labels))) if groups is None else ("groups", groups)
+    counts = [len(np.unique(units[labels == label])) for label in range(len(classes))]
+    if min(counts) < folds:
+        raise DataError(
+            f"data: {folds} folds need {folds} {name} of every class, but `{classes[int(np.argmin(counts))]}` has "
+            f"{min(counts)}; use fewer folds, or raise `limit`."
+        )
+
+
+def _dataset(prepared: Prepared, arrays: _Arrays, kept: IntArray, held: IntArray) -> Dataset:
+    train, validation = (Part(arrays.images, side, arrays.labels[side]) for side in (kept, held))
+    mean, std = channel_statistics(arrays.sums[train.index], prepared.shape)
+    stamp = DataStamp(
+        digest=prepared.digest,
+        split=split_digest(train, validation),
+        train=len(train),
+        validation=len(validation),
+        shape=prepared.shape,
+        classes=prepared.classes,
+        skipped=prepared.skipped,
+    )
     return Dataset(train, validation, prepared.classes, prepared.shape, stamp, mean, std)
 
 
 def channel_statistics(sums: IntArray, shape: Shape) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel on the scale 0..1, from sums of pixels and squares, int64 (n, 2, c).
 
-    Exact in integers up to the last division, so that no order of summing can change a bit.
+    Exact in integers up to the last division, so that the order of summing cannot change a bit.
     """
     height, width, channels = shape
     count = len(sums) * height * width
@@ -70,17 +122,17 @@ def channel_statistics(sums: IntArray, shape: Shape) -> tuple[tuple[float, ...],
     return means, tuple(math.sqrt(count * squares - total**2) / (255 * count) for total, squares in totals)
 
 
-def _open(prepared: Prepared) -> tuple[UInt8Array, IntArray, IntArray]:
+def _open(prepared: Prepared) -> _Arrays:
     folder = Path(prepared.folder)
     try:
-        # asarray: slicing a plain array is faster than slicing numpy.memmap, and the map stays read-only
+        # asarray: slicing a plain array is faster than slicing numpy.memmap, and the map stays read-only.
         images = np.asarray(np.load(folder / TRAIN_IMAGES, mmap_mode="r", allow_pickle=False))
         labels, sums = (np.load(folder / name, allow_pickle=False) for name in (TRAIN_LABELS, TRAIN_SUMS))
     except (OSError, ValueError) as error:
         raise _lost(prepared, str(error)) from error
     if images.shape != (prepared.train, *prepared.shape):
         raise _lost(prepared, f"images of the shape {images.shape} instead of {(prepared.train, *prepared.shape)}")
-    return images, labels, sums
+    return _Arrays(images, labels, sums)
 
 
 def _groups(prepared: Prepared, config: DataConfig) -> IntArray | None:
@@ -97,25 +149,13 @@ def _groups(prepared: Prepared, config: DataConfig) -> IntArray | None:
 
 def _lost(prepared: Prepared, reason: str) -> DataError:
     return DataError(
-        f"cache `{prepared.folder}`: the decoded images of {prepared.description} are gone or damaged: {reason}; "
-        "start the command again to decode them anew."
-    )
-
-
-def _stamp(prepared: Prepared, train: Part, validation: Part) -> DataStamp:
-    return DataStamp(
-        digest=prepared.digest,
-        split=split_digest(train, validation),
-        train=len(train),
-        validation=len(validation),
-        shape=prepared.shape,
-        classes=prepared.classes,
-        skipped=prepared.skipped,
+        f"cache `{prepared.folder}`: the decoded images of {prepared.description} are missing or damaged: {reason}; "
+        "run the same command again to decode them again."
     )
 
 
 def split_digest(train: Part, validation: Part) -> str:
-    """sha256 over the positions and labels of both parts."""
+    """SHA-256 over the positions and labels of both parts."""
     digest = hashlib.sha256()
     for part in (train, validation):
         digest.update(len(part).to_bytes(8, "little"))

@@ -1,4 +1,4 @@
-"""The named sets: `digits` out of scikit-learn's wheel, the others out of keras.datasets."""
+"""The named sets: `digits` from scikit-learn, the others from keras.datasets."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class KerasSet:
     """One of keras.datasets.
 
     Attributes:
-        files: the files that Keras looks for below `datasets/` of its home, each with the address it comes from.
-        hint: what to know when placing them by hand.
+        files: the files that Keras expects in `datasets/` of its folder, each with its address.
+        hint: how to place them by hand.
     """
 
     classes: tuple[str, ...]
@@ -58,13 +58,13 @@ class KerasSet:
 
 _CIFAR = "https://www.cs.toronto.edu/~kriz/"
 _GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-_ARCHIVE_HINT = "the .tar.gz under its new name without an ending, not unpacked; sha256 "
+_ARCHIVE_HINT = "the .tar.gz file under its new name without a suffix, not unpacked; sha256 "
 _IDX_FILES = (
     *("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     *("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 )
 
-# Names and checksums as keras.datasets of Keras 3 has them; it replaces a file whose checksum differs.
+# Names and checksums from keras.datasets of Keras 3, which replaces a file with another checksum.
 KERAS_SETS = {
     "cifar10": KerasSet(
         CIFAR10_CLASSES,
@@ -92,49 +92,44 @@ NAMED_SETS = ("digits", *sorted(KERAS_SETS))
 
 
 def named_source(config: DataConfig) -> Source:
-    """The source of a name in `NAMED_SETS`. The fingerprint is the name: these sets do not change."""
+    """The source of a name in `NAMED_SETS`. The fingerprint is the name, because these sets do not change."""
     if config.name == "digits":
-        return Source("named set digits", "digits", False, partial(_open_digits, config))
+        return Source(
+            "named set digits", "digits", False, lambda: contents_of_arrays(config, TEN_DIGITS, digits_images(), None)
+        )
     return Source(f"named set {config.name}", config.name, True, partial(_open_keras_set, config))
 
 
 def digits_images() -> tuple[UInt8Array, IntArray]:
-    """All 1,797 digits as uint8 (n, 8, 8), 0..16 scaled to 0..255, with labels int64 (n,)."""
+    """All 1,797 digits, uint8 (n, 8, 8), scaled from 0..16 to 0..255, with labels int64 (n,)."""
     digits = load_digits()
     return np.rint(digits.images * (255 / 16)).astype(np.uint8), digits.target.astype(np.int64)
 
 
 def download_failed(name: str, reason: str, home: Path) -> DataError:
-    """The error that says which files to place where."""
+    """The error that lists the files to place by hand, and where."""
     keras_set = KERAS_SETS[name]
     places = "\n".join(f"  {url}\n    as {home / 'datasets' / file}" for file, url in keras_set.files)
     return DataError(
         f"data `{name}`: keras.datasets could not load it: {reason}\n"
-        f"On a machine without network place, before the first run ({keras_set.hint}):\n{places}\n"
-        "or name a directory of class folders or an .npz file instead; `--data digits` needs no network."
+        f"On a machine without network, place before the first run ({keras_set.hint}):\n{places}\n"
+        "or use a directory of class folders or an .npz file instead; `--data digits` needs no network."
     )
-
-
-def _open_digits(config: DataConfig) -> Contents:
-    return contents_of_arrays(config, TEN_DIGITS, digits_images(), None)
 
 
 def _open_keras_set(config: DataConfig) -> Contents:
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
         out = Path(folder) / "set.npz"
-        done = subprocess.run(
-            _command(config.name, out), env=_environment(), capture_output=True, text=True, check=False
-        )
+        # -P: do not import modules from the user's working directory.
+        command = [sys.executable, "-P", "-m", "sweep.data.keras_datasets", config.name, str(out)]
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise download_failed(config.name, _last_line(done), keras_cache_dir())
+            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            reason = lines[-1] if lines else f"the process ended with exit code {done.returncode} and no message"
+            raise download_failed(config.name, reason, keras_cache_dir())
         with np.load(out, allow_pickle=False) as arrays:
             train, test = ((arrays[f"x_{part}"], arrays[f"y_{part}"].reshape(-1)) for part in ("train", "test"))
     return contents_of_arrays(config, KERAS_SETS[config.name].classes, train, test)
-
-
-def _command(name: str, out: Path) -> list[str]:
-    # -P: nothing in the user's working directory may pass for a module.
-    return [sys.executable, "-P", "-m", "sweep.data.keras_datasets", name, str(out)]
 
 
 def _environment() -> dict[str, str]:
@@ -142,8 +137,3 @@ def _environment() -> dict[str, str]:
     python_path = os.pathsep.join(filter(None, (above_sweep, os.environ.get("PYTHONPATH"))))
     silent = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
     return {**os.environ, **silent, "PYTHONPATH": python_path}
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else f"the process ended with exit code {done.returncode} and said nothing"

@@ -21,16 +21,14 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 KEYS = (("x_train", "y_train"), ("x", "y"), ("images", "labels"))
 TEST_KEYS = ("x_test", "y_test")
-EXPECTED_KEYS = (
-    "x_train and y_train (x_test and y_test as well, or a share is sealed), or x and y, or images and labels"
-)
+EXPECTED_KEYS = "x_train and y_train (with x_test and y_test, or a share is sealed), or x and y, or images and labels"
 
 
 def npz_source(path: Path, config: DataConfig) -> Source:
-    """The source of an archive with the keys `EXPECTED_KEYS`, and `classes` (k,) of names where labels have some.
+    """The source of an archive with the keys `EXPECTED_KEYS`, and optionally `classes` (k,), the names of the labels.
 
     Images: (n, h, w) or (n, h, w, 1 or 3), uint8, or float 0..1 (multiplied by 255 and rounded) or 0..255 (rounded).
-    Labels: integers 0..k-1, (n,) or (n, 1). Raises DataError for anything else, partly only when opened.
+    Labels: integers 0..k-1, (n,) or (n, 1). Raises DataError for anything else; some errors only when opened.
     """
     stat = path.stat()
     with _load(path) as arrays:
@@ -56,7 +54,7 @@ def _find_keys(path: Path, present: set[str]) -> tuple[tuple[str, str], tuple[st
         _refuse(path, f"expected the keys {EXPECTED_KEYS}; received {received}")
     has_test = present.intersection(TEST_KEYS)
     if len(has_test) == 1:
-        _refuse(path, f"`{has_test.pop()}` alone is no test part; give both x_test and y_test, or neither")
+        _refuse(path, f"`{has_test.pop()}` alone is not a test part; save both x_test and y_test, or neither")
     return train, TEST_KEYS if has_test else None
 
 
@@ -70,7 +68,9 @@ def _open(path: Path, config: DataConfig) -> Contents:
     _check_range(path, train[1], train_keys[1], len(classes))
     if test is not None:
         _check_range(path, test[1], TEST_KEYS[1], len(classes))
-        _check_alike(path, train[0], test[0])
+        kinds = [f"{images.dtype} {with_channels(images).shape[1:]}" for images in (train[0], test[0])]
+        if kinds[0] != kinds[1]:
+            _refuse(path, f"`x_test` must have images like `x_train`, {kinds[0]}; received {kinds[1]}")
     return contents_of_arrays(config, classes, train, test, _conversion(path, train[0], train_keys[0]))
 
 
@@ -88,7 +88,7 @@ def _part(path: Path, arrays: Arrays, keys: tuple[str, str]) -> tuple[npt.NDArra
     if images.ndim not in (3, 4) or with_channels(images).shape[3] not in (1, 3) or 0 in images.shape:
         _refuse(path, f"`{keys[0]}` must have the shape (n, h, w) or (n, h, w, 1 or 3); received {images.shape}")
     if labels.shape not in ((len(images),), (len(images), 1)):
-        advice = "; of one-hot rows save `labels.argmax(axis=1)`" if labels.ndim == 2 else ""
+        advice = "; for one-hot rows save `labels.argmax(axis=1)`" if labels.ndim == 2 else ""
         _refuse(
             path, f"`{keys[1]}` must have the shape ({len(images)},) like `{keys[0]}`; received {labels.shape}{advice}"
         )
@@ -97,15 +97,9 @@ def _part(path: Path, arrays: Arrays, keys: tuple[str, str]) -> tuple[npt.NDArra
     return images, labels.reshape(-1).astype(np.int64)
 
 
-def _check_alike(path: Path, train: npt.NDArray[Any], test: npt.NDArray[Any]) -> None:
-    kinds = [f"{images.dtype} {with_channels(images).shape[1:]}" for images in (train, test)]
-    if kinds[0] != kinds[1]:
-        _refuse(path, f"`x_test` must have images like `x_train`, {kinds[0]}; received {kinds[1]}")
-
-
 def _classes(path: Path, names: npt.NDArray[Any] | None, labels: IntArray, key: str) -> tuple[str, ...]:
     if names is None:
-        _check_range(path, labels, key, len(labels))  # more classes than images: not class numbers at all
+        _check_range(path, labels, key, len(labels))  # more classes than images: these are not class numbers
         return tuple(str(label) for label in range(int(labels.max()) + 1))
     if names.ndim != 1 or names.dtype.kind not in "US" or len(set(names.tolist())) != len(names):
         _refuse(path, f"`classes` must hold k different names, shape (k,); received {names.dtype} {names.shape}")
@@ -119,7 +113,7 @@ def _check_range(path: Path, labels: IntArray, key: str, count: int) -> None:
 
 
 def _conversion(path: Path, images: npt.NDArray[Any], key: str) -> ToUInt8:
-    """How pixels become 0..255, decided by the training images; the test images must fit the same rule."""
+    """The conversion of pixels to 0..255, chosen by the training images and checked for the test images."""
     if images.dtype == np.uint8:
         return unchanged
     if images.dtype.kind != "f":
@@ -131,7 +125,7 @@ def _conversion(path: Path, images: npt.NDArray[Any], key: str) -> ToUInt8:
 def _from_float(path: Path, top: float, images: npt.NDArray[Any]) -> UInt8Array:
     if not (images.min() >= 0 and images.max() <= top):  # also true for NaN
         received = f"{images.min():g}..{images.max():g}"
-        _refuse(path, f"float pixels must lie in 0..1 (taken times 255) or 0..255; received {received}; rescale them")
+        _refuse(path, f"float pixels must be in 0..1 (multiplied by 255) or 0..255; received {received}; rescale them")
     return np.rint(images.astype(np.float64) * (255 / top)).astype(np.uint8)
 
 

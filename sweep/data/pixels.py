@@ -1,4 +1,4 @@
-"""One image, whatever its mode and size, as uint8 (h, w, c)."""
+"""One image of any mode and size as uint8 (h, w, c)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ GREY_MODES = frozenset({"1", "L", "LA", "La", "I"})
 def fit_image(image: Image.Image, channels: int, size: int | None) -> UInt8Array:
     """The image as uint8 (h, w, channels), resized to `size` x `size` pixels unless `size` is None.
 
-    Transparency is dropped, 16-bit grey keeps its upper 8 bits. Resizing is bilinear with antialiasing and does not
-    keep the aspect ratio. Raises ValueError for grey values beyond 16 bits.
+    Drops transparency, and the lower 8 bits of 16-bit grey. Resizing is bilinear with antialiasing and does not keep
+    the aspect ratio. Raises ValueError for grey values beyond 16 bits.
     """
     fitted = _convert(image, "L" if channels == 1 else "RGB")
     if size is not None and fitted.size != (size, size):
@@ -26,32 +26,27 @@ def fit_image(image: Image.Image, channels: int, size: int | None) -> UInt8Array
 
 
 def fit_array(pixels: UInt8Array, channels: int, size: int | None) -> UInt8Array:
-    """The same for uint8 (h, w, 1 or 3)."""
+    """Like `fit_image`, for pixels uint8 (h, w, 1 or 3)."""
     if pixels.shape[2] == channels and (size is None or pixels.shape[:2] == (size, size)):
         return pixels
     return fit_image(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), channels, size)
 
 
 def read_image(path: Path | IO[bytes], channels: int, size: int | None) -> UInt8Array:
-    """Decode a file (first frame) and turn it upright as its EXIF orientation says; then as `fit_image`.
+    """Decode the first frame of a file, turn it upright by its EXIF orientation, then `fit_image`.
 
-    A JPEG much larger than `size` is decoded at a reduced scale, at least twice `size`.
-    Raises what Pillow raises for files that it cannot decode.
+    A JPEG file much larger than `size` is decoded at a reduced scale of at least twice `size`.
+    Raises Pillow's exceptions for files that it cannot decode.
     """
     with Image.open(path) as image:
         if size is not None:
             image.draft(None, (2 * size, 2 * size))
-        turn_upright(image)
+        ImageOps.exif_transpose(image, in_place=True)
         return fit_image(image, channels, size)
 
 
-def turn_upright(image: Image.Image) -> None:
-    """Turn it as its EXIF orientation says."""
-    ImageOps.exif_transpose(image, in_place=True)
-
-
 def is_colour(path: Path) -> bool:
-    """Whether the file's mode (for a palette: any of its entries) has colour; the pixels are not decoded."""
+    """True if the file's mode, or any entry of its palette, has colour; does not decode the pixels."""
     with Image.open(path) as image:
         if image.mode == "P":
             palette = np.asarray(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
@@ -63,9 +58,9 @@ def _convert(image: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
     if image.mode == mode:
         return image
     if image.mode == "I" or image.mode.startswith("I;16"):
-        image = _upper_byte(image)  # Pillow's own conversion clips at 255: nearly white images
+        image = _upper_byte(image)  # Pillow's conversion clips at 255, which makes images nearly white
     if "transparency" in image.info:
-        image = image.convert("RGBA")  # Pillow warns where a transparent palette goes straight to RGB
+        image = image.convert("RGBA")  # Pillow warns if a transparent palette is converted directly to RGB
     return image.convert(mode)
 
 

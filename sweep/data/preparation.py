@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from sweep.data.cache import (
     TEST_IMAGES,
@@ -26,11 +26,10 @@ from sweep.data.cache import (
     scratch_folder,
     write_meta,
 )
-from sweep.data.contents import Advance, Contents, LazyImages, ProgressCallback, Source, chunks, counter
+from sweep.data.contents import Advance, Contents, LazyImages, ProgressCallback, Source, Unreadable, chunks, counter
 from sweep.data.groups import groups_of
 from sweep.data.sources import find_source
 from sweep.data.splits import check_classes, hold_out
-from sweep.data.unreadable_files import UnreadableParts, without_unreadable
 from sweep.errors import DataError
 from sweep.records.array_types import IntArray, Shape, UInt8Array
 from sweep.space.config import DataConfig
@@ -39,42 +38,76 @@ Positions = tuple[LazyImages, IntArray]
 
 
 def prepare(config: DataConfig, cache: Path, progress: ProgressCallback | None = None) -> Prepared:
-    """Find the source, decode it unless the cache has it, and say where the arrays are.
+    """Find the source, decode it unless the cache has it, and return where the arrays are.
 
-    Of `config` only what decides the decoded images counts, not `limit` and `validation`. `progress(done, total)`
-    counts decoded images; it is not called when the cache has them. Raises DataError.
+    Uses only what decides the decoded images, not `config.limit` and `config.validation`. `progress(done, total)`
+    counts decoded images; it is not called if the cache has them. Raises DataError.
     """
     source = find_source(config)
     folder = cache.expanduser().absolute() / cache_key(source, config)
-    return read_prepared(folder) or _decode(source, config, folder, progress or _silent)
+    return read_prepared(folder) or _decode(source, config, folder, progress or (lambda _done, _total: None))
 
 
 def _decode(source: Source, config: DataConfig, folder: Path, progress: ProgressCallback) -> Prepared:
     contents = _open(source, config)
-    count = len(contents.train.labels) + (0 if contents.test is None else len(contents.test.labels))
-    advance = counter(progress, count)
+    advance = counter(progress, len(contents))
     skip = config.on_unreadable == "skip" and contents.train.attempt is not None
     with scratch_folder(folder.parent) as scratch, scratch_folder(folder.parent) as spare:
-        check_room(scratch, (1 + skip) * count * (int(np.prod(contents.shape)) + 64))
-        lost: UnreadableParts = ((), ())
+        check_room(scratch, (1 + skip) * len(contents) * (int(np.prod(contents.shape)) + 64))
+        lost: tuple[Unreadable, ...] = ()
+        lost_test: tuple[Unreadable, ...] = ()
         if skip:
-            contents, lost = without_unreadable(contents, spare, advance)
-            advance = _nobody
-            _check(contents, config, f" after {len(lost[0]) + len(lost[1])} unreadable files were skipped")
-        _store(scratch, contents, config, source.description, lost, advance)
+            # Decoding twice would double the time: what is readable is kept in `spare` and copied from there.
+            train, lost = _readable(contents.train, contents.shape, spare / "train.npy", advance)
+            contents = replace(contents, train=train)
+            if contents.test is not None:
+                test, lost_test = _readable(contents.test, contents.shape, spare / "test.npy", advance)
+                contents = replace(contents, test=test)
+            _check(contents, config, f" after {len(lost) + len(lost_test)} unreadable files were skipped")
+            advance = counter(lambda _done, _total: None, 0)  # all images have been counted
+        _store(scratch, contents, config, source.description, (lost, lost_test), advance)
         return publish(scratch, folder)
 
 
+def _readable(
+    lazy_images: LazyImages, shape: Shape, file: Path, advance: Advance
+) -> tuple[LazyImages, tuple[Unreadable, ...]]:
+    """Decode all images into `file`; return the readable ones, to be read from there, and the unreadable ones.
+
+    The split depends on how many are readable, so it cannot be made before all files are decoded.
+    """
+    if lazy_images.attempt is None:
+        return lazy_images, ()
+    everything = _all(lazy_images)
+    decoded = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(len(everything), *shape))
+    lost = lazy_images.attempt(everything, decoded, advance)
+    good = np.delete(everything, [unreadable.row for unreadable in lost])
+
+    def read(positions: IntArray, out: UInt8Array, advance: Advance) -> None:
+        for chunk in chunks(len(positions), shape):
+            out[chunk] = decoded[good[positions[chunk]]]
+            advance(len(out[chunk]))
+
+    return LazyImages(lazy_images.labels[good], read, tuple(lazy_images.paths[row] for row in good)), lost
+
+
 def _store(
-    scratch: Path, contents: Contents, config: DataConfig, description: str, lost: UnreadableParts, advance: Advance
+    scratch: Path,
+    contents: Contents,
+    config: DataConfig,
+    description: str,
+    lost: tuple[tuple[Unreadable, ...], tuple[Unreadable, ...]],
+    advance: Advance,
 ) -> None:
-    """Write the arrays of both parts into `scratch`, and describe them."""
+    """Write the arrays of both parts and their description into `scratch`; `lost` are the files that were skipped."""
     (train, kept), (test, sealed) = _parts(contents, config)
     check_classes(train.labels[kept], contents.classes, f"training part of `{config.name}`")
     images = _write(scratch, (TRAIN_IMAGES, TRAIN_LABELS), (train, kept), contents.shape, advance)
     _write(scratch, (TEST_IMAGES, TEST_LABELS), (test, sealed), contents.shape, advance)
     np.save(scratch / TRAIN_SUMS, channel_sums(images))
-    np.save(scratch / TRAIN_PATHS, _as_bytes(train.paths, kept))
+    # File names need not be Unicode.
+    paths = [os.fsencode(train.paths[position]) for position in kept] if train.paths else []
+    np.save(scratch / TRAIN_PATHS, np.array(paths, dtype=np.bytes_))
     described = Prepared(
         folder="",
         digest=training_digest(images, train.labels[kept], contents.classes, [file.path for file in lost[0]]),
@@ -83,36 +116,31 @@ def _store(
         train=len(kept),
         test=len(sealed),
         description=description,
-        skipped=len(lost[0]) + len(lost[1]),
+        skipped=sum(map(len, lost)),
     )
     write_meta(scratch, described)
-
-
-def _as_bytes(paths: Sequence[str], positions: IntArray) -> npt.NDArray[np.bytes_]:
-    """A file's name need not be Unicode; empty where the images are no files."""
-    return np.array([os.fsencode(paths[position]) for position in positions] if paths else [], dtype=np.bytes_)
 
 
 def _open(source: Source, config: DataConfig) -> Contents:
     try:
         contents = source.open()
     except OSError as error:
-        raise DataError(f"data `{config.name}`: cannot be read: {error}; check that it is still there.") from error
+        raise DataError(f"data `{config.name}`: cannot be read: {error}; check that it still exists.") from error
     _check(contents, config, "")
     return contents
 
 
 def _check(contents: Contents, config: DataConfig, after: str) -> None:
-    """Before anything is decoded, and again after files were skipped."""
+    """Check classes, groups and the test part before decoding, and again after files were skipped."""
     check_classes(contents.train.labels, contents.classes, f"training part of `{config.name}`{after}")
     if config.group_by is not None:
         groups_of(contents.train.paths, config.group_by, f"training part of `{config.name}`")
-    if contents.test is not None and len(contents.test.labels) == 0:
+    if contents.test is not None and len(contents.test) == 0:
         raise DataError(f"data: test part of `{config.name}`{after}: no image is left; replace the files or remove it.")
 
 
 def _parts(contents: Contents, config: DataConfig) -> tuple[Positions, Positions]:
-    """Where the images of the training and of the test part are: in which part of the source, at which positions."""
+    """The images of the training and of the test part, each as a part of the source and positions in it."""
     train = contents.train
     if contents.test is not None:
         return (train, _all(train)), (contents.test, _all(contents.test))
@@ -122,7 +150,7 @@ def _parts(contents: Contents, config: DataConfig) -> tuple[Positions, Positions
 
 
 def _all(lazy_images: LazyImages) -> IntArray:
-    return np.arange(len(lazy_images.labels), dtype=np.int64)
+    return np.arange(len(lazy_images), dtype=np.int64)
 
 
 def _write(folder: Path, names: tuple[str, str], part: Positions, shape: Shape, advance: Advance) -> UInt8Array:
@@ -136,7 +164,7 @@ def _write(folder: Path, names: tuple[str, str], part: Positions, shape: Shape, 
 
 
 def channel_sums(images: UInt8Array) -> IntArray:
-    """Of each image (n, h, w, c): the sums of its pixels and of their squares per channel, int64 (n, 2, c)."""
+    """The sums of pixels and of squared pixels per channel of each image (n, h, w, c), int64 (n, 2, c)."""
     count, height, width, channels = images.shape
     sums = np.empty((count, 2, channels), dtype=np.int64)
     for chunk in chunks(count, (height, width, channels)):
@@ -148,7 +176,7 @@ def channel_sums(images: UInt8Array) -> IntArray:
 
 
 def training_digest(images: UInt8Array, labels: IntArray, classes: tuple[str, ...], skipped: Sequence[str] = ()) -> str:
-    """sha256 over shape, class names, labels and pixels, and the paths of what was `skipped` if anything was.
+    """SHA-256 over shape, class names, labels, pixels, and the paths of `skipped` files.
 
     Independent of where and when the images were read.
     """
@@ -159,11 +187,3 @@ def training_digest(images: UInt8Array, labels: IntArray, classes: tuple[str, ..
         digest.update(np.ascontiguousarray(images[chunk]).data)
     digest.update("".join(f"\0{path}" for path in skipped).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
-
-
-def _nobody(count: int) -> None:
-    """What was decoded has been counted already."""
-
-
-def _silent(done: int, total: int) -> None:
-    """Nobody watches."""

@@ -1,4 +1,4 @@
-"""The test part. Nothing but `finalize` may import this module: what selects a model must not see it."""
+"""The sealed test part. Only `finalize` may import this module: code that selects a model must not see it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sweep.records.array_types import IntArray, UInt8Array
 def open_test(prepared: Prepared) -> tuple[UInt8Array, IntArray]:
     """The sealed test images, uint8 (m, h, w, c) as a read-only memory map, and their labels, int64 (m,).
 
-    Only `finalize` may import this, and it counts every opening in the study. Raises DataError where they are gone.
+    The caller must record the opening in the study first. Raises DataError if the files are missing.
     """
     folder = Path(prepared.folder)
     try:
@@ -22,6 +22,6 @@ def open_test(prepared: Prepared) -> tuple[UInt8Array, IntArray]:
         return images, np.load(folder / TEST_LABELS, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"cache `{folder}`: the test part cannot be opened: {error}; remove the folder, the next command decodes "
+            f"cache `{folder}`: the test part cannot be opened: {error}; remove the folder: the next command decodes "
             f"{prepared.description} again."
         ) from error

@@ -1,9 +1,10 @@
-"""From the name in a configuration to a source: a named set, a directory of class folders, or an .npz file."""
+"""Find the source that a configuration names: a named set, a directory of class folders, or an .npz file."""
 
 from __future__ import annotations
 
 import difflib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from sweep.data.contents import Source
@@ -17,9 +18,9 @@ CHOICES = f"the named sets {', '.join(NAMED_SETS)}; a directory of class folders
 
 
 def find_source(config: DataConfig) -> Source:
-    """Find what `config.name` means; decodes nothing.
+    """Find the source `config.name` without decoding it.
 
-    The name of a set goes before a path of the same name: write `./mnist` for a directory. Raises DataError for a
+    A named set has precedence over a path of the same name: write `./mnist` for a directory. Raises DataError for a
     name that is none of the three, and for a source that cannot be listed.
     """
     if config.name in NAMED_SETS:
@@ -28,21 +29,21 @@ def find_source(config: DataConfig) -> Source:
     try:
         return _path_source(path, config)
     except OSError as error:
-        raise _unseen(config.name, error) from error
+        raise _not_listed(config.name, error) from error
 
 
-def _unseen(name: str, error: OSError) -> DataError:
+def _not_listed(name: str, error: OSError) -> DataError:
     return DataError(f"data `{name}`: cannot be listed: {error}; check the permissions.")
 
 
 def require_source(name: str) -> None:
-    """Raises DataError for a name that is no named set and no path that can be seen; lists and opens nothing."""
+    """Raise DataError for a name that is neither a named set nor an existing path, without listing or opening it."""
     try:
-        there = name in NAMED_SETS or Path(name).expanduser().exists()
+        exists = name in NAMED_SETS or Path(name).expanduser().exists()
     except OSError as error:
-        raise _unseen(name, error) from error
-    if not there:
-        raise DataError(f"data `{name}`: no named set and no existing path{_guess(name)} Possible: {CHOICES}.")
+        raise _not_listed(name, error) from error
+    if not exists:
+        raise DataError(f"data `{name}`: no named set and no existing path{_guess(name)} Possible are {CHOICES}.")
 
 
 def _path_source(path: Path, config: DataConfig) -> Source:
@@ -51,18 +52,14 @@ def _path_source(path: Path, config: DataConfig) -> Source:
     if path.is_file() and path.suffix.lower() == ".npz":
         return npz_source(path, config)
     require_source(config.name)
-    raise DataError(f"data `{config.name}`: a file of another kind. Possible are {CHOICES}.")
+    raise DataError(f"data `{config.name}`: the file is not an .npz file. Possible are {CHOICES}.")
 
 
 def _guess(name: str) -> str:
-    close = difflib.get_close_matches(name, [*NAMED_SETS, *_siblings(name)], n=1)
-    return f"; did you mean `{close[0]}`?" if close else "."
-
-
-def _siblings(name: str) -> list[str]:
-    """What lies in the directory where `name` was expected, written the way `name` is."""
+    """The end of a sentence: the closest named set or entry of the directory where `name` was expected."""
     directory, _ = os.path.split(name)
-    try:
-        return [os.path.join(directory, other) for other in os.listdir(os.path.expanduser(directory) or ".")]
-    except OSError:
-        return []
+    siblings: list[str] = []
+    with suppress(OSError):
+        siblings = [os.path.join(directory, other) for other in os.listdir(os.path.expanduser(directory) or ".")]
+    close = difflib.get_close_matches(name, [*NAMED_SETS, *siblings], n=1)
+    return f"; did you mean `{close[0]}`?" if close else "."

@@ -1,4 +1,4 @@
-"""Stratified choices by seed: the same labels and seed give the same positions everywhere."""
+"""Stratified random choices; the same labels and seed give the same positions on every machine."""
 
 from __future__ import annotations
 
@@ -15,46 +15,44 @@ from sweep.space.config import DataConfig
 
 FEWEST = 2
 PASSES = 10
-"""Over all groups at most; three are the rule."""
+"""Maximum passes over all groups; three are usual."""
 
 
 def check_classes(labels: IntArray, classes: Sequence[str], what: str) -> None:
-    """Raise DataError unless there are two classes at least, each with two images at least.
+    """Raise DataError unless there are at least two classes, each with at least two images.
 
-    `what` says which images these are, e.g. `training part`.
+    `what` names the images in the message, e.g. `training part`.
     """
     if len(classes) < FEWEST:
-        raise DataError(
-            f"data: {what}: {len(classes)} class ({', '.join(classes)}); at least 2 are needed to classify."
-        )
+        raise DataError(f"data: {what}: {len(classes)} class ({', '.join(classes)}); a classifier needs at least 2.")
     counts = np.bincount(labels, minlength=len(classes))
     short = [f"`{name}` has {count}" for name, count in zip(classes, counts, strict=True) if count < FEWEST]
     if short:
         raise DataError(
             f"data: {what}: every class needs at least {FEWEST} images, but {_listed(short)}; add images, remove the "
-            "class, or raise `limit` where it is set."
+            "class, or raise `limit` if it is set."
         )
 
 
 def choose(labels: IntArray, count: int, seed: int) -> IntArray:
-    """Positions of exactly `count` of the images (all, where there are no more), each class by its share, ascending.
+    """Ascending positions of exactly `count` images (or all, if there are fewer), stratified by class.
 
-    Largest remainders: a class gets the whole part of its share, the rest goes to the largest fractions.
+    Largest remainder method: a class gets the integer part of its share, the rest goes to the largest fractions.
     """
     if count >= len(labels):
         return np.arange(len(labels), dtype=np.int64)
     shares = np.bincount(labels) * count / len(labels)
     takes = np.floor(shares).astype(np.int64)
     takes[np.argsort(takes - shares, kind="stable")[: count - takes.sum()]] += 1
-    random = np.random.RandomState(seed)  # its stream is frozen, the newer generators' may change with NumPy
+    random = np.random.RandomState(seed)  # its stream is frozen; that of a Generator may change with NumPy
     members = (random.permutation(np.flatnonzero(labels == label))[:take] for label, take in enumerate(takes))
     return np.sort(np.concatenate(list(members)))
 
 
 def choose_images(labels: IntArray, classes: Sequence[str], config: DataConfig) -> IntArray:
-    """Positions of the images that a search uses at all: `config.limit` of the training part, ascending.
+    """Ascending positions of the images that a search uses: `config.limit` of the training part.
 
-    Raises DataError where a class has too few images.
+    Raises DataError if a class has too few images.
     """
     chosen = choose(labels, len(labels) if config.limit is None else config.limit, config.split_seed)
     limited = "" if config.limit is None else f" after `limit: {config.limit}`"
@@ -65,21 +63,15 @@ def choose_images(labels: IntArray, classes: Sequence[str], config: DataConfig) 
 def split_validation(
     labels: IntArray, groups: IntArray | None, classes: Sequence[str], config: DataConfig
 ) -> tuple[IntArray, IntArray]:
-    """Positions of the training and of the validation images in the training part, both ascending.
+    """Ascending positions of the training and of the validation images in the training part.
 
-    First `config.limit` images are chosen, then `config.validation` of them held out. `groups` is None or the group
-    of each image. Raises DataError where a class has too few images.
+    First `config.limit` images are chosen, then `config.validation` of them are held out. `groups` is None or the group
+    of each image. Raises DataError if a class has too few images.
     """
     chosen = choose_images(labels, classes, config)
-    sides = hold_out(
-        labels[chosen],
-        classes,
-        "validation",
-        config.validation,
-        config.split_seed,
-        None if groups is None else groups[chosen],
-    )
-    return chosen[sides[0]], chosen[sides[1]]
+    groups = None if groups is None else groups[chosen]
+    kept, held = hold_out(labels[chosen], classes, "validation", config.validation, config.split_seed, groups)
+    return chosen[kept], chosen[held]
 
 
 def hold_out(
@@ -87,8 +79,8 @@ def hold_out(
 ) -> tuple[IntArray, IntArray]:
     """Split the positions 0..n-1 into (kept, held out), stratified by class, both ascending.
 
-    `field` is the name of the share in the configuration. ceil(share * n) images are held out; with `groups` as near
-    to it as whole groups allow. Raises DataError where a class would be missing on either side.
+    `field` is the name of the share in the configuration. Holds out ceil(share * n) images, or with `groups` as close
+    to it as whole groups allow. Raises DataError if a class would be missing on either side.
     """
     check_classes(labels, classes, f"the split by `{field}`")
     if groups is not None:
@@ -118,26 +110,26 @@ def _hold_out_groups(
         if missing:
             raise DataError(
                 f"data: `{field}: {share:g}` with `group_by`: {len(set(groups.tolist()))} groups cannot be split so "
-                f"that `{missing[0]}` is {side} too: every class needs images of two groups at least that can be "
-                "parted; add images of other groups, change the share, or make the groups smaller."
+                f"that `{missing[0]}` is also {side}: every class needs images of at least two groups that can be "
+                "separated; add images of other groups, change the share, or make the groups smaller."
             )
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def choose_groups(labels: IntArray, groups: IntArray, share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Which images lie in the chosen groups, bool (n,): about `share` of each class, whole groups only.
+    """Choose whole groups with about `share` of each class; True for their images, bool (n,).
 
-    Greedy: the groups in a random order, the large ones first; a group is taken, or given back, if that brings the
-    classes' counts nearer to their shares (squares of the relative distances), until nothing changes. Then, for a
-    class that got none, the group with it that costs least. scikit-learn's StratifiedGroupKFold does likewise, but
-    knows only shares of 1/k.
+    Greedy: visits the groups in a random order, large ones first, and adds or removes a group if that brings the
+    classes' counts closer to their shares (sum of squared relative distances), until nothing changes. A class without
+    any image then gets its cheapest group. scikit-learn's StratifiedGroupKFold is similar, but allows only shares of
+    1/k.
     """
     counts = np.zeros((int(groups.max()) + 1, int(labels.max()) + 1))
     np.add.at(counts, (groups, labels), 1)
     relative = counts / np.maximum(counts.sum(axis=0), 1)
     order = np.random.RandomState(seed).permutation(len(counts))
     order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    short = np.full(relative.shape[1], share)  # what each class still lacks
+    short = np.full(relative.shape[1], share)  # the missing share of each class
     taken = np.zeros(len(counts), dtype=bool)
     for _ in range(PASSES):
         before = taken.copy()

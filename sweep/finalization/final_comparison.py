@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sweep.analysis.finalists import LEAST_ROUNDS, LEVEL, Judgement, dominated, judge
-from sweep.data.resplit import load_split
+from sweep.data.loading import load_split
 from sweep.errors import NothingFinished, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome
 from sweep.execution.live_trial import failure_text

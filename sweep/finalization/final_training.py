@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sweep.data.cache import Prepared
-from sweep.data.resplit import load_whole
+from sweep.data.loading import load_whole
 from sweep.execution.child_call import call_in_child
 from sweep.finalization.learned_schedule import Schedule
 from sweep.records.final_result import TrainedFinal

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.data.resplit import load_whole
+from sweep.data.loading import load_whole
 from sweep.finalization.final_training import FinalTraining
 from sweep.records.final_result import (
     CARD_FILE,

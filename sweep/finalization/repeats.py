@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.data.cache import Prepared
-from sweep.data.resplit import Split, load_split
+from sweep.data.loading import Split, load_split
 from sweep.errors import RecordError
 from sweep.execution.executor import Task
 from sweep.records.final_result import final_folder

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from sweep.data.pixels import fit_image, turn_upright
+from sweep.data.pixels import fit_image
 from sweep.image_checks.image_hash import ImageHash, hash_of
 
 FileFault = Literal["missing", "empty", "truncated", "corrupt", "bomb"]
@@ -76,7 +76,7 @@ def _decode(data: bytes, content: bytes) -> FileFacts:
     with Image.open(io.BytesIO(data)) as image:
         mode, traits = image.mode, _traits(image, data)
         reason = _depth(image) if "deep" in traits else ""
-        turn_upright(image)
+        ImageOps.exif_transpose(image, in_place=True)
         pixels = fit_image(image, 3, None)
     height, width, _ = pixels.shape
     return FileFacts(content, None, reason, mode, width, height, traits, hash_of(pixels))

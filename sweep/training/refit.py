@@ -19,8 +19,7 @@ import keras
 
 from sweep.data.cache import Prepared
 from sweep.data.dataset import Dataset
-from sweep.data.loading import load
-from sweep.data.resplit import load_whole
+from sweep.data.loading import load, load_whole
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable
 from sweep.models.model_size import count_parameters

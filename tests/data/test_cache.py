@@ -55,7 +55,7 @@ def test_an_incomplete_scratch_folder_is_not_published_silently(tmp_path: Path) 
         publish(tmp_path / "scratch", tmp_path / "key")
 
 
-def test_all_who_publish_at_once_take_what_the_first_one_wrote(tmp_path: Path) -> None:
+def test_processes_that_publish_at_once_all_use_the_first_result(tmp_path: Path) -> None:
     for attempt in range(20):
         cache = tmp_path / str(attempt)
         scratches = [cache / f"scratch{number}" for number in range(4)]
@@ -64,10 +64,10 @@ def test_all_who_publish_at_once_take_what_the_first_one_wrote(tmp_path: Path) -
             for name in ARRAYS:
                 (scratch / name).write_text(scratch.name)
             write_meta(scratch, Prepared(str(scratch), scratch.name, ("cat", "dog"), (8, 8, 1), 2, 2, "a source"))
-        everybody = Barrier(4)
+        barrier = Barrier(4)
 
-        def take(scratch: Path, folder: Path = cache / "key", everybody: Barrier = everybody) -> Prepared:
-            everybody.wait()
+        def take(scratch: Path, folder: Path = cache / "key", barrier: Barrier = barrier) -> Prepared:
+            barrier.wait()
             return publish(scratch, folder)
 
         with ThreadPoolExecutor(4) as pool:

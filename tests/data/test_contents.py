@@ -10,7 +10,7 @@ def test_chunks_cover_all_images_without_overlap() -> None:
     ]
 
 
-def test_an_image_larger_than_a_chunk_makes_a_chunk_of_its_own() -> None:
+def test_an_image_larger_than_a_chunk_makes_a_separate_chunk() -> None:
     assert chunks(2, (8192, 8192, 3)) == [slice(0, 1), slice(1, 2)]
 
 

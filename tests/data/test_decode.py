@@ -60,7 +60,7 @@ def test_the_configuration_overrules_the_channels_of_the_files(flat_folder: Path
     assert read(opened(flat_folder, channels=channels)).shape == (20, 6, 6, depth)
 
 
-def test_the_test_part_has_no_say_in_the_channels(tmp_path: Path, draw: Draw) -> None:
+def test_the_test_part_does_not_affect_the_channels(tmp_path: Path, draw: Draw) -> None:
     draw(tmp_path / "train" / "cat" / "1.png", 50, mode="L")
     draw(tmp_path / "test" / "cat" / "1.png", 50, mode="RGB")
     assert opened(tmp_path).shape == (6, 6, 1)
@@ -95,12 +95,12 @@ def test_unreadable_files_are_counted_and_the_first_listed(flat_folder: Path) ->
     assert [line[:12] for line in lines[3:6]] == ["  dog/0.png:", "  dog/1.png:", "  dog/2.png:"]
     assert lines[6:] == [
         "  and 2 more",
-        f"`python -m sweep.doctor {flat_folder}` says all that is wrong with the folder. Remove or replace them, "
+        f"`python -m sweep.doctor {flat_folder}` lists all faults of the folder. Remove or replace the files, "
         "or leave them out with `--set data.on_unreadable=skip`.",
     ]
 
 
-def test_a_folder_without_one_readable_file_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_a_readable_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "1.png").write_text("no image")
     with pytest.raises(DataError, match="1 of 1 image files cannot be read"):

@@ -38,7 +38,7 @@ def test_a_folder_of_images_called_train_is_a_class(tmp_path: Path) -> None:
     assert list_folder(touch(tmp_path, "tractor/1.png", "train/1.png")).classes == ("tractor", "train")
 
 
-def test_endings_count_without_case_and_other_files_do_not_count(tmp_path: Path) -> None:
+def test_suffixes_are_case_insensitive_and_other_files_are_skipped(tmp_path: Path) -> None:
     names = ("a.PNG", "b.Jpg", "c.jpeg", "d.webp", "e.bmp", "f.gif", ".g.png", "notes.txt", "h.tiff")
     listing = list_folder(touch(tmp_path, *(f"cat/{name}" for name in names), ".hidden/1.png"))
     assert [file.path for file in listing.train] == [f"cat/{name}" for name in names[:6]]
@@ -55,12 +55,12 @@ def test_folders_below_a_class_belong_to_it(tmp_path: Path) -> None:
     [
         (("readme.txt", "1.png"), "holds no class folders; expected .*/<class>/<image>, one folder per class"),
         (("test/cat/1.png",), "holds `test/` but no `train/`"),
-        (("train/cat/1.png", "val/cat/1.png"), "holds `val/` beside `train/`, which is not read; name it `test/`"),
+        (("train/cat/1.png", "val/cat/1.png"), "holds `val/` next to `train/`, which is not read; name it `test/`"),
         (("train/cat/1.png", "test/bird/1.png"), "holds the class `test/bird/` but no `train/bird/`"),
         (("train/cat/1.png", "test/cat/x.txt"), "holds no images in `test/`; remove it"),
     ],
 )
-def test_a_layout_that_is_not_understood_is_explained(tmp_path: Path, paths: tuple[str, ...], message: str) -> None:
+def test_another_layout_is_an_error_with_advice(tmp_path: Path, paths: tuple[str, ...], message: str) -> None:
     with pytest.raises(DataError, match=message):
         list_folder(touch(tmp_path, *paths))
 
@@ -92,7 +92,7 @@ def test_the_fingerprint_changes_with_every_change_of_a_file(tmp_path: Path, cha
     assert fingerprint(list_folder(tmp_path)) != before
 
 
-def test_two_folders_of_the_same_names_sizes_and_times_differ(tmp_path: Path) -> None:
+def test_two_folders_with_the_same_names_sizes_and_times_have_different_fingerprints(tmp_path: Path) -> None:
     roots = [touch(tmp_path / name, "cat/1.png", "dog/1.png") for name in "ab"]
     for root in roots:
         for image in root.glob("*/*"):

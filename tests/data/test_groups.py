@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from sweep.data.groups import groups_of
-from sweep.data.loading import load
+from sweep.data.loading import Split, load, load_split
 from sweep.data.preparation import prepare
-from sweep.data.resplit import Split, load_split
 from sweep.data.splits import choose_groups, hold_out
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
@@ -38,16 +37,18 @@ def test_images_whose_paths_have_the_same_part_are_one_group(pattern: str, group
         ("x", r"`group_by: x` matches none of 4 paths, for example not `p1_a\.png`"),
         (r"^(p\d)_", r"matches only 3 of 4 paths, for example not `p3/a\.png`; .* every image must belong to a group"),
         ("p", r"puts the 4 images all into one group, for example `p1_a\.png` into `p`"),
-        (".*", r"puts the 4 images each into a group of its own, for example `p1_a\.png` into `p1_a\.png`"),
+        (".*", r"puts the 4 images each into a separate group, for example `p1_a\.png` into `p1_a\.png`"),
     ],
 )
-def test_a_pattern_that_says_nothing_is_an_error_with_an_example(pattern: str, message: str) -> None:
+def test_a_useless_pattern_is_an_error_with_an_example(pattern: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         groups_of(PATHS, pattern, "pets")
 
 
-def test_images_that_are_no_files_have_no_groups(cache: Path) -> None:
-    with pytest.raises(DataError, match="`group_by: a` is searched in the paths of image files, and these"):
+def test_images_that_are_not_files_have_no_groups(cache: Path) -> None:
+    with pytest.raises(
+        DataError, match="`group_by: a` is searched in the paths of image files, but these images are not files"
+    ):
         prepare(DataConfig(name="digits", group_by="a"), cache)
 
 
@@ -62,7 +63,7 @@ def test_no_group_is_on_both_sides_and_every_class_has_about_its_share() -> None
     assert shares == pytest.approx([0.2, 0.2, 0.2], abs=0.01)
 
 
-def test_the_choice_of_groups_stays_the_same_for_ever() -> None:
+def test_the_choice_of_groups_never_changes() -> None:
     groups = np.repeat(np.arange(10), 3)
     labels = np.repeat([0, 1], 15)
     chosen = choose_groups(labels, groups, 0.2, seed=0)
@@ -70,7 +71,7 @@ def test_the_choice_of_groups_stays_the_same_for_ever() -> None:
     assert sorted(set(groups[choose_groups(labels, groups, 0.2, seed=1)].tolist())) == [2, 9]
 
 
-def test_a_class_whose_groups_are_all_too_large_gets_one_all_the_same() -> None:
+def test_a_class_with_only_large_groups_still_gets_one() -> None:
     groups = np.array([0] * 50 + [1] * 50 + [2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
     labels = np.array([0] * 100 + [1] * 10)
     _, held = hold_out(labels, ("a", "b"), "validation", 0.1, seed=0, groups=groups)
@@ -79,7 +80,7 @@ def test_a_class_whose_groups_are_all_too_large_gets_one_all_the_same() -> None:
 
 def test_a_class_with_one_group_cannot_be_split() -> None:
     groups, labels = np.array([0, 0, 0, 1, 2, 3]), np.array([0, 0, 0, 1, 1, 1])
-    with pytest.raises(DataError, match=r"`validation: 0\.3` with `group_by`: 4 groups cannot be .* `a` is kept too"):
+    with pytest.raises(DataError, match=r"`validation: 0\.3` with `group_by`: 4 groups cannot be .* `a` is also kept"):
         hold_out(labels, ("a", "b"), "validation", 0.3, seed=0, groups=groups)
 
 
@@ -94,7 +95,7 @@ def patients(tmp_path: Path, draw: Draw) -> Path:
     return root
 
 
-def test_patients_lie_in_one_of_training_validation_and_test(patients: Path, cache: Path) -> None:
+def test_patients_are_in_one_of_training_validation_and_test(patients: Path, cache: Path) -> None:
     config = DataConfig(name=str(patients), group_by=r"^(p\d+)_", validation=0.25, test=0.25)
     prepared = prepare(config, cache)
     dataset = load(prepared, config)
@@ -108,7 +109,7 @@ def test_patients_lie_in_one_of_training_validation_and_test(patients: Path, cac
 
 
 @pytest.mark.parametrize("split", [Split(5), Split(5, folds=3, fold=1)], ids=["fresh", "fold"])
-def test_patients_stay_on_one_side_when_the_images_are_divided_anew(patients: Path, cache: Path, split: Split) -> None:
+def test_patients_stay_on_one_side_in_another_split(patients: Path, cache: Path, split: Split) -> None:
     config = DataConfig(name=str(patients), group_by=r"^(p\d+)_", validation=0.25, test=0.25)
     dataset = load_split(prepare(config, cache), config, split)
     shades = [set((part.all_images()[:, 0, 0, 0] % 100).tolist()) for part in (dataset.train, dataset.validation)]
@@ -119,7 +120,7 @@ def test_patients_stay_on_one_side_when_the_images_are_divided_anew(patients: Pa
 
 def test_more_folds_than_groups_of_a_class_are_refused(patients: Path, cache: Path) -> None:
     config = DataConfig(name=str(patients), group_by=r"^(p\d+)_", validation=0.25, test=0.25)
-    with pytest.raises(DataError, match=r"10 folds want 10 groups of every class, but `ill` has 9; ask for fewer"):
+    with pytest.raises(DataError, match=r"10 folds need 10 groups of every class, but `ill` has 9; use fewer folds"):
         load_split(prepare(config, cache), config, Split(0, folds=10))
 
 
@@ -130,7 +131,7 @@ def test_without_groups_patients_are_on_several_sides(patients: Path, cache: Pat
     assert shades[0] & shades[1] != set()
 
 
-def test_where_the_test_part_is_given_another_pattern_decodes_nothing_anew(parted_folder: Path, cache: Path) -> None:
+def test_another_pattern_decodes_nothing_again_if_the_test_part_is_given(parted_folder: Path, cache: Path) -> None:
     plain = prepare(DataConfig(name=str(parted_folder)), cache)
     config = DataConfig(name=str(parted_folder), group_by=r"^\d", validation=0.5)
     assert prepare(config, cache) == plain

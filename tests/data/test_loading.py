@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweep.data.loading import channel_statistics, load
+from sweep.data.cache import Prepared
+from sweep.data.loading import Split, channel_statistics, load, load_split, load_whole
 from sweep.data.preparation import channel_sums, prepare
 from sweep.errors import DataError
 from sweep.space.config import DataConfig
 
 DIGITS = DataConfig(name="digits")
+LIMITED = DataConfig(name="digits", limit=200, validation=0.2)
 
 
 def test_the_validation_images_are_a_stratified_share(cache: Path) -> None:
@@ -88,7 +90,7 @@ def test_the_images_are_a_read_only_view_of_the_cache(flat_folder: Path, cache: 
     assert not dataset.train.images.flags.owndata
 
 
-def test_mean_and_deviation_are_those_of_the_training_images_alone(flat_folder: Path, cache: Path) -> None:
+def test_mean_and_deviation_are_computed_from_the_training_images_alone(flat_folder: Path, cache: Path) -> None:
     config = DataConfig(name=str(flat_folder), validation=0.3)
     dataset = load(prepare(config, cache), config)
     pixels = dataset.train.all_images() / 255
@@ -101,17 +103,77 @@ def test_black_and_white_pixels_have_mean_and_deviation_one_half() -> None:
     assert channel_statistics(channel_sums(images), (2, 2, 1)) == ((0.5,), (0.5,))
 
 
-def test_a_cache_that_is_gone_is_an_error_of_the_user(flat_folder: Path, cache: Path) -> None:
+def test_a_missing_cache_is_a_data_error(flat_folder: Path, cache: Path) -> None:
     config = DataConfig(name=str(flat_folder))
     prepared = prepare(config, cache)
     (Path(prepared.folder) / "train_images.npy").unlink()
-    with pytest.raises(DataError, match=r"are gone or damaged: .* start the command again to decode them anew"):
+    with pytest.raises(DataError, match=r"are missing or damaged: .* run the same command again to decode them"):
         load(prepared, config)
 
 
-def test_a_cache_of_another_shape_is_an_error_of_the_user(flat_folder: Path, cache: Path) -> None:
+def test_a_cache_of_another_shape_is_a_data_error(flat_folder: Path, cache: Path) -> None:
     config = DataConfig(name=str(flat_folder))
     prepared = prepare(config, cache)
     np.save(Path(prepared.folder) / "train_images.npy", np.zeros((3, 6, 6, 3), dtype=np.uint8))
     with pytest.raises(DataError, match=r"images of the shape \(3, 6, 6, 3\) instead of \(18, 6, 6, 3\)"):
         load(prepared, config)
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(LIMITED, tmp_path_factory.mktemp("cache"))
+
+
+def pool(limited: Prepared) -> list[int]:
+    """Positions of all images that the search sees."""
+    dataset = load(limited, LIMITED)
+    return sorted([*dataset.train.index.tolist(), *dataset.validation.index.tolist()])
+
+
+def test_a_fresh_split_divides_the_same_images_differently(limited: Prepared) -> None:
+    first, again, other = (load_split(limited, LIMITED, Split(seed)) for seed in (1, 1, 2))
+
+    assert (len(first.train), len(first.validation)) == (160, 40)
+    assert sorted([*first.train.index, *first.validation.index]) == pool(limited)
+    assert first.stamp == again.stamp
+    assert len({first.stamp.split, other.stamp.split, load(limited, LIMITED).stamp.split}) == 3
+    assert first.stamp.digest == load(limited, LIMITED).stamp.digest
+
+
+def test_folds_hold_out_every_image_once_and_every_class_in_each(limited: Prepared) -> None:
+    parts = [load_split(limited, LIMITED, Split(3, folds=5, fold=fold)) for fold in range(5)]
+
+    held = np.concatenate([part.validation.index for part in parts])
+    assert sorted(held.tolist()) == pool(limited)
+    for part in parts:
+        assert set(part.train.index) & set(part.validation.index) == set()
+        assert np.bincount(part.validation.labels, minlength=10).min() >= 3
+
+
+def test_another_seed_deals_the_images_out_to_other_folds(limited: Prepared) -> None:
+    first, again, other = (load_split(limited, LIMITED, Split(seed, folds=5)) for seed in (1, 1, 2))
+
+    assert first.stamp.split == again.stamp.split != other.stamp.split
+
+
+def test_more_folds_than_images_of_a_class_are_refused(limited: Prepared) -> None:
+    with pytest.raises(DataError, match=r"30 folds need 30 images of every class, but `\d` has \d+; use fewer folds"):
+        load_split(limited, LIMITED, Split(0, folds=30))
+
+
+def test_the_whole_set_is_training_and_validation_together_without_the_test_part(limited: Prepared) -> None:
+    whole = load_whole(limited, LIMITED)
+
+    assert whole.train.index.tolist() == pool(limited)
+    assert len(whole.validation) == 0
+    assert whole.stamp.validation == 0
+    assert (limited.train, limited.test) == (1617, 180)
+    assert whole.train.images.shape[0] == 1617
+
+
+def test_channel_statistics_are_computed_from_the_new_training_part(limited: Prepared) -> None:
+    part = load_split(limited, LIMITED, Split(7))
+
+    pixels = part.train.all_images().astype(np.float64) / 255
+    assert part.channel_mean[0] == pytest.approx(pixels.mean(), abs=1e-12)
+    assert part.channel_std[0] == pytest.approx(pixels.std(), abs=1e-12)

@@ -28,7 +28,7 @@ def first_pixels(contents: Contents) -> list[int]:
 
 
 @pytest.mark.parametrize("keys", [("x_train", "y_train"), ("x", "y"), ("images", "labels")])
-def test_three_pairs_of_keys_are_understood(write_npz: Write, keys: tuple[str, str]) -> None:
+def test_three_pairs_of_keys_are_accepted(write_npz: Write, keys: tuple[str, str]) -> None:
     contents = opened(write_npz(**{keys[0]: IMAGES, keys[1]: LABELS}))
     assert contents.shape == (5, 5, 1)
     assert contents.classes == ("0", "1")
@@ -37,7 +37,7 @@ def test_three_pairs_of_keys_are_understood(write_npz: Write, keys: tuple[str, s
     assert first_pixels(contents) == [1, 26, 51, 76]
 
 
-def test_a_test_part_is_taken_where_there_is_one(write_npz: Write) -> None:
+def test_a_given_test_part_is_used(write_npz: Write) -> None:
     contents = opened(write_npz(x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:1], y_test=LABELS[:1]))
     assert contents.test is not None
     assert contents.test.labels.tolist() == [0]
@@ -67,18 +67,18 @@ def test_floats_up_to_255_are_rounded(write_npz: Write) -> None:
 def test_floats_outside_are_refused(write_npz: Write, value: float, received: str) -> None:
     images = np.zeros((4, 5, 5))
     images[0, 0, 0] = value
-    with pytest.raises(DataError, match=r"must lie in 0\.\.1 .* or 0\.\.255; received " + received):
+    with pytest.raises(DataError, match=r"must be in 0\.\.1 .* or 0\.\.255; received " + received):
         first_pixels(opened(write_npz(x=images, y=LABELS)))
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"a": IMAGES}, r"expected the keys x_train and y_train .*; received a"),
-    ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES}, "`x_test` alone is no test part"),
+    ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES}, "`x_test` alone is not a test part"),
     ({"x": IMAGES.astype(np.int64), "y": LABELS}, r"`x` must be uint8, or float .* received int64; save `images"),
     ({"x": IMAGES[0], "y": LABELS}, r"`x` must have the shape .* received \(5, 5\)"),
     ({"x": np.zeros((4, 5, 5, 4), np.uint8), "y": LABELS}, r"1 or 3\); received \(4, 5, 5, 4\)"),
     ({"x": IMAGES, "y": LABELS[:3]}, r"`y` must have the shape \(4,\) like `x`; received \(3,\)"),
-    ({"x": IMAGES, "y": np.eye(4)}, r"received \(4, 4\); of one-hot rows save `labels.argmax\(axis=1\)`"),
+    ({"x": IMAGES, "y": np.eye(4)}, r"received \(4, 4\); for one-hot rows save `labels.argmax\(axis=1\)`"),
     ({"x": IMAGES, "y": LABELS.astype(float)}, r"`y` must hold integers 0..k-1; received float64"),
     ({"x": IMAGES, "y": LABELS - 1}, r"`y` must be class numbers within 0\.\.3; received -1\.\.0"),
     ({"x": IMAGES, "y": LABELS * 10**12}, r"`y` must be class numbers within 0\.\.3; received 0\.\.1000000000000"),
@@ -97,12 +97,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("arrays", "message"), WRONG)
-def test_what_does_not_fit_is_named(write_npz: Write, arrays: dict[str, Any], message: str) -> None:
+def test_arrays_that_do_not_fit_are_named(write_npz: Write, arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         opened(write_npz(**arrays))
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(DataError, match=r"text\.npz`: not a NumPy archive: .* write it with numpy\.savez"):
         opened(tmp_path / "text.npz")

@@ -23,7 +23,7 @@ def folders(cache: Path) -> list[str]:
     return sorted(folder.name for folder in cache.iterdir())
 
 
-def test_the_digits_are_sealed_and_kept_with_these_bits(cache: Path) -> None:
+def test_the_digits_have_this_digest(cache: Path) -> None:
     prepared = prepare(DataConfig(name="digits"), cache)
     assert (prepared.train, prepared.test, prepared.shape) == (1617, 180, (8, 8, 1))
     assert prepared.classes == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
@@ -38,7 +38,7 @@ def test_a_folder_with_a_test_part_keeps_it(parted_folder: Path, cache: Path) ->
     assert labels.tolist() == [0, 1]
 
 
-def test_a_folder_without_one_has_a_stratified_share_sealed(flat_folder: Path, cache: Path) -> None:
+def test_a_folder_without_a_test_part_gets_a_stratified_one(flat_folder: Path, cache: Path) -> None:
     prepared = prepare(DataConfig(name=str(flat_folder), test=0.3), cache)
     _, labels = open_test(prepared)
     assert (prepared.train, prepared.test) == (14, 6)
@@ -58,7 +58,7 @@ def test_progress_counts_up_to_all_images(parted_folder: Path, cache: Path) -> N
     assert calls == [(8, 10), (10, 10)]
 
 
-def test_the_second_time_nothing_is_decoded(flat_folder: Path, cache: Path) -> None:
+def test_the_second_call_decodes_nothing(flat_folder: Path, cache: Path) -> None:
     first = prepare(DataConfig(name=str(flat_folder)), cache)
     calls: list[tuple[int, int]] = []
     second = prepare(DataConfig(name=str(flat_folder)), cache, lambda done, total: calls.append((done, total)))
@@ -66,7 +66,7 @@ def test_the_second_time_nothing_is_decoded(flat_folder: Path, cache: Path) -> N
     assert calls == []
 
 
-def test_a_changed_file_is_decoded_anew(flat_folder: Path, cache: Path, draw: Draw) -> None:
+def test_a_changed_file_is_decoded_again(flat_folder: Path, cache: Path, draw: Draw) -> None:
     config = DataConfig(name=str(flat_folder), test=0.5)
     before = prepare(config, cache)
     for name in ("cat", "dog"):
@@ -92,7 +92,7 @@ def test_limit_and_validation_share_the_folder(flat_folder: Path, cache: Path) -
     assert prepare(DataConfig(name=str(flat_folder), limit=10, validation=0.5), cache) == plain
 
 
-def test_the_split_seed_does_not_matter_where_the_test_part_is_given(parted_folder: Path, cache: Path) -> None:
+def test_the_split_seed_does_not_matter_for_a_given_test_part(parted_folder: Path, cache: Path) -> None:
     plain = prepare(DataConfig(name=str(parted_folder)), cache)
     assert prepare(DataConfig(name=str(parted_folder), split_seed=5, test=0.4), cache) == plain
 
@@ -122,7 +122,7 @@ def test_the_digest_covers_pixels_labels_names_and_shape() -> None:
     assert len(digests) == 5
 
 
-def test_the_sums_are_those_of_each_image_and_channel() -> None:
+def test_the_sums_are_per_image_and_channel() -> None:
     images = np.array([[[[1, 2, 3], [4, 5, 255]]], [[[0, 0, 0], [0, 0, 255]]]], dtype=np.uint8)
     assert channel_sums(images).tolist() == [[[5, 7, 258], [17, 29, 65034]], [[0, 0, 255], [0, 0, 65025]]]
 
@@ -149,7 +149,9 @@ def test_a_damaged_folder_is_replaced(flat_folder: Path, cache: Path, damage: st
     assert len(load(again, DataConfig(name=str(flat_folder), validation=0.3)).train) == 12
 
 
-def test_what_a_killed_process_left_is_never_used_and_goes_after_a_day(flat_folder: Path, cache: Path) -> None:
+def test_the_leftovers_of_a_killed_process_are_never_used_and_are_removed_after_a_day(
+    flat_folder: Path, cache: Path
+) -> None:
     first = prepare(DataConfig(name=str(flat_folder)), cache)
     for name, age in ((".writing-old", 1e6), (".writing-new", 0.0)):
         (cache / name).mkdir()
@@ -160,36 +162,36 @@ def test_what_a_killed_process_left_is_never_used_and_goes_after_a_day(flat_fold
     assert [name for name in folders(cache) if name.startswith(".")] == [".writing-new"]
 
 
-def test_a_failure_leaves_nothing_behind(flat_folder: Path, cache: Path) -> None:
+def test_a_failure_leaves_no_files(flat_folder: Path, cache: Path) -> None:
     (flat_folder / "cat" / "0.png").write_text("no image")
     with pytest.raises(DataError, match=r"1 of 18 image files cannot be read|1 of 2 image files cannot be read"):
         prepare(DataConfig(name=str(flat_folder)), cache)
     assert folders(cache) == []
 
 
-def test_several_at_once_agree_on_one_folder(flat_folder: Path, cache: Path) -> None:
+def test_processes_that_prepare_at_once_agree_on_one_folder(flat_folder: Path, cache: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: prepare(DataConfig(name=str(flat_folder)), cache), range(4)))
     assert len(set(results)) == 1
     assert folders(cache) == [Path(results[0].folder).name]
 
 
-def test_what_is_prepared_can_be_sent_to_another_process(flat_folder: Path, cache: Path) -> None:
+def test_the_result_can_be_sent_to_another_process(flat_folder: Path, cache: Path) -> None:
     prepared = prepare(DataConfig(name=str(flat_folder)), cache)
     assert pickle.loads(pickle.dumps(prepared)) == prepared
     assert len(pickle.dumps(prepared)) < 1000
 
 
-def test_a_cache_that_cannot_be_made_is_an_error_of_the_user(flat_folder: Path, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_a_data_error(flat_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"cache `.*file`: cannot be written: .* name another"):
+    with pytest.raises(DataError, match=r"cache `.*file`: cannot be written: .* choose another"):
         prepare(DataConfig(name=str(flat_folder)), tmp_path / "file")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cat", r"1 class \(cat\); at least 2 are needed"),
+        ("cat", r"1 class \(cat\); a classifier needs at least 2"),
         ("owl", "every class needs at least 2 images, but `owl` has 0"),
     ],
 )
@@ -211,3 +213,110 @@ def test_cifar10_as_jpeg_files_is_prepared_and_split(cache: Path) -> None:
     assert (prepared.train, prepared.test, prepared.shape) == (50_000, 10_000, (32, 32, 3))
     dataset = load(prepared, config)
     assert np.bincount(dataset.validation.labels).tolist() == [500] * 10
+
+
+@pytest.fixture
+def damaged(flat_folder: Path) -> Path:
+    (flat_folder / "cat" / "3.png").write_bytes(b"")
+    whole = (flat_folder / "dog" / "7.png").read_bytes()
+    (flat_folder / "dog" / "7.png").write_bytes(whole[: len(whole) // 2])
+    return flat_folder
+
+
+def skipping(root: Path, **settings: float) -> DataConfig:
+    return DataConfig(name=str(root), on_unreadable="skip", **settings)  # type: ignore[arg-type]
+
+
+def test_unreadable_files_are_left_out_and_counted(damaged: Path, cache: Path) -> None:
+    config = skipping(damaged, test=0.25)
+    prepared = prepare(config, cache)
+    stamp = load(prepared, config).stamp
+    assert (prepared.train, prepared.test, prepared.skipped) == (13, 5, 2)
+    assert (stamp.train, stamp.validation, stamp.skipped) == (11, 2, 2)
+
+
+def test_the_split_is_the_same_as_in_a_folder_without_them(damaged: Path, cache: Path, tmp_path: Path) -> None:
+    healthy = tmp_path / "healthy"
+    shutil.copytree(damaged, healthy, ignore=shutil.ignore_patterns("3.png", "7.png"))
+    for number in ("cat/7.png", "dog/3.png"):
+        shutil.copy(damaged / number, healthy / number)
+    parts = []
+    for root in (damaged, healthy):
+        prepared = prepare(skipping(root, test=0.25), cache)
+        parts.append([np.load(Path(prepared.folder) / f"{part}_images.npy") for part in ("train", "test")])
+    assert np.array_equal(parts[0][0], parts[1][0])
+    assert np.array_equal(parts[0][1], parts[1][1])
+
+
+def test_the_digest_covers_the_skipped_files(damaged: Path, cache: Path, tmp_path: Path) -> None:
+    with_skipped = prepare(skipping(damaged), cache).digest
+    shutil.copytree(damaged, tmp_path / "healthy")
+    for name in ("cat/3.png", "dog/7.png"):
+        (tmp_path / "healthy" / name).unlink()
+    without = prepare(DataConfig(name=str(tmp_path / "healthy")), cache)
+    assert with_skipped != without.digest
+    assert prepare(skipping(tmp_path / "healthy"), cache).digest == without.digest
+
+
+def test_a_cache_with_skipped_files_is_not_used_for_the_whole_folder(damaged: Path, cache: Path) -> None:
+    prepare(skipping(damaged), cache)
+    with pytest.raises(DataError, match="image files cannot be read"):
+        prepare(DataConfig(name=str(damaged)), cache)
+
+
+def test_unreadable_files_of_a_given_test_part_are_left_out_too(parted_folder: Path, cache: Path, draw: Draw) -> None:
+    draw(parted_folder / "test" / "cat" / "1.png", 7)
+    (parted_folder / "test" / "cat" / "0.png").write_text("no image")
+    prepared = prepare(skipping(parted_folder), cache)
+    assert (prepared.train, prepared.test, prepared.skipped) == (8, 2, 1)
+    assert np.load(Path(prepared.folder) / "test_images.npy")[:, 0, 0, 0].tolist() == [7, 210]
+
+
+def test_progress_counts_every_file_once(damaged: Path, cache: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    prepare(skipping(damaged), cache, lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (20, 20)
+    assert [path.name for path in cache.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("cat/*", "training part of `.*` after 10 unreadable files were skipped: .* `cat` has 0"),
+        ("dog/[0-8].png", "after 9 unreadable files were skipped: .* `dog` has 1"),
+    ],
+)
+def test_a_class_with_too_few_readable_files_is_named(
+    flat_folder: Path, cache: Path, broken: str, message: str
+) -> None:
+    for path in flat_folder.glob(broken):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=message):
+        prepare(skipping(flat_folder), cache)
+
+
+def test_a_test_part_without_readable_files_is_an_error(parted_folder: Path, cache: Path) -> None:
+    for path in parted_folder.glob("test/*/*"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"test part of `.*` after 2 unreadable files were skipped: no image is left"):
+        prepare(skipping(parted_folder), cache)
+
+
+def test_sets_without_files_have_nothing_to_skip(cache: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    config = DataConfig(name="digits", on_unreadable="skip")
+    prepared = prepare(config, cache, lambda done, total: calls.append((done, total)))
+    assert prepared.digest == "3ac0965846938bff3830cc566078374b7b41b5aee293c98144d5a19fc34e7f7a"
+    assert (prepared.skipped, calls[-1]) == (0, (1797, 1797))
+
+
+def test_the_digest_does_not_depend_on_when_and_in_which_order_files_were_written(tmp_path: Path, draw: Draw) -> None:
+    names = [(name, number) for name in ("cat", "dog") for number in range(12)]
+    digests = set()
+    for run, order in enumerate((names, names[::-1], sorted(names, key=lambda item: item[1] * 5 % 12))):
+        root = tmp_path / str(run)
+        for time, (name, number) in enumerate(order):
+            path = draw(root / name / f"{number}.png", number * 10)
+            os.utime(path, (time + run * 1000, time + run * 1000))
+        digests.add(prepare(DataConfig(name=str(root), image_size=8), tmp_path / f"cache{run}").digest)
+    assert len(digests) == 1

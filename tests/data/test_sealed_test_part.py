@@ -19,14 +19,14 @@ def test_the_test_part_opens_with_its_labels(parted_folder: Path, cache: Path) -
     assert not images.flags.writeable
 
 
-def test_a_test_part_that_is_gone_is_an_error_of_the_user(parted_folder: Path, cache: Path) -> None:
+def test_a_missing_test_part_is_a_data_error(parted_folder: Path, cache: Path) -> None:
     prepared = prepare(DataConfig(name=str(parted_folder)), cache)
     (Path(prepared.folder) / "test_images.npy").unlink()
     with pytest.raises(DataError, match=r"the test part cannot be opened: .* remove the folder"):
         open_test(prepared)
 
 
-def test_nothing_but_finalize_imports_the_sealed_part() -> None:
+def test_only_finalize_imports_the_sealed_part() -> None:
     root = Path(sweep.__file__).parent
     importing = re.compile(r"^\s*(from|import) .*\bsealed_test_part\b|open_test\(", re.MULTILINE)
     found = {str(path.relative_to(root)) for path in root.rglob("*.py") if importing.search(path.read_text("utf-8"))}

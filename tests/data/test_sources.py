@@ -12,7 +12,7 @@ from sweep.errors import DataError
 from sweep.space.config import DataConfig
 
 
-def test_a_named_set_a_folder_and_an_archive_are_told_apart(flat_folder: Path, tmp_path: Path) -> None:
+def test_a_named_set_a_folder_and_an_archive_are_distinguished(flat_folder: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.zeros((4, 2, 2), np.uint8), y=np.array([0, 0, 1, 1]))
     names = ("digits", str(flat_folder), str(tmp_path / "a.npz"))
     assert [find_source(DataConfig(name=name)).description for name in names] == [
@@ -26,8 +26,9 @@ def test_a_mistyped_set_gets_a_suggestion_and_the_list() -> None:
     with pytest.raises(DataError) as caught:
         find_source(DataConfig(name="cifra10"))
     assert str(caught.value) == (
-        "data `cifra10`: no named set and no existing path; did you mean `cifar10`? Possible: the named sets digits, "
-        "cifar10, cifar100, fashion_mnist, mnist; a directory of class folders; an .npz file of images and labels."
+        "data `cifra10`: no named set and no existing path; did you mean `cifar10`? Possible are the named sets "
+        "digits, cifar10, cifar100, fashion_mnist, mnist; a directory of class folders; an .npz file of images and "
+        "labels."
     )
 
 
@@ -36,14 +37,16 @@ def test_a_mistyped_path_gets_its_neighbour_as_suggestion(flat_folder: Path) -> 
         find_source(DataConfig(name=str(flat_folder.parent / "pest")))
 
 
-def test_a_name_like_no_other_gets_no_suggestion() -> None:
-    with pytest.raises(DataError, match=r"no existing path\. Possible: the named sets"):
+def test_an_unknown_name_gets_no_suggestion() -> None:
+    with pytest.raises(DataError, match=r"no existing path\. Possible are the named sets"):
         find_source(DataConfig(name="/nowhere/at/all/zzzz"))
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "images.zip").write_bytes(b"")
-    with pytest.raises(DataError, match=r"images\.zip`: a file of another kind\. Possible are the named sets digits"):
+    with pytest.raises(
+        DataError, match=r"images\.zip`: the file is not an \.npz file\. Possible are the named sets digits"
+    ):
         find_source(DataConfig(name=str(tmp_path / "images.zip")))
 
 

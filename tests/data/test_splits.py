@@ -16,7 +16,7 @@ def test_a_choice_keeps_the_shares_of_the_classes() -> None:
 
 
 @pytest.mark.parametrize("count", [7, 23, 50, 98, 99])
-def test_a_choice_has_exactly_as_many_as_asked_for(count: int) -> None:
+def test_a_choice_has_exactly_the_requested_size(count: int) -> None:
     chosen = choose(LABELS, count, seed=0)
     assert len(set(chosen.tolist())) == count
     assert chosen.tolist() == sorted(chosen.tolist())
@@ -32,7 +32,7 @@ def test_a_choice_follows_its_seed() -> None:
     assert choose(LABELS, 20, seed=1).tolist() != choose(LABELS, 20, seed=2).tolist()
 
 
-def test_a_choice_stays_the_same_for_ever() -> None:
+def test_a_choice_never_changes() -> None:
     assert choose(LABELS, 10, seed=0).tolist() == [2, 11, 26, 28, 35, 59, 71, 72, 85, 97]
 
 
@@ -45,7 +45,7 @@ def test_holding_out_is_stratified_and_loses_nothing() -> None:
     assert held.tolist() == sorted(held.tolist())
 
 
-def test_holding_out_stays_the_same_for_ever() -> None:
+def test_holding_out_never_changes() -> None:
     _, held = hold_out(LABELS, CLASSES, "validation", 0.1, seed=0)
     assert held.tolist() == [0, 3, 44, 47, 53, 55, 64, 65, 81, 94]
 
@@ -65,7 +65,7 @@ def test_a_class_too_small_to_split_is_named(labels: list[int], message: str) ->
 
 
 def test_one_class_is_not_enough() -> None:
-    with pytest.raises(DataError, match=r"training part: 1 class \(cat\); at least 2 are needed"):
+    with pytest.raises(DataError, match=r"training part: 1 class \(cat\); a classifier needs at least 2"):
         check_classes(np.zeros(9, dtype=np.int64), ("cat",), "training part")
 
 

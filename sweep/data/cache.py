@@ -27,6 +27,7 @@ from pathlib import Path
 from sweep.data.contents import Source
 from sweep.errors import DataError
 from sweep.records.array_types import Shape
+from sweep.records.atomic_writing import sync_tree
 from sweep.space.config import DataConfig
 
 CACHE_FORMAT = 2
@@ -115,6 +116,8 @@ def scratch_folder(cache: Path) -> Iterator[Path]:
 
 def publish(scratch: Path, folder: Path) -> Prepared:
     """Give the scratch folder its final name; if another process was faster, return its arrays instead."""
+    # After a power cut, a memory map that was not synced has its full size and is full of zeros.
+    sync_tree(scratch)
     with suppress(OSError):  # another process was faster: a folder with content is never replaced
         scratch.rename(folder)
     prepared = read_prepared(folder)

@@ -42,8 +42,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 def move_into_place(source: Path, target: Path) -> None:
     """Rename a complete file or folder such that a power cut can neither undo the rename nor empty the target."""
-    for item in (source, *source.rglob("*")):
-        sync(item)
+    sync_tree(source)
     source.replace(target)
     sync(target.parent)
 
@@ -55,6 +54,12 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(path: Path) -> None:
+    """Wait until a file, or a folder with all its content, is on the disk."""
+    for item in (path, *path.rglob("*")):
+        sync(item)
 
 
 def remove(path: Path) -> None:

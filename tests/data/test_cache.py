@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -75,6 +76,17 @@ def test_processes_that_publish_at_once_all_use_the_first_result(tmp_path: Path)
         (first,) = taken
         left = [scratch for scratch in scratches if scratch.name != first.digest]
         assert sorted(cache.iterdir()) == [cache / "key", *left]
+
+
+def test_the_arrays_are_on_the_disk_before_they_are_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch, synced = tmp_path / "scratch", set()
+    scratch.mkdir()
+    for name in ARRAYS:
+        (scratch / name).write_text("pixels")
+    write_meta(scratch, Prepared(str(scratch), "digest", ("cat", "dog"), (8, 8, 1), 2, 2, "a source"))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    publish(scratch, tmp_path / "key")
+    assert synced == {scratch, *(scratch / name for name in (*ARRAYS, "meta.json"))}
 
 
 def test_a_full_disk_is_noticed_before_writing(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from scipy.special import softmax
 from scipy.stats import binomtest
 
+from sweep.records.final_result import CalibrationBin
+
 BINS = 15
 """As in Guo et al., "On Calibration of Modern Neural Networks", 2017."""
 
@@ -23,34 +25,18 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Bin:
-    """The answers whose confidence lies in (low, high].
-
-    Attributes:
-        images: how many.
-        confidence, accuracy: their means; None in an empty bin.
-    """
-
-    low: float
-    high: float
-    images: int
-    confidence: float | None
-    accuracy: float | None
-
-
-@dataclass(frozen=True)
 class Calibration:
     """How well confidence tells accuracy.
 
     Attributes:
         error: expected calibration error: mean over images of |accuracy - confidence| of their bin.
         confidence: mean over all images of the largest probability.
-        bins: of equal width over 0..1, in order.
+        bins: of equal width over 0..1, in order; a bin has the answers whose confidence is in (low, high].
     """
 
     error: float
     confidence: float
-    bins: tuple[Bin, ...]
+    bins: tuple[CalibrationBin, ...]
 
 
 def wilson(count: int, total: int) -> Interval:
@@ -83,11 +69,11 @@ def calibrate(probabilities: npt.NDArray[np.floating], labels: npt.NDArray[np.in
 
 def _bin(
     edges: npt.NDArray[np.float64], place: int, confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_]
-) -> Bin:
+) -> CalibrationBin:
     low, high, count = float(edges[place]), float(edges[place + 1]), len(confidence)
     if not count:
-        return Bin(low, high, 0, None, None)
-    return Bin(low, high, count, float(confidence.mean()), float(correct.mean()))
+        return CalibrationBin(low, high, 0, None, None)
+    return CalibrationBin(low, high, count, float(confidence.mean()), float(correct.mean()))
 
 
 def probabilities_of(outputs: npt.NDArray[np.floating], *, logits: bool) -> npt.NDArray[np.floating]:

@@ -24,10 +24,9 @@ from sweep.execution.supervisor import TrialSetting
 from sweep.execution.workers import default_slots
 from sweep.finalization.final_comparison import ComparisonOutcome, FinalComparison
 from sweep.finalization.final_outputs import print_final_summary, write_outputs
-from sweep.finalization.final_training import FinalTraining, plan_training, train_final
+from sweep.finalization.final_training import FinalTraining, learned_schedule, plan_training, train_final
 from sweep.finalization.installation import install_tested, keep_tested, make_candidate_folder, with_more_rounds
 from sweep.finalization.judge_answers import finalist_results, judge_test
-from sweep.finalization.learned_schedule import learned_schedule
 from sweep.finalization.registration import hand_over_final_model
 from sweep.finalization.repeats import RepeatPlan, train_repeat
 from sweep.records.environment import environment_facts

@@ -9,12 +9,27 @@ import numpy as np
 from sweep.data.cache import TEST_IMAGES, TEST_LABELS, Prepared
 from sweep.errors import DataError
 from sweep.records.array_types import IntArray, UInt8Array
+from sweep.records.openings_ledger import Opening, record_opening
+
+
+def open_counted(study_folder: Path, prepared: Prepared, opening: Opening) -> tuple[UInt8Array, IntArray]:
+    """Record the opening in the study, then open the test part; see `open_test`.
+
+    If the process is killed between the two, the opening counts all the same.
+
+    Raises:
+        StudyError: the opening cannot be recorded; the test part stays closed.
+        DataError: the test part is missing.
+    """
+    record_opening(study_folder, opening)
+    return open_test(prepared)
 
 
 def open_test(prepared: Prepared) -> tuple[UInt8Array, IntArray]:
-    """The sealed test images, uint8 (m, h, w, c) as a read-only memory map, and their labels, int64 (m,).
+    """Return the test images, uint8 (m, h, w, c) as a read-only memory map, and their labels, int64 (m,).
 
-    The caller must record the opening in the study first. Raises DataError if the files are missing.
+    Raises:
+        DataError: the test part is missing.
     """
     folder = Path(prepared.folder)
     try:

@@ -1,4 +1,4 @@
-"""The final model before the test set. Runs in a child process, because it needs TensorFlow."""
+"""Evaluate the final model on the test set. Runs in a child process, because it needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from sweep.analysis.calibration import probabilities_of
 from sweep.data.cache import Prepared
-from sweep.finalization.counted_opening import open_counted
+from sweep.data.sealed_test_part import open_counted
 from sweep.inference.load_model import gives_logits, load_model
 from sweep.inference.probabilities import BATCH
 from sweep.inference.tf_gradcam import heat_maps
@@ -19,22 +19,26 @@ from sweep.space.config import TrialConfig
 from sweep.training.tf_threads import use_threads
 
 ERRORS = 12
-"""Wrong answers that are shown."""
+"""Number of wrong answers to show."""
 
 
 def evaluate(
     study_folder: Path, prepared: Prepared, opening: Opening, model_file: Path, config: TrialConfig
 ) -> Answers:
-    """Open the test set, which is recorded first, and ask the model.
+    """Open the test set, which is recorded first, and run the model on it.
 
-    All that is asked of the model is asked about noise before, so that whatever goes wrong costs no opening.
+    The model first runs on noise in the same ways, so that a failure costs no opening.
 
     Args:
-        config: of the model.
+        study_folder: where openings are recorded.
+        prepared: the prepared images.
+        opening: what to record.
+        model_file: a .keras file.
+        config: the model's configuration.
 
     Raises:
         ModelFileError, StudyError, DataError: see `load_model` and `open_counted`.
-        ModelError: the model does not give what its space says.
+        ModelError: the model's outputs are not those that its space describes.
     """
     use_threads(config.threads)
     model = load_model(model_file)

@@ -1,9 +1,8 @@
-"""The rounds: every finalist that is still compared is trained once in each, until one is separated."""
+"""The rounds: each trains every remaining finalist once, until one is separated from the others."""
 
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -11,21 +10,21 @@ from sweep.analysis.finalists import LEAST_ROUNDS, LEVEL, Judgement, dominated, 
 from sweep.data.loading import load_split
 from sweep.errors import NothingFinished, SweepStopped, TrialFailure
 from sweep.execution.executor import Executor, Outcome
-from sweep.execution.live_trial import failure_text
+from sweep.execution.live_trial import LiveTrial
 from sweep.execution.supervisor import POLL_SECONDS, TrialSetting
 from sweep.finalization.repeats import RepeatPlan
 from sweep.records.disk import disk_errors
 from sweep.records.image_facts import DataStamp
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_record import TrialRecord, write_record
-from sweep.records.trial_result import EpochMetrics, TrialResult, best_epoch
+from sweep.records.trial_result import EpochMetrics, TrialResult
 
 OnRepeat = Callable[[TrialRecord, int], None]
-"""Told of every repetition that has ended, with the number of its round."""
-FOR_GOOD = ("nan", "too_large", "infeasible", "bug")
-"""Failures that a second try would only repeat."""
-TRIES = 3
-"""Of a repetition that failed for another reason (killed, out of memory, …), before its finalist is dropped."""
+"""Receives the record of every repeat that has ended, with the number of its round."""
+PERMANENT = ("nan", "too_large", "infeasible", "bug")
+"""Failures that another attempt would only repeat."""
+ATTEMPTS = 3
+"""Attempts at a repeat that fails for another reason (killed, out of memory, …), before its finalist is dropped."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +32,12 @@ class ComparisonOutcome:
     """How the comparison ended.
 
     Attributes:
-        judgement: over the finalists that stayed.
-        scores: by trial the objective of its rounds; also of those that were dropped.
-        repeats: by trial the records of its rounds.
-        dropped: by trial why it left.
-        rounds: finished ones; with folds those of whole passes.
-        ended: why there were no more rounds: `separated`, `alone`, `repeats`, `budget` or `stopped`.
+        judgement: of the remaining finalists.
+        scores: the objective in each round by trial, of dropped finalists too.
+        repeats: the records of the rounds by trial.
+        dropped: why a finalist was dropped, by trial.
+        rounds: number of finished rounds; with folds only those of complete passes.
+        ended: why there are no more rounds: `separated`, `alone`, `repeats`, `budget` or `stopped`.
     """
 
     judgement: Judgement
@@ -54,10 +53,10 @@ class FinalComparison:
 
     Args:
         finalists: records of the search, the best first; at least one.
-        plan: of the rounds.
-        executor: trains repetitions (`repeats.train_repeat`).
+        plan: seeds and splits of the rounds.
+        executor: trains repeats (`repeats.train_repeat`).
         setting: the images and the environment.
-        told: see `OnRepeat`.
+        on_repeat: see `OnRepeat`.
     """
 
     def __init__(
@@ -66,30 +65,30 @@ class FinalComparison:
         plan: RepeatPlan,
         executor: Executor,
         setting: TrialSetting,
-        told: OnRepeat,
+        on_repeat: OnRepeat,
     ) -> None:
         self._finalists = {record.number: record for record in finalists}
         self._plan = plan
         self._executor = executor
         self._setting = setting
-        self._told = told
+        self._on_repeat = on_repeat
         self._maximize = finalists[0].config.direction == "maximize"
         self._repeats: dict[int, list[TrialRecord]] = {number: [] for number in self._finalists}
         self._dropped: dict[int, str] = {}
-        self._running: dict[int, _Running] = {}
-        self._tries: dict[int, int] = {}
+        self._live: dict[int, LiveTrial] = {}
+        self._attempts: dict[int, int] = {}
 
     def run(self, most: int, stop: Callable[[], bool], seconds_left: Callable[[], float]) -> ComparisonOutcome:
-        """Run rounds until one finalist is separated, or `most` rounds, the time or `stop` end them.
+        """Run rounds until one finalist is separated, `most` rounds are done, the time is up or `stop` returns True.
 
         Args:
-            most: rounds.
-            stop: asked twice a second; True interrupts.
-            seconds_left: of the time for rounds; one is begun only if it can be expected to fit.
+            most: maximum number of rounds.
+            stop: called twice a second; True interrupts.
+            seconds_left: returns the time left for rounds; a round starts only if it is expected to fit.
 
         Raises:
             NothingFinished: every finalist failed.
-            SweepStopped: the images are gone, which says nothing of a finalist.
+            SweepStopped: the images cannot be read, which is not a finalist's failure.
         """
         number, ended = 0, ""
         try:
@@ -109,37 +108,37 @@ class FinalComparison:
             self._executor.close()
         return self._comparison_outcome(number, ended)
 
-    def _staying(self) -> list[TrialRecord]:
+    def _remaining(self) -> list[TrialRecord]:
         return [record for trial, record in self._finalists.items() if trial not in self._dropped]
 
     def _expected_seconds(self) -> float:
-        """Of a round, from the newest training of each finalist."""
-        newest = [(self._repeats[record.number] or [record])[-1] for record in self._staying()]
+        """Estimate the seconds of a round from the newest training of each finalist."""
+        newest = [(self._repeats[record.number] or [record])[-1] for record in self._remaining()]
         seconds = [record.timings.get("total", 0.0) for record in newest]
         return max(max(seconds), sum(seconds) / self._executor.workers)
 
     def _round(self, number: int, over: Callable[[], bool]) -> bool:
-        """Train what the round still lacks; False if it was cut off, which leaves it unfinished."""
+        """Train the repeats that are missing in the round; False if it was interrupted and is unfinished."""
         waiting = self._missing(number)
-        self._tries = dict.fromkeys(self._finalists, 0)
-        while waiting or self._running:
+        self._attempts = dict.fromkeys(self._finalists, 0)
+        while waiting or self._live:
             if over():
                 return False
-            while waiting and len(self._running) < self._executor.workers:
+            while waiting and len(self._live) < self._executor.workers:
                 self._start(waiting.pop(0), number)
             for outcome in self._executor.wait(POLL_SECONDS):
                 if isinstance(outcome.ended, TrialFailure) and outcome.ended.cause == "killed" and over():
-                    return False  # the signal that stops this process has reached the child too
+                    return False  # the signal that stops this process has also stopped the child
                 if not self._finish(outcome, number):
                     waiting.append(self._finalists[outcome.number])
-        for record in self._staying():
-            self._take(record, number)
+        for record in self._remaining():
+            self._count(record, number)
         return True
 
     def _missing(self, number: int) -> list[TrialRecord]:
-        """The finalists that have not been trained in the round, by an earlier run for example."""
+        """Return the finalists that have not been trained in the round, for example by an earlier run."""
         stamp = self._stamp(number)
-        return [record for record in self._staying() if not self._is_done(record, number, stamp)]
+        return [record for record in self._remaining() if not self._is_done(record, number, stamp)]
 
     def _stamp(self, number: int) -> DataStamp:
         data = next(iter(self._finalists.values())).config.data
@@ -149,25 +148,11 @@ class FinalComparison:
         found = self._plan.recorded(record, number)
         if found is None or found.data != stamp:
             return False
-        # A failure on record was tried often enough: another try by another run could choose another winner and have
-        # the test set opened for it as well. Older records, which name no cause, were written after the first try.
-        return found.state == "complete" or found.cause is not None or found.reason in FOR_GOOD
+        # A recorded failure has had all its attempts: one more by another run could choose another winner, and the test
+        # set would be opened for it as well. Records of earlier versions have no cause: they had one attempt.
+        return found.state == "complete" or found.cause is not None or found.reason in PERMANENT
 
-    def _start(self, record: TrialRecord, number: int) -> None:
-        task = self._plan.task(record, number, self._setting.prepared)
-        running = _Running(_now(), time.monotonic())
-        self._running[record.number] = running
-
-        def on_epoch(metrics: EpochMetrics) -> bool:
-            running.epochs.append(metrics)
-            return False
-
-        self._executor.submit(task, on_epoch)
-
-    def _finish(self, outcome: Outcome, number: int) -> bool:
-        """Record a repetition; False, and nothing on record, if it is to be tried again."""
-        running = self._running.pop(outcome.number)
-        searched = self._finalists[outcome.number]
+    def _start(self, searched: TrialRecord, number: int) -> None:
         task = self._plan.task(searched, number, self._setting.prepared)
         record = TrialRecord(
             study=searched.study,
@@ -177,39 +162,51 @@ class FinalComparison:
             values=searched.values,
             data=self._stamp(number),
             environment=self._setting.environment,
-            started=running.started,
-            finished=_now(),
+            started=_now(),
             origin=f"{searched.study}/{searched.number} round {number}",
-            epochs=tuple(running.epochs),
         )
-        total = {"total": time.monotonic() - running.begun}
-        if isinstance(outcome.ended, TrialResult):
-            record = _with_result(record, outcome.ended, total)
-        else:
-            record = _with_failure(record, outcome.ended, total)
-        self._told(record, number)
-        if self._is_to_be_tried_again(record):
+        live = self._live[record.number] = LiveTrial(record, record)
+
+        def on_epoch(metrics: EpochMetrics) -> bool:
+            live.record = live.with_epoch(metrics)
             return False
-        with disk_errors(task.folder):
-            write_record(task.folder, record)
+
+        self._executor.submit(task, on_epoch)
+
+    def _finish(self, outcome: Outcome, number: int) -> bool:
+        """Record a repeat; False, with nothing recorded, if it needs another attempt."""
+        live = self._live.pop(outcome.number)
+        if isinstance(outcome.ended, TrialResult):
+            # The trial's own record has its digest and notes.
+            record = dataclasses.replace(live.with_result(outcome.ended, ""), model_digest=None, notes=())
+        else:
+            record = live.with_failure(outcome.ended, "fail")
+        record = dataclasses.replace(record, finished=_now(), timings={**record.timings, "total": live.seconds})
+        self._on_repeat(record, number)
+        if self._needs_another_attempt(record):
+            return False
+        folder = self._plan.place(record.number, number)
+        with disk_errors(folder):
+            write_record(folder, record)
         return True
 
-    def _is_to_be_tried_again(self, record: TrialRecord) -> bool:
-        """Whether a failure may be chance.
+    def _needs_another_attempt(self, record: TrialRecord) -> bool:
+        """True if the repeat failed and another attempt may succeed.
 
         Raises:
-            SweepStopped: the images are gone.
+            SweepStopped: the images cannot be read.
         """
         if record.cause == "data":
             raise SweepStopped(
                 f"trial {record.number} could not be trained again: {record.message}\n"
-                "What was trained is kept, and the test set is closed. Mend the cause, then the same command goes on"
+                "The finished repeats are kept, and the test set is closed. Fix the cause and run the same command "
+                "again to resume"
             )
-        self._tries[record.number] += 1
-        return record.cause is not None and record.cause not in FOR_GOOD and self._tries[record.number] < TRIES
+        self._attempts[record.number] += 1
+        return record.cause is not None and record.cause not in PERMANENT and self._attempts[record.number] < ATTEMPTS
 
-    def _take(self, record: TrialRecord, number: int) -> None:
-        """Count a repetition, or drop the finalist that failed it."""
+    def _count(self, record: TrialRecord, number: int) -> None:
+        """Count a repeat, or drop the finalist if it failed."""
         found = self._plan.recorded(record, number)
         if found is not None and found.state == "complete":
             self._repeats[record.number].append(found)
@@ -217,15 +214,9 @@ class FinalComparison:
             reason = found.reason if found is not None else "no record"
             self._dropped[record.number] = f"failed in round {number}: {reason}"
 
-    def _scores(self) -> dict[int, tuple[float, ...]]:
-        return {
-            record.number: tuple(float(r.objective_value or 0.0) for r in self._repeats[record.number])
-            for record in self._staying()
-        }
-
     def _decide(self, number: int) -> str:
-        """Why the comparison is over; "" if it goes on. With folds only whole passes are judged."""
-        scores = self._scores()
+        """Return why the comparison ends; "" if it continues. With folds only complete passes are judged."""
+        scores = {record.number: _objectives(self._repeats[record.number]) for record in self._remaining()}
         if not scores:
             reasons = "; ".join(f"trial {trial}: {reason}" for trial, reason in self._dropped.items())
             raise NothingFinished(f"every finalist failed when it was trained again: {reasons}")
@@ -243,45 +234,16 @@ class FinalComparison:
         return judge(scores, parameters, maximize=self._maximize, seed=derive(self._plan.seed, Purpose.BOOTSTRAP))
 
     def _comparison_outcome(self, number: int, ended: str) -> ComparisonOutcome:
-        """Of whole passes over the folds alone, for the others were not held out from everybody in the same way."""
+        """Use complete passes over the folds only, in which every image is held out once."""
         whole = number - number % (self._plan.folds or 1)
         repeats = {trial: tuple(records[:whole]) for trial, records in self._repeats.items()}
-        scores = {t: tuple(float(r.objective_value or 0.0) for r in records) for t, records in repeats.items()}
-        staying = {record.number: scores[record.number] for record in self._staying()}
-        return ComparisonOutcome(self._judge(staying), scores, repeats, dict(self._dropped), whole, ended)
+        scores = {trial: _objectives(records) for trial, records in repeats.items()}
+        remaining = {record.number: scores[record.number] for record in self._remaining()}
+        return ComparisonOutcome(self._judge(remaining), scores, repeats, dict(self._dropped), whole, ended)
 
 
-@dataclasses.dataclass
-class _Running:
-    started: str
-    begun: float
-    epochs: list[EpochMetrics] = dataclasses.field(default_factory=list)
-
-
-def _with_result(record: TrialRecord, result: TrialResult, total: Mapping[str, float]) -> TrialRecord:
-    best = best_epoch(result.epochs, record.config.objective)
-    return dataclasses.replace(
-        record,
-        state="complete",
-        reason="early stopping" if result.stop_reason == "early_stopping" else "all epochs",
-        epochs=result.epochs,
-        best_epoch=best.epoch,
-        objective_value=best.value(record.config.objective),
-        parameters=result.parameters,
-        weights_digest=result.weights_digest,
-        timings={"build": result.build_seconds, "fit": result.fit_seconds, **total},
-    )
-
-
-def _with_failure(record: TrialRecord, failure: TrialFailure, total: Mapping[str, float]) -> TrialRecord:
-    return dataclasses.replace(
-        record,
-        state="failed",
-        reason=failure.cause,
-        cause=failure.cause,
-        message=failure_text(failure),
-        timings=dict(total),
-    )
+def _objectives(records: Sequence[TrialRecord]) -> tuple[float, ...]:
+    return tuple(float(record.objective_value or 0.0) for record in records)
 
 
 def _now() -> str:

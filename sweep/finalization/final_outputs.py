@@ -1,4 +1,4 @@
-"""What `finalize` leaves and says: pictures, the model card, the page, the summary at the terminal."""
+"""The outputs of `finalize`: pictures, the model card, the page, the summary on the terminal."""
 
 from __future__ import annotations
 
@@ -32,43 +32,36 @@ from sweep.terminal.console import print_table
 
 
 def write_outputs(study_folder: Path, result: FinalResult, home: str) -> None:
-    """Write all that can be made from the result, beside `final.json`.
+    """Write everything that depends only on the result, next to `final.json`.
 
     Args:
-        study_folder: of the study.
-        result: what was found.
-        home: the option ` --home DIR` or nothing, for commands.
+        study_folder: the study's folder.
+        result: the final result.
+        home: ` --home DIR` or nothing, for the commands on the page.
 
     Raises:
-        DiskError: something cannot be written.
+        DiskError: a file cannot be written.
     """
     folder = final_folder(study_folder)
     with disk_errors(folder / PICTURES):
         draw_all(folder / PICTURES, result)
     openings = read_openings(study_folder)
     write_atomically(folder / CARD_FILE, model_card(result, openings_text(openings)))
-    page = final_document(result, openings, _base64(folder / PICTURES / ERRORS), _commands(result.study, home))
-    write_atomically(folder / PAGE_FILE, to_html(page))
-
-
-def _base64(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode() if path.is_file() else ""
-
-
-def _commands(study: str, home: str) -> tuple[tuple[str, str], ...]:
-    return (
-        ("Ask it:", f"{command_text('predict')} --model {study}{home} IMAGE"),
-        (
-            "Write it in all formats, each checked against this one:",
-            f"{command_text('export')} --model {study}{home} --format all",
-        ),
+    errors = folder / PICTURES / ERRORS
+    picture = base64.b64encode(errors.read_bytes()).decode() if errors.is_file() else ""
+    options = f"--model {result.study}{home}"
+    commands = (
+        ("Ask it:", f"{command_text('predict')} {options} IMAGE"),
+        ("Write it in all formats, each checked against this one:", f"{command_text('export')} {options} --format all"),
     )
+    page = final_document(result, openings, picture, commands)
+    write_atomically(folder / PAGE_FILE, to_html(page))
 
 
 def print_final_summary(
     result: FinalResult, openings: Sequence[Opening], study_folder: Path, console: Console, *, as_json: bool
 ) -> None:
-    """Say what was found and where it is."""
+    """Print the result and where its files are."""
     folder = final_folder(study_folder)
     if as_json:
         print(json.dumps({**dataclasses.asdict(result), "test_openings": len(openings), "folder": str(folder)}))

@@ -1,17 +1,17 @@
-"""The winner trained on everything that the search had."""
+"""Train the winner on all images of the search, for as long as its repeats have shown to be best."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sweep.data.cache import Prepared
 from sweep.data.loading import load_whole
 from sweep.execution.child_call import call_in_child
-from sweep.finalization.learned_schedule import Schedule
 from sweep.records.final_result import TrainedFinal
 from sweep.records.model_facts import ModelFacts, embed_facts
 from sweep.records.seeds import Purpose, derive
@@ -21,11 +21,45 @@ from sweep.space.config import TrialConfig, config_to_mapping
 
 
 @dataclasses.dataclass(frozen=True)
-class FinalTraining:
-    """What is to be trained.
+class Schedule:
+    """How long, and with which learning rates, the final model is trained.
 
     Attributes:
-        key: of all that decides the weights.
+        rates: learning rate of each epoch.
+        reference: the training that the rates come from, for messages.
+    """
+
+    rates: tuple[float, ...]
+    reference: str
+
+
+def learned_schedule(searched: TrialRecord, repeats: Sequence[TrialRecord]) -> Schedule:
+    """Return the median of the best epochs, with the learning rates of the training whose best epoch is nearest to it.
+
+    If that training ended earlier, its last rate is repeated.
+
+    Args:
+        searched: the winner's trial, the reference if there are no repeats.
+        repeats: the winner's repeats.
+    """
+    trainings = [record for record in (repeats or (searched,)) if record.best_epoch is not None]
+    epochs = round(statistics.median_high([record.best_epoch or 1 for record in trainings]))
+    nearest = min(trainings, key=lambda record: abs((record.best_epoch or 1) - epochs))
+    rates = [metrics.learning_rate for metrics in nearest.epochs[:epochs]]
+    rates += rates[-1:] * (epochs - len(rates))
+    return Schedule(tuple(rates), nearest.origin if repeats and nearest.origin else f"trial {nearest.number}")
+
+
+@dataclasses.dataclass(frozen=True)
+class FinalTraining:
+    """The final training of a winner.
+
+    Attributes:
+        record: the winner's trial.
+        config: its configuration with the final number of epochs and seed.
+        schedule: epochs and learning rates.
+        prepared: the prepared images.
+        key: digest of everything that determines the weights.
     """
 
     record: TrialRecord
@@ -36,7 +70,7 @@ class FinalTraining:
 
 
 def plan_training(record: TrialRecord, schedule: Schedule, prepared: Prepared, study_seed: int) -> FinalTraining:
-    """The final training of a winner."""
+    """Return the final training of a winner."""
     training = dataclasses.replace(record.config.training, epochs=len(schedule.rates))
     config = dataclasses.replace(
         record.config, training=training, seed=derive(study_seed, Purpose.REFIT, record.number)
@@ -52,12 +86,12 @@ def train_final(plan: FinalTraining, path: Path, stop: Callable[[], bool]) -> Tr
 
     Args:
         plan: what to train.
-        path: of the .keras file.
-        stop: asked twice a second; True ends it.
+        path: the .keras file to write.
+        stop: called twice a second; True stops the training.
 
     Raises:
-        TrialFailure: nan.
-        Stopped: `stop` said so; nothing is written.
+        TrialFailure: the loss is not a number.
+        Stopped: `stop` returned True; nothing is written.
     """
     raw = path.with_name(f"raw-{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""From a model that has been tested to `final/`, in steps that can be cut off anywhere.
+"""Install a tested model in `final/`, in steps that survive a kill at any moment.
 
-A candidate is trained, tested and described in `final/candidate/`, its result last; then its files take the place of
-those before, the result last again. What was cut off is done by the next run, and no test set is opened twice for it.
+A candidate is trained and tested in `final/candidate/`, which receives its result last; then its files replace the
+earlier ones, the result last again. The next run completes what was interrupted, without opening the test set again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def candidate_folder(study_folder: Path) -> Path:
 
 
 def make_candidate_folder(study_folder: Path) -> Path:
-    """Make it, once it is clear that what comes can be written: an opened test set whose answers are lost is spent.
+    """Make the folder after checking the disk: if the answers to the test set were lost, the opening would be wasted.
 
     Raises:
         DiskError, StudyError: see `make_folder`.
@@ -46,14 +46,14 @@ def make_candidate_folder(study_folder: Path) -> Path:
 
 
 def keep_tested(study_folder: Path, result: FinalResult, answers: Answers) -> None:
-    """Write beside the candidate what the test set said of it; from now on it need not be opened again for this model.
+    """Write the test's result and answers next to the candidate; this model never needs another opening.
 
     Raises:
-        DiskError: something cannot be written.
+        DiskError: a file cannot be written.
     """
     folder = candidate_folder(study_folder)
     with disk_errors(folder):
-        (folder / ERRORS).unlink(missing_ok=True)  # of a run that was cut off here
+        (folder / ERRORS).unlink(missing_ok=True)  # from a run that was killed here
         with atomic_write(folder / ANSWERS_FILE) as part:
             np.savez(part, outputs=answers.probabilities, labels=answers.labels)
         draw_worst_errors(folder / ERRORS, result, answers.errors)
@@ -61,7 +61,7 @@ def keep_tested(study_folder: Path, result: FinalResult, answers: Answers) -> No
 
 
 def install_tested(study_folder: Path) -> None:
-    """Put a tested candidate, where there is one, in the place of the final model.
+    """Replace the final model by the tested candidate, if there is one.
 
     Raises:
         DiskError: a file cannot be moved.
@@ -71,7 +71,7 @@ def install_tested(study_folder: Path) -> None:
     result = read_result(folder)
     with disk_errors(final):
         if result is None:
-            # Of a training that was cut off, or all but empty: what is trained next, is trained anew.
+            # The candidate is missing, or its training or test was interrupted: the next one starts from scratch.
             shutil.rmtree(folder, ignore_errors=True)
             return
         (final / PICTURES).mkdir(exist_ok=True)
@@ -85,7 +85,7 @@ def install_tested(study_folder: Path) -> None:
 
 
 def with_more_rounds(earlier: FinalResult, result: FinalResult) -> FinalResult:
-    """The result of more rounds that lead to the model of an earlier one, whose test it keeps; the gaps are new."""
+    """Return the result of more rounds that lead to an earlier model: with its test and registration, but new gaps."""
     winner = next(finalist for finalist in result.finalists if finalist.trial == result.winner)
     test = earlier.test
     search, repeats = gaps(result.objective, test.accuracy, test.loss, winner.search_score, winner.mean)

@@ -1,37 +1,40 @@
-"""The model card: what the model is, what it was made from, how good it is, and where not to trust it.
+"""The model card: what the model is, its data, its results and its limits.
 
 After Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from sweep.records.final_result import FinalResult
 from sweep.reporting.final_page import gap_text, half_interval, luck_text, verdict_text
 from sweep.space.config import config_to_mapping, flatten
 
 SMALL = 1000
-"""Test images below which the interval is wide enough to say so."""
+"""With fewer test images, the card warns about the wide interval."""
 CALIBRATED = 0.02
-"""Expected calibration error below which probabilities are taken as they are."""
+"""Expected calibration error up to which the card does not warn about probabilities."""
 WEAK = 10
-"""Points of accuracy that a class may lie below the whole before it is named."""
+"""Percentage points by which a class may fall below the overall accuracy before the card names it."""
 
 
 def model_card(result: FinalResult, openings: str) -> str:
-    """The card in Markdown.
+    """Return the card in Markdown.
 
     Args:
-        result: of `finalize`.
-        openings: the sentence about the test set's openings.
+        result: the final result.
+        openings: the sentence about the openings of the test set.
     """
     trained, test = result.trained, result.test
     data = trained.data
     shape = "x".join(map(str, data.shape))
+    rates = [rate for rate, _ in groupby(trained.learning_rates)][:20]
     lines = [
         f"# {result.study}",
         "",
         f"An image classifier of {len(data.classes)} classes: raw pixels 0 to 255 of {shape} (height, width, channels; "
-        "uint8) in, a number per class out. Scaling is inside the model.",
+        "uint8) in, a number per class out. The model scales the pixels itself.",
         "",
         "## Classes, in the order of the outputs",
         "",
@@ -40,7 +43,7 @@ def model_card(result: FinalResult, openings: str) -> str:
         "## Data",
         "",
         f"- {_plain(trained.config.data.name)}: {trained.images:,} images for training (the search's training and "
-        f"validation images together), {test.images:,} for the test, which nothing was chosen by",
+        f"validation images together), {test.images:,} for the test, which influenced no choice",
         f"- digest of the training images: `{data.digest}`",
         "",
         "## Metrics on the test set",
@@ -69,14 +72,13 @@ def model_card(result: FinalResult, openings: str) -> str:
         "",
         "## Recipe",
         "",
-        f"Trained for {len(trained.learning_rates)} epochs, learning rates "
-        f"{', '.join(f'{rate:.4g}' for rate in _thinned(trained.learning_rates))}.",
+        f"Trained for {len(trained.learning_rates)} epochs, learning rates {', '.join(f'{r:.4g}' for r in rates)}.",
         "",
         "```",
         *(f"{key}: {_yaml(value)}" for key, value in flatten(config_to_mapping(trained.config)).items()),
         "```",
         "",
-        f"Weights digest `{trained.weights_digest}`, {trained.parameters:,} weights; "
+        f"Weights digest `{trained.weights_digest}`, {trained.parameters:,} parameters; "
         f"{', '.join(f'{name} {result.environment[key]}' for name, key in _VERSIONS if key in result.environment)}.",
     ]
     return "\n".join(lines) + "\n"
@@ -86,15 +88,15 @@ _VERSIONS = (("TensorFlow", "version.tensorflow"), ("Keras", "version.keras"), (
 
 
 def limits(result: FinalResult) -> list[str]:
-    """What the numbers themselves say against the model."""
+    """Return the limits that the numbers show."""
     test = result.test
     found = [
-        "It names one of its classes for any image, also for one that shows none of them.",
-        "Images unlike those of the data set (other cameras, other cuts, other sizes) were not tested.",
+        "It answers with one of its classes for any image, even if the image shows none of them.",
+        "It was not tested on images that differ from the data set (other cameras, crops or sizes).",
     ]
     if test.images < SMALL:
         found.append(
-            f"The test set is small: the accuracy is known to {100 * (test.high - test.low) / 2:.1f} points only."
+            f"The test set is small: the accuracy is only known to ±{100 * (test.high - test.low) / 2:.1f} points."
         )
     weak = [c for c in test.classes if c.accuracy is not None and 100 * (test.accuracy - c.accuracy) > WEAK]
     if weak:
@@ -103,18 +105,18 @@ def limits(result: FinalResult) -> list[str]:
         gap = test.confidence - test.accuracy
         found.append(
             f"Its probabilities are on average {'higher' if gap > 0 else 'lower'} than its accuracy "
-            f"({test.confidence:.1%} against {test.accuracy:.1%}): do not take them at their word."
+            f"({test.confidence:.1%} against {test.accuracy:.1%}): do not trust them without calibration."
             if abs(gap) > half_interval(test)
-            else "How far its probabilities can be believed is not certain: calibration error "
+            else "Its probabilities may be unreliable: calibration error "
             f"{test.calibration_error:.3f} on {test.images:,} images."
         )
     if result.verdict in ("tie", "not repeated"):
-        found.append("That it is the best of the search is not certain, see above.")
+        found.append("It is not certain to be the best model of the search, see above.")
     return found
 
 
 def _yaml(value: object) -> str:
-    """As a space file has it."""
+    """Return the value as in a space file."""
     return {None: "null", True: "true", False: "false"}[value] if isinstance(value, bool | None) else str(value)
 
 
@@ -123,10 +125,5 @@ def _number(value: float | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without signs that Markdown or HTML would take for their own."""
+    """Escape characters that are markup in Markdown or HTML."""
     return "".join(f"\\{sign}" if sign in "\\`*_[]<>|#" else sign for sign in text if sign.isprintable())
-
-
-def _thinned(rates: tuple[float, ...]) -> list[float]:
-    """Each rate where it begins."""
-    return [rate for place, rate in enumerate(rates) if place == 0 or rate != rates[place - 1]][:20]

@@ -1,4 +1,4 @@
-"""One repetition of a finalist: its configuration with the seed and the split of a round, recorded like a trial."""
+"""One repeat of a finalist: its configuration with the seed and the split of a round, recorded like a trial."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from sweep.records.final_result import final_folder
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_record import RECORD_FILE, TrialRecord, read_record
 from sweep.records.trial_result import OnEpoch, TrialResult
+from sweep.space.config import TrialConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepeatTask(Task):
-    """A task on a split of its own."""
+    """A task with its own split."""
 
     split: Split
 
 
 @dataclass(frozen=True)
 class RepeatPlan:
-    """Which seed and which split each round has; the same for all finalists.
+    """The seed and the split of each round, the same for all finalists. Rounds are numbered from 1.
 
     Attributes:
-        folder: of the study.
-        seed: of the study.
-        folds: of the cross-validation that consecutive rounds make up; None for a fresh split in each.
+        folder: the study's folder.
+        seed: the study's seed.
+        folds: number of folds of a cross-validation, one per round; None for a new split in each round.
     """
 
     folder: Path
@@ -38,54 +39,55 @@ class RepeatPlan:
     folds: int | None
 
     def split(self, number: int) -> Split:
-        """The split of a round, 1 for the first. With folds, each pass over them shuffles anew."""
+        """Return the split of a round. Each pass over the folds shuffles again."""
         if self.folds is None:
             return Split(derive(self.seed, Purpose.RESPLIT, number))
         turn, fold = divmod(number - 1, self.folds)
         return Split(derive(self.seed, Purpose.FOLDS, turn), self.folds, fold)
 
     def task(self, record: TrialRecord, number: int, prepared: Prepared) -> RepeatTask:
-        """What to train for a finalist in a round."""
-        config = dataclasses.replace(record.config, seed=derive(self.seed, Purpose.REPEAT, number))
+        """Return what to train for a finalist in a round."""
         return RepeatTask(
             number=record.number,
-            config=config,
+            config=self._config(record, number),
             prepared=prepared,
             folder=self.place(record.number, number),
             split=self.split(number),
         )
 
+    def _config(self, record: TrialRecord, number: int) -> TrialConfig:
+        return dataclasses.replace(record.config, seed=derive(self.seed, Purpose.REPEAT, number))
+
     def place(self, trial: int, number: int) -> Path:
-        """`studies/NAME/final/repeats/splits/0007/03`, or `…/folds-5/0007/03`."""
+        """Return `studies/NAME/final/repeats/splits/0007/03`, or `…/folds-5/0007/03`."""
         kind = "splits" if self.folds is None else f"folds-{self.folds}"
         return final_folder(self.folder) / "repeats" / kind / f"{trial:04d}" / f"{number:02d}"
 
     def recorded(self, record: TrialRecord, number: int) -> TrialRecord | None:
-        """The record of an earlier run's repetition; None where there is none, or it was of something else.
+        """Return the record of a repeat that has been trained; None if there is none.
 
         Raises:
-            RecordError: there is one, and it cannot be read.
+            RecordError: the record cannot be read, or is of another configuration.
         """
         place = self.place(record.number, number)
         if not (place / RECORD_FILE).is_file():
             return None
         found = read_record(place)
-        wanted = dataclasses.replace(record.config, seed=derive(self.seed, Purpose.REPEAT, number))
-        if found.config != wanted:
+        if found.config != self._config(record, number):
             raise RecordError(
-                f"{place / RECORD_FILE}: the repetition of another configuration of trial {record.number}; "
-                f"remove {final_folder(self.folder) / 'repeats'} to begin anew"
+                f"{place / RECORD_FILE}: this repeat has another configuration than trial {record.number}; "
+                f"remove {final_folder(self.folder) / 'repeats'} to start again"
             )
         return found
 
 
 def train_repeat(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Train a repetition; runs in a child process and writes no model.
+    """Train a repeat; runs in a child process and writes no model.
 
     Raises:
         TrialFailure: for a known cause.
         DataError: the images cannot be read.
-        TypeError: the task has no split of its own.
+        TypeError: the task has no split.
     """
     if not isinstance(task, RepeatTask):
         raise TypeError(f"expected a RepeatTask, received {task!r}")

@@ -22,7 +22,7 @@ from tests.fakes import InlineExecutor, make_record
 DIGITS = DataConfig(name="digits", limit=200, validation=0.2)
 Outcome = float | str
 Script = Mapping[int, Sequence[Outcome | list[Outcome]]]
-"""By trial what it reaches in each round: a validation accuracy, or a cause of failure; a list has one for each try."""
+"""The result of each round by trial: a validation accuracy or a cause of failure; a list has one per attempt."""
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 @pytest.fixture
 def finalist(prepared: Prepared) -> Callable[..., TrialRecord]:
-    """A complete trial of digits of 3 epochs."""
+    """A complete trial of digits."""
     stamp = load(prepared, DIGITS).stamp
 
     def make(number: int, value: float = 0.9, parameters: int = 1000) -> TrialRecord:
@@ -46,7 +46,7 @@ class Scripted:
     """Training in closed form, in this process.
 
     Attributes:
-        tasks: that were run, in order.
+        tasks: the tasks that ran, in order.
     """
 
     def __init__(self, script: Script, prepared: Prepared, folder: Path, folds: int | None = None) -> None:
@@ -54,14 +54,14 @@ class Scripted:
         self.plan = RepeatPlan(folder, 11, folds)
         self._setting = TrialSetting(prepared, load(prepared, DIGITS).stamp, {"version.python": "3.11"})
         self.tasks: list[Task] = []
-        self.told: list[tuple[int, int, str]] = []
+        self.reported: list[tuple[int, int, str]] = []
 
     def comparison(self, *finalists: TrialRecord) -> FinalComparison:
-        """A comparison of them, which reads and writes the plan's folder."""
-        return FinalComparison(finalists, self.plan, InlineExecutor(self._train), self._setting, self._tell)
+        """Return a comparison of the finalists that reads and writes the plan's folder."""
+        return FinalComparison(finalists, self.plan, InlineExecutor(self._train), self._setting, self._report)
 
-    def _tell(self, record: TrialRecord, number: int) -> None:
-        self.told.append((record.number, number, record.state))
+    def _report(self, record: TrialRecord, number: int) -> None:
+        self.reported.append((record.number, number, record.state))
 
     def _train(self, task: Task, on_epoch: OnEpoch) -> TrialResult:
         self.tasks.append(task)
@@ -69,7 +69,7 @@ class Scripted:
         if isinstance(outcome, list):
             outcome = outcome.pop(0)
         if isinstance(outcome, str):
-            raise TrialFailure(outcome, "as the script has it")  # type: ignore[arg-type]  # a cause
+            raise TrialFailure(outcome, "as the script says")  # type: ignore[arg-type]  # a cause
         epochs = tuple(EpochMetrics(e, 1.0, 0.5, 1.0, v, 0.01 / e, 1.0) for e, v in enumerate((0.1, outcome), start=1))
         for metrics in epochs:
             on_epoch(metrics)

@@ -29,7 +29,7 @@ def test_rounds_end_when_one_is_separated(scripted: Make, finalist: Finalist) ->
 
     assert (outcome.ended, outcome.rounds, outcome.judgement.recommended) == ("separated", 3, 0)
     assert outcome.scores == {0: (0.90, 0.91, 0.92), 1: (0.80, 0.81, 0.82)}
-    assert [(trial, number) for trial, number, _ in run.told] == [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3)]
+    assert [(trial, number) for trial, number, _ in run.reported] == [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3)]
 
 
 def test_a_round_has_one_seed_and_one_split_for_all_and_the_next_has_others(scripted: Make, finalist: Finalist) -> None:
@@ -44,14 +44,14 @@ def test_a_round_has_one_seed_and_one_split_for_all_and_the_next_has_others(scri
     assert digests[0] == digests[1] != digests[2] == digests[3]
 
 
-def test_a_tie_goes_on_to_the_last_round_and_recommends_the_smaller(scripted: Make, finalist: Finalist) -> None:
+def test_a_tie_continues_to_the_last_round_and_recommends_the_smaller(scripted: Make, finalist: Finalist) -> None:
     outcome = scripted(EVEN).comparison(finalist(0, parameters=9000), finalist(1, parameters=70)).run(4, never, forever)
 
     assert (outcome.ended, outcome.rounds) == ("repeats", 4)
     assert (outcome.judgement.verdict, outcome.judgement.leader, outcome.judgement.recommended) == ("tie", 1, 1)
 
 
-def test_who_is_clearly_behind_is_trained_no_more(scripted: Make, finalist: Finalist) -> None:
+def test_a_finalist_that_is_clearly_behind_is_not_trained_again(scripted: Make, finalist: Finalist) -> None:
     run = scripted({**EVEN, 2: (0.5, 0.51, 0.5, 0.51)})
     outcome = run.comparison(finalist(0), finalist(1), finalist(2)).run(4, never, forever)
 
@@ -84,9 +84,7 @@ def test_what_an_interrupted_run_has_trained_is_not_trained_again(scripted: Make
     assert [(task.number, task.folder.name) for task in second.tasks] == [(1, "02"), (0, "03"), (1, "03")]
 
 
-def test_a_repetition_that_was_killed_is_tried_again_and_one_with_nan_is_not(
-    scripted: Make, finalist: Finalist
-) -> None:
+def test_a_repeat_that_was_killed_is_tried_again_and_one_with_nan_is_not(scripted: Make, finalist: Finalist) -> None:
     run = scripted({0: (0.9,), 1: (["killed", "oom", 0.8],), 2: (["nan", 0.7],)})
     outcome = run.comparison(finalist(0), finalist(1), finalist(2)).run(1, never, forever)
 
@@ -108,16 +106,16 @@ def test_after_three_tries_a_finalist_is_dropped_and_the_next_run_finds_the_same
     assert outcome.dropped == {1: "failed in round 1: killed"}
 
 
-def test_images_that_are_gone_stop_the_comparison_and_drop_nobody(scripted: Make, finalist: Finalist) -> None:
-    with pytest.raises(SweepStopped, match=r"trial 1 could not be trained again: as the script has it\n.* closed"):
+def test_missing_images_stop_the_comparison_and_drop_no_finalist(scripted: Make, finalist: Finalist) -> None:
+    with pytest.raises(SweepStopped, match=r"trial 1 could not be trained again: as the script says\n.* closed"):
         scripted({0: (0.9,), 1: ("data",)}).comparison(finalist(0), finalist(1)).run(1, never, forever)
     outcome = scripted({0: (0.9,), 1: (0.8,)}).comparison(finalist(0), finalist(1)).run(1, never, forever)
     assert outcome.dropped == {}
 
 
-def test_a_round_that_would_not_fit_into_the_budget_is_not_begun(scripted: Make, finalist: Finalist) -> None:
+def test_a_round_that_would_not_fit_into_the_budget_is_not_started(scripted: Make, finalist: Finalist) -> None:
     run = scripted(EVEN)
-    # Two finalists took 10 s each in the search, on one worker: a round is expected to take 20 s.
+    # Each of the two finalists took 10 s in the search, on one worker: a round is expected to take 20 s.
     assert run.comparison(finalist(0), finalist(1)).run(3, never, lambda: 19.0).ended == "budget"
     assert run.tasks == []
     outcome = run.comparison(finalist(0), finalist(1)).run(1, never, lambda: 21.0)
@@ -145,7 +143,7 @@ def test_folds_are_judged_after_whole_passes_and_hold_out_every_image_once(scrip
 def test_a_pass_over_the_folds_that_was_cut_off_is_not_judged(
     scripted: Make, finalist: Finalist, most: int, rounds: int, verdict: str
 ) -> None:
-    # The second one would be separated by the rounds of the pass that was cut off.
+    # The rounds of the interrupted pass would separate the second one.
     script = {0: (0.9, 0.91, 0.92, 0.9, 0.91, 0.1, 0.1), 1: (0.91, 0.9, 0.92, 0.91, 0.9, 0.9, 0.9)}
     outcome = scripted(script, 5).comparison(finalist(0), finalist(1)).run(most, never, forever)
 

@@ -23,7 +23,7 @@ FILES = ["final.json", "model.keras", "pictures/errors.png", "test.npz"]
 
 
 def make_tested(study: Path, result: FinalResult, model: str, *, wrong: bool = True) -> None:
-    """A candidate that has been trained and tested."""
+    """Make a candidate that has been trained and tested."""
     folder = make_candidate_folder(study)
     (folder / "model.keras").write_text(model)
     (folder / "raw-model.keras").write_text("of a run that was killed")
@@ -89,14 +89,14 @@ def test_of_a_model_without_errors_no_older_picture_stays(tmp_path: Path) -> Non
     make_tested(tmp_path, final_result(), "old")
     install_tested(tmp_path)
     right = dataclasses.replace(final_result(), test=dataclasses.replace(final_result().test, correct=4))
-    make_tested(tmp_path, right, "cut off")  # its picture lies there when the next one is tested
+    make_tested(tmp_path, right, "cut off")  # its picture is still there when the next one is tested
     make_tested(tmp_path, right, "new", wrong=False)
     install_tested(tmp_path)
 
     assert files(tmp_path) == ["final.json", "model.keras", "test.npz"]
 
 
-def test_a_candidate_is_not_begun_where_it_could_not_be_kept(tmp_path: Path) -> None:
+def test_a_candidate_is_not_started_if_it_could_not_be_kept(tmp_path: Path) -> None:
     (tmp_path / "final").write_text("a file")
 
     with pytest.raises(DiskError, match=f"{candidate_folder(tmp_path)}: Not a directory"):

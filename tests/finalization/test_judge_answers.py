@@ -144,9 +144,9 @@ def test_the_card_has_data_recipe_metrics_and_limits() -> None:
     assert "0 0, 1 1" in card
     assert "Trained for 3 epochs, learning rates 0.1, 0.05." in card
     found = " ".join(limits(result))
-    assert "The test set is small: the accuracy is known to 32.7 points only." in found
-    assert "How far its probabilities can be believed is not certain: calibration error" in found
+    assert "The test set is small: the accuracy is only known to ±32.7 points." in found
+    assert "Its probabilities may be unreliable: calibration error" in found
     sure = dataclasses.replace(result.test, low=0.74, high=0.76, confidence=0.95)
     assert "Its probabilities are on average" in " ".join(limits(dataclasses.replace(result, test=sure)))
     assert "Weak classes: \\<dog\\> (50.0%)." in found
-    assert "That it is the best of the search is not certain" in found
+    assert "It is not certain to be the best model of the search" in found

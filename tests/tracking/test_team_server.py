@@ -1,4 +1,4 @@
-"""The compose file of the team's server, as far as it can be judged without an engine that runs it."""
+"""The compose file of the team's server, checked without an engine that runs it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_every_image_has_its_version_and_the_server_the_one_that_is_tested_here(
     assert re.fullmatch(r"postgres:\d+\.\d+-bookworm", services["database"]["image"])
 
 
-def test_only_this_machine_reaches_the_server_and_nobody_the_database(compose: dict[str, Any]) -> None:
+def test_only_this_machine_reaches_the_server_and_nothing_else_the_database(compose: dict[str, Any]) -> None:
     services = compose["services"]
     assert [port.startswith("127.0.0.1:") for port in services["server"]["ports"]] == [True]
     assert "ports" not in services["database"]
@@ -33,14 +33,14 @@ def test_only_this_machine_reaches_the_server_and_nobody_the_database(compose: d
     assert compose["networks"]["inside"]["internal"] is True
 
 
-def test_the_server_runs_no_jobs_unpickles_nothing_and_tells_nobody(compose: dict[str, Any]) -> None:
+def test_the_server_runs_no_jobs_unpickles_nothing_and_sends_no_telemetry(compose: dict[str, Any]) -> None:
     environment = compose["services"]["server"]["environment"]
     assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     assert environment["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 
-def test_what_is_kept_lies_in_volumes_that_are_declared(compose: dict[str, Any]) -> None:
+def test_what_is_kept_is_in_volumes_that_are_declared(compose: dict[str, Any]) -> None:
     used = {mount.partition(":")[0] for service in compose["services"].values() for mount in service["volumes"]}
     assert used == compose["volumes"].keys() == {"database", "artifacts"}
 

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from sweep.finalization.learned_schedule import learned_schedule
+from sweep.finalization.final_training import learned_schedule
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import EpochMetrics
 from tests.fakes import make_record
 
 
 def run(best: int, rates: tuple[float, ...], origin: str | None = None) -> TrialRecord:
-    """A run whose best epoch is told."""
+    """A run with the given best epoch."""
     epochs = tuple(EpochMetrics(e, 1.0, 0.5, 1.0, 0.5, rate, 1.0) for e, rate in enumerate(rates, start=1))
     return dataclasses.replace(make_record(3), epochs=epochs, best_epoch=best, origin=origin)
 
@@ -34,7 +34,7 @@ def test_of_two_medians_the_longer_counts_and_a_short_run_holds_its_last_rate() 
     assert held.rates == (0.5, 0.25, 0.25)
 
 
-def test_without_repetitions_the_trial_itself_is_the_reference() -> None:
+def test_without_repeats_the_trial_itself_is_the_reference() -> None:
     found = learned_schedule(run(2, (0.5, 0.25, 0.1), "recipe.yaml"), [])
 
     assert (found.rates, found.reference) == ((0.5, 0.25), "trial 3")

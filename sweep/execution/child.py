@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import traceback
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import NoReturn, TypeAlias
 
@@ -19,16 +18,7 @@ from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 LOG_FILE = "log.txt"
 
 
-@dataclass(frozen=True)
-class Failed:
-    """The message of a trial that failed: a `TrialFailure` in parts that can be pickled."""
-
-    cause: FailureCause
-    message: str
-    traceback: str
-
-
-Message: TypeAlias = EpochMetrics | TrialResult | Failed
+Message: TypeAlias = EpochMetrics | TrialResult | TrialFailure
 """What a child sends. The supervisor answers each `EpochMetrics` with a bool: True means stop."""
 
 
@@ -90,13 +80,13 @@ def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
     try:
         return train(task, on_epoch)
     except TrialFailure as failure:
-        return Failed(failure.cause, failure.message, failure.traceback)
+        return failure
     except ModelError as error:
-        return Failed("bug", str(error).splitlines()[0], str(error))
+        return TrialFailure("bug", str(error).splitlines()[0], str(error))
     except (DataError, WeightsError) as error:
-        return Failed("data", str(error), "")
+        return TrialFailure("data", str(error))
     except Exception as error:
-        return Failed(_cause(error), _first_line(error), traceback.format_exc())
+        return TrialFailure(_cause(error), _first_line(error), traceback.format_exc())
 
 
 def _exit_without_supervisor() -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import traceback
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from sweep.errors import SweepError, TrialFailure, UserError
-from sweep.execution.fork_server import fork_context
+from sweep.execution.fork_server import discard_output, fork_context
 
 _POLL_SECONDS = 0.5
 """Maximum time until a stop request is noticed."""
@@ -60,9 +59,7 @@ def call_in_child(function: str, *arguments: Any, stop: Callable[[], bool] | Non
 def _main(connection: Connection, function: str, arguments: tuple[Any, ...]) -> None:
     # Ctrl-C reaches every process of the terminal; the caller decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
-    os.dup2(devnull, 2)
+    discard_output()
     try:
         module, name = function.split(":")
         answer = (True, getattr(importlib.import_module(module), name)(*arguments))

@@ -6,6 +6,7 @@ imported everything: about eight seconds in which this process would not react t
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -67,6 +68,14 @@ def fork_context(preload: Sequence[str] = (PRELOAD,)) -> ForkServerContext:
     context = ChildContext()
     context.set_forkserver_preload([_START, *preload])
     return context
+
+
+def discard_output() -> None:
+    """Discard all that this process and its children write to standard output and standard error."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.dup2(devnull, 2)
+    os.close(devnull)
 
 
 def current_server() -> int | None:

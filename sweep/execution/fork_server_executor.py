@@ -167,8 +167,6 @@ class ForkServerExecutor:
             except OSError:
                 return self._died(worker)
             return None
-        if isinstance(message, child.Failed):
-            return self._end(worker, TrialFailure(message.cause, message.message, message.traceback))
         return self._end(worker, message)
 
     def _died(self, worker: int) -> Outcome | None:

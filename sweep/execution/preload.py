@@ -6,17 +6,12 @@ and CUDA contexts do not survive a fork.
 
 from __future__ import annotations
 
-import os
-
+from sweep.execution.fork_server import discard_output
 from sweep.records.environment import set_flags
 
 set_flags()
 
-# TensorFlow writes to the terminal while it is imported, at any log level. Children have their own log files.
-_devnull = os.open(os.devnull, os.O_WRONLY)
-os.dup2(_devnull, 1)
-os.dup2(_devnull, 2)
-os.close(_devnull)
+discard_output()  # TensorFlow writes to the terminal while it is imported, at any log level
 
 import sweep.data.loading  # noqa: E402
 import sweep.training.train  # noqa: E402, F401

@@ -136,7 +136,7 @@ class Supervisor:
 
     def _first_record(self, pending: PendingTrial) -> TrialRecord:
         """Return a new trial's record, or for an interrupted trial its earlier record with the state `running`."""
-        record = TrialRecord(
+        new = TrialRecord(
             study=self._study.name,
             number=pending.number,
             state="running",
@@ -147,19 +147,10 @@ class Supervisor:
             started=_now(),
             origin=pending.origin,
         )
-        earlier = pending.earlier
-        if earlier is None:
-            return record
-        return replace(
-            record,
-            started=earlier.started,
-            epochs=earlier.epochs,
-            best_epoch=earlier.best_epoch,
-            objective_value=earlier.objective_value,
-            audited_at=earlier.audited_at,
-            pruned_at=earlier.pruned_at,
-            timings=earlier.timings,
-        )
+        if pending.earlier is None:
+            return new
+        now = {name: getattr(new, name) for name in ("state", "reason", "config", "values", "data", "environment")}
+        return replace(pending.earlier, **now)
 
     def _submit(self, trial: LiveTrial) -> None:
         record = trial.record

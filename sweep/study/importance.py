@@ -1,8 +1,8 @@
-"""What mattered: Optuna's PED-ANOVA over a study's records, with its uncertainty."""
+"""Which parameters matter: Optuna's PED-ANOVA over the records of a study, with its uncertainty."""
 
 from __future__ import annotations
 
-import math
+import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from typing_extensions import override
 
 from sweep.records.trial_record import TrialRecord
 from sweep.space.config import direction_of
@@ -20,27 +21,28 @@ from sweep.space.space import Space
 from sweep.study.optuna_parameters import optuna_distribution, to_optuna
 
 FEWEST = 20
-"""With fewer trials the best quarter is fewer than five, and Optuna asks for at least five good trials."""
-GOOD = 5
-QUANTILE = 0.1
-"""PED-ANOVA's default: what separates the best tenth from all."""
+"""Minimum number of trials: of fewer, the best quarter is less than the five good trials that Optuna requires."""
+_MIN_GOOD = 5
+_QUANTILE = 0.1
+"""PED-ANOVA's default: it compares the best tenth with all trials."""
 RESAMPLES = 40
-"""Enough for a 90 % interval: two on either side."""
-WORK = 30_000
-"""Trials times resamples at the most: bounds the time whatever the study's size."""
-MOST = 1_000
-"""Trials that are judged; of more, an even choice."""
+"""Enough for a 90 % interval: two samples are outside on either side."""
+_MAX_WORK = 30_000
+"""Maximum of trials times resamples, which bounds the time for large studies."""
+_MAX_TRIALS = 1_000
+"""Of a larger study, this number of evenly spaced trials is used."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """One parameter.
+    """The importance of one parameter.
 
     Attributes:
         share: of the total over all parameters, 0 to 1.
         low, high: 90 % interval of the share over bootstrap samples of the trials.
-        chance: what the luckiest of all parameters stays below in 95 % of shuffled results; the same for all.
-        trials: how many trials had the parameter.
+        chance: with shuffled results, the largest share of any parameter is below this in 95 % of the cases; the same
+            for all parameters.
+        trials: the number of trials that have the parameter.
     """
 
     name: str
@@ -52,20 +54,20 @@ class Importance:
 
     @property
     def matters(self) -> bool:
-        """More than chance would give to any parameter."""
+        """True if the share is larger than chance gives to any parameter."""
         return self.share > self.chance
 
 
 @dataclass(frozen=True)
 class Importances:
-    """Of all parameters, the largest first.
+    """The importance of all parameters.
 
     Attributes:
-        rows: empty where there are too few trials.
-        trials: complete and pruned trials that were judged.
-        available: complete and pruned trials that there are.
+        rows: the largest share first; empty if there are too few trials.
+        trials: the number of complete and pruned trials that were used.
+        available: the number of complete and pruned trials.
         quantile: share of the trials that counts as good.
-        resamples: bootstrap samples; as many shuffles.
+        resamples: the number of bootstrap samples, and of shuffles.
     """
 
     rows: tuple[Importance, ...]
@@ -80,38 +82,36 @@ class Importances:
         return {row.name: row for row in self.rows}
 
 
-def importances(
-    space: Space, records: Iterable[TrialRecord], *, resamples: int = RESAMPLES, seed: int = 0
-) -> Importances:
-    """How much each parameter decides whether a trial is among the best.
+def importances(space: Space, records: Iterable[TrialRecord], resamples: int = RESAMPLES) -> Importances:
+    """Return how much each parameter determines whether a trial is among the best; the same for the same records.
 
-    PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023, arXiv 2304.10255; conditional parameters: arXiv 2601.20800) asks
-    how much the values of good trials differ from those of all trials. It needs to know only which trials are good, so
-    pruned ones take part: below all complete ones, as the pruner judged them.
+    PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023, arXiv 2304.10255; conditional parameters: arXiv 2601.20800)
+    measures how much the values of good trials differ from those of all trials. It only needs to know which trials are
+    good, so pruned trials count too: below all complete ones, as the pruner judged them.
 
     Args:
-        space: what was searched.
-        records: of any state; only complete and pruned ones count.
-        resamples: bootstrap samples of the trials, at most; fewer for large studies.
-        seed: of the samples; the same records and seed give the same numbers.
+        space: the space that was searched.
+        records: in any state; only complete and pruned ones count.
+        resamples: maximum number of bootstrap samples; fewer for large studies.
     """
-    judged = _judged(space, records)
-    chosen = judged if len(judged) <= MOST else [judged[i] for i in np.linspace(0, len(judged) - 1, MOST).astype(int)]
-    quantile = max(QUANTILE, GOOD / max(len(chosen), 1))
-    if len(chosen) < FEWEST:
-        return Importances((), len(chosen), len(judged), min(quantile, 1.0), 0)
-    count = max(20, min(resamples, WORK // len(chosen)))
-    rows = _measure(chosen, quantile, count, seed)
-    return Importances(rows, len(chosen), len(judged), quantile, count)
+    trials = _ranked_trials(space, records)
+    available = len(trials)
+    if available > _MAX_TRIALS:
+        trials = [trials[index] for index in np.linspace(0, available - 1, _MAX_TRIALS).astype(int)]
+    quantile = max(_QUANTILE, _MIN_GOOD / max(len(trials), 1))
+    if len(trials) < FEWEST:
+        return Importances((), len(trials), available, min(quantile, 1.0), 0)
+    count = max(20, min(resamples, _MAX_WORK // len(trials)))
+    return Importances(_measure(trials, quantile, count), len(trials), available, quantile, count)
 
 
-def _judged(space: Space, records: Iterable[TrialRecord]) -> list[FrozenTrial]:
-    """Complete and pruned trials in their order, with their rank as the value: 0 is the best, equals have the same."""
+def _ranked_trials(space: Space, records: Iterable[TrialRecord]) -> list[FrozenTrial]:
+    """Return the complete and pruned trials in their order; the value of each is its rank: 0 is the best."""
     sign = -1.0 if direction_of(space.search.objective) == "maximize" else 1.0
     found = [r for r in records if r.state in ("complete", "pruned") and r.objective_value is not None]
     keys = [(record.state == "pruned", sign * float(record.objective_value or 0.0)) for record in found]
     rank = {key: place for place, key in enumerate(sorted(set(keys)))}
-    # Shared, because the evaluator compares the distributions of all trials: of one object that costs nothing.
+    # Shared, because the evaluator compares the distributions of all trials, which is free for identical objects.
     distributions = {parameter.name: optuna_distribution(parameter) for parameter in space.parameters}
     return [_trial(space, record, float(rank[key]), distributions) for record, key in zip(found, keys, strict=True)]
 
@@ -129,7 +129,7 @@ def _trial(
 
 
 class _Sample(optuna.Study):
-    """A study in memory whose trials are exchanged at once: adding them one by one takes longer than judging them."""
+    """A study in memory whose trials are replaced together: adding them one by one takes longer than judging them."""
 
     def __init__(self) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -138,23 +138,21 @@ class _Sample(optuna.Study):
         super().__init__("sample", storage)
         self.sample: list[FrozenTrial] = []
 
-    def get_trials(self, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:  # noqa: ARG002
-        """All are complete, and nobody changes them."""
-        return self.sample
+    @override
+    def get_trials(self, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:
+        return self.sample  # all are complete, and the evaluator does not change them
 
 
-def _measure(trials: Sequence[FrozenTrial], quantile: float, count: int, seed: int) -> tuple[Importance, ...]:
-    generator = np.random.default_rng(seed)
+def _measure(trials: Sequence[FrozenTrial], quantile: float, count: int) -> tuple[Importance, ...]:
+    generator = np.random.default_rng(0)
     names = sorted({name for trial in trials for name in trial.params})
     ranks = np.array([float(trial.value or 0.0) for trial in trials])
     study, evaluator = _Sample(), PedAnovaImportanceEvaluator(target_quantile=quantile)
 
     def raw(chosen: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        study.sample = [
-            _renumbered(trials[i], n, value) for n, (i, value) in enumerate(zip(chosen, values, strict=True))
-        ]
+        study.sample = [_sampled(trials[i], n, value) for n, (i, value) in enumerate(zip(chosen, values, strict=True))]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of parameters that few trials have: their interval says so
+            warnings.simplefilter("ignore")  # about parameters that few trials have, which the interval shows
             found = evaluator.evaluate(study)
         return np.array([found.get(name, 0.0) for name in names])
 
@@ -166,7 +164,7 @@ def _measure(trials: Sequence[FrozenTrial], quantile: float, count: int, seed: i
     shares = samples / np.maximum(samples.sum(axis=1, keepdims=True), 1e-300)
     shuffled = np.array([raw(everyone, generator.permutation(ranks)) for _ in range(count)]) / total
     low, high = np.quantile(shares, [0.05, 0.95], axis=0)
-    chance = float(np.quantile(shuffled.max(axis=1), 0.95))  # the maximum, because every parameter is a try
+    chance = float(np.quantile(shuffled.max(axis=1), 0.95))  # the maximum, because every parameter is a chance
     rows = [
         Importance(
             name=name,
@@ -181,18 +179,9 @@ def _measure(trials: Sequence[FrozenTrial], quantile: float, count: int, seed: i
     return tuple(sorted(rows, key=lambda row: (-row.share, row.name)))
 
 
-def _renumbered(trial: FrozenTrial, number: int, value: float) -> FrozenTrial:
-    """The evaluator tells trials apart by their id, and a bootstrap sample has some of them several times."""
-    return FrozenTrial(
-        number=number,
-        state=TrialState.COMPLETE,
-        value=float(value) if math.isfinite(value) else 0.0,
-        datetime_start=trial.datetime_start,
-        datetime_complete=trial.datetime_complete,
-        params=trial.params,
-        distributions=trial.distributions,
-        user_attrs={},
-        system_attrs={},
-        intermediate_values={},
-        trial_id=number,
-    )
+def _sampled(trial: FrozenTrial, number: int, value: float) -> FrozenTrial:
+    """Return a copy with a new id, by which the evaluator distinguishes trials that a bootstrap sample repeats."""
+    copied = copy.copy(trial)
+    copied.number = copied._trial_id = number
+    copied.value = float(value)
+    return copied

@@ -114,7 +114,7 @@ def test_all_faults_of_a_file_come_at_once_in_the_order_of_the_file() -> None:
         "5:17: `blocks`: low 4 is more than high 2; swap them",
         "6:13: `l2`: a logarithmic range must start above 0, not at 0; to include 0, add `or: 0`",
         "7:3: the key `l2` is already given in line 6; keep one of them",
-        "10:43: `when`: there is no other value named `optimzer`; did you mean `optimizer`?",
+        "10:43: `when`: there is no other key named `optimzer`; did you mean `optimizer`?",
         '11:11: `epochs` must be an integer, at least 1, not "many"',
         '12:14: there is no recipe file "nowhere.yaml"',
     ]

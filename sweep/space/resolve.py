@@ -91,15 +91,19 @@ class Resolver:
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Return all parameters; one comes after those in its conditions."""
-        made: list[Parameter] = []
+        made: dict[str, Parameter] = {}
         for draft in self._drafts():
             conditions = self._conditions(draft)
             self._check_counter(draft)
-            if conditions is not None:
-                self._check_effect(draft, conditions)
-                made.extend(self._expand(draft, conditions))
-        self._check_names(made)
-        return () if len(self._faults) else self._reachable(self._ordered(_without_missing(made)))
+            if conditions is None:
+                continue
+            self._check_effect(draft, conditions)
+            for parameter in self._expand(draft, conditions):
+                if parameter.name in made:
+                    wrong = f"two parameters would have the name `{parameter.name}`; give one of them a fixed value"
+                    self._faults.add(draft.mark, wrong)
+                made[parameter.name] = parameter
+        return () if len(self._faults) else self._reachable(self._ordered(_without_missing([*made.values()])))
 
     def _drafts(self) -> list[Draft]:
         return [known for known in self._known.values() if isinstance(known, Draft)]
@@ -250,15 +254,6 @@ class Resolver:
                     f"if this does not hold, `{draft.spec.name}` has its default {show(list(draft.spec.default))}, "
                     f"too short for {most} blocks; remove `{key}` from `when`",
                 )
-
-    def _check_names(self, made: list[Parameter]) -> None:
-        seen: dict[str, Parameter] = {}
-        for parameter in made:
-            if seen.setdefault(parameter.name, parameter) is not parameter:
-                path = next(path for path in self._known if path == parameter.path[: len(path)] or not parameter.path)
-                draft = self._known[path]
-                if isinstance(draft, Draft):
-                    self._faults.add(draft.mark, f"two parameters would have the name `{parameter.name}`")
 
     def _ordered(self, made: list[Parameter]) -> tuple[Parameter, ...]:
         ordered: list[Parameter] = []

@@ -59,6 +59,14 @@ def test_what_a_file_gives_is_held_against_the_signature(folder: Path, model: st
     assert faults(folder, f"model: {{builder: mine:build, {model}}}\n") == expected
 
 
+def test_a_switch_and_a_parameter_of_the_same_name_are_refused(folder: Path) -> None:
+    (folder / "switch.py").write_text("def build(use_width: bool, width: int): pass\n")
+    text = "model: {builder: switch:build, use_width: [true, false], width: {low: 1, high: 3, or: 0}}\n"
+    assert faults(folder, text) == [
+        "1:65: two parameters would have the name `use_width`; give one of them a fixed value"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

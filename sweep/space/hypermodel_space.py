@@ -69,6 +69,7 @@ def complete(space: Space, discovery: Discovery) -> Space:
     fixed = {**discovery.fixed, **{n: p.choices[0] for n, p in written.items() if _is_single(p)}}  # type: ignore[union-attr]
     searched = tuple(_narrowed(parameter, written) for parameter in discovery.parameters)
     active = _reachable(searched, fixed)
+    _check_conditions(active, written, fixed)
     others = tuple(p for p in space.parameters if p.path[:-1] != HYPERPARAMETERS)
     names = {parameter.name for parameter in others}
     twice = [parameter.name for parameter in active if parameter.name in names]
@@ -100,6 +101,21 @@ def _check_written(written: Mapping[str, Parameter], discovery: Discovery) -> No
             raise UserError(
                 f"the hyperparameter `{name}` cannot be {show(wrong[0])}: the hypermodel has {bounds(found[name])}"
             )
+
+
+def _check_conditions(
+    active: Iterable[Parameter], written: Mapping[str, Parameter], fixed: Mapping[str, Value]
+) -> None:
+    """The hypermodel decides when a hyperparameter is active; a condition of the file must not exclude more."""
+    for parameter in active:
+        for condition in written[parameter.name].conditions if parameter.name in written else ():
+            implied = [c for c in parameter.conditions if c.name == condition.name]
+            if condition.name not in fixed and not any(set(c.values) <= set(condition.values) for c in implied):
+                key = "or" if condition.name == f"use_{parameter.name}" else "when"
+                raise UserError(
+                    f"`{key}` does not work for the hyperparameter `{parameter.name}`, because the hypermodel decides "
+                    f"when it is active; remove `{key}`"
+                )
 
 
 def _is_single(parameter: Parameter) -> bool:

@@ -84,6 +84,22 @@ def test_a_file_cannot_go_beyond_what_was_found(model: str, message: str) -> Non
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("key", "lr"),
+    [("or", "{low: 1e-3, high: 1e-2, or: 0}"), ("when", "{low: 1e-3, high: 1e-2, when: {kind: mlp}}")],
+)
+def test_a_condition_that_the_hypermodel_does_not_have_is_refused(key: str, lr: str) -> None:
+    with pytest.raises(UserError, match=f"`{key}` does not work for the hyperparameter `lr`"):
+        complete(space(f", hyperparameters: {{kind: [mlp, cnn], lr: {lr}}}"), FOUND)
+
+
+def test_the_conditions_of_a_completed_space_are_those_of_the_hypermodel() -> None:
+    made = complete(space(", hyperparameters: {'a.b/units': [8, 32]}"), FOUND)
+    again = space_from_text(space_to_yaml(dataclasses.replace(made, start_from=())), "s.yaml")
+
+    assert complete(again, FOUND) == made
+
+
 def test_two_parameters_of_one_name_are_refused() -> None:
     found = Discovery(parameters=(IntRange("batch_size", (*AT, "batch_size"), low=1, high=2),))
 

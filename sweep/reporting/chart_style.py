@@ -1,4 +1,4 @@
-"""What all charts share: colours that hold on light and dark ground, axes, text that stays text, fewer points."""
+"""What all charts share: colours for light and dark backgrounds, axes, escaped text, and fewer points."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from sweep.space.config import Objective
 BLUE, ORANGE, RED, GREEN, GREY, VIOLET = "#4285dc", "#dd8a26", "#d2524e", "#3a9a6b", "#8b929c", "#8a63c9"
 STATE_COLORS = {"complete": BLUE, "pruned": ORANGE, "failed": RED, "interrupted": VIOLET, "running": GREY}
 SCALE: list[tuple[float, str]] = [(0.0, "#54408c"), (0.35, "#3f7fd1"), (0.7, "#37a68f"), (1.0, "#d9b13b")]
-"""From bad to good; told apart by lightness too, and visible on white and on near black."""
+"""From bad to good. The colours also differ in lightness and are visible on white and on near black."""
 
 T = TypeVar("T")
 
 
 def chart_text(text: str) -> str:
-    """Text for a chart: Plotly draws a small part of HTML, and what a user wrote is not HTML."""
+    """Escape text for a chart, because Plotly interprets some HTML."""
     return html.escape(text, quote=False)
 
 
 def rgba(color: str, opacity: float) -> str:
-    """A colour of the form #rrggbb with an opacity."""
+    """Add an opacity to a colour of the form #rrggbb."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 
 
 def figure(x: str, y: str, height: int = 360, **layout: Any) -> Any:
-    """An empty figure; the page adds the colours of text and grid, which depend on light or dark."""
+    """Return an empty figure; the page adds the colours of text and grid, which depend on the colour scheme."""
     found = go.Figure()
     found.update_layout(
         template=None,
@@ -53,7 +53,7 @@ def figure(x: str, y: str, height: int = 360, **layout: Any) -> Any:
 
 
 def axis_layout(axis: Axis) -> dict[str, Any]:
-    """Layout of a parameter's axis."""
+    """Return the layout of a parameter's axis."""
     margin = (0.35 if axis.whole else 0.03 * (axis.high - axis.low)) or 0.5
     layout: dict[str, Any] = {
         "title": {"text": chart_text(axis.title)},
@@ -66,18 +66,18 @@ def axis_layout(axis: Axis) -> dict[str, Any]:
 
 
 def shortened(word: str, most: int = 16) -> str:
-    """A tick's text: long choices would leave no room for the chart."""
+    """Shorten the text of a tick, so that long choices leave room for the chart."""
     return chart_text(word if len(word) <= most else word[: most - 1] + "…")
 
 
 def objective_title(objective: Objective) -> str:
-    """The objective with its unit."""
+    """Return the objective with its unit."""
     words = {"val_accuracy": "validation accuracy (share correct)", "val_loss": "validation loss"}
     return words[objective]
 
 
 def trial_marker(state: str, points: int) -> dict[str, Any]:
-    """How a trial's point looks; larger while there are few."""
+    """Return the style of trials' points, which are larger if there are few."""
     complete = state == "complete"
     return {
         "color": STATE_COLORS[state],
@@ -89,30 +89,27 @@ def trial_marker(state: str, points: int) -> dict[str, Any]:
 
 
 def trial_text(record: TrialRecord) -> str:
-    """What a trial's point says under the mouse."""
+    """Return the text that a trial's point shows on hover."""
     end = chart_text(record.reason) or record.state
     return f"<b>trial {record.number}</b> {metric(record.objective_value)}<br>{record.state}: {end}"
 
 
 def value_text(name: str, record: TrialRecord) -> str:
-    """The same with one parameter's value."""
+    """Return the same text with the value of one parameter."""
     return f"{trial_text(record)}<br>{chart_text(name)}: {chart_text(format_value(record.values.get(name)))}"
 
 
 def robust_range(
     values: Sequence[float], keep: Sequence[float] = (), *, colors: bool = False
 ) -> tuple[float, float] | None:
-    """An axis that exploded losses do not flatten.
+    """Return the ends of an axis, with a margin, so that exploded losses do not flatten it; None without values.
 
-    Its ends are Tukey's outer fences: three interquartile ranges beyond the quartiles.
+    Values beyond Tukey's outer fences, three interquartile ranges beyond the quartiles, are cut off.
 
     Args:
-        values: drawn on the axis.
-        keep: among them, those that must be seen.
-        colors: the range is one of colours, of which a single bad accuracy must not take half.
-
-    Returns:
-        None for no value; else the ends, with a margin.
+        values: the values on the axis.
+        keep: values that must be visible.
+        colors: whether this is the range of a colour scale, where a single low accuracy must not use up half of it.
     """
     if not values:
         return None
@@ -120,7 +117,7 @@ def robust_range(
     first, third = np.quantile(array, [0.25, 0.75])
     fence = 3.0 * (third - first)
     inside = array[(array >= first - fence) & (array <= third + fence)]
-    if not colors and array.min() >= 0 and array.max() <= 1:  # accuracies cannot explode
+    if not colors and array.min() >= 0 and array.max() <= 1:  # accuracies do not explode
         inside = array
     seen = np.concatenate([inside, np.asarray(keep, dtype=float)])
     low, high = float(seen.min()), float(seen.max())
@@ -129,7 +126,7 @@ def robust_range(
 
 
 def thinned(items: Sequence[T], most: int, first: int = 0) -> list[T]:
-    """At most so many, evenly chosen; the `first` ones are all kept."""
+    """Return at most `most` items: the `first` ones and an even selection of the others."""
     if len(items) <= most:
         return list(items)
     head = list(items[:first])

@@ -1,8 +1,9 @@
-"""The two most important numbers against each other, with the objective as a landscape."""
+"""The objective as a landscape over two searched numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -21,27 +22,24 @@ from sweep.reporting.chart_style import (
     figure,
     robust_range,
     thinned,
-    trial_text,
+    value_text,
 )
 from sweep.space.parameters import Choice, Parameter
 
 FEWEST = 12
-"""Complete trials that a landscape needs."""
+"""Minimum number of complete trials."""
 CELLS = 40
 NEAR = 0.35
-"""Sum of weights below which a cell is left blank: less than a third of a trial is near."""
+"""Cells with a smaller sum of weights are blank; a trial at the cell's place has a weight of 1."""
 MOST_POINTS = 400
 
 
 def contour_parameters(history: History, parameters: Sequence[Parameter]) -> tuple[Parameter, Parameter] | None:
-    """The first two ranges that enough complete trials have both of; None where there are none."""
-    ranges = [
-        parameter for parameter in parameters if not isinstance(parameter, Choice) and parameter.low < parameter.high
-    ]
-    for i, first in enumerate(ranges):
-        for second in ranges[i + 1 :]:
-            if len(_placed(history.ranked, axis_of(first), axis_of(second))) >= FEWEST:
-                return first, second
+    """Return the first two ranges that enough complete trials have in common; None if there are none."""
+    ranges = [p for p in parameters if not isinstance(p, Choice) and p.low < p.high]
+    for first, second in combinations(ranges, 2):
+        if len(_placed(history.ranked, axis_of(first), axis_of(second))) >= FEWEST:
+            return first, second
     return None
 
 
@@ -55,7 +53,7 @@ def _placed(records: Sequence[TrialRecord], x: Axis, y: Axis) -> list[tuple[Tria
 
 
 def contour_chart(history: History, parameters: tuple[Parameter, Parameter]) -> Any:
-    """A smoothed objective over both, blank where no trial is near; points are the trials."""
+    """The smoothed objective over two parameters, blank where no trial is near; points are the trials."""
     x, y = (axis_of(parameter) for parameter in parameters)
     placed = _placed(history.ranked, x, y)
     values = np.array([value_of(record) for record, _, _ in placed])
@@ -85,40 +83,36 @@ def contour_chart(history: History, parameters: tuple[Parameter, Parameter]) -> 
 
 
 def _trials(placed: Sequence[tuple[TrialRecord, float, float]], x: Axis, y: Axis) -> Any:
-    def text(record: TrialRecord) -> str:
-        return "<br>".join(
-            [
-                trial_text(record),
-                *(f"{chart_text(a.name)}: {chart_text(format_value(record.values[a.name]))}" for a in (x, y)),
-            ]
-        )
-
+    others = len(placed) - 1  # the best trial comes first
     return go.Scatter(
         x=[px for _, px, _ in placed],
         y=[py for _, _, py in placed],
         mode="markers",
         marker={
-            "size": [17 if i == 0 else 5 for i in range(len(placed))],
-            "symbol": ["star" if i == 0 else "circle" for i in range(len(placed))],
-            "color": [GREEN if i == 0 else "#ffffff" for i in range(len(placed))],
-            "line": {"color": ["#ffffff" if i == 0 else GREY for i in range(len(placed))], "width": 1},
+            "size": [17] + [5] * others,
+            "symbol": ["star"] + ["circle"] * others,
+            "color": [GREEN] + ["#ffffff"] * others,
+            "line": {"color": ["#ffffff"] + [GREY] * others, "width": 1},
         },
-        text=[text(record) for record, _, _ in placed],
+        text=[
+            f"{value_text(x.name, record)}<br>{chart_text(y.name)}: {chart_text(format_value(record.values[y.name]))}"
+            for record, _, _ in placed
+        ],
         hovertemplate="%{text}<extra></extra>",
     )
 
 
 def smooth(points: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Nadaraya-Watson regression with a Gaussian kernel over the unit square; rows are y.
+    """Nadaraya-Watson regression with a Gaussian kernel over the unit square.
 
-    The bandwidth is Scott's n^(-1/6) (Scott 1992) times 0.29, the deviation of an even spread over the unit square.
+    The bandwidth is Scott's n^(-1/6) (Scott 1992) times 0.29, the standard deviation of a uniform distribution.
 
     Args:
         points: (n, 2), within the unit square.
         values: (n,).
 
     Returns:
-        (CELLS, CELLS); NaN where no point is near.
+        (CELLS, CELLS), rows are y; NaN if no point is near.
     """
     width = 0.29 * len(points) ** (-1 / 6)
     ticks = np.linspace(0, 1, CELLS)

@@ -1,4 +1,4 @@
-"""Learning curves: every trial as a thin line while they are few, quantile bands when they are many."""
+"""Learning curves: a line per trial if there are few, quantile bands if there are many."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sweep.records.trial_record import TrialRecord
 from sweep.reporting.chart_style import BLUE, GREEN, GREY, STATE_COLORS, figure, objective_title, rgba, robust_range
 
 FEW = 15
-"""Up to so many trials each has a line of its own."""
+"""Maximum number of trials with a line each."""
 TOP = 10
 FEWEST = 5
-"""Quantiles of fewer values say nothing."""
+"""Minimum number of values for quantiles."""
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -35,7 +35,7 @@ class Band:
 
 
 def bands(history: History) -> tuple[Band, ...]:
-    """A band per epoch that at least five complete or pruned trials have finished."""
+    """Return a band per epoch that at least `FEWEST` complete or pruned trials have finished."""
     by_epoch: dict[int, list[float]] = {}
     for record in history.of("complete", "pruned"):
         for epoch, metrics in enumerate(record.epochs, start=1):
@@ -48,12 +48,12 @@ def bands(history: History) -> tuple[Band, ...]:
 
 
 def has_curves(history: History) -> bool:
-    """Whether there is anything to draw."""
+    """True if there is a curve to draw."""
     return any(record.epochs for record in history.of("complete", "pruned"))
 
 
 def curves_chart(history: History) -> Any:
-    """The objective against epochs."""
+    """The objective by epoch."""
     found = figure("epoch", objective_title(history.objective), height=420)
     drawn = [record for record in history.of("complete", "pruned") if record.epochs]
     top = [record for record in history.ranked if record.epochs][:TOP]

@@ -1,9 +1,9 @@
-"""A report as a sequence of sections: a question, its answer, and what shows it. HTML and Markdown are made of it."""
+"""A report as a sequence of sections: a question, its answer, and charts or tables. Rendered by `render`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 
@@ -13,8 +13,8 @@ class Chart:
 
     Attributes:
         title: what it shows, as a finding or a question.
-        note: how to read it, or what was left out.
-        scroll: it needs a width of its own, so it scrolls sideways in a narrow window.
+        note: how to read it, or what is left out.
+        scroll: whether it needs a minimum width and scrolls horizontally in a narrow window.
     """
 
     title: str
@@ -25,7 +25,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Grid:
-    """Small charts side by side."""
+    """Small charts next to each other."""
 
     title: str
     charts: tuple[Chart, ...]
@@ -37,9 +37,9 @@ class Table:
     """Rows of text.
 
     Attributes:
-        numeric: columns that are aligned to the right.
-        folded: the label to open it by; empty for a table that is open.
-        led: its first row is the winner's.
+        numeric: indices of right-aligned columns.
+        folded: the label of a folded table; "" for an open table.
+        led: whether the first row is the winner's.
     """
 
     headings: tuple[str, ...]
@@ -60,7 +60,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Folded:
-    """Long text behind a label."""
+    """A long text, folded under a label."""
 
     label: str
     text: str
@@ -75,11 +75,11 @@ class Notes:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG, written into the page.
+    """A PNG, embedded in the page.
 
     Attributes:
-        title: what it shows; also its text for who cannot see it.
-        png: base64.
+        title: what it shows; also the alternative text.
+        png: the file in base64.
         note: how to read it.
     """
 
@@ -96,9 +96,9 @@ class Section:
     """One question.
 
     Attributes:
-        anchor: its place in the page.
+        anchor: the id on the page.
         short: one or two words for the navigation.
-        answer: sentences; the first is the finding itself.
+        answer: sentences, the finding first.
     """
 
     anchor: str
@@ -110,7 +110,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Card:
-    """One number at the top."""
+    """A number at the top of the page."""
 
     value: str
     label: str
@@ -123,10 +123,10 @@ class Document:
     title: str
     subtitle: str
     cards: tuple[Card, ...]
-    sections: tuple[Section, ...] = field(default=())
+    sections: tuple[Section, ...] = ()
 
     @property
     def charts(self) -> Sequence[Chart]:
-        """All charts, in order."""
+        """All charts, in order, including those of grids."""
         blocks = [block for section in self.sections for block in section.blocks]
         return [c for b in blocks for c in (b.charts if isinstance(b, Grid) else [b] if isinstance(b, Chart) else [])]

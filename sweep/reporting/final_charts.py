@@ -1,4 +1,4 @@
-"""Charts of a study's final result: the rounds of the finalists, calibration, confusion."""
+"""Charts of a study's final result: the finalists' rounds, the reliability diagram, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from sweep.reporting.chart_style import BLUE, GREEN, GREY, ORANGE, chart_text, f
 from sweep.space.config import Objective
 
 COUNTED = 25
-"""Up to so many classes a confusion matrix has its counts written into it."""
+"""Maximum number of classes for which the confusion matrix shows the counts."""
 
 
 def finalists_chart(finalists: Sequence[FinalistResult], winner: int, objective: Objective) -> Any:
-    """A box per finalist over its rounds, every round as a point, and the search's score as a diamond."""
+    """A box per finalist over its rounds, a point per round, and a diamond for the score in the search."""
     found = figure(objective_title(objective), "", height=120 + 56 * len(finalists), showlegend=True)
     for row, finalist in enumerate(finalists):
         color = GREEN if finalist.trial == winner else GREY if finalist.dropped else BLUE
-        name = _name(finalist, winner)
+        mark = " (winner)" if finalist.trial == winner else " (dropped)" if finalist.dropped else ""
+        name = f"trial {finalist.trial}{mark}"
         found.add_trace(
             go.Box(
                 x=list(finalist.scores),
@@ -53,14 +54,9 @@ def finalists_chart(finalists: Sequence[FinalistResult], winner: int, objective:
     return found
 
 
-def _name(finalist: FinalistResult, winner: int) -> str:
-    mark = " (winner)" if finalist.trial == winner else " (dropped)" if finalist.dropped else ""
-    return f"trial {finalist.trial}{mark}"
-
-
 def reliability_chart(bins: Sequence[CalibrationBin]) -> Any:
-    """Accuracy over confidence; bars on the diagonal mean that the model is as often right as it says."""
-    found = figure("confidence (probability of the answer)", "accuracy (share correct)", height=380)
+    """Accuracy by confidence; bars on the diagonal mean that the model is right as often as its confidence says."""
+    found = figure("confidence (probability of the predicted class)", "accuracy (share correct)", height=380)
     filled = [b for b in bins if b.images]
     found.add_trace(
         go.Bar(
@@ -84,13 +80,10 @@ def reliability_chart(bins: Sequence[CalibrationBin]) -> Any:
 
 
 def confusion_chart(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Any:
-    """A row per true class, coloured by the share of the row."""
+    """A row per true class; colours are shares of the row."""
     sums = [max(sum(row), 1) for row in counts]
     shares = [[count / total for count in row] for row, total in zip(counts, sums, strict=True)]
-    few = len(names) <= COUNTED
-    side = min(max(300 + 26 * len(names), 380), 900)
-    found = figure("predicted", "true", height=side)
-    ticks = [shortened(name) for name in names]
+    found = figure("predicted", "true", height=min(max(300 + 26 * len(names), 380), 900))
     found.add_trace(
         go.Heatmap(
             z=shares,
@@ -98,13 +91,13 @@ def confusion_chart(counts: Sequence[Sequence[int]], names: Sequence[str]) -> An
             zmax=1,
             colorscale=[[0, "rgba(66,133,220,0)"], [1, "rgba(66,133,220,0.9)"]],
             text=[[str(count) if count else "" for count in row] for row in counts],
-            texttemplate="%{text}" if few else "",
-            customdata=[[chart_text(f"{true} taken for {said}") for said in names] for true in names],
+            texttemplate="%{text}" if len(names) <= COUNTED else "",
+            customdata=[[chart_text(f"{true} predicted as {other}") for other in names] for true in names],
             hovertemplate="%{customdata}: %{text} images, %{z:.1%} of the class<extra></extra>",
             showscale=False,
         )
     )
-    numbers = list(range(len(names)))
-    found.update_xaxes(tickmode="array", tickvals=numbers, ticktext=ticks, showgrid=False)
-    found.update_yaxes(tickmode="array", tickvals=numbers, ticktext=ticks, autorange="reversed", showgrid=False)
+    ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": [shortened(name) for name in names]}
+    found.update_xaxes(ticks, showgrid=False)
+    found.update_yaxes(ticks, showgrid=False, autorange="reversed")
     return found

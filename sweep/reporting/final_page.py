@@ -1,4 +1,4 @@
-"""The page of a study's final result: who is best, how good on images that chose nothing, and how far to believe it."""
+"""The page of a study's final result: the best finalist, its accuracy on unseen images, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from sweep.records.final_result import FinalistResult, FinalResult, TestResult
 from sweep.records.openings_ledger import Opening, openings_text
 from sweep.reporting.document import Card, Chart, Code, Document, Notes, Picture, Section, Table
 from sweep.reporting.final_charts import confusion_chart, finalists_chart, reliability_chart
-from sweep.space.config import Objective
 
 EVEN = 0.0005
-"""A gap between confidence and accuracy that would be shown as 0.0 %."""
+"""A smaller gap between confidence and accuracy would be shown as 0.0 %."""
 LISTED = 30
-"""Rows of classes that are shown open."""
+"""Maximum number of classes in a table that is not folded."""
 
 
 def final_document(
     result: FinalResult, openings: Sequence[Opening], errors: str, commands: Sequence[tuple[str, str]]
 ) -> Document:
-    """The page.
+    """Return the page.
 
     Args:
-        result: of `finalize`.
-        openings: of the test set, all.
-        errors: picture of the worst errors, base64 of a PNG; "" where there is none.
-        commands: (what it does, command) to type next.
+        result: the result of `finalize`.
+        openings: all openings of the test set.
+        errors: the picture of the worst errors, as a PNG in base64; "" if there is none.
+        commands: the next commands, as pairs of purpose and command.
     """
     test, trained = result.test, result.trained
     return Document(
@@ -40,7 +39,7 @@ def final_document(
             Card(f"{test.accuracy:.2%}", "test accuracy"),
             Card(f"{100 * test.low:.1f}-{100 * test.high:.1f} %", "95 % interval (Wilson)"),
             Card(f"{test.calibration_error:.3f}", "calibration error (ECE)"),
-            Card(f"{trained.parameters:,}", "weights"),
+            Card(f"{trained.parameters:,}", "parameters"),
             Card(f"{result.rounds}", "rounds of repeats"),
             Card(f"{len(openings)}", "openings of the test set"),
         ),
@@ -56,11 +55,11 @@ def final_document(
 
 
 def verdict_text(result: FinalResult) -> str:
-    """Who is best, in a sentence."""
+    """Return which finalist is the best, in one sentence."""
     winner = f"trial {result.winner}"
     rounds = count(result.rounds, "round")
     if result.verdict == "separated":
-        return f"Trial {result.winner} is the best: after {rounds} no other finalist can keep up with it."
+        return f"Trial {result.winner} is the best: after {rounds} it is clearly better than every other finalist."
     if result.verdict == "tie":
         parameters = {finalist.trial: finalist.parameters for finalist in result.finalists}
         smallest = all(parameters[result.winner] <= parameters[trial] for trial in result.tied)
@@ -72,22 +71,21 @@ def verdict_text(result: FinalResult) -> str:
     if result.verdict == "alone":
         others = [finalist for finalist in result.finalists if finalist.dropped]
         if others:
-            left = "; ".join(f"trial {one.trial}: {one.dropped}" for one in others)
-            return f"Of {len(others) + 1} finalists only {winner} is left after {rounds}; {left}."
-        return f"Trial {result.winner} is the only finalist; {rounds} show how much it varies."
-    return f"Nothing was repeated: {winner} was the best in the search, and how much of that was luck is not known."
+            dropped = "; ".join(f"trial {one.trial} was dropped: {one.dropped}" for one in others)
+            return f"After {rounds}, only {winner} of {len(others) + 1} finalists is left; {dropped}."
+        return f"Trial {result.winner} is the only finalist; {rounds} show how much its result varies."
+    return f"No finalist was trained again: {winner} was the best in the search, and some of its lead may be luck."
 
 
 def luck_text(result: FinalResult) -> str:
-    """What the search's best score was worth."""
+    """Return how the repeats of the winner compare with its score in the search; "" without repeats."""
     winner = next(f for f in result.finalists if f.trial == result.winner)
     if winner.mean is None:
         return ""
-    better = (
-        winner.search_score - winner.mean if result.objective == "val_accuracy" else winner.mean - winner.search_score
-    )
+    sign = 1 if result.objective == "val_accuracy" else -1
+    lost = sign * (winner.search_score - winner.mean)
     spread = f" ± {metric(winner.deviation)} (standard deviation)" if winner.deviation is not None else ""
-    change = f"{metric(abs(better))} {'worse' if better > 0 else 'better'} than" if better else "equal to"
+    change = f"{metric(abs(lost))} {'worse' if lost > 0 else 'better'} than" if lost else "equal to"
     return (
         f"With new seeds and splits it reached {result.objective} {metric(winner.mean)}{spread}, {change} the "
         f"{metric(winner.search_score)} in the search."
@@ -95,26 +93,25 @@ def luck_text(result: FinalResult) -> str:
 
 
 def _finalists(result: FinalResult) -> Section:
-    objective: Objective = "val_loss" if result.objective == "val_loss" else "val_accuracy"
-    how = f"{result.folds}-fold cross-validation" if result.folds else "a fresh split"
     answer = [verdict_text(result)]
-    if result.rounds:
-        answer.append(luck_text(result))
-        answer.append(
-            f"Each round trained every finalist once, with the same seed and {how} for all. One is called best when "
-            "its bootstrap P(best) reaches 0.95 and a paired t-test puts it before each other at 1 %."
-        )
     blocks: list[Chart | Table] = []
     if result.rounds:
-        chart = finalists_chart(result.finalists, result.winner, objective)
-        blocks.append(Chart("What did each finalist reach when trained again?", chart, "A point is a round."))
+        how = f"{result.folds}-fold cross-validation" if result.folds else "a new split"
+        answer += [
+            luck_text(result),
+            f"Each round trained every finalist once, all with the same seed and {how}. A finalist is the best if its "
+            "bootstrap P(best) is at least 0.95 and a paired t-test finds it better than each of the others at the 1 % "
+            "level.",
+        ]
+        chart = finalists_chart(result.finalists, result.winner, result.objective)
+        blocks.append(Chart("What did each finalist reach when trained again?", chart, "Each point is a round."))
     blocks.append(_finalists_table(result.finalists, result.objective))
-    return Section("finalists", "Finalists", "Which one is really the best?", tuple(answer), tuple(blocks))
+    return Section("finalists", "Finalists", "Which finalist is the best?", tuple(answer), tuple(blocks))
 
 
 def _finalists_table(finalists: Sequence[FinalistResult], objective: str) -> Table:
     return Table(
-        headings=("trial", f"mean {objective}", "deviation", "n", "P(best)", "in the search", "weights", "dropped"),
+        headings=("trial", f"mean {objective}", "deviation", "n", "P(best)", "in the search", "parameters", "dropped"),
         rows=tuple(
             (
                 str(f.trial),
@@ -136,8 +133,8 @@ def _finalists_table(finalists: Sequence[FinalistResult], objective: str) -> Tab
 def _test(result: FinalResult, openings: Sequence[Opening]) -> Section:
     test = result.test
     answer = [
-        f"{test.correct:,} of {count(test.images, 'test image')} are right: accuracy {test.accuracy:.4f}, 95 % "
-        f"interval {test.low:.4f} to {test.high:.4f}; loss {metric(test.loss)}.",
+        f"{test.correct:,} of {count(test.images, 'test image')} are classified correctly: accuracy "
+        f"{test.accuracy:.4f}, 95 % interval {test.low:.4f} to {test.high:.4f}; loss {metric(test.loss)}.",
         gap_text(result),
         openings_text(openings),
     ]
@@ -145,22 +142,21 @@ def _test(result: FinalResult, openings: Sequence[Opening]) -> Section:
         (o.when[:19].replace("T", " "), str(o.trial), o.weights_digest[:12], f"{o.images:,}") for o in openings
     )
     table = Table(("opened", "for trial", "weights digest", "images"), rows, numeric=(1, 3))
-    return Section("test", "Test", "How good is it on images that chose nothing?", tuple(answer), (table,))
+    return Section("test", "Test", "How good is it on unseen images?", tuple(answer), (table,))
 
 
 def gap_text(result: FinalResult) -> str:
-    """How the search's score compares with the test's."""
-    gap, test = result.test.search_gap, result.test
-    meaning = "the search was too optimistic by that" if gap > 0 else "the test did not fall behind the search"
+    """Return how the score in the search compares with the test score."""
+    gap, test, rounds = result.test.search_gap, result.test, result.test.repeats_gap
+    meaning = "the search was too optimistic by that amount" if gap > 0 else "the test score is not worse"
     if result.objective == "val_accuracy" and 0 < gap <= test.high - test.accuracy:
-        meaning = "within the test's interval, so no sign that the search was too optimistic"
-    rounds = result.test.repeats_gap
-    more = "" if rounds is None else f" The mean of its rounds lies {metric(abs(rounds))} {_side(result, rounds)} it."
-    return f"Its score in the search lies {metric(abs(gap))} {_side(result, gap)} the test's: {meaning}.{more}"
+        meaning = "within the test's 95 % interval, so there is no sign that the search was too optimistic"
+    more = "" if rounds is None else f" The mean of its rounds is {metric(abs(rounds))} {_side(result, rounds)} it."
+    return f"Its score in the search is {metric(abs(gap))} {_side(result, gap)} its test score: {meaning}.{more}"
 
 
 def _side(result: FinalResult, gap: float) -> str:
-    """Where a too optimistic value lies: above the test's accuracy, below its loss."""
+    """On which side of the test score a value is; an optimistic accuracy is above it, an optimistic loss below."""
     return "above" if (gap > 0) == (result.objective == "val_accuracy") else "below"
 
 
@@ -168,10 +164,10 @@ def _classes(test: TestResult) -> Section:
     judged = [c for c in test.classes if c.accuracy is not None]
     worst = min(judged, key=lambda c: c.accuracy or 0.0)
     best = max(judged, key=lambda c: c.accuracy or 0.0)
+    confused = f", most often confused with {worst.confused}" if worst.confused else ""
     answer = (
-        f"Best is class {best.name} ({best.accuracy:.1%}), worst is class {worst.name} ({worst.accuracy:.1%}"
-        + (f", most often taken for {worst.confused})" if worst.confused else ")")
-        + "."
+        f"The best class is {best.name} ({best.accuracy:.1%}), the worst is {worst.name} "
+        f"({worst.accuracy:.1%}{confused}).",
     )
     rows = tuple(
         (
@@ -183,20 +179,15 @@ def _classes(test: TestResult) -> Section:
         )
         for c in test.classes
     )
-    folded = f"all {len(rows)} classes" if len(rows) > LISTED else ""
-    table = Table(
-        ("class", "images", "accuracy", "95 % interval", "most often taken for"), rows, (1, 2, 3), folded=folded
-    )
-    chart = Chart(
-        "What is taken for what?",
-        confusion_chart(test.confusion, [c.name for c in test.classes]),
-        "Counts; a row is a true class.",
-    )
-    return Section("classes", "Classes", "Which classes does it know?", (answer,), (table, chart))
+    headings = ("class", "images", "accuracy", "95 % interval", "most often confused with")
+    table = Table(headings, rows, (1, 2, 3), folded=f"all {len(rows)} classes" if len(rows) > LISTED else "")
+    matrix = confusion_chart(test.confusion, [c.name for c in test.classes])
+    chart = Chart("Which classes are confused?", matrix, "Numbers of images; each row is a true class.")
+    return Section("classes", "Classes", "How good is it for each class?", answer, (table, chart))
 
 
 def half_interval(test: TestResult) -> float:
-    """Of the accuracy: how far the test may be off by chance."""
+    """Return half the width of the accuracy's 95 % interval."""
     return (test.high - test.low) / 2
 
 
@@ -204,52 +195,43 @@ def _calibration(test: TestResult) -> Section:
     gap = test.confidence - test.accuracy
     tendency = f"{'over' if gap > 0 else 'under'}-confident by {abs(gap):.1%}" if abs(gap) >= EVEN else "balanced"
     if EVEN <= abs(gap) <= half_interval(test):
-        tendency += ", no more than so few images show by chance"
+        tendency += ", which may be chance with this number of images"
     answer = (
-        f"On average it is {test.confidence:.1%} sure and {test.accuracy:.1%} right: {tendency}.",
+        f"Its mean confidence is {test.confidence:.1%} and its accuracy {test.accuracy:.1%}: {tendency}.",
         f"The expected calibration error over {len(test.bins)} bins is {test.calibration_error:.4f} (Guo et al., "
         "2017).",
     )
-    chart = Chart("Is it right as often as it says?", reliability_chart(test.bins), "Below the line: surer than right.")
-    return Section("calibration", "Calibration", "Can its probabilities be believed?", answer, (chart,))
+    note = "Bars below the line: over-confident."
+    chart = Chart("Is it right as often as its confidence says?", reliability_chart(test.bins), note)
+    return Section("calibration", "Calibration", "Can its probabilities be trusted?", answer, (chart,))
 
 
 def _errors(errors: str, test: TestResult) -> Section:
+    question = "Where is it wrong?"
     if not errors:
         wrong = test.images - test.correct
-        said = f"It made {count(wrong, 'error') if wrong else 'no error'} on the test set."
-        return Section("errors", "Errors", "Where does it go wrong?", (said,))
+        answer = f"It made {count(wrong, 'error') if wrong else 'no error'} on the test set."
+        return Section("errors", "Errors", question, (answer,))
     note = (
-        "Each pair is the image and, over it, where the network saw the class that it named: Grad-CAM (Selvaraju et "
-        "al., 2017), from blue (nothing) to red."
+        "Each pair is an image and, over the same image, the regions that led to the predicted class: Grad-CAM "
+        "(Selvaraju et al., 2017), from blue (no influence) to red."
     )
-    picture = Picture("The errors that it was surest of", errors, note)
-    return Section(
-        "errors", "Errors", "Where does it go wrong?", ("The errors with the highest confidence first.",), (picture,)
-    )
+    picture = Picture("The most confident errors", errors, note)
+    return Section("errors", "Errors", question, ("The errors with the highest confidence come first.",), (picture,))
 
 
 def _model(result: FinalResult, commands: Sequence[tuple[str, str]]) -> Section:
-    trained = result.trained
+    trained, registered = result.trained, result.registered
     rates = trained.learning_rates
     answer = (
-        f"Trained on all {trained.images:,} training and validation images for {count(len(rates), 'epoch')} in "
-        f"{duration(trained.seconds)}, learning rate {rates[0]:.4g} at first and {rates[-1]:.4g} at the end, as its "
-        f"repetitions had learned it.",
+        f"On all {trained.images:,} training and validation images for {count(len(rates), 'epoch')} in "
+        f"{duration(trained.seconds)}, with a learning rate of {rates[0]:.4g} at first and {rates[-1]:.4g} at the end. "
+        f"Epochs and learning rates are those of {'its repeats' if result.rounds else 'the search'}.",
     )
-    registered = result.registered
-    notes = [
-        f"weights digest {trained.weights_digest}",
-        f"training images digest {trained.data.digest}",
-    ]
+    notes = [f"weights digest {trained.weights_digest}", f"training images digest {trained.data.digest}"]
     if registered is not None:
         notes.append(
             f"registered in MLflow: models:/{registered.name}@{registered.alias} (version {registered.version})"
         )
-    return Section(
-        "model",
-        "Model",
-        "What is shipped?",
-        answer,
-        (Notes(tuple(notes)), *(Code(title, text) for title, text in commands)),
-    )
+    codes = (Code(title, text) for title, text in commands)
+    return Section("model", "Model", "How was the final model trained?", answer, (Notes(tuple(notes)), *codes))

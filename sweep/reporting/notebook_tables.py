@@ -1,16 +1,20 @@
-"""HTML for notebooks: small tables without colours of their own, so that they suit light and dark ground."""
+"""HTML tables for notebooks, without colours, so that they suit light and dark themes.
+
+Not `DataFrame.to_html`: notebooks align its cells to the right, which makes long values hard to read, and remove the
+<style> element that pandas' Styler needs.
+"""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
 
-from sweep.analysis.formatting import NONE, format_value, metric
+from sweep.analysis.formatting import NONE, count, format_value, metric
 from sweep.analysis.trial_row import trial_row
 from sweep.records.trial_record import TrialRecord
 
 SHOWN = 5
-"""Best trials of a study."""
+"""Number of best trials in the table of a study."""
 MOST_ROWS = 50
 _EDGE = "border-bottom:1px solid rgba(128,134,145,.35)"
 _CELL = "padding:2px 12px 2px 0;vertical-align:top;background:none"
@@ -18,52 +22,51 @@ _NUMBERS = (0, 2, 3, 4, 5)
 
 
 def study_html(title: str, best: Sequence[TrialRecord]) -> str:
-    """A sentence and the best trials."""
+    """Return a title and a table of the best trials."""
     return _titled(title, _records_table(best[:SHOWN]) if best else "")
 
 
 def trials_html(records: Sequence[TrialRecord]) -> str:
-    """A row per trial; of many the first and the last ones."""
-    if not records:
-        return _titled("no trials", "")
+    """Return a table with a row per trial; the first and the last ones if there are many."""
     if len(records) <= MOST_ROWS:
-        return _titled(f"{len(records)} trials", _records_table(records))
+        return _titled(count(len(records), "trial"), _records_table(records) if records else "")
     half = MOST_ROWS // 2
     shown = [*records[:half], *records[-half:]]
     return _titled(f"{len(records):,} trials, the first and last {half}", _records_table(shown))
 
 
 def trial_html(record: TrialRecord) -> str:
-    """What came of a trial, its curve, and what was sampled."""
-    title = f"Trial {record.number} of {record.study}: {record.state}"
+    """Return the result of a trial, its learning curve, and the sampled values."""
     objective = record.config.objective
     row = trial_row(record).texts(objective)
+    at = f" at epoch {record.best_epoch}" if record.best_epoch is not None else ""
     facts = [
         ("ended by", record.reason or NONE),
-        (objective, f"{row[objective]}{_at(record)}"),
+        (objective, row[objective] + at),
         ("epochs", f"{len(record.epochs)} of {record.config.training.epochs}"),
         ("parameters", row["parameters"]),
         ("time", row["time"]),
     ]
-    sampled = [(name, format_value(value)) for name, value in record.values.items()]
     message = [("message", record.message.splitlines()[0])] if record.message else []
-    return _titled(title, _curve(record) + table(("", ""), [*facts, *message, *sampled]))
+    sampled = [(name, format_value(value)) for name, value in record.values.items()]
+    title = f"Trial {record.number} of {record.study}: {record.state}"
+    return _titled(title, _curve(record) + _table(("", ""), [*facts, *message, *sampled]))
 
 
 def pairs_html(title: str, rows: Iterable[tuple[str, str]]) -> str:
-    """A sentence and a table of two columns."""
-    return _titled(title, table(("", ""), list(rows)))
+    """Return a title and a table with two columns."""
+    return _titled(title, _table(("", ""), list(rows)))
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """A table; everything in it is text.
+def _records_table(records: Sequence[TrialRecord]) -> str:
+    objective = records[0].config.objective
+    rows = [trial_row(record).texts(objective) for record in records]
+    headings = [heading for heading in rows[0] if heading != "behind"]
+    return _table(headings, [[row[heading] for heading in headings] for row in rows], _NUMBERS)
 
-    Args:
-        headings: of the columns; no head where all are empty.
-        rows: cells.
-        numbers: columns that are aligned to the right.
-    """
 
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+    """A table of escaped texts; `numbers` are the right-aligned columns. It has no head if all headings are empty."""
     sides = {True: "right;white-space:nowrap", False: "left"}
 
     def cells(kind: str, texts: Sequence[str]) -> str:
@@ -81,19 +84,8 @@ def _titled(title: str, rest: str) -> str:
     return f"<div><strong>{html.escape(title)}</strong>{rest}</div>"
 
 
-def _records_table(records: Sequence[TrialRecord]) -> str:
-    objective = records[0].config.objective
-    rows = [trial_row(record).texts(objective) for record in records]
-    headings = [heading for heading in rows[0] if heading != "behind"]
-    return table(headings, [[row[heading] for heading in headings] for row in rows], _NUMBERS)
-
-
-def _at(record: TrialRecord) -> str:
-    return f" at epoch {record.best_epoch}" if record.best_epoch is not None else ""
-
-
 def _curve(record: TrialRecord) -> str:
-    """The objective epoch by epoch, as a line in the colour of the text."""
+    """The objective by epoch, as a line in the colour of the text."""
     values = [metrics.value(record.config.objective) for metrics in record.epochs]
     if len(values) < 2:
         return ""

@@ -1,5 +1,5 @@
 "use strict";
-// Draws each chart when it comes near the window, and all of them before printing.
+// Draws each chart when it is near the visible part of the page, and all charts before printing.
 (() => {
   const charts = [...document.querySelectorAll(".chart")];
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -7,8 +7,8 @@
   const near = new Set();
   const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 
-  // Plotly lies in the page as text: to run it takes longer than all the rest, and the words need not wait for it.
-  function start() {
+  // Plotly is embedded as text, because running it takes longer than everything else and the text should not wait for it.
+  function loadPlotly() {
     if (window.Plotly) return;
     const script = document.createElement("script");
     script.textContent = document.getElementById("plotly").textContent;
@@ -20,29 +20,29 @@
     const [ink, quiet, grid, line, card] = ["ink", "quiet", "grid", "line", "card"].map((name) =>
       style.getPropertyValue("--" + name).trim()
     );
-    const found = { ...layout };
-    found.font = { ...layout.font, color: ink, size: 12, family: getComputedStyle(document.body).fontFamily };
-    found.hoverlabel = { ...layout.hoverlabel, bgcolor: card, bordercolor: line, font: { color: ink } };
-    found.modebar = { bgcolor: "rgba(0,0,0,0)", color: quiet, activecolor: ink };
+    const result = { ...layout };
+    result.font = { ...layout.font, color: ink, size: 12, family: getComputedStyle(document.body).fontFamily };
+    result.hoverlabel = { ...layout.hoverlabel, bgcolor: card, bordercolor: line, font: { color: ink } };
+    result.modebar = { bgcolor: "rgba(0,0,0,0)", color: quiet, activecolor: ink };
     for (const key of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
-      found[key] = { gridcolor: grid, linecolor: line, tickcolor: line, ...layout[key] };
-      found[key].tickfont = { color: quiet, ...layout[key].tickfont };
+      result[key] = { gridcolor: grid, linecolor: line, tickcolor: line, ...layout[key] };
+      result[key].tickfont = { color: quiet, ...layout[key].tickfont };
     }
-    return found;
+    return result;
   }
 
   function draw(chart) {
     if (specs.has(chart)) return;
-    start();
+    loadPlotly();
     const spec = JSON.parse(chart.nextElementSibling.textContent);
     specs.set(chart, spec);
     Plotly.newPlot(chart, spec.data, themed(spec.layout), config);
     watcher.unobserve(chart);
     near.delete(chart);
-    tell();
+    showProgress();
   }
 
-  function tell() {
+  function showProgress() {
     document.documentElement.dataset.drawn = `${specs.size} of ${charts.length}`;
   }
 
@@ -62,11 +62,11 @@
     },
     { rootMargin: "400px" }
   );
-  tell();
+  showProgress();
   if (charts.length) {
     window.addEventListener("load", () => {
       charts.forEach((chart) => watcher.observe(chart));
-      later(start);
+      later(loadPlotly);
     });
   }
   window.addEventListener("beforeprint", () => charts.forEach(draw));

@@ -34,26 +34,25 @@ MOST_AXES = 8
 
 
 def importance_chart(rows: Sequence[Importance]) -> Any:
-    """A bar per parameter with its interval, and what chance alone gives."""
-    shown = list(rows)
-    found = figure("share of the total importance (%)", "", height=90 + 26 * len(shown))
-    names = [shortened(row.name, 32) for row in shown]
+    """A bar per parameter with its interval, and the limit of chance as a line."""
+    found = figure("share of the total importance (%)", "", height=90 + 26 * len(rows))
+    names = [shortened(row.name, 32) for row in rows]
     found.add_trace(
         go.Bar(
             y=names,
-            x=[100 * row.share for row in shown],
+            x=[100 * row.share for row in rows],
             orientation="h",
-            marker={"color": [BLUE if row.matters else GREY for row in shown]},
+            marker={"color": [BLUE if row.matters else GREY for row in rows]},
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [max(0.0, 100 * (row.high - row.share)) for row in shown],
-                "arrayminus": [max(0.0, 100 * (row.share - row.low)) for row in shown],
+                "array": [max(0.0, 100 * (row.high - row.share)) for row in rows],
+                "arrayminus": [max(0.0, 100 * (row.share - row.low)) for row in rows],
                 "thickness": 1.2,
                 "width": 3,
                 "color": GREY,
             },
-            customdata=[[100 * row.low, 100 * row.high, 100 * row.chance, row.trials] for row in shown],
+            customdata=[[100 * row.low, 100 * row.high, 100 * row.chance, row.trials] for row in rows],
             hovertemplate=(
                 "%{y}: %{x:.1f} %<br>90 % interval %{customdata[0]:.1f} to %{customdata[1]:.1f} %"
                 "<br>by chance up to %{customdata[2]:.1f} %<br>in %{customdata[3]:,} trials<extra></extra>"
@@ -63,11 +62,11 @@ def importance_chart(rows: Sequence[Importance]) -> Any:
     )
     found.add_trace(
         go.Scatter(
-            x=[100 * shown[0].chance] * 2,
+            x=[100 * rows[0].chance] * 2,
             y=[names[0], names[-1]],
             mode="lines",
             line={"color": RED, "width": 1.5, "dash": "dot"},
-            name="what chance gives the luckiest",
+            name="95 % limit of chance",
             hoverinfo="skip",
         )
     )
@@ -77,7 +76,7 @@ def importance_chart(rows: Sequence[Importance]) -> Any:
 
 
 def slice_chart(history: History, parameter: Parameter) -> Any:
-    """The objective against one parameter; every trial a point."""
+    """The objective by one parameter; each point is a trial."""
     axis = axis_of(parameter)
     found = figure(axis.title, history.objective, height=300, showlegend=False)
     found.update_xaxes(axis_layout(axis))
@@ -99,7 +98,7 @@ def _with(records: Sequence[TrialRecord], parameter: Parameter) -> list[TrialRec
 
 def _points(records: Sequence[TrialRecord], axis: Axis) -> Any:
     state = records[0].state
-    # Points of one value would hide each other; their sideways place has no meaning, so it may be drawn.
+    # Points with the same value would hide each other; within a category, the horizontal position has no meaning.
     reach = 0.22 if axis.choices or axis.whole else 0.0
     jitter = np.random.default_rng(0).uniform(-reach, reach, len(records))
     return go.Scatter(
@@ -132,7 +131,7 @@ def _mark_best(found: Any, history: History, axis: Axis) -> None:
 
 
 def parallel_chart(history: History, parameters: Sequence[Parameter]) -> Any:
-    """Parallel coordinates of the complete trials: drag along an axis to choose, drag an axis to move it."""
+    """Parallel coordinates of the complete trials."""
     records = list(reversed(thinned(history.ranked, MOST_LINES, first=100)))  # the best are drawn last, on top
     values = [value_of(record) for record in records]
     found = figure("", "", height=420)
@@ -159,24 +158,24 @@ def parallel_chart(history: History, parameters: Sequence[Parameter]) -> Any:
 
 
 def _dimension(axis: Axis, records: Sequence[TrialRecord]) -> dict[str, Any]:
-    """A trial without the parameter has a place of its own below the axis."""
+    """An axis; trials without the parameter are below its low end."""
     span = axis.high - axis.low or 1.0
     low, high = (0.0, len(axis.choices) - 1.0) if axis.choices else (axis.low, axis.high)
     missing = low - 0.12 * span
     places = [axis.place(record.values[axis.name]) if axis.name in record.values else None for record in records]
     lacking = any(place is None for place in places)
-    ticks, words = axis.ticks or _five(low, high)
+    ticks, words = axis.ticks or _even_ticks(low, high)
     return {
         "label": shortened(axis.name, 22),
         "values": [missing if place is None else place for place in places],
         "range": [missing if lacking else low, high if high > low else low + 1.0],
         "tickvals": [*([missing] if lacking else []), *ticks],
-        # These are drawn as they are, without any HTML.
+        # Plotly draws these without interpreting HTML.
         "ticktext": [*(["not used"] if lacking else []), *(word[:14] for word in words)],
     }
 
 
-def _five(low: float, high: float) -> tuple[tuple[float, ...], tuple[str, ...]]:
+def _even_ticks(low: float, high: float) -> tuple[tuple[float, ...], tuple[str, ...]]:
     whole = float(low).is_integer() and float(high).is_integer() and high - low <= 12
     places = np.arange(low, high + 1) if whole else np.linspace(low, high, 5)
-    return tuple(float(place) for place in places), tuple(f"{place:.3g}" for place in places)
+    return tuple(places.tolist()), tuple(f"{place:.3g}" for place in places)

@@ -1,4 +1,4 @@
-"""A study's report: findings put into the order in which one asks."""
+"""A study's report: the findings as questions and answers, in the order in which a reader asks."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from sweep.reporting.sections_space import bounds_section, importance_section, l
 
 @dataclass(frozen=True)
 class Commands:
-    """What the reader can type next.
+    """The next commands.
 
     Attributes:
-        reproduce: runs the winner again.
-        go_on: searches the next space.
-        next_file: name of the next space's file beside the report; empty where none is written.
+        reproduce: trains the winner again.
+        search_next: searches the next space.
+        next_file: file name of the next space, next to the report; "" if there is none.
     """
 
     reproduce: str
-    go_on: str
+    search_next: str
     next_file: str
 
 
 def report_document(history: History, findings: ReportFindings, commands: Commands) -> Document:
-    """The report of a study, whatever its trials."""
+    """Return the report of a study; it may have trials in any state."""
     return Document(
         title=f"Study {history.study}",
         subtitle=_subtitle(history),
@@ -49,7 +49,7 @@ def report_document(history: History, findings: ReportFindings, commands: Comman
             landscape_section(history, findings),
             curves_section(history),
             pruning_section(history, findings),
-            bounds_section(history, findings, commands.go_on, commands.next_file),
+            bounds_section(history, findings, commands.search_next, commands.next_file),
             hours_section(findings),
             failures_section(history, findings),
             cautions_section(findings),
@@ -64,7 +64,7 @@ def _subtitle(history: History) -> str:
     if history.records:
         record = history.records[-1]
         stamp = record.data
-        name = format_value(Path(record.config.data.name).name)  # of a folder the last part
+        name = format_value(Path(record.config.data.name).name)  # the last part of a folder's path
         parts.append(
             f"{name}: {count(stamp.train, 'training image')} and {stamp.validation:,} for "
             f"validation, {'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes "

@@ -23,13 +23,13 @@ from sweep.reporting.chart_style import (
 
 MOST_POINTS = 1_500
 FEW_HOURS = 2.0
-"""Below, minutes are easier to read."""
+"""Shorter searches are drawn in minutes."""
 
 
 def progress_chart(history: History, progress: Progress, *, by_hours: bool) -> Any:
-    """The best so far, over every trial's own value; against ended trials, or against hours of search."""
+    """The best value so far over each trial's own value, by ended trials or by hours of search."""
     minutes = by_hours and progress.hours < FEW_HOURS
-    x = f"time of search ({'minutes' if minutes else 'hours'})" if by_hours else "trials that have ended"
+    x = f"time of search ({'minutes' if minutes else 'hours'})" if by_hours else "ended trials"
     found = figure(x, objective_title(history.objective), showlegend=True)
 
     def place(step: Step) -> float:
@@ -64,28 +64,28 @@ def _dots(steps: Sequence[Step], state: str, place: Callable[[Step], float]) -> 
         y=[step.value for step in steps],
         mode="markers",
         marker=trial_marker(state, len(steps)),
-        name=state if state == "complete" else "pruned (value at the cut)",
+        name=state if state == "complete" else "pruned (best value before pruning)",
         text=[f"<b>trial {step.number}</b> {metric(step.value)}<br>{step.state}" for step in steps],
         hovertemplate="%{text}<extra></extra>",
     )
 
 
 def _corners(steps: Sequence[Step]) -> list[Step]:
-    """Of a staircase only the steps where it rises, and its end."""
+    """The steps at which the best value changes, and the last one."""
     kept = [step for i, step in enumerate(steps) if i == 0 or step.best != steps[i - 1].best]
     return [*kept, steps[-1]] if steps and kept[-1] is not steps[-1] else kept
 
 
 def pruning_chart(summary: PruningSummary) -> Any:
-    """How many trials were cut after which epoch."""
-    found = figure("epoch of the cut", "pruned trials", height=280)
+    """The number of pruned trials by epoch."""
+    found = figure("pruned after epoch", "pruned trials", height=280)
     found.add_trace(
         go.Bar(
             x=list(summary.cuts),
             y=list(summary.cuts.values()),
             width=0.8,
             marker={"color": STATE_COLORS["pruned"]},
-            hovertemplate="%{y} trials cut after epoch %{x}<extra></extra>",
+            hovertemplate="%{y} trials pruned after epoch %{x}<extra></extra>",
         )
     )
     found.update_xaxes(dtick=1 if len(summary.cuts) < 15 and max(summary.cuts, default=0) < 25 else None)
@@ -94,7 +94,7 @@ def pruning_chart(summary: PruningSummary) -> Any:
 
 
 def time_chart(rows: Sequence[TimeSpent]) -> Any:
-    """Fit, build and rest, a bar per state."""
+    """A bar per state, divided into fit, build and rest."""
     whole = max((row.total for row in rows), default=0.0)
     unit, divisor = ("hours", 3600.0) if whole >= 7200 else ("minutes", 60.0) if whole >= 120 else ("seconds", 1.0)
     found = figure(f"summed time ({unit})", "", height=110 + 42 * len(rows), barmode="stack")

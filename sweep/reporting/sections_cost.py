@@ -1,6 +1,8 @@
-"""The sections about the cost: what pruning saved, where the hours went, why trials failed."""
+"""The sections about cost: what pruning saved and lost, where the time went, why trials failed."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from sweep.analysis.failure_groups import FailureGroup
 from sweep.analysis.formatting import count, duration, metric, share
@@ -14,114 +16,104 @@ SHOWN_AUDITED = 50
 SHOWN_FAILURES = 200
 SHOWN_DETAILS = 20
 LONGEST_DETAILS = 6_000
+"""Characters of a failure's message that are shown, from its end."""
 
 
 def pruning_section(history: History, findings: ReportFindings) -> Section:
-    """When did pruning cut, what did it save, and what may it have cost?"""
-    question, summary = "When did pruning cut, and what did it save?", findings.pruning
-    pruner = history.space.search.pruner
-    told, blocks = _audit(history, findings.audit), _audited_table(history, findings.audit)
-    if not summary.pruned:
-        why = "the space has no pruner" if pruner.name == "none" else f"the {pruner.name} pruner let every trial go on"
-        why = "every trial that it would have ended was let run on" if findings.audit.trials else why
-        return Section("pruning", "Pruning", question, (f"It cut nothing: {why}.", *_early(summary), *told), blocks)
-    answer = [
-        f"It cut {count(summary.pruned, 'trial')} and saved {count(summary.saved, 'epoch')}, "
-        f"{share(summary.saved_share, 1.0)} of what the trials would have trained up to the epoch limit: "
-        f"about {duration(summary.saved_seconds)} of fitting.",
-        *_early(summary),
-        *told,
-        *_foresight(summary),
-    ]
-    usual = f"Most cuts came after epoch {summary.usual_cut}" if summary.usual_cut else "When trials were cut"
-    warmup = f"The {pruner.name} pruner lets every trial train {count(pruner.warmup_epochs, 'epoch')} first."
-    return Section(
-        "pruning", "Pruning", question, tuple(answer), (Chart(usual, pruning_chart(summary), warmup), *blocks)
-    )
+    """What did pruning save, and what did it cost?"""
+    summary, audit, pruner = findings.pruning, findings.audit, history.space.search.pruner
+    blocks: tuple[Block, ...] = _audit_table(history, audit)
+    if summary.pruned:
+        title = f"Most trials were pruned after epoch {summary.usual_cut}" if summary.usual_cut else "When it pruned"
+        warmup = f"The {pruner.name} pruner lets every trial train {count(pruner.warmup_epochs, 'epoch')} first."
+        blocks = (Chart(title, pruning_chart(summary), warmup), *blocks)
+        result = (
+            f"Pruning stopped {count(summary.pruned, 'trial')} and saved {count(summary.saved, 'epoch')}, "
+            f"{share(summary.saved_share, 1.0)} of the epochs without pruning: about "
+            f"{duration(summary.saved_seconds)} of fitting."
+        )
+    elif audit.trials:
+        result = "No trial was pruned: every trial that the pruner would have stopped was audited."
+    elif pruner.name == "none":
+        result = "No trial was pruned: the space has no pruner."
+    else:
+        result = f"No trial was pruned: the {pruner.name} pruner stopped none."
+    answer = (result, *_early(summary), *_audit(history, audit), *(_foresight(summary) if summary.pruned else ()))
+    return Section("pruning", "Pruning", "What did pruning save, and what did it cost?", answer, blocks)
 
 
-def _audit(history: History, found: Audit) -> tuple[str, ...]:
+def _early(summary: PruningSummary) -> Iterator[str]:
+    if summary.stopped_early:
+        yield f"Early stopping of complete trials saved another {count(summary.stopped_early, 'epoch')}."
+
+
+def _audit(history: History, audit: Audit) -> Iterator[str]:
     """What pruning may have cost."""
-    pruned, asked = len(history.of("pruned")), history.space.search.pruner.audit
-    if found.share is None or found.lost is None:
-        if not pruned:
-            return ()
-        how = (
-            "no trial that was let run on for it has finished yet"
-            if asked
-            else "with search.pruner.audit: 0.1 a tenth of such trials would run on and tell"
-        )
-        return (f"Whether it cut a good trial is not known: {how}.",)
-    part, low, high = (round(100 * value) for value in found.share)
-    told = [
-        f"Audit: of {count(len(found.trials), 'trial')} that it would have cut and that ran on, {found.reached_top} "
-        f"reached the top {TOP} ({part} %, 95 % interval {low} to {high} %)."
-    ]
-    if pruned:
-        about, least, most = found.lost
-        told.append(
-            f"So of the {count(pruned, 'trial')} that it did cut, about {about:.0f} ({least:.0f} to {most:.0f}) would "
-            f"have been as good as the top {TOP} are."
-        )
-    told.append(
-        f"Suggested: warmup_epochs: {found.suggested_warmup}, which is past every cut that would have been a mistake."
-        if found.suggested_warmup is not None
-        else "Nothing here speaks for a longer warm-up."
+    pruned = len(history.of("pruned"))
+    if audit.share is None or audit.lost is None:
+        if pruned:
+            how = (
+                "no audited trial has finished yet"
+                if history.space.search.pruner.audit
+                else "with search.pruner.audit: 0.1, a tenth of such trials would run to the end to show it"
+            )
+            yield f"Whether it stopped a good trial is unknown: {how}."
+        return
+    part, low, high = (round(100 * bound) for bound in audit.share)
+    yield (
+        f"Audit: of {count(len(audit.trials), 'trial')} that it would have stopped but that ran to the end, "
+        f"{audit.reached_top} reached the top {TOP} ({part} %, 95 % interval {low} to {high} %)."
     )
-    return tuple(told)
+    if pruned:
+        about, least, most = audit.lost
+        yield (
+            f"So of the {count(pruned, 'trial')} that it did stop, about {about:.0f} ({least:.0f} to {most:.0f}) would "
+            f"have been as good as the top {TOP}."
+        )
+    yield (
+        f"Suggested: warmup_epochs: {audit.suggested_warmup}. With it, no audited trial of the top {TOP} would have "
+        "been stopped."
+        if audit.suggested_warmup is not None
+        else "The audit gives no reason for a longer warm-up."
+    )
 
 
-def _audited_table(history: History, found: Audit) -> tuple[Table, ...]:
-    if not found.trials:
+def _audit_table(history: History, audit: Audit) -> tuple[Table, ...]:
+    if not audit.trials:
         return ()
     rows = tuple(
         (str(t.number), str(t.cut), metric(t.at_cut), metric(t.value), str(t.rank))
-        for t in found.trials[:SHOWN_AUDITED]
+        for t in audit.trials[:SHOWN_AUDITED]
     )
-    left = f"The best {SHOWN_AUDITED} of {len(found.trials):,}." if len(found.trials) > SHOWN_AUDITED else ""
-    return (
-        Table(
-            ("trial", "epoch of the cut", f"{history.objective} until then", "in the end", "place"),
-            rows,
-            (0, 1, 2, 3, 4),
-            left,
-            folded=f"the {count(len(found.trials), 'audited trial')}",
-        ),
-    )
+    left = f"The best {SHOWN_AUDITED} of {len(audit.trials):,}." if len(audit.trials) > SHOWN_AUDITED else ""
+    headings = ("trial", "would stop after epoch", f"{history.objective} until then", "final value", "rank")
+    return (Table(headings, rows, (0, 1, 2, 3, 4), left, folded=count(len(audit.trials), "audited trial")),)
 
 
-def _early(summary: PruningSummary) -> tuple[str, ...]:
-    if not summary.stopped_early:
-        return ()
-    return (f"Early stopping of complete trials left out another {count(summary.stopped_early, 'epoch')}.",)
-
-
-def _foresight(summary: PruningSummary) -> tuple[str, ...]:
-    told = []
+def _foresight(summary: PruningSummary) -> Iterator[str]:
     if summary.foresight is not None:
-        grade = "well" if summary.foresight >= 0.7 else "somewhat" if summary.foresight >= 0.3 else "hardly"
-        told.append(
-            f"Epoch {summary.usual_cut} foresees the end {grade}: over {summary.compared:,} complete trials the rank "
-            f"correlation of the best value until then with the final one is {summary.foresight:.2f}."
+        grade = "well" if summary.foresight >= 0.7 else "somewhat" if summary.foresight >= 0.3 else "poorly"
+        yield (
+            f"Epoch {summary.usual_cut} predicts the end {grade}: over {summary.compared:,} complete trials, the rank "
+            f"correlation between the best value until then and the final value is {summary.foresight:.2f}."
         )
     if summary.winner_rank is not None and summary.compared > 1:
-        told.append(f"The winner was number {summary.winner_rank:,} of {summary.compared:,} at that epoch.")
-    return tuple(told)
+        yield f"At that epoch, the winner was number {summary.winner_rank:,} of {summary.compared:,}."
 
 
 def hours_section(findings: ReportFindings) -> Section:
-    """Where did the hours go?"""
-    question, rows = "Where did the hours go?", findings.hours
+    """Where did the time go?"""
+    question, rows = "Where did the time go?", findings.hours
     whole = sum(row.total for row in rows)
     if not whole:
-        return Section("hours", "Hours", question, ("No time has been recorded.",))
+        return Section("hours", "Time", question, ("No time is recorded.",))
     fit = sum(row.fit for row in rows)
     lost = sum(row.total for row in rows if row.state in ("failed", "interrupted"))
-    answer = [f"{share(fit, whole)} of {duration(whole)} of trials' time went into fitting."]
+    answer = [f"Fitting took {share(fit, whole)} of the trials' total time of {duration(whole)}."]
     if lost:
-        answer.append(f"{duration(lost)} ({share(lost, whole)}) went into trials that failed or were interrupted.")
+        answer.append(f"Failed and interrupted trials took {duration(lost)} ({share(lost, whole)}).")
     table = Table(
-        ("state", "trials", "fit", "build", "rest", "all", "median trial"),
+        ("state", "trials", "fit", "build", "rest", "total", "median trial"),
         tuple(
             (row.state, f"{row.trials:,}", *map(duration, (row.fit, row.build, row.rest, row.total, row.median)))
             for row in rows
@@ -129,16 +121,10 @@ def hours_section(findings: ReportFindings) -> Section:
         (1, 2, 3, 4, 5, 6),
     )
     note = (
-        "Summed over trials that ran side by side. "
-        "Rest: starting processes, reading images, writing models and records."
+        "Summed over trials that ran in parallel. Rest: starting processes, reading images, writing models and records."
     )
-    return Section(
-        "hours",
-        "Hours",
-        question,
-        tuple(answer),
-        (Chart("Fitting, building, and the rest", time_chart(rows), note), table),
-    )
+    chart = Chart("Fitting, building, and the rest", time_chart(rows), note)
+    return Section("hours", "Time", question, tuple(answer), (chart, table))
 
 
 def failures_section(history: History, findings: ReportFindings) -> Section:
@@ -146,29 +132,27 @@ def failures_section(history: History, findings: ReportFindings) -> Section:
     question, groups = "Why did trials fail?", findings.failures
     failed = sum(len(group.failures) for group in groups)
     if not failed:
-        return Section("failures", "Failures", question, ("None failed.",))
-    answer = [f"{count(failed, 'trial')} of {len(history.records):,} failed."]
-    answer += [_group_sentence(group) for group in groups]
+        return Section("failures", "Failures", question, ("No trial failed.",))
+    answer = [f"{failed:,} of {count(len(history.records), 'trial')} failed."]
+    answer += [
+        f"{group.cause}, {count(len(group.failures), 'trial')}" + (f": {group.advice}." if group.advice else ".")
+        for group in groups
+    ]
     return Section("failures", "Failures", question, tuple(answer), tuple(_failure_blocks(groups, failed)))
-
-
-def _group_sentence(group: FailureGroup) -> str:
-    return f"{group.cause}, {count(len(group.failures), 'trial')}" + (f": {group.advice}." if group.advice else ".")
 
 
 def _failure_blocks(groups: tuple[FailureGroup, ...], failed: int) -> list[Block]:
     failures = sorted((failure for group in groups for failure in group.failures), key=lambda failure: failure.number)
-    note = f"The first {SHOWN_FAILURES:,} of {failed:,}." if failed > SHOWN_FAILURES else ""
     table = Table(
-        ("trial", "cause", "what happened", "epochs", "time"),
+        ("trial", "cause", "message", "epochs", "time"),
         tuple(
             (str(f.number), f.cause, f.summary[:300], str(f.epochs), duration(f.seconds))
             for f in failures[:SHOWN_FAILURES]
         ),
         (0, 3, 4),
-        note,
+        f"The first {SHOWN_FAILURES:,} of {failed:,}." if failed > SHOWN_FAILURES else "",
         folded=f"all {count(failed, 'failed trial')}" if failed > SHOWN_DETAILS else "",
     )
     distinct = {failure.details.strip(): failure for failure in reversed(failures)}  # the first of each
     long = [failure for text, failure in distinct.items() if text != failure.summary.strip()][::-1][:SHOWN_DETAILS]
-    return [table, *(Folded(f"trial {f.number}: the whole message", f.details[-LONGEST_DETAILS:]) for f in long)]
+    return [table, *(Folded(f"trial {f.number}: full message", f.details[-LONGEST_DETAILS:]) for f in long)]

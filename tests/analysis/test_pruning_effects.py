@@ -58,8 +58,8 @@ POOR = make_record(9, (0.1, 0.1, 0.1, 0.2), audited_at=1, data=IMAGES)
 CUT = [pruned(number, 0.1) for number in (10, 11, 12, 13)]
 
 
-def told(found: History) -> tuple[str, ...]:
-    """What the report says of pruning."""
+def pruning_answer(found: History) -> tuple[str, ...]:
+    """What the report says about pruning."""
     findings = collect_findings(found, importances(found.space, found.records), "demo-2")
     return pruning_section(found, findings).answer
 
@@ -81,32 +81,32 @@ def test_trials_that_did_not_finish_are_no_evidence() -> None:
 
 
 def test_the_report_says_what_pruning_cost_with_an_interval_and_suggests_a_warm_up() -> None:
-    assert told(history(*FINISHED, GOOD, POOR, *CUT))[2:5] == (
-        "Audit: of 2 trials that it would have cut and that ran on, 1 reached the top 5 "
+    assert pruning_answer(history(*FINISHED, GOOD, POOR, *CUT))[2:5] == (
+        "Audit: of 2 trials that it would have stopped but that ran to the end, 1 reached the top 5 "
         "(50 %, 95 % interval 9 to 91 %).",
-        "So of the 4 trials that it did cut, about 2 (0 to 4) would have been as good as the top 5 are.",
-        "Suggested: warmup_epochs: 3, which is past every cut that would have been a mistake.",
+        "So of the 4 trials that it did stop, about 2 (0 to 4) would have been as good as the top 5.",
+        "Suggested: warmup_epochs: 3. With it, no audited trial of the top 5 would have been stopped.",
     )
 
 
 def test_an_audit_without_a_mistake_suggests_nothing() -> None:
-    assert told(history(*FINISHED, POOR, *CUT))[4] == "Nothing here speaks for a longer warm-up."
+    assert pruning_answer(history(*FINISHED, POOR, *CUT))[4] == "The audit gives no reason for a longer warm-up."
 
 
 def test_without_an_audit_the_report_says_that_the_cost_is_unknown_and_how_to_know_it() -> None:
-    assert told(history(*FINISHED, *CUT))[2] == (
-        "Whether it cut a good trial is not known: with search.pruner.audit: 0.1 a tenth of such trials would run "
-        "on and tell."
+    assert pruning_answer(history(*FINISHED, *CUT))[2] == (
+        "Whether it stopped a good trial is unknown: with search.pruner.audit: 0.1, a tenth of such trials would run "
+        "to the end to show it."
     )
     space = make_space()
     pruner = replace(space.search.pruner, audit=0.1)
     waiting = history(*FINISHED, *CUT, space=replace(space, search=replace(space.search, pruner=pruner)))
-    assert told(waiting)[2] == (
-        "Whether it cut a good trial is not known: no trial that was let run on for it has finished yet."
+    assert (
+        pruning_answer(waiting)[2] == "Whether it stopped a good trial is unknown: no audited trial has finished yet."
     )
 
 
 def test_a_pruner_whose_every_cut_was_audited_has_cut_nothing_and_is_judged() -> None:
-    answer = told(history(*FINISHED, GOOD, POOR))
-    assert answer[0] == "It cut nothing: every trial that it would have ended was let run on."
+    answer = pruning_answer(history(*FINISHED, GOOD, POOR))
+    assert answer[0] == "No trial was pruned: every trial that the pruner would have stopped was audited."
     assert answer[-1].startswith("Suggested: warmup_epochs: 3")

@@ -94,25 +94,28 @@ def test_a_tie_is_called_a_tie_in_words() -> None:
     large = dataclasses.replace(result, winner=2)  # as if trial 4 had too small a share of best rounds
     assert verdict_text(large).endswith("trial 2 is recommended because it has the best mean.")
     separated = dataclasses.replace(result, verdict="separated", tied=(4,))
-    assert verdict_text(separated) == "Trial 4 is the best: after 3 rounds no other finalist can keep up with it."
+    assert (
+        verdict_text(separated) == "Trial 4 is the best: after 3 rounds it is clearly better than every other finalist."
+    )
     left = dataclasses.replace(result, verdict="alone", finalists=result.finalists[1:])
     assert verdict_text(left) == (
-        "Of 2 finalists only trial 4 is left after 3 rounds; trial 5: behind after round 3 (paired t-test, 1%)."
+        "After 3 rounds, only trial 4 of 2 finalists is left; trial 5 was dropped: behind after round 3 (paired "
+        "t-test, 1%)."
     )
     alone = dataclasses.replace(result, verdict="alone", finalists=result.finalists[1:2])
-    assert verdict_text(alone) == "Trial 4 is the only finalist; 3 rounds show how much it varies."
+    assert verdict_text(alone) == "Trial 4 is the only finalist; 3 rounds show how much its result varies."
     assert luck_text(result) == (
         "With new seeds and splits it reached val_accuracy 0.8000 ± 0.0100 (standard deviation), 0.1000 worse than the "
         "0.9000 in the search."
     )
     assert "0.1000 better than the 0.9000 in the search" in luck_text(dataclasses.replace(result, objective="val_loss"))
     assert gap_text(result).startswith(
-        "Its score in the search lies 0.1500 above the test's: within the test's interval, so no sign that the search "
-        "was too optimistic."
+        "Its score in the search is 0.1500 above its test score: within the test's 95 % interval, so there is no sign "
+        "that the search was too optimistic."
     )
     far = dataclasses.replace(result, test=dataclasses.replace(result.test, search_gap=0.25))
     assert gap_text(far).startswith(
-        "Its score in the search lies 0.2500 above the test's: the search was too optimistic by that."
+        "Its score in the search is 0.2500 above its test score: the search was too optimistic by that amount."
     )
 
 

@@ -41,7 +41,7 @@ def test_the_best_so_far_is_a_staircase_of_its_corners() -> None:
 def test_cuts_are_counted_by_epoch() -> None:
     figure = pruning_chart(summarize_pruning(history(pruned(0, 0.1), pruned(1, 0.1), pruned(2, 0.1, 0.2)))).to_dict()
     assert (list(figure["data"][0]["x"]), list(figure["data"][0]["y"])) == ([1, 2], [2, 1])
-    assert figure["layout"]["xaxis"]["title"]["text"] == "epoch of the cut"
+    assert figure["layout"]["xaxis"]["title"]["text"] == "pruned after epoch"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -44,7 +43,7 @@ from sweep.records.home import Home
 from sweep.records.openings_ledger import Opening, read_openings
 from sweep.records.study_lock import StudyLock
 from sweep.records.study_records import ranked, read_records
-from sweep.records.trial_record import TrialRecord
+from sweep.records.trial_record import TrialRecord, time_text
 from sweep.study.open_study import stored_space
 from sweep.terminal.console import make_console
 
@@ -223,7 +222,7 @@ class _Finalizing:
         return train_final(plan, candidate, lambda: self._stop() or self._left() <= 0)
 
     def _open(self, plan: FinalTraining, trained: TrainedFinal, candidate: Path) -> Answers:
-        opening = Opening(_now(), plan.record.number, trained.weights_digest, plan.prepared.test)
+        opening = Opening(time_text(), plan.record.number, trained.weights_digest, plan.prepared.test)
         earlier = len(read_openings(self._folder))
         if earlier:
             self._console.print(f"the test set is opened for the {earlier + 1}. time; every report will say so")
@@ -251,7 +250,7 @@ class _Finalizing:
         return FinalResult(
             study=self._request.study,
             objective=finalists[0].config.objective,
-            finished=_now(),
+            finished=time_text(),
             seconds=time.monotonic() - self._begun,
             verdict=judgement.verdict,
             winner=judgement.recommended,
@@ -287,7 +286,3 @@ def _final_seconds(record: TrialRecord) -> float:
     """What training on everything may take, from the trial's own speed."""
     share = (record.data.train + record.data.validation) / record.data.train
     return record.timings.get("total", 0.0) * share
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sweep.analysis.record_comparison import DuplicateModels
@@ -20,9 +19,9 @@ from sweep.execution.workers import Usage
 from sweep.records.checkpoint import remove_checkpoints
 from sweep.records.disk import disk_errors, trial_disk_error
 from sweep.records.image_facts import DataStamp
-from sweep.records.trial_record import TrialRecord, diagnosed, read_record, trial_folder, write_record
+from sweep.records.trial_record import TrialRecord, diagnosed, read_record, time_text, trial_folder, write_record
 from sweep.records.trial_result import EpochMetrics, TrialResult
-from sweep.study.failure_policies import decide, policy_of
+from sweep.study.failure_policies import decide
 from sweep.study.optuna_study import OptunaStudy, PendingTrial
 from sweep.study.pruners import is_audited, may_prune
 
@@ -144,7 +143,7 @@ class Supervisor:
             values=pending.values,
             data=self._setting.stamp,
             environment=self._setting.environment,
-            started=_now(),
+            started=time_text(),
             origin=pending.origin,
         )
         if pending.earlier is None:
@@ -197,8 +196,7 @@ class Supervisor:
         disk_error = trial_disk_error(self._study.folder, failure_text(failure))
         if disk_error is not None:
             raise disk_error  # says nothing about the trial, which becomes interrupted
-        policy = policy_of(failure.cause, self._search.failures)
-        action = decide(failure.cause, policy, trial.retries_without_progress())
+        action = decide(failure.cause, self._search.failures, trial.retries_without_progress())
         if action == "stop":
             raise SweepStopped(
                 f"trial {trial.record.number} failed ({failure.cause}): {failure_text(failure)}\n"
@@ -214,7 +212,7 @@ class Supervisor:
     def _finish(self, trial: LiveTrial, record: TrialRecord) -> None:
         del self._live[record.number]
         timings = {**record.timings, "total": trial.seconds}
-        trial.record = diagnosed(replace(record, finished=_now(), timings=timings))
+        trial.record = diagnosed(replace(record, finished=time_text(), timings=timings))
         self._study.finish(trial.record)
         remove_checkpoints(trial_folder(self._study.folder, record.number))
         self._notify(trial)
@@ -247,10 +245,6 @@ class Supervisor:
 
 def _was_killed(outcome: Outcome) -> bool:
     return isinstance(outcome.ended, TrialFailure) and outcome.ended.cause == "killed"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def keep_best_models(study_folder: Path, ranking: Sequence[TrialRecord], keep: int) -> None:

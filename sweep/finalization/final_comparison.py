@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from sweep.analysis.finalists import LEAST_ROUNDS, LEVEL, Judgement, dominated, judge
 from sweep.data.loading import load_split
@@ -16,7 +15,7 @@ from sweep.finalization.repeats import RepeatPlan
 from sweep.records.disk import disk_errors
 from sweep.records.image_facts import DataStamp
 from sweep.records.seeds import Purpose, derive
-from sweep.records.trial_record import TrialRecord, write_record
+from sweep.records.trial_record import TrialRecord, time_text, write_record
 from sweep.records.trial_result import EpochMetrics, TrialResult
 
 OnRepeat = Callable[[TrialRecord, int], None]
@@ -162,7 +161,7 @@ class FinalComparison:
             values=searched.values,
             data=self._stamp(number),
             environment=self._setting.environment,
-            started=_now(),
+            started=time_text(),
             origin=f"{searched.study}/{searched.number} round {number}",
         )
         live = self._live[record.number] = LiveTrial(record, record)
@@ -181,7 +180,7 @@ class FinalComparison:
             record = dataclasses.replace(live.with_result(outcome.ended, ""), model_digest=None, notes=())
         else:
             record = live.with_failure(outcome.ended, "fail")
-        record = dataclasses.replace(record, finished=_now(), timings={**record.timings, "total": live.seconds})
+        record = dataclasses.replace(record, finished=time_text(), timings={**record.timings, "total": live.seconds})
         self._on_repeat(record, number)
         if self._needs_another_attempt(record):
             return False
@@ -244,7 +243,3 @@ class FinalComparison:
 
 def _objectives(records: Sequence[TrialRecord]) -> tuple[float, ...]:
     return tuple(float(record.objective_value or 0.0) for record in records)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

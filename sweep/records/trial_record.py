@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -102,6 +103,11 @@ def as_interrupted(record: TrialRecord) -> TrialRecord:
     if record.state != "running":
         return record
     return dataclasses.replace(record, state="interrupted", reason="interrupted")
+
+
+def time_text() -> str:
+    """Return the current time for `started` and `finished`: ISO 8601 with milliseconds, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def trial_folder(study_folder: Path, number: int) -> Path:

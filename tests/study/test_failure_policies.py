@@ -4,14 +4,14 @@ import pytest
 
 from sweep.errors import FailureCause, SpaceError
 from sweep.space.config import FailurePolicy, FailuresConfig, RetryPolicy
-from sweep.study.failure_policies import decide, is_infeasible, policy_of
+from sweep.study.failure_policies import decide, is_infeasible
 from tests.fakes import make_space
 
 
 @pytest.mark.parametrize("cause", ["nan", "killed", "bug"])
 @pytest.mark.parametrize("policy", ["infeasible", "prune", "fail", "stop"])
-def test_a_word_is_done_whatever_the_cause(cause: FailureCause, policy: FailurePolicy) -> None:
-    assert decide(cause, policy, retries=0) == policy
+def test_a_policy_other_than_retry_applies_to_any_cause(cause: FailureCause, policy: FailurePolicy) -> None:
+    assert decide(cause, FailuresConfig(**{cause: policy}), retries=0) == policy
 
 
 @pytest.mark.parametrize(
@@ -26,16 +26,16 @@ def test_a_word_is_done_whatever_the_cause(cause: FailureCause, policy: FailureP
         ("nan", 3, "infeasible"),
     ],
 )
-def test_after_its_retries_a_trial_ends_as_its_cause_does_by_default(
+def test_after_its_retries_a_trial_ends_as_by_default_for_its_cause(
     cause: FailureCause, retries: int, action: str
 ) -> None:
-    assert decide(cause, RetryPolicy(2), retries) == action
+    assert decide(cause, FailuresConfig(**{cause: RetryPolicy(2)}), retries) == action
 
 
 def test_every_cause_has_a_policy_by_default() -> None:
     defaults = FailuresConfig()
     causes: tuple[FailureCause, ...] = ("nan", "oom", "too_large", "infeasible", "timeout", "killed", "data", "bug")
-    assert [policy_of(cause, defaults) for cause in causes] == [
+    assert [getattr(defaults, cause) for cause in causes] == [
         "infeasible", "infeasible", "infeasible", "infeasible", "fail", RetryPolicy(3), "stop", "fail",
     ]  # fmt: skip
 
@@ -54,13 +54,13 @@ def test_the_sampler_keeps_away_only_from_what_the_policy_calls_infeasible() -> 
         ("failures: {nan: {again: 1}}", "unknown key `again` in `search.failures.nan`; it has retry"),
         ("failures: {segfault: fail}", "unknown key `segfault` in `search.failures`; it has nan, oom, too_large,"),
         ("failures: {nan: [fail, stop]}", "`nan` takes one value for the whole study: one of infeasible, prune,"),
-        ("failures: stop", "`failures` is a mapping of nan, oom, too_large, infeasible, timeout, killed, data, bug"),
+        ("failures: stop", "`failures` must be a mapping of nan, oom, too_large, infeasible, timeout, killed, data, bug"),
         ("memory_limit: 4X", '`memory_limit` must be text, like 512M or 4G, or null, not "4X"'),
         ("memory_limit: 4", "`memory_limit` must be text, like 512M or 4G, or null, not 4"),
         ("watchdog: -1", "`watchdog` must be a number, at least 0, not -1"),
     ],
 )
-def test_a_policy_that_is_none_is_a_fault_with_its_place(text: str, fault: str) -> None:
+def test_an_invalid_policy_is_a_fault_with_its_line(text: str, fault: str) -> None:
     with pytest.raises(SpaceError) as caught:
         make_space(search=text)
     assert str(caught.value).startswith("demo.yaml:7:")

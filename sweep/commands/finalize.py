@@ -29,7 +29,6 @@ from sweep.finalization.judge_answers import finalist_results, judge_test
 from sweep.finalization.registration import hand_over_final_model
 from sweep.finalization.repeats import RepeatPlan, train_repeat
 from sweep.records.environment import environment_facts
-from sweep.records.final_answers import Answers
 from sweep.records.final_result import (
     MODEL_FILE,
     FinalResult,
@@ -40,6 +39,7 @@ from sweep.records.final_result import (
     write_final,
 )
 from sweep.records.home import Home
+from sweep.records.model_evaluation import Answers
 from sweep.records.openings_ledger import Opening, read_openings
 from sweep.records.study_lock import StudyLock
 from sweep.records.study_records import ranked, read_records

@@ -13,7 +13,7 @@ from sweep.inference.load_model import gives_logits, load_model
 from sweep.inference.probabilities import BATCH
 from sweep.inference.tf_gradcam import heat_maps
 from sweep.models.losses import check_outputs_about_noise
-from sweep.records.final_answers import Answers, WorstErrors
+from sweep.records.model_evaluation import Answers, WorstErrors
 from sweep.records.openings_ledger import Opening
 from sweep.space.config import TrialConfig
 from sweep.training.tf_threads import use_threads

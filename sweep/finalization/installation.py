@@ -16,7 +16,6 @@ from sweep.finalization.judge_answers import gaps
 from sweep.pictures.evaluation_pictures import ERRORS, draw_worst_errors
 from sweep.records.atomic_writing import atomic_write
 from sweep.records.disk import RESERVE, disk_errors, make_folder
-from sweep.records.final_answers import Answers
 from sweep.records.final_result import (
     ANSWERS_FILE,
     MODEL_FILE,
@@ -27,6 +26,7 @@ from sweep.records.final_result import (
     read_result,
     write_result,
 )
+from sweep.records.model_evaluation import Answers
 
 
 def candidate_folder(study_folder: Path) -> Path:

@@ -13,7 +13,7 @@ from sweep.data.cache import Prepared
 from sweep.data.loading import load
 from sweep.inference.tf_runners import RUNNERS, Run
 from sweep.records.array_types import IntArray, UInt8Array
-from sweep.records.export_measures import Latency, Measured
+from sweep.records.model_evaluation import Latency, Measured
 from sweep.space.config import DataConfig
 from sweep.training.tf_threads import use_threads
 

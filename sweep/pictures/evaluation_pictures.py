@@ -18,8 +18,8 @@ from PIL import Image
 from sweep.pictures.image_grids import draw_images
 from sweep.pictures.png_figure import new_figure, one_line, save_figure
 from sweep.records.array_types import UInt8Array
-from sweep.records.final_answers import WorstErrors
 from sweep.records.final_result import FinalistResult, FinalResult, TestResult
+from sweep.records.model_evaluation import WorstErrors
 
 FINALISTS, CONFUSION, RELIABILITY, ERRORS = "finalists.png", "confusion.png", "reliability.png", "errors.png"
 _DPI = 110

@@ -1,1 +1,1 @@
-"""Values on disk and their readers: a trial's record, a study's result, locks. No Optuna, Keras or MLflow."""
+"""Values on disk and their readers: trial records, final results, checkpoints, locks. No Optuna, Keras or MLflow."""

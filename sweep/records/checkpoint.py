@@ -1,8 +1,8 @@
-"""A trial's checkpoints: one file per finished epoch, from which a killed trial goes on with the same bits.
+"""A trial's checkpoints: one file per finished epoch, from which a killed trial resumes with the same bits.
 
-A file is an `.npz` (no pickles) with its sha256 behind it, written whole or not at all: under a temporary name, synced,
-then renamed. A torn file or a flipped bit does not fit its digest, and the checkpoint before is taken. Knows no Keras,
-so that the supervisor can look at the files, too.
+A file is an `.npz` file (no pickles) followed by its SHA-256, written atomically. If the digest does not fit, because
+the file is torn or a bit has flipped, the previous checkpoint is used. This module does not import Keras, because the
+supervisor also reads the files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import TrialConfig, config_to_mapping
 
 KEPT = 2
-"""The newest, and the one before in case the newest turns out to be torn."""
+"""The newest, and the previous one in case the newest is torn."""
 _FORMAT = 1
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _NAME = re.compile(r"checkpoint-(\d{4,})\.npz")
@@ -36,25 +36,25 @@ _log = logging.getLogger("sweep.training")
 
 _Array: TypeAlias = npt.NDArray[Any]
 State: TypeAlias = Mapping[str, Any]
-"""What a callback must remember: scalars, None and numpy arrays by name."""
+"""The state of a callback: scalars, None and NumPy arrays by name."""
 
 
 class CheckpointError(Exception):
-    """A checkpoint cannot be used: torn, altered, or of another trial. The one before is tried."""
+    """A checkpoint cannot be used: it is torn, altered, or from another trial. The previous one is tried."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a trial is at the end of an epoch.
+    """The complete state of a trial at the end of an epoch.
 
     Attributes:
         epochs: the finished epochs, at least one.
-        variables: of the model (without the states of random generators, which follow from the seed), then the
-            optimizer's.
-        best_weights: `model.get_weights()` of the best epoch; None where that is the last one.
+        variables: the model's variables (without the states of random generators, which follow from the seed), then
+            the optimizer's.
+        best_weights: `model.get_weights()` of the best epoch; None if that is the last one.
         callbacks: states by the name of the callback.
-        ended: training ends with this epoch, by early stopping or because it was the last.
-        build_seconds, fit_seconds: spent so far, summed over all starts of the trial.
+        ended: True if training ends with this epoch, by early stopping or because it is the last.
+        build_seconds, fit_seconds: time spent so far, summed over all starts of the trial.
     """
 
     epochs: tuple[EpochMetrics, ...]
@@ -67,29 +67,29 @@ class Checkpoint:
 
     @property
     def epoch(self) -> int:
-        """The last finished one."""
+        """The last finished epoch."""
         return self.epochs[-1].epoch
 
 
 def identity(config: TrialConfig, stamp: DataStamp) -> str:
-    """sha256 over all that decides a trial's bits: configuration, images, versions and processor.
+    """SHA-256 over everything that decides a trial's bits: configuration, images, versions and processor.
 
-    A trial that went on from the checkpoint of another one would be neither.
+    A trial must not resume from the checkpoint of another one.
     """
-    told = {"config": config_to_mapping(config), "data": dataclasses.asdict(stamp), "environment": arithmetic_facts()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    facts = {"config": config_to_mapping(config), "data": dataclasses.asdict(stamp), "environment": arithmetic_facts()}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint, owner: str) -> None:
     """Write a checkpoint, then remove all but the newest `KEPT`.
 
     Args:
-        folder: of the trial; made when it is not there.
-        checkpoint: of the epoch that has just ended.
+        folder: the trial's folder; made if missing.
+        checkpoint: the state after the last epoch.
         owner: `identity` of the trial.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written; older checkpoints are still there.
+        OSError: the disk is full, or the folder cannot be written; older checkpoints remain.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{checkpoint.epoch:04d}.npz"
@@ -103,11 +103,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, owner: str) -> None:
 
 
 def checkpoints(folder: Path, owner: str) -> Iterator[Checkpoint]:
-    """The checkpoints that a trial can go on from, the newest first; those that cannot be used are told in the log.
+    """Yield the checkpoints that a trial with the `identity` `owner` can resume from, the newest first.
 
-    Args:
-        folder: of the trial.
-        owner: `identity` of the trial.
+    Checkpoints that cannot be used are logged.
     """
     for path in _files(folder):
         try:
@@ -117,7 +115,7 @@ def checkpoints(folder: Path, owner: str) -> Iterator[Checkpoint]:
 
 
 def last_epoch(folder: Path) -> int:
-    """The epoch after which a trial can go on, as far as whole files tell; 0 where it begins anew."""
+    """The epoch after which a trial can resume, judged by its complete files; 0 if it must start again."""
     for path in _files(folder):
         try:
             _verified(path)
@@ -128,13 +126,13 @@ def last_epoch(folder: Path) -> int:
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """Remove what a trial that has ended does not need any more, half-written files included."""
+    """Remove all checkpoints of a trial that has ended, including incomplete files."""
     for path in [*_files(folder), *folder.glob("checkpoint-*.part*")]:
         path.unlink(missing_ok=True)
 
 
 def _files(folder: Path) -> list[Path]:
-    """Complete files, the newest epoch first."""
+    """The complete files, the newest epoch first."""
     found = [path for path in folder.glob("checkpoint-*.npz") if _NAME.fullmatch(path.name)]
     return sorted(found, key=_epoch_of, reverse=True)
 
@@ -144,7 +142,7 @@ def _epoch_of(path: Path) -> int:
 
 
 class _Hashing(io.RawIOBase):
-    """A file to write to that keeps the digest of what it was given. It cannot seek, so nothing is written twice."""
+    """A writable file that computes the digest of its content. It cannot seek, so nothing is written twice."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -180,15 +178,15 @@ def _pack(checkpoint: Checkpoint, owner: str) -> dict[str, _Array]:
 
 
 def _verified(path: Path) -> bytes:
-    """The content without the digest behind it.
+    """Read a file and return its content without the digest.
 
     Raises:
-        CheckpointError: the two do not belong together.
+        CheckpointError: the digest does not fit the content.
     """
     content = path.read_bytes()
-    body, told = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
-    if hashlib.sha256(body).digest() != told:
-        raise CheckpointError("it is torn or altered: its content does not have the digest that is written in it")
+    body, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
+    if hashlib.sha256(body).digest() != digest:
+        raise CheckpointError("it is torn or altered: its content does not have the recorded digest")
     return body
 
 
@@ -196,9 +194,9 @@ def _unpack(body: bytes, owner: str) -> Checkpoint:
     with np.load(io.BytesIO(body), allow_pickle=False) as file:
         meta = json.loads(file["meta"].tobytes())
         if meta["format"] != _FORMAT:
-            raise CheckpointError(f"it has format {meta['format']}, and this version reads format {_FORMAT}")
+            raise CheckpointError(f"it has format {meta['format']}; this version reads format {_FORMAT}")
         if meta["owner"] != owner:
-            raise CheckpointError("it belongs to another configuration, other images or other versions of the packages")
+            raise CheckpointError("it was written with another configuration, other images or other package versions")
         return Checkpoint(
             epochs=tuple(EpochMetrics(**metrics) for metrics in meta["epochs"]),
             variables=_numbered(file, "variable"),

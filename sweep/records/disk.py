@@ -1,4 +1,4 @@
-"""The disk under a study: room before the start, and one clear error when it is full, read-only or no longer ours."""
+"""The disk of a study: free space before the start, and one clear error if it is full, read-only or not writable."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ import psutil
 from sweep.errors import DiskError, StudyError
 
 RESERVE = 64 * 2**20
-"""Bytes that must be free before a sweep begins: its database, records, logs and MLflow's store."""
+"""Bytes that must be free before a sweep starts, for its database, records, logs and MLflow's store."""
 _WEIGHT_BYTES = 4
 _COPIES_IN_TRAINING = 7
-"""A model that is being trained: its file, and two checkpoints with the optimizer's two moments beside the weights."""
+"""A model in training: its file, and two checkpoints, each with the weights and the optimizer's two moments."""
 _PROBE_BYTES = 64 * 1024
 
 _ADVICE = {
     errno.ENOSPC: "Free some space",
     errno.EDQUOT: "Free some space of your quota",
     errno.EROFS: "Mount it for writing",
-    errno.EACCES: "Give this user the right to write there",
-    errno.EPERM: "Give this user the right to write there",
-    errno.EIO: "See to the disk, whose errors the system's log tells",
+    errno.EACCES: "Give this user the permission to write there",
+    errno.EPERM: "Give this user the permission to write there",
+    errno.EIO: "Check the disk (the system log has the details)",
 }
 _SQLITE = {
     "database or disk is full": errno.ENOSPC,
     "attempt to write a readonly database": errno.EROFS,
     "disk i/o error": errno.EIO,
 }
-"""SQLite's words for the same."""
+"""SQLite's messages for these errors."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 NETWORK = (
@@ -42,24 +42,24 @@ NETWORK = (
     "glusterfs", "lustre", "beegfs", "gpfs", "orangefs", "pvfs2", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse",
     "fuse.rclone", "fuse.glusterfs", "fuse.ceph", "fuse.davfs", "fuse.smbnetfs", "fuse.blobfuse", "fuse.mount-s3",
 )  # fmt: skip
-"""File systems of other machines, where SQLite's write-ahead log does not work (sqlite.org/wal.html) and locks may not
-exclude anybody."""
+"""File systems of other machines, where SQLite's write-ahead log does not work (sqlite.org/wal.html) and locks may have
+no effect."""
 
 
 class Mount(NamedTuple):
-    """A mounted file system: where, and of which type."""
+    """A mounted file system: its mount point and its type."""
 
     point: str
     kind: str
 
 
 def needed_bytes(max_parameters: int | None, keep_models: int, workers: int) -> int:
-    """What must be free before a sweep begins.
+    """The number of bytes that must be free before a sweep starts.
 
     Args:
-        max_parameters: of the largest model; None where the space sets no limit.
-        keep_models: model files that stay.
-        workers: trials at a time.
+        max_parameters: of the largest model; None if the space sets no limit.
+        keep_models: number of model files that are kept.
+        workers: number of trials at a time.
     """
     model = (max_parameters or 0) * _WEIGHT_BYTES
     return RESERVE + model * (keep_models + workers * _COPIES_IN_TRAINING)
@@ -67,11 +67,7 @@ def needed_bytes(max_parameters: int | None, keep_models: int, workers: int) -> 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Around what is written below a path.
-
-    Raises:
-        DiskError: in place of an OSError.
-    """
+    """Turn an OSError from writing below a path into a DiskError."""
     try:
         yield
     except OSError as error:
@@ -79,11 +75,11 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path, needed: int) -> None:
-    """Make a study's folder, once it is clear that a sweep can work there.
+    """Make a study's folder after checking its disk.
 
     Raises:
-        DiskError: too little room, or no right to write.
-        StudyError: a network file system.
+        DiskError: too little free space, or no permission to write.
+        StudyError: it is on a network file system.
     """
     _refuse_network(folder)
     with disk_errors(folder):
@@ -93,17 +89,13 @@ def make_folder(folder: Path, needed: int) -> None:
             check_usable(folder)
     if free < needed:
         raise DiskError(
-            f"{folder}: {free:,} bytes are free on its disk, and {needed:,} are needed for what a sweep writes. "
+            f"{folder}: {free:,} bytes are free on its disk, but a sweep needs {needed:,} for its files. "
             "Free some space, or put the studies elsewhere with --home DIR"
         )
 
 
 def check_usable(folder: Path) -> None:
-    """Write a little and take it away.
-
-    Raises:
-        DiskError: it cannot be written.
-    """
+    """Write a temporary file; raises DiskError if that fails."""
     with disk_errors(folder), tempfile.TemporaryFile(dir=folder) as probe:
         probe.write(bytes(_PROBE_BYTES))
         probe.flush()
@@ -111,13 +103,13 @@ def check_usable(folder: Path) -> None:
 
 
 def disk_error(path: Path, error: OSError) -> DiskError:
-    """The error for the user: path, cause, bytes that are free, what to do."""
+    """The error for the user: path, cause, free bytes, what to do."""
     return _error(path, error.strerror or str(error), error.errno)
 
 
 def _error(path: Path, cause: str, number: int | None) -> DiskError:
-    advice = _ADVICE.get(number or 0, "Mend that")
-    return DiskError(f"{path}: {cause}; {_free(path)}. {advice}, then the same command goes on where it stopped")
+    advice = _ADVICE.get(number or 0, "Fix the cause")
+    return DiskError(f"{path}: {cause}; {_free(path)}. {advice}, then run the same command again to resume")
 
 
 def _free(path: Path) -> str:
@@ -125,23 +117,23 @@ def _free(path: Path) -> str:
     try:
         return f"{psutil.disk_usage(str(existing)).free:,} bytes are free on its disk"
     except OSError:
-        return "how much is free on its disk cannot be told"
+        return "the free space on its disk is unknown"
 
 
 def database_disk_error(path: Path, cause: str) -> DiskError | None:
-    """The same for what SQLite says; None where that is not about the disk."""
+    """The error for a message of SQLite; None if it is not about the disk."""
     found = next((number for words, number in _SQLITE.items() if words in cause.lower()), None)
     if found == errno.EIO and psutil.disk_usage(str(path.parent)).free < _PROBE_BYTES:
-        found = errno.ENOSPC  # so it calls a page of the log's index that could not be made
+        found = errno.ENOSPC  # SQLite reports an I/O error if it cannot extend the index of its log
     return None if found is None else _error(path, cause, found)
 
 
 def trial_disk_error(folder: Path, message: str) -> DiskError | None:
-    """Whether it was the disk that made a trial fail: its message says so, or nothing can be written in its folder.
+    """The disk error that made a trial fail, found in its message or by writing in its folder; None if there is none.
 
     Args:
-        folder: of the study.
-        message: of the failure, with the traceback: HDF5 and TensorFlow wrap the system's error in ones of their own.
+        folder: the study's folder.
+        message: the failure with its traceback, because HDF5 and TensorFlow wrap the system's error.
     """
     for number in _FULL:
         if os.strerror(number) in message:
@@ -159,14 +151,14 @@ def _refuse_network(folder: Path) -> None:
     if found is not None:
         raise StudyError(
             f"{folder} is on a network file system ({found.kind} at {found.point}), where neither SQLite's write-ahead "
-            "log nor locks can be relied on. Put the studies on a disk of this machine with --home DIR; MLflow may be "
+            "log nor locks are reliable. Put the studies on a disk of this machine with --home DIR; MLflow may be "
             "anywhere (--tracking-uri URI)"
         )
 
 
 def network_mount(path: PurePath, mounts: Iterable[Mount]) -> Mount | None:
-    """The network file system that an absolute path without links is on; None where it is on a disk of this machine."""
+    """The network file system of an absolute path without links; None if it is on a disk of this machine."""
     over = [mount for mount in mounts if path.is_relative_to(mount.point)]
-    # Of two file systems mounted at one place the later hides the earlier.
+    # Of two file systems with the same mount point, the later hides the earlier.
     nearest = max(enumerate(over), key=lambda item: (len(PurePath(item[1].point).parts), item[0]), default=None)
     return nearest[1] if nearest is not None and nearest[1].kind.lower() in NETWORK else None

@@ -1,6 +1,6 @@
-"""The environment of training: what must be set before TensorFlow is imported, and what belongs in a record.
+"""The environment of training: flags to set before TensorFlow is imported, and facts for the records.
 
-Imports no TensorFlow: the flags below count only if they are set before it comes.
+This module does not import TensorFlow, because the flags have no effect afterwards.
 """
 
 from __future__ import annotations
@@ -13,24 +13,20 @@ from pathlib import Path
 
 PACKAGES = ("tensorflow", "keras", "numpy", "optuna", "mlflow", "keras-tuner", "scikit-learn", "pillow", "sweep")
 ARITHMETIC = ("tensorflow", "keras", "numpy", "sweep")
-"""Packages whose version can change a bit of a result."""
+"""Packages whose version can change the bits of a result."""
 FLAGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS", "TF_XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
 
 
 def set_flags() -> None:
-    """Set TensorFlow's environment variables where the user has not: oneDNN on, logging off."""
-    # On AMD processors TensorFlow leaves oneDNN off, which halves the speed of convolutions.
+    """Set TensorFlow's environment variables unless the user has set them: oneDNN on, logging off."""
+    # By default TensorFlow does not use oneDNN on AMD processors, which halves the speed of convolutions.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
 def environment_facts(directory: Path) -> dict[str, str]:
-    """Versions, machine, flags and git commit, as flat text.
-
-    Args:
-        directory: whose git commit is meant; outside a repository there is none.
-    """
+    """Versions, machine, flags and the git commit of `directory`, as flat text."""
     facts = {f"version.{name}": found for name in PACKAGES if (found := _version(name))}
     facts["version.python"] = platform.python_version()
     facts["platform"] = platform.platform()
@@ -41,9 +37,9 @@ def environment_facts(directory: Path) -> dict[str, str]:
 
 
 def arithmetic_facts() -> dict[str, str]:
-    """The part of the environment that decides the bits of a result: a trial must not go on under another one."""
+    """The part of the environment that decides the bits of a result; a trial must not resume with another one."""
     facts = {f"version.{name}": found for name in ARITHMETIC if (found := _version(name))}
-    # Not the choice of the GPU: a trial may go on on another one of the same machine.
+    # Not the choice of the GPU: a trial may resume on another GPU of the same machine.
     flags = {f"flag.{name}": os.environ[name] for name in FLAGS if name in os.environ and name.startswith("TF_")}
     return {**facts, **flags, "machine": platform.machine(), "cpu": _cpu_model()}
 
@@ -65,7 +61,7 @@ def _cpu_model() -> str:
 
 
 def _git_commit(directory: Path) -> str | None:
-    """The commit, with `+changes` when tracked files differ from it."""
+    """The commit, with `+changes` if tracked files differ from it."""
     try:
         head = _git(directory, "rev-parse", "HEAD")
         changed = _git(directory, "status", "--porcelain", "--untracked-files=no")

@@ -19,7 +19,7 @@ from sweep.space.config import Objective, TrialConfig
 FINAL = "final"
 RESULT_FILE, MODEL_FILE, CARD_FILE, PAGE_FILE = "final.json", "model.keras", "model_card.md", "final.html"
 ANSWERS_FILE = "test.npz"
-"""What the final model says of the test images: `outputs` float32 (m, classes), `labels` int64 (m,)."""
+"""The final model's predictions for the test images: `outputs` float32 (m, classes), `labels` int64 (m,)."""
 PICTURES = "pictures"
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -27,14 +27,14 @@ _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, config=_STRICT)
 class FinalistResult:
-    """How a finalist did.
+    """The result of a finalist.
 
     Attributes:
         search_score: objective in the search.
         scores: objective of each round, in order.
-        mean, deviation: over rounds; None without enough of them.
-        best_share: bootstrap P(best) among those that stayed in to the end; 0 for one that was dropped.
-        dropped: why it left the comparison, "" where it did not.
+        mean, deviation: over rounds; None without enough rounds.
+        best_share: bootstrap P(best) among the finalists that remained to the end; 0 for a dropped one.
+        dropped: why it left the comparison, or "".
     """
 
     trial: int
@@ -52,12 +52,12 @@ class TrainedFinal:
     """The model that was trained on all images of the search.
 
     Attributes:
-        key: of all that decides its weights; an equal one needs no second training and no second look at the test set.
-        config: with the seed and the number of epochs that it was trained with.
-        learning_rates: of its epochs.
-        images: it was trained on.
+        key: digest of everything that decides its weights; with an equal key neither training nor test is repeated.
+        config: with the seed and the number of epochs of its training.
+        learning_rates: one per epoch.
+        images: number of training images.
         loss: training loss of the last epoch.
-        weights_digest: as in a trial's record.
+        weights_digest: as in a trial record.
     """
 
     key: str
@@ -74,7 +74,7 @@ class TrainedFinal:
 
 @dataclass(frozen=True, config=_STRICT)
 class ClassTest:
-    """How a class fared on the test set."""
+    """The result of a class on the test set."""
 
     name: str
     images: int
@@ -98,15 +98,15 @@ class CalibrationBin:
 
 @dataclass(frozen=True, config=_STRICT)
 class TestResult:
-    """What the test set says of the final model.
+    """The result of the final model on the test set.
 
     Attributes:
         low, high: 95 % Wilson interval of the accuracy.
         loss: mean cross-entropy, natural logarithm.
         confusion: rows are true classes.
         calibration_error: expected calibration error over `bins`.
-        search_gap: search score of the winner minus the test's value of the objective; for a loss the other way round,
-            so that more than 0 means that the search was too optimistic.
+        search_gap: search score of the winner minus the objective on the test set; for a loss the negative of it, so
+            that a positive gap means that the search was too optimistic.
         repeats_gap: the same for the mean over rounds; None without rounds.
     """
 
@@ -127,7 +127,7 @@ class TestResult:
 
 @dataclass(frozen=True, config=_STRICT)
 class Registration:
-    """Where the model is registered in MLflow."""
+    """The model's registration in MLflow."""
 
     store: str
     name: str
@@ -137,15 +137,15 @@ class Registration:
 
 @dataclass(frozen=True, config=_STRICT)
 class FinalResult:
-    """Everything that `finalize` has found.
+    """The result of `finalize`.
 
     Attributes:
         verdict: see `sweep.analysis.finalists.Judgement`.
-        tied: trials that the rounds cannot tell apart; the winner alone where it is separated.
-        winner: whose configuration was trained at the end.
-        folds: of the rounds' cross-validation; None for fresh splits.
-        openings: how often the test set was opened, this time included.
-        environment: versions, platform, flags, as in a trial's record.
+        tied: trials that the rounds cannot distinguish; only the winner if it is separated.
+        winner: the trial with the final model's configuration.
+        folds: number of folds of the rounds' cross-validation; None for fresh splits.
+        openings: number of openings of the test set, including this one.
+        environment: versions, platform, flags, as in a trial record.
     """
 
     study: str
@@ -175,33 +175,24 @@ def final_folder(study_folder: Path) -> Path:
 
 
 def write_final(study_folder: Path, result: FinalResult) -> None:
-    """Write `final.json` atomically.
-
-    Raises:
-        DiskError: it cannot be written.
-    """
-    folder = final_folder(study_folder)
-    with disk_errors(folder / RESULT_FILE):
-        folder.mkdir(parents=True, exist_ok=True)
-    write_result(folder, result)
+    """Write the `final.json` of a study; raises DiskError if that fails."""
+    write_result(final_folder(study_folder), result)
 
 
 def write_result(folder: Path, result: FinalResult) -> None:
-    """The same in a folder that is there."""
+    """Write `folder/final.json` atomically; raises DiskError if that fails."""
+    with disk_errors(folder / RESULT_FILE):
+        folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / RESULT_FILE, _FINAL.dump_json(result, indent=2).decode() + "\n")
 
 
 def read_final(study_folder: Path) -> FinalResult | None:
-    """The final result; None where the study has none.
-
-    Raises:
-        RecordError: the file is there and cannot be read.
-    """
+    """Read the `final.json` of a study, like `read_result`."""
     return read_result(final_folder(study_folder))
 
 
 def read_result(folder: Path) -> FinalResult | None:
-    """The same of any folder."""
+    """Read `folder/final.json`; None if it does not exist. Raises RecordError if it cannot be read."""
     path = folder / RESULT_FILE
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""Where things are kept: everything that sweep writes lies below one folder, by default the current one."""
+"""The home folder, by default the current one: everything that sweep writes is below it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Home:
 
     @property
     def cache(self) -> Path:
-        """Decoded images, safe to delete."""
+        """Prepared images, safe to delete."""
         return self.root / "cache"
 
     def study(self, name: str) -> Path:
         """The folder of a study.
 
         Raises:
-            StudyError: the name is not one that can be a folder's.
+            StudyError: the name cannot be the name of a folder.
         """
         wrong = check_study_name(name)
         if wrong:

@@ -1,4 +1,4 @@
-"""What is known of a set of images, as plain values: which ones a trial saw, and what a builder needs of them."""
+"""Facts about a set of images, as plain values: which images a trial used, and what model builders need."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pydantic.dataclasses import dataclass
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class DataStamp:
-    """Which images a trial saw.
+    """The images that a trial used.
 
     Attributes:
-        digest: sha256 over the decoded training part: pixels, labels, class names.
-        split: sha256 over the positions and labels of the training and the validation images.
+        digest: SHA-256 over the decoded training part: pixels, labels, class names.
+        split: SHA-256 over the positions and labels of the training and the validation images.
         train, validation: number of images.
         shape: height, width, channels.
         classes: names, in the order of the model's outputs.
-        skipped: number of unreadable files that were left out, those of the test part included.
+        skipped: number of unreadable files that were left out, including those of the test part.
     """
 
     digest: str
@@ -32,12 +32,12 @@ class DataStamp:
 
 @dataclasses.dataclass(frozen=True)
 class ImageFacts:
-    """What a builder must know of the images.
+    """The facts about the images that model builders need.
 
     Attributes:
         shape: height, width, channels.
-        classes: how many.
-        channel_mean, channel_std: of the training images, on the 0..1 scale, one number per channel.
+        classes: number of classes.
+        channel_mean, channel_std: per channel of the training images, on the scale 0..1.
     """
 
     shape: tuple[int, int, int]

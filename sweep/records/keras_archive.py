@@ -1,7 +1,7 @@
-"""Looking into a .keras file before Keras opens it: what could run code, write elsewhere or fill the memory is refused.
+"""Check a .keras file before Keras opens it; refuse what could run code, write elsewhere or fill the memory.
 
-Keras's own `safe_mode` stays on behind this. It has had gaps (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747), all by way
-of classes and functions that a model of sweep never holds; so only Keras's plain layers and the like are let through.
+Keras's `safe_mode` stays on as well. Its gaps (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747) all used classes and
+functions that a model of sweep never contains; so only Keras's layers and similar objects are accepted.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ ENTRIES = (CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE, FACTS_FILE)
 
 MAX_TEXT = 64 * 2**20
 MAX_RATIO = 20
-"""Bytes of an entry over bytes in the archive. Keras stores its entries uncompressed; weights do not shrink by half."""
+"""Maximum ratio of an entry's size to its size in the archive. Keras does not compress, and weights shrink little."""
 
 MODULES = re.compile(
     r"keras(\.(layers|models|initializers|regularizers|constraints|optimizers(\.schedules)?|losses|metrics"
     r"|dtype_policies|src\.(layers|models|ops|initializers|optimizers|dtype_policies)(\.\w+)*))?"
 )
-"""Where a class in a model's configuration may come from. No functions: `keras.utils` can fetch and unpack files."""
+"""Modules of the classes in a model's configuration. No functions: `keras.utils` can fetch and unpack files."""
 REFUSED = {
     "Lambda": "runs code of the file",
     "TorchModuleWrapper": "holds a pickle, which runs code of the file",
@@ -44,14 +44,14 @@ REFUSED = {
 }
 """Classes of `keras.layers` that do more than compute."""
 VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__")
-"""Keras's marks for plain values; its other one, `__lambda__`, is code."""
+"""Keras's markers for plain values; its other marker, `__lambda__`, is code."""
 
 
 def check_archive(path: Path) -> None:
-    """Let only a .keras file pass that holds layers, weights and nothing else.
+    """Check that a .keras file contains only layers and weights.
 
     Raises:
-        ModelFileError: it is missing, no .keras file, damaged, or not to be trusted; with what was found in it.
+        ModelFileError: it is missing, not a .keras file, damaged, or not trustworthy.
     """
     try:
         if not zipfile.is_zipfile(path):
@@ -63,19 +63,19 @@ def check_archive(path: Path) -> None:
     except OSError as error:
         raise ModelFileError(f"{path}: the model cannot be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, KeyError) as error:
-        raise ModelFileError(f"{path}: the model file is damaged: {error}; take another copy of it") from None
+        raise ModelFileError(f"{path}: the model file is damaged: {error}; use another copy of it") from None
 
 
 def _refusal(path: Path, what: str) -> ModelFileError:
-    return ModelFileError(f"{path}: refused, nothing of it was run: {what}")
+    return ModelFileError(f"{path}: refused, nothing in it was run: {what}")
 
 
 def _kind(head: bytes) -> str:
     if head.startswith(b"\x80"):
         return "this is a pickle, which runs code when it is opened; expected a .keras file"
     if head.startswith(b"\x89HDF"):
-        return "this is an HDF5 file; expected a .keras file (save it as one with a Keras that you trust it with)"
-    return "this is no .keras file (a zip archive with config.json and model.weights.h5)"
+        return "this is an HDF5 file; expected a .keras file (if you trust it, save it as a .keras file with Keras)"
+    return "this is not a .keras file (a zip archive with config.json and model.weights.h5)"
 
 
 def _check_entries(path: Path, archive: zipfile.ZipFile) -> None:
@@ -99,7 +99,7 @@ def _check_entries(path: Path, archive: zipfile.ZipFile) -> None:
         raise _refusal(path, "two of its entries have the same name")
     for name in (CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE):
         if name not in names:
-            raise ModelFileError(f"{path}: no .keras file: it holds no {name}")
+            raise ModelFileError(f"{path}: not a .keras file: it has no {name}")
 
 
 def _check_config(path: Path, archive: zipfile.ZipFile) -> None:
@@ -135,10 +135,10 @@ def _objects(config: Any) -> Iterator[dict[str, Any]]:
 
 
 def _check_weights(path: Path, archive: zipfile.ZipFile) -> None:
-    """HDF5 can point at other files: their content would become a weight."""
+    """HDF5 can refer to other files, whose content would become a weight."""
     with archive.open(WEIGHTS_FILE) as stream, h5py.File(stream, "r") as weights:
         for name in _foreign(weights):
-            raise _refusal(path, f"its weights {name!r} lie in another file")
+            raise _refusal(path, f"its weights {name!r} are in another file")
 
 
 def _foreign(group: Any) -> Iterator[str]:
@@ -155,10 +155,10 @@ def _foreign(group: Any) -> Iterator[str]:
 
 
 def input_shape(path: Path) -> Shape:
-    """Height, width and channels of the images that the model of a checked file takes; Keras is not needed for it.
+    """Height, width and channels of the images for the model in a checked file, found without Keras.
 
     Raises:
-        ModelFileError: it takes no images of one fixed size.
+        ModelFileError: the model does not take images of one fixed size.
     """
     with zipfile.ZipFile(path) as archive:
         objects = _objects(json.loads(archive.read(CONFIG_FILE)))
@@ -167,5 +167,5 @@ def input_shape(path: Path) -> Shape:
     if len(shape) == 4 and shape[3] in (1, 3) and all(isinstance(side, int) for side in shape[1:]):
         return shape[1], shape[2], shape[3]
     raise ModelFileError(
-        f"{path}: expected a model of images (height, width, 1 or 3), its input is {shape or 'not told'}"
+        f"{path}: expected a model of images (height, width, 1 or 3), its input is {shape or 'unknown'}"
     )

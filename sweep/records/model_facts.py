@@ -1,4 +1,4 @@
-"""What must be known of a model to use it, kept inside its file: the classes in order, the size of the images."""
+"""Facts that a model's users need, stored inside its file: the classes in order, the size of the images."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from sweep.space.config import DataConfig
 from sweep.space.model_sections import Output
 
 FACTS_FILE = "sweep.json"
-"""In the .keras archive; Keras itself takes no notice of it."""
+"""An entry of the .keras archive, which Keras ignores."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class ModelFacts:
-    """What a model was made from.
+    """The origin of a model.
 
     Attributes:
         classes: names, in the order of the model's outputs.
         shape: height, width, channels of its images.
-        data: which images it was trained and validated on.
-        digest: of their training part.
-        threads: that it was trained with.
-        output: what it gives, as its space says; None in older files.
+        data: the images of its training and validation.
+        digest: digest of their training part.
+        threads: number of threads in its training.
+        output: the kind of its outputs, from its space; None in older files.
     """
 
     study: str
@@ -47,7 +47,7 @@ _FACTS = TypeAdapter(ModelFacts)
 
 
 def embed_facts(source: Path, target: Path, facts: ModelFacts) -> None:
-    """Copy a .keras file to `target`, with the facts inside; `target` is there whole or not at all."""
+    """Copy a .keras file to `target` and add the facts, atomically."""
     with atomic_write(target) as part:
         shutil.copyfile(source, part)
         with zipfile.ZipFile(part, "a") as archive:
@@ -56,10 +56,10 @@ def embed_facts(source: Path, target: Path, facts: ModelFacts) -> None:
 
 
 def read_facts(path: Path) -> ModelFacts | None:
-    """The facts inside a .keras file that has been checked; None where it has none.
+    """Read the facts from a checked .keras file; None if it has none.
 
     Raises:
-        ModelFileError: they are not in their form.
+        ModelFileError: they are damaged.
     """
     with zipfile.ZipFile(path) as archive:
         if FACTS_FILE not in archive.namelist():

@@ -1,4 +1,4 @@
-"""How often the sealed test part was opened: a line per opening in the study's folder, written before it is read."""
+"""The ledger of openings of the sealed test part: one line per opening, written before the test part is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sweep.records.atomic_writing import sync
 from sweep.records.json_files import parse_json
 
 LEDGER_FILE = "test_openings.jsonl"
-"""In the study's folder, not in `final/`: removing a result does not undo that somebody has seen it."""
+"""In the study's folder, not in `final/`: removing a result does not undo that it was seen."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
@@ -22,9 +22,9 @@ class Opening:
 
     Attributes:
         when: ISO 8601 with offset.
-        trial: whose configuration the judged model has.
-        weights_digest: of the judged model.
-        images: of the test part.
+        trial: the trial with the tested model's configuration.
+        weights_digest: weights digest of the tested model.
+        images: number of images in the test part.
     """
 
     when: str
@@ -37,7 +37,7 @@ _OPENING = TypeAdapter(Opening)
 
 
 def record_opening(study_folder: Path, opening: Opening) -> None:
-    """Append an opening so that it survives a power cut; only after this may the test part be read.
+    """Append an opening such that it survives a power cut. Only after this may the test part be read.
 
     Raises:
         StudyError: it cannot be written.
@@ -72,7 +72,7 @@ def read_openings(study_folder: Path) -> tuple[Opening, ...]:
 
 
 def openings_text(openings: Sequence[Opening]) -> str:
-    """One sentence for reports; from the second opening on it says what that means. Empty where there was none."""
+    """Describe the openings for reports, with a warning from the second one on; "" without an opening."""
     if not openings:
         return ""
     first = openings[0].when[:16].replace("T", " ")
@@ -81,6 +81,6 @@ def openings_text(openings: Sequence[Opening]) -> str:
     last = openings[-1]
     return (
         f"WARNING: the test set was opened {len(openings)} times (first on {first}, last on "
-        f"{last.when[:16].replace('T', ' ')} for trial {last.trial}). Whoever chose anything after the first look has "
-        "chosen on the test set: its figures are optimistic from the second opening on."
+        f"{last.when[:16].replace('T', ' ')} for trial {last.trial}). Every choice made after the first opening is "
+        "a choice on the test set: its figures are optimistic from the second opening on."
     )

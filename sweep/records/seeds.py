@@ -1,4 +1,4 @@
-"""Seeds derived from other numbers: one stream per purpose, so that no two draw the same numbers."""
+"""Seeds derived from other numbers, with one stream per purpose so that no two draw the same numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is for. The numbers are part of every record's meaning: never change them."""
+    """The purpose of a stream of random numbers. Never change the values: they are part of every record's meaning."""
 
     WEIGHTS = 1
     ORDER = 2
@@ -24,5 +24,5 @@ class Purpose(IntEnum):
 
 
 def derive(*entropy: int) -> int:
-    """A 31-bit seed out of several numbers (numpy.random.SeedSequence)."""
+    """Derive a 31-bit seed from several numbers (numpy.random.SeedSequence)."""
     return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)

@@ -1,39 +1,112 @@
-"""One supervisor at a time: a lock that the kernel gives back when its holder dies, with the holder's lease in it."""
+"""One supervisor at a time: a lock that the kernel releases when its holder dies, with the holder's lease in its file.
+
+A lease identifies a process across reboots, and after its process id is used again.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import json
+import os
+import socket
 import time
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
+import psutil
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
 from sweep.errors import StudyError
-from sweep.records.disk import disk_error
-from sweep.records.process_lease import (
-    Lease,
-    is_alive,
-    lease_from_text,
-    lease_of_this_process,
-    lease_to_text,
-    this_machine,
-)
+from sweep.records.disk import disk_errors
 
 LOCK_FILE = "supervisor.lock"
 _WRITING_SECONDS = 1.0
-"""How long a holder may take from having the lock to having written its lease."""
+"""Maximum time between taking the lock and writing the lease."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_SAME_START = 1.0
+"""Seconds: the kernel counts a process's start in hundredths since boot, and the clock may be set in between."""
 
 
-class StudyLock:
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
+class Lease:
+    """The process that holds a lock.
+
+    Attributes:
+        host: name of its machine.
+        boot: identifies the machine's current boot.
+        pid: process id.
+        started: start time of the process in seconds since 1970.
+        since: when it took the lease, ISO 8601.
+    """
+
+    host: str
+    boot: str
+    pid: int
+    started: float
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}"
+
+
+_LEASE = TypeAdapter(Lease)
+
+
+def lease_of_this_process() -> Lease:
+    """A lease of the calling process from now on."""
+    try:
+        boot = _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:  # not Linux
+        boot = f"booted {psutil.boot_time():.0f}"
+    since = datetime.now(UTC).astimezone().isoformat(sep=" ", timespec="seconds")
+    return Lease(socket.gethostname(), boot, os.getpid(), psutil.Process().create_time(), since)
+
+
+def lease_to_text(lease: Lease) -> str:
+    """One line of JSON."""
+    return json.dumps(asdict(lease)) + "\n"
+
+
+def lease_from_text(text: str | bytes) -> Lease | None:
+    """Parse a lease; None if the text is not a lease, for example because it is just being written."""
+    try:
+        return _LEASE.validate_json(text)
+    except ValidationError:
+        return None
+
+
+def is_alive(lease: Lease, here: Lease) -> bool:
+    """True if the process is alive, or on another machine, where that cannot be checked.
+
+    Args:
+        lease: of the process.
+        here: a lease of the calling process.
+    """
+    if lease.host != here.host:
+        return True
+    if lease.boot != here.boot:
+        return False
+    try:
+        return bool(abs(psutil.Process(lease.pid).create_time() - lease.started) < _SAME_START)
+    except (psutil.Error, ValueError):  # ValueError: an impossible process id
+        return False
+
+
+class StudyLock(AbstractContextManager["StudyLock"]):
     """Held while a study is written to.
 
     Raises:
-        StudyError: another process holds it; the message has its pid, its machine and since when.
+        StudyError: another process holds it; the message names the process, its machine and the time.
         DiskError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._stream = _open(folder)
+        with disk_errors(folder / LOCK_FILE):
+            self._stream: IO[str] = (folder / LOCK_FILE).open("a+", encoding="utf-8")
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -42,36 +115,19 @@ class StudyLock:
                 f"the study {folder.name} is being run by {_name_of_holder(folder)}. Wait for it, stop it, or start "
                 "another study with --study NAME"
             ) from None
-        try:
+        with disk_errors(folder):
             self._stream.truncate(0)
             self._stream.write(lease_to_text(lease_of_this_process()))
             self._stream.flush()
-        except OSError as error:
-            raise disk_error(folder, error) from error
 
-    def release(self) -> None:
-        """Let others in. The file stays: removing it would let two processes lock two files of one name."""
+    def __exit__(self, *_exception: object) -> None:
+        # The file stays: if it were removed, two processes could lock two files with the same name.
         self._stream.truncate(0)
         self._stream.close()
 
-    def __enter__(self) -> StudyLock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
-def _open(folder: Path) -> IO[str]:
-    try:
-        return (folder / LOCK_FILE).open("a+", encoding="utf-8")
-    except OSError as error:
-        raise disk_error(folder / LOCK_FILE, error) from error
-
 
 def _name_of_holder(folder: Path) -> str:
-    """It may have the lock and not yet have written its name."""
+    """The holder may have taken the lock without having written its lease yet."""
     end = time.monotonic() + _WRITING_SECONDS
     while (lease := _read(folder)) is None and time.monotonic() < end:
         time.sleep(0.01)
@@ -79,16 +135,16 @@ def _name_of_holder(folder: Path) -> str:
 
 
 def holder(folder: Path) -> str | None:
-    """The process that runs a study, as it wrote itself into the lock file; None where there is none any more.
+    """The living process that runs a study, from the lock file; None if there is none.
 
-    The lock itself is not touched: a look at it must not be in the way of a supervisor that starts.
+    Does not touch the lock, so that it cannot get in the way of a starting supervisor.
     """
     lease = _read(folder)
-    return str(lease) if lease is not None and is_alive(lease, this_machine()) else None
+    return str(lease) if lease is not None and is_alive(lease, lease_of_this_process()) else None
 
 
 def _read(folder: Path) -> Lease | None:
     try:
-        return lease_from_text((folder / LOCK_FILE).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+        return lease_from_text((folder / LOCK_FILE).read_bytes())
+    except OSError:
         return None

@@ -1,4 +1,4 @@
-"""All records of a study, read from its folder without opening its database."""
+"""All trial records of a study, read from its folder without opening its database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DATABASE = "study.db"
 
 
 def read_records(study_folder: Path) -> list[TrialRecord]:
-    """The records of a study's trials, by number; opens no database, so any process may do it at any time.
+    """The trial records of a study, by number. Opens no database, so any process may call this at any time.
 
     Raises:
         StudyError: there is no such study.
@@ -21,25 +21,25 @@ def read_records(study_folder: Path) -> list[TrialRecord]:
     """
     if not (study_folder / DATABASE).is_file():
         raise StudyError(no_study(study_folder))
-    # A folder without a record belongs to a trial that was killed before it had one.
+    # A folder without a record belongs to a trial that was killed before its first record.
     paths = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
     return sorted((read_record(path.parent) for path in paths), key=lambda record: record.number)
 
 
 def no_study(study_folder: Path) -> str:
-    """A sentence about a study that is not there."""
+    """A message about a study that does not exist."""
     parent = study_folder.parent
     names = sorted(path.parent.name for path in parent.glob(f"*/{DATABASE}")) if parent.is_dir() else []
     there = (
         f"there are {', '.join(names)}"
         if names
-        else f"there is none yet; `{command_text('run')} --space FILE` makes one"
+        else f"there are no studies yet; `{command_text('run')} --space FILE` makes one"
     )
     return f"there is no study {study_folder.name} in {parent}: {there}"
 
 
 def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The complete trials, best first; of equals the one that was begun earlier."""
+    """The complete trials, the best first; equal trials in the order of their start."""
     complete = [record for record in records if record.state == "complete" and record.objective_value is not None]
     sign = -1.0 if complete and complete[0].config.direction == "maximize" else 1.0
     return sorted(complete, key=lambda record: (sign * (record.objective_value or 0.0), record.number))
@@ -49,11 +49,11 @@ def find_record(study_folder: Path, number: int | None) -> TrialRecord:
     """A trial's record; None means the best trial.
 
     Raises:
-        StudyError: there is no such study, trial, or no finished one.
+        StudyError: there is no such study or trial, or no finished trial.
         RecordError: the record cannot be read.
     """
     if number is not None and (trial_folder(study_folder, number) / RECORD_FILE).is_file():
-        return read_record(trial_folder(study_folder, number))  # whatever has happened to the others
+        return read_record(trial_folder(study_folder, number))  # even if other records are damaged
     records = read_records(study_folder)
     if number is None:
         best = ranked(records)

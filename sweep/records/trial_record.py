@@ -1,6 +1,6 @@
-"""A trial's record: `trial.json`, all that is needed to show, judge and run the trial again.
+"""The trial record `trial.json`: everything needed to show, judge and rerun the trial.
 
-Written whole and atomically after every epoch, so that a reader in another process never sees half of one.
+Written atomically after every epoch, because other processes read it at any time.
 """
 
 from __future__ import annotations
@@ -29,33 +29,31 @@ FORMAT: Literal[1] = 1
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 TrialState = Literal["running", "interrupted", "complete", "pruned", "failed"]
-"""`interrupted` trials were given back by a supervisor that stopped; the next one goes on with them."""
+"""`interrupted` trials were stopped with their supervisor; the next run resumes them."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class TrialRecord:
-    """One trial, at any time of its life.
+    """One trial, running or ended.
 
     Attributes:
-        values: what was sampled, by parameter name.
-        reason: why it ended so: `all epochs`, `early stopping`, `pruned at epoch 8 …`, a failure cause;
-            "" while running.
-        cause: of its failure, also where a policy calls the trial pruned; None where it did not fail.
-        message: details of a failure, with the traceback where there is one.
+        values: the sampled values, by parameter name.
+        reason: why it ended: `all epochs`, `early stopping`, `pruned at epoch 8 …`, a failure cause; "" while running.
+        cause: the cause of its failure, even if a policy calls the trial pruned; None if it did not fail.
+        message: details of a failure, with the traceback if there is one.
         objective_value: of the best epoch; None before the first epoch and for failed trials.
         epochs: the finished epochs.
         environment: versions, platform, flags and git commit, as flat text.
         started, finished: ISO 8601 with offset.
-        audited_at: epoch at which the pruner would have ended the trial, had it not been chosen to run on
-            (`search.pruner.audit`).
-        diagnosis: what its curves say, once it has ended.
-        pruned_at: epoch at which the pruner ended the trial; there from the decision on, so that a trial that is
-            killed before it has ended does not ask again.
-        model_digest: sha256 over what the values have made: model, loss, optimizer, augmentation, training.
-        same_model_as: number of an earlier trial with other values and the same `model_digest`: one of the values that
-            differ had no effect.
-        notes: what a reader should know.
-        origin: where its point comes from, if not from the sampler: a recipe's file, or `study/number` after a fork.
+        audited_at: epoch at which the pruner would have stopped an audited trial (`search.pruner.audit`).
+        diagnosis: findings about its curves, once it has ended.
+        pruned_at: epoch at which the pruner stopped the trial; set with the decision, so that a trial that is killed
+            before it ends is not judged again.
+        model_digest: SHA-256 over the result of the values: model, loss, optimizer, augmentation, training.
+        same_model_as: number of an earlier trial with other values and the same `model_digest`: one of the differing
+            values had no effect.
+        notes: remarks for readers.
+        origin: the source of its values, if not the sampler: a recipe's file, or `study/number` after a fork.
     """
 
     study: str
@@ -93,13 +91,13 @@ _ADVICE = "The next `sweep run` of the study restores it."
 
 
 def diagnosed(record: TrialRecord) -> TrialRecord:
-    """The record with what its curves say."""
+    """The record with the findings about its curves."""
     found = judge_curves(record.epochs, len(record.data.classes), record.data.validation)
     return dataclasses.replace(record, diagnosis=found)
 
 
 def as_interrupted(record: TrialRecord) -> TrialRecord:
-    """The record of a study that nobody runs: a trial that says it is running was cut off with its supervisor."""
+    """The record in a study that no process runs: a running trial was interrupted together with its supervisor."""
     if record.state != "running":
         return record
     return dataclasses.replace(record, state="interrupted", reason="interrupted")
@@ -127,20 +125,16 @@ def record_to_json(record: TrialRecord) -> str:
 
 
 def record_from_json(text: str, source: str) -> TrialRecord:
-    """Read a record.
-
-    Args:
-        text: the content of a `trial.json`.
-        source: what to call it in an error message.
+    """Parse the text of `trial.json`; `source` names it in errors.
 
     Raises:
-        RecordError: not JSON, or not a record of this format.
+        RecordError: it is not JSON, or not a record of this format.
     """
     return parse_json(_RECORD, text, source, RecordError, _EXPECTED, _ADVICE)
 
 
 def write_record(folder: Path, record: TrialRecord) -> None:
-    """Write `folder/trial.json` atomically; the folder is made when it is not there."""
+    """Write `folder/trial.json` atomically; make the folder if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / RECORD_FILE) as part:
         part.write_text(record_to_json(record), encoding="utf-8")
@@ -150,6 +144,6 @@ def read_record(folder: Path) -> TrialRecord:
     """Read `folder/trial.json`.
 
     Raises:
-        RecordError: missing, unreadable or not a record.
+        RecordError: it is missing, unreadable or not a record.
     """
     return read_json(_RECORD, folder / RECORD_FILE, RecordError, _EXPECTED, _ADVICE)

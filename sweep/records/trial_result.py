@@ -1,4 +1,4 @@
-"""What training reports: an `EpochMetrics` per epoch, a `TrialResult` per trial, a `RefitResult` of the last one."""
+"""The results of training: `EpochMetrics` per epoch, `TrialResult` per trial, `RefitResult` for the final model."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sweep.records.image_facts import DataStamp
 from sweep.space.config import Objective, direction_of
 
 PREDICTIONS_FILE = "validation.npz"
-"""What the best epoch's model says of the validation images: `outputs` float32 (n, classes) as the model gives them,
-`labels` int64 (n,), `positions` int64 (n,) in the cached training part."""
+"""Predictions of the best epoch's model for the validation images: `outputs` float32 (n, classes), unchanged model
+outputs; `labels` int64 (n,); `positions` int64 (n,) in the cached training part."""
 SUMMARY_FILE = "summary.txt"
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -26,13 +26,13 @@ class EpochMetrics:
     """One finished epoch.
 
     Attributes:
-        epoch: 1 for the first.
-        loss, accuracy: mean over the epoch's training batches, augmentation and dropout on; L2 penalty in the loss.
-            With `class_weights: balanced` the loss is weighted by class, the other three are not.
+        epoch: counted from 1.
+        loss, accuracy: mean over the epoch's training batches, with augmentation and dropout; the loss includes the L2
+            penalty. With `class_weights: balanced` the loss is weighted by class, the other three metrics are not.
         val_loss, val_accuracy: over the validation images after the epoch; the loss is the mean cross-entropy without
-            label smoothing and penalty, or what a compiled model of the user's own says.
-        learning_rate: used during the epoch; the mean over its steps where a schedule changes it at each.
-        seconds: wall time of the epoch, validation included.
+            label smoothing and penalty, or the loss of a compiled user model.
+        learning_rate: used during the epoch; the mean over its steps if a schedule changes it at each step.
+        seconds: wall time of the epoch, including validation.
     """
 
     epoch: Annotated[int, Ge(1)]
@@ -44,32 +44,31 @@ class EpochMetrics:
     seconds: float
 
     def value(self, objective: Objective) -> float:
-        """The metric that the study is about."""
+        """The value of the objective."""
         return self.val_accuracy if objective == "val_accuracy" else self.val_loss
 
 
 OnEpoch = Callable[[EpochMetrics], bool]
-"""Told every finished epoch; True means: stop now."""
+"""Called with every finished epoch; returns True to stop training."""
 
 StopReason = Literal["epochs", "early_stopping", "stopped"]
-"""Why training ended: all epochs done, early stopping, or `on_epoch` said so."""
+"""Why training ended: all epochs done, early stopping, or `on_epoch` returned True."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class TrialResult:
-    """A trial that trained without failing.
+    """The result of a trial that did not fail.
 
     Attributes:
         epochs: every finished epoch, in order.
-        stop_reason: see `StopReason`.
         best_epoch: number of the epoch with the best objective (the first of equals).
         parameters: number of weights of the model, trainable or not, without seed generators.
-        weights_digest: sha256 over the weights after the last epoch: model variables, then optimizer variables.
+        weights_digest: SHA-256 over the weights after the last epoch: model variables, then optimizer variables.
         build_seconds, fit_seconds: wall time of building and compiling, and inside `fit`.
-        images_per_second: training images over the time inside `fit`, validation included in that time.
-        model_file: file name of the best epoch's model inside the trial's folder, None where none was written.
-        model_digest: see `sweep.models.model_digest`; None where the model cannot tell its configuration.
-        notes: what a reader of the record should know.
+        images_per_second: training images per second inside `fit`, including the time of validation.
+        model_file: file name of the best epoch's model in the trial's folder; None if none was written.
+        model_digest: see `sweep.models.model_digest`; None if the model has no configuration.
+        notes: remarks for readers of the record.
     """
 
     epochs: tuple[EpochMetrics, ...]
@@ -86,22 +85,18 @@ class TrialResult:
 
 
 def best_epoch(epochs: tuple[EpochMetrics, ...], objective: Objective) -> EpochMetrics:
-    """The epoch with the best objective, the first of equals.
-
-    Raises:
-        ValueError: there is no epoch.
-    """
+    """The epoch with the best objective, the first of equals; raises ValueError without an epoch."""
     sign = 1.0 if direction_of(objective) == "maximize" else -1.0
     return max(epochs, key=lambda metrics: sign * metrics.value(objective))
 
 
 @dataclasses.dataclass(frozen=True)
 class RefitResult:
-    """A model that was trained on everything.
+    """The result of training on the training and validation images together.
 
     Attributes:
         losses: training loss of each epoch.
-        weights_digest: of the weights after the last epoch, which are those of the file.
+        weights_digest: digest of the weights after the last epoch, which the file contains.
     """
 
     data: DataStamp

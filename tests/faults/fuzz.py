@@ -13,7 +13,7 @@ import atheris
 
 with atheris.instrument_imports(include=["sweep", "ruamel"]):
     from sweep.errors import RecordError, SpaceError
-    from sweep.records.process_lease import lease_from_text
+    from sweep.records.study_lock import lease_from_text
     from sweep.records.trial_record import record_from_json
     from sweep.space.reader import space_from_text
 

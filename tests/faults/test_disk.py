@@ -83,7 +83,7 @@ def test_a_disk_that_fills_up_stops_the_sweep_and_with_space_it_goes_on(
         supervise(study, InlineExecutor(Disturbed(lambda: fill(disk))))
     assert re.fullmatch(
         rf"{folder}/\S+: (No space left on device|database or disk is full|disk I/O error); "
-        r"[\d,]+ bytes are free on its disk\. Free some space, then the same command goes on where it stopped",
+        r"[\d,]+ bytes are free on its disk\. Free some space, then run the same command again to resume",
         str(caught.value),
     )
     (disk / "ballast").unlink()
@@ -137,7 +137,7 @@ def test_rights_that_are_taken_away_stop_the_sweep_and_given_back_it_goes_on(
         supervise(make_study(folder), InlineExecutor(Disturbed(happen)))
     assert str(caught.value).startswith(f"{folder}/trials/0002: Permission denied; ")
     assert str(caught.value).endswith(
-        "Give this user the right to write there, then the same command goes on where it stopped"
+        "Give this user the permission to write there, then run the same command again to resume"
     )
     (folder / "trials" / "0002").chmod(0o755)
     supervise(make_study(folder), InlineExecutor(FakeTrain()))
@@ -189,7 +189,7 @@ def test_a_sweep_does_not_begin_where_there_is_no_room_for_it(make_disk: MakeDis
     with pytest.raises(DiskError) as caught:
         make_folder(disk / "demo", RESERVE)
     assert re.fullmatch(
-        rf"{disk}/demo: 1,0\d\d,\d\d\d bytes are free on its disk, and 67,108,864 are needed for what a sweep writes\. "
+        rf"{disk}/demo: 1,0\d\d,\d\d\d bytes are free on its disk, but a sweep needs 67,108,864 for its files\. "
         r"Free some space, or put the studies elsewhere with --home DIR",
         str(caught.value),
     )

@@ -14,8 +14,8 @@ from sweep.finalization.installation import (
     make_candidate_folder,
     with_more_rounds,
 )
-from sweep.records.final_answers import Answers
 from sweep.records.final_result import FinalResult, Registration, final_folder, read_final
+from sweep.records.model_evaluation import Answers
 from tests.finalization.test_judge_answers import LABELS, PROBABILITIES, final_result
 from tests.pictures.test_evaluation_pictures import NO_ERRORS, errors
 

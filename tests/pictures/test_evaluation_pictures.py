@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from sweep.pictures.evaluation_pictures import draw_all, draw_worst_errors, overlay
-from sweep.records.final_answers import WorstErrors
+from sweep.records.model_evaluation import WorstErrors
 from tests.finalization.test_judge_answers import final_result
 
 

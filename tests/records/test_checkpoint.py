@@ -23,7 +23,7 @@ OWNER = "a" * 64
 
 
 def make_checkpoint(epoch: int = 1) -> Checkpoint:
-    """The state of a tiny model after so many epochs."""
+    """The state of a tiny model after `epoch` epochs."""
     return Checkpoint(
         epochs=tuple(metrics(number, accuracy=0.1 * number) for number in range(1, epoch + 1)),
         variables=(np.full((2, 3), epoch, np.float32), np.array(7, np.int64)),
@@ -43,7 +43,7 @@ def usable(folder: Path, owner: str = OWNER) -> list[int]:
     return [checkpoint.epoch for checkpoint in checkpoints(folder, owner)]
 
 
-def test_what_was_written_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_back_with_the_same_bits(tmp_path: Path) -> None:
     write(tmp_path, 3)
 
     (read,) = checkpoints(tmp_path, OWNER)
@@ -69,7 +69,9 @@ def test_the_newest_comes_first_and_only_two_are_kept(tmp_path: Path) -> None:
     assert last_epoch(tmp_path) == 11
 
 
-def test_a_file_cut_at_any_byte_falls_back_to_the_one_before(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_cut_at_any_byte_falls_back_to_the_previous_checkpoint(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write(tmp_path, 1, 2)
     path = tmp_path / "checkpoint-0002.npz"
     whole = path.read_bytes()
@@ -79,8 +81,7 @@ def test_a_file_cut_at_any_byte_falls_back_to_the_one_before(tmp_path: Path, cap
             assert usable(tmp_path) == [1], length
     assert last_epoch(tmp_path) == 1
     assert caplog.messages[0] == (
-        "checkpoint-0002.npz is not used: it is torn or altered: its content does not have the digest that is written "
-        "in it"
+        "checkpoint-0002.npz is not used: it is torn or altered: its content does not have the recorded digest"
     )
 
 
@@ -95,21 +96,21 @@ def test_a_single_bit_that_flipped_anywhere_is_noticed(tmp_path: Path) -> None:
         assert usable(tmp_path) == [], position
 
 
-def test_bytes_behind_the_digest_are_noticed(tmp_path: Path) -> None:
+def test_bytes_after_the_digest_are_noticed(tmp_path: Path) -> None:
     write(tmp_path, 1)
     with (tmp_path / "checkpoint-0001.npz").open("ab") as stream:
         stream.write(b"x")
     assert usable(tmp_path) == []
 
 
-def test_where_both_are_torn_the_trial_begins_anew(tmp_path: Path) -> None:
+def test_if_both_files_are_torn_the_trial_starts_again(tmp_path: Path) -> None:
     write(tmp_path, 1, 2)
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:-1])
     assert (usable(tmp_path), last_epoch(tmp_path)) == ([], 0)
 
 
-def test_a_write_that_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
+def test_an_interrupted_write_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
     write(tmp_path, 1)
     (tmp_path / "checkpoint-0002.part.npz").write_bytes(b"half of it")
     assert usable(tmp_path) == [1]
@@ -120,7 +121,7 @@ def test_a_write_that_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
 def test_the_checkpoint_of_another_trial_is_never_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, 1)
     assert usable(tmp_path, "b" * 64) == []
-    assert "it belongs to another configuration, other images or other versions of the packages" in caplog.text
+    assert "it was written with another configuration, other images or other package versions" in caplog.text
 
 
 def test_the_identity_changes_with_configuration_threads_and_images() -> None:
@@ -136,7 +137,7 @@ def test_the_identity_changes_with_configuration_threads_and_images() -> None:
     assert identity(CONFIG, STAMP) == others[-1]
 
 
-def test_the_identity_changes_with_what_tensorflow_computes_with(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_identity_changes_with_the_versions_and_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     before = identity(CONFIG, STAMP)
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -149,7 +150,7 @@ def test_the_identity_does_not_depend_on_which_gpu_a_trial_gets(monkeypatch: pyt
     assert identity(CONFIG, STAMP) == before
 
 
-def test_an_ended_trial_keeps_no_checkpoints_and_all_else(tmp_path: Path) -> None:
+def test_an_ended_trial_loses_its_checkpoints_and_nothing_more(tmp_path: Path) -> None:
     write(tmp_path, 1, 2)
     (tmp_path / "checkpoint-0003.part.npz").touch()
     (tmp_path / "checkpoint-0004.part").touch()
@@ -158,5 +159,5 @@ def test_an_ended_trial_keeps_no_checkpoints_and_all_else(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
 
 
-def test_a_folder_without_checkpoints_or_without_itself_has_none(tmp_path: Path) -> None:
+def test_a_missing_or_empty_folder_has_no_checkpoints(tmp_path: Path) -> None:
     assert (usable(tmp_path), last_epoch(tmp_path / "nowhere")) == ([], 0)

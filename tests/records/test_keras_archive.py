@@ -39,7 +39,7 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
-def test_a_model_of_keras_layers_passes_and_tells_its_input(tmp_path: Path) -> None:
+def test_a_model_of_keras_layers_is_accepted_and_has_an_input_shape(tmp_path: Path) -> None:
     path = write_model(tmp_path / "model.keras", layer("Flatten", {}))
 
     check_archive(path)
@@ -50,12 +50,12 @@ def test_a_lambda_layer_is_refused(tmp_path: Path) -> None:
     path = write_model(tmp_path / "model.keras", LAMBDA)
 
     assert (
-        refusal(path) == f"{path}: refused, nothing of it was run: it holds a Lambda layer, which runs code of the file"
+        refusal(path) == f"{path}: refused, nothing in it was run: it holds a Lambda layer, which runs code of the file"
     )
 
 
 @pytest.mark.parametrize(
-    ("tampered", "told"),
+    ("tampered", "message"),
     [
         (layer("TorchModuleWrapper", {}), "holds a TorchModuleWrapper layer, which holds a pickle"),
         (layer("TFSMLayer", {"filepath": "/tmp/x"}), "which runs another saved model"),
@@ -70,8 +70,8 @@ def test_a_lambda_layer_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_plain_layer_is_refused(tmp_path: Path, tampered: dict[str, object], told: str) -> None:
-    assert told in refusal(write_model(tmp_path / "model.keras", tampered))
+def test_other_objects_than_layers_are_refused(tmp_path: Path, tampered: dict[str, object], message: str) -> None:
+    assert message in refusal(write_model(tmp_path / "model.keras", tampered))
 
 
 def test_a_pickle_is_refused_and_not_opened(tmp_path: Path) -> None:
@@ -122,13 +122,13 @@ def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
     assert "two of its entries have the same name" in refusal(path)
 
 
-def test_weights_that_lie_in_another_file_are_refused(tmp_path: Path) -> None:
+def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
     path = write_model(tmp_path / "model.keras", link="/etc/passwd")
 
-    assert "'/layers/output/vars/1' lie in another file" in refusal(path)
+    assert "'/layers/output/vars/1' are in another file" in refusal(path)
 
 
-def test_damaged_and_foreign_files_are_told_apart(tmp_path: Path) -> None:
+def test_damaged_and_foreign_files_are_distinguished(tmp_path: Path) -> None:
     good = write_model(tmp_path / "good.keras")
     (tmp_path / "half.keras").write_bytes(good.read_bytes()[: good.stat().st_size // 2])
     (tmp_path / "old.keras").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
@@ -136,10 +136,10 @@ def test_damaged_and_foreign_files_are_told_apart(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "other.keras", "w") as archive:
         archive.writestr("config.json", "{}")
 
-    assert "this is no .keras file" in refusal(tmp_path / "half.keras")
+    assert "this is not a .keras file" in refusal(tmp_path / "half.keras")
     assert "this is an HDF5 file; expected a .keras file" in refusal(tmp_path / "old.keras")
-    assert "this is no .keras file" in refusal(tmp_path / "text.keras")
-    assert "it holds no metadata.json" in refusal(tmp_path / "other.keras")
+    assert "this is not a .keras file" in refusal(tmp_path / "text.keras")
+    assert "it has no metadata.json" in refusal(tmp_path / "other.keras")
     assert "No such file" in refusal(tmp_path / "none.keras")
 
 
@@ -163,7 +163,7 @@ def test_the_facts_travel_inside_the_file(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "raw.keras"]
 
 
-def test_damaged_facts_are_an_error_of_the_file(tmp_path: Path) -> None:
+def test_damaged_facts_are_a_model_file_error(tmp_path: Path) -> None:
     path = write_model(tmp_path / "model.keras", entries={"sweep.json": b'{"study": 3}'})
 
     with pytest.raises(

@@ -20,17 +20,17 @@ def test_openings_are_appended_and_read_in_order(tmp_path: Path) -> None:
     assert len((tmp_path / "test_openings.jsonl").read_bytes().splitlines()) == 2
 
 
-def test_the_first_opening_is_told_and_from_the_second_on_it_is_a_warning() -> None:
+def test_the_first_opening_is_stated_and_the_second_is_a_warning() -> None:
     assert openings_text(()) == ""
     assert openings_text((FIRST,)) == "The test set was opened once, on 2025-01-02 10:00, for trial 3."
-    said = openings_text((FIRST, SECOND))
-    assert said.startswith(
+    text = openings_text((FIRST, SECOND))
+    assert text.startswith(
         "WARNING: the test set was opened 2 times (first on 2025-01-02 10:00, last on 2025-02-03 11:30"
     )
-    assert "optimistic from the second opening on" in said
+    assert "optimistic from the second opening on" in text
 
 
-def test_a_ledger_that_cannot_be_written_or_read_is_an_error_of_the_study(tmp_path: Path) -> None:
+def test_a_ledger_that_cannot_be_written_or_read_is_a_study_error(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"the opening of the test part cannot be recorded: No such file"):
         record_opening(tmp_path / "gone", FIRST)
     (tmp_path / "test_openings.jsonl").write_text('{"when": 3}\n')

@@ -25,7 +25,7 @@ def test_two_studies_have_two_ids(tmp_path: Path) -> None:
     assert study_id(tmp_path / "a") != study_id(tmp_path / "b")
 
 
-def test_those_who_come_at_once_get_one_id(tmp_path: Path) -> None:
+def test_concurrent_calls_get_the_same_id(tmp_path: Path) -> None:
     found: list[str] = []
     threads = [threading.Thread(target=lambda: found.append(study_id(tmp_path))) for _ in range(8)]
     for thread in threads:
@@ -36,13 +36,13 @@ def test_those_who_come_at_once_get_one_id(tmp_path: Path) -> None:
     assert len(set(found)) == 1
 
 
-def test_something_else_in_the_file_is_told_and_left(tmp_path: Path) -> None:
+def test_another_content_is_an_error_and_is_kept(tmp_path: Path) -> None:
     (tmp_path / "id").write_text("mine\n")
     with pytest.raises(StudyError, match=r"id: expected 32 hexadecimal digits, received 'mine'"):
         study_id(tmp_path)
     assert (tmp_path / "id").read_text() == "mine\n"
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="cannot be read or written"):
         study_id(tmp_path / "gone")

@@ -6,12 +6,25 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sweep.errors import StudyError
-from sweep.records.study_lock import StudyLock
+from sweep.records.study_lock import (
+    Lease,
+    StudyLock,
+    holder,
+    is_alive,
+    lease_from_text,
+    lease_of_this_process,
+    lease_to_text,
+)
 
 RACE = """
 import sys
@@ -58,12 +71,12 @@ def test_a_released_lock_can_be_taken_again(tmp_path: Path) -> None:
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(StudyError, match=f"is being run by process {holder.pid} on "):
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "held\n"
+        with pytest.raises(StudyError, match=f"is being run by process {first.pid} on "):
             StudyLock(tmp_path)
-        holder.kill()
+        first.kill()
     with StudyLock(tmp_path):
         assert json.loads((tmp_path / "supervisor.lock").read_text())["pid"] == os.getpid()
 
@@ -73,7 +86,7 @@ def test_a_folder_that_cannot_be_written_is_a_study_error(tmp_path: Path) -> Non
         StudyLock(tmp_path / "missing")
 
 
-def test_of_eight_processes_that_want_the_lock_at_once_one_gets_it_and_the_others_name_it(tmp_path: Path) -> None:
+def test_one_of_eight_processes_gets_the_lock_and_the_others_name_it(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
     contenders = [
@@ -95,3 +108,99 @@ def test_of_eight_processes_that_want_the_lock_at_once_one_gets_it_and_the_other
     winners = [pid for pid, line in said.items() if line == "held\n"]
     assert len(winners) == 1
     assert sum(f"is being run by process {winners[0]} on " in line for line in said.values()) == 7
+
+
+LEASE = Lease("box", "boot-1", 4242, 1764000000.25, "2026-01-02 03:04:05+00:00")
+
+
+@pytest.fixture
+def other() -> Iterator[subprocess.Popen[bytes]]:
+    """Another living process."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+def lease_of(process: subprocess.Popen[bytes]) -> Lease:
+    return replace(lease_of_this_process(), pid=process.pid, started=psutil.Process(process.pid).create_time())
+
+
+def written(folder: Path, lease: Lease) -> Path:
+    (folder / "supervisor.lock").write_text(lease_to_text(lease))
+    return folder
+
+
+def test_a_lease_is_one_line_of_json_and_reads_back() -> None:
+    assert lease_to_text(LEASE) == (
+        '{"host": "box", "boot": "boot-1", "pid": 4242, "started": 1764000000.25, '
+        '"since": "2026-01-02 03:04:05+00:00"}\n'
+    )
+    assert lease_from_text(lease_to_text(LEASE)) == LEASE
+    assert str(LEASE) == "process 4242 on box, since 2026-01-02 03:04:05+00:00"
+
+
+def test_a_lease_cut_off_anywhere_is_none() -> None:
+    text = lease_to_text(LEASE).strip()
+    assert [lease_from_text(text[:length]) for length in range(len(text))] == [None] * len(text)
+
+
+@given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
+def test_any_other_text_is_not_a_lease(text: str) -> None:
+    assert lease_from_text(text) is None
+
+
+def test_this_process_is_alive_by_its_own_lease() -> None:
+    assert lease_of_this_process().pid == os.getpid()
+    assert is_alive(lease_of_this_process(), lease_of_this_process())
+
+
+def test_a_process_that_has_ended_is_not_alive(other: subprocess.Popen[bytes]) -> None:
+    lease = lease_of(other)
+    assert is_alive(lease, lease_of_this_process())
+    other.kill()
+    other.wait()
+    assert not is_alive(lease, lease_of_this_process())
+
+
+def test_a_process_with_the_same_id_and_another_start_is_not_alive() -> None:
+    assert not is_alive(
+        replace(lease_of_this_process(), started=lease_of_this_process().started - 100), lease_of_this_process()
+    )
+
+
+def test_after_a_reboot_no_process_is_alive() -> None:
+    here = lease_of_this_process()
+    assert not is_alive(here, replace(here, boot="another boot"))
+
+
+def test_a_process_on_another_machine_counts_as_alive() -> None:
+    assert is_alive(LEASE, replace(LEASE, host="other-box", boot="boot-2"))
+
+
+def test_an_impossible_process_id_is_not_alive() -> None:
+    assert not is_alive(replace(lease_of_this_process(), pid=-5), lease_of_this_process())
+    assert not is_alive(replace(lease_of_this_process(), pid=2**40), lease_of_this_process())
+
+
+def test_the_holder_is_named_while_it_lives(tmp_path: Path, other: subprocess.Popen[bytes]) -> None:
+    lease = lease_of(other)
+    assert holder(written(tmp_path, lease)) == f"process {other.pid} on {lease.host}, since {lease.since}"
+    assert holder(written(tmp_path, replace(lease, started=lease.started - 60))) is None
+    assert holder(written(tmp_path, replace(lease, boot="before"))) is None
+    assert holder(written(tmp_path, LEASE)) == str(LEASE)  # on a machine that cannot be checked
+    other.kill()
+    other.wait()
+    assert holder(written(tmp_path, lease)) is None
+
+
+def test_a_lock_file_with_other_content_has_no_holder(tmp_path: Path) -> None:
+    for content in (b"", b"\xff\xfe", b"process 1 on box\n", b"[" * 100_000, b"{}"):
+        (tmp_path / "supervisor.lock").write_bytes(content)
+        assert holder(tmp_path) is None
+
+
+def test_finding_the_holder_does_not_touch_the_lock(tmp_path: Path) -> None:
+    with StudyLock(tmp_path):
+        assert json.loads((tmp_path / "supervisor.lock").read_text())["boot"] == lease_of_this_process().boot
+        assert str(holder(tmp_path)).startswith(f"process {os.getpid()} on ")
+    assert holder(tmp_path) is None

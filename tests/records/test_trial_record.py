@@ -132,7 +132,7 @@ def test_a_number_that_json_cannot_hold_is_refused_before_it_is_written(value: f
         make_record(objective_value=value)
 
 
-def test_a_trials_folder_has_four_digits_and_more_where_needed() -> None:
+def test_a_trial_folder_has_at_least_four_digits() -> None:
     assert trial_folder(Path("studies/demo"), 7) == Path("studies/demo/trials/0007")
     assert trial_folder(Path("studies/demo"), 12345) == Path("studies/demo/trials/12345")
 
@@ -142,7 +142,7 @@ def test_a_missing_record_is_a_record_error(tmp_path: Path) -> None:
         read_record(tmp_path)
 
 
-def test_a_record_that_is_no_text_is_a_record_error(tmp_path: Path) -> None:
+def test_a_record_that_is_not_text_is_a_record_error(tmp_path: Path) -> None:
     (tmp_path / "trial.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RecordError, match="not a trial record of format 1: the whole file: Invalid JSON"):
         read_record(tmp_path)

@@ -54,7 +54,10 @@ def test_the_sampler_keeps_away_only_from_what_the_policy_calls_infeasible() -> 
         ("failures: {nan: {again: 1}}", "unknown key `again` in `search.failures.nan`; it has retry"),
         ("failures: {segfault: fail}", "unknown key `segfault` in `search.failures`; it has nan, oom, too_large,"),
         ("failures: {nan: [fail, stop]}", "`nan` takes one value for the whole study: one of infeasible, prune,"),
-        ("failures: stop", "`failures` must be a mapping of nan, oom, too_large, infeasible, timeout, killed, data, bug"),
+        (
+            "failures: stop",
+            "`failures` must be a mapping of nan, oom, too_large, infeasible, timeout, killed, data, bug",
+        ),
         ("memory_limit: 4X", '`memory_limit` must be text, like 512M or 4G, or null, not "4X"'),
         ("memory_limit: 4", "`memory_limit` must be text, like 512M or 4G, or null, not 4"),
         ("watchdog: -1", "`watchdog` must be a number, at least 0, not -1"),

@@ -136,7 +136,7 @@ def test_a_study_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         stored_space(tmp_path / "demo")
     assert str(caught.value) == (
-        f"there is no study demo in {tmp_path}: there is none yet; `python -m sweep.run --space FILE` makes one"
+        f"there is no study demo in {tmp_path}: there are no studies yet; `python -m sweep.run --space FILE` makes one"
     )
     make_study(tmp_path / "other")
     with pytest.raises(StudyError, match=f"there is no study demo in {tmp_path}: there are other$"):

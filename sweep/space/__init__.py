@@ -1,1 +1,1 @@
-"""The search space: what may vary, read from YAML, sampled into a `TrialConfig`; pure."""
+"""The search space: read from YAML, sampled into a `TrialConfig`; pure Python."""

@@ -1,4 +1,4 @@
-"""YAML as a tree that knows where each value stands, for a small safe subset: no tags, no anchors, no duplicate keys.
+"""YAML as a tree with the place of each value, for a small safe subset: no tags, no anchors, no duplicate keys.
 
 Faults are collected, not raised, so that a user sees all of them at once.
 """
@@ -23,31 +23,31 @@ from sweep.space.fields import Value
 from sweep.space.wording import printable, show
 
 MAX_BYTES = 16_000
-"""A space is a page of text; more is a wrong file. The parser reads 20 to 60 kB a second."""
+"""A space is a page of text; a larger file is the wrong one. The parser reads 20 to 60 kB a second."""
 MAX_DEPTH = 20
 MAX_KEY = 64
 
 _ADVICE = (
     (
         "mapping values are not allowed",
-        "text that holds `: ` goes in quotes, and keys of one mapping begin in one column",
+        "put text with `: ` in quotes, and start all keys of a mapping in the same column",
     ),
     ("'\\t'", "indent with spaces, not with tabs"),
-    ("cannot start any token", "put text that begins with this character in quotes"),
-    ("found another document", "a file holds one search space; remove the line `---`"),
-    ("undefined alias", "anchors and aliases are not part of the language; write the value out"),
+    ("cannot start any token", "put text that starts with this character in quotes"),
+    ("found another document", "a file has one search space; remove the line `---`"),
+    ("undefined alias", "anchors and aliases are not supported; write the value out"),
     ("end of stream", "a quote is never closed"),
     ("<stream end>", "a bracket or brace is never closed"),
-    ("expected <block end>", "the keys of one mapping begin in the same column"),
+    ("expected <block end>", "start all keys of a mapping in the same column"),
     ("could not find expected ':'", "write `key: value`"),
     ("expected ',' or", "put a comma between the values, and close the bracket or brace"),
 )
-"""What to write instead, by a part of the parser's own words; the first that fits."""
+"""What to write instead, by a part of the parser's message; the first match counts."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a file (or in a command-line override, which is then the file's name); 1-based."""
+    """A 1-based place in a file, or in a command-line override, whose option is then `file`."""
 
     file: str
     line: int
@@ -56,7 +56,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Scalar:
-    """A leaf."""
+    """A single value."""
 
     mark: Mark
     value: Value
@@ -72,7 +72,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Entry:
-    """A key of a mapping with its place and its value."""
+    """A key of a mapping: its place and its value."""
 
     mark: Mark
     node: Node
@@ -80,7 +80,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Mapping:
-    """Keys in the file's order. Only `override` changes it, while the tree is still being made."""
+    """Keys in the order of the file. Only `override` changes it."""
 
     mark: Mark
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Faults:
 
 
 def read_tree(path: Path, faults: Faults) -> Mapping:
-    """Read a file; what cannot be read is a fault, and the tree is then empty."""
+    """Read a file; if it cannot be read, add a fault and return an empty tree."""
     file = str(path)
     start = Mark(file, 1, 1)
     try:
@@ -150,7 +150,7 @@ def read_tree(path: Path, faults: Faults) -> Mapping:
 
 
 def near_files(path: Path) -> str:
-    """`; the folder has …`, or nothing."""
+    """Return "; the folder has …" with other YAML files, or ""."""
     try:
         near = sorted(str(other) for other in path.parent.glob("*.yaml"))
     except (OSError, ValueError):
@@ -159,7 +159,7 @@ def near_files(path: Path) -> str:
 
 
 def parse_tree(text: str, file: str, faults: Faults) -> Mapping:
-    """Parse a whole file, which must hold one mapping."""
+    """Parse a whole file, which must be one mapping."""
     start = Mark(file, 1, 1)
     raw = _compose(text, start, faults)
     if raw is None:
@@ -174,7 +174,7 @@ def parse_tree(text: str, file: str, faults: Faults) -> Mapping:
 
 
 def parse_value(text: str, file: str, faults: Faults) -> Node | None:
-    """Parse one value, as on the right of `--set key=`; None if it is empty, or not YAML, which is then a fault."""
+    """Parse one value, as in `--set key=value`; None if it is empty, or not YAML, which adds a fault."""
     raw = _compose(text, Mark(file, 1, 1), faults)
     return None if raw is None else _convert(raw, file, faults)
 
@@ -186,16 +186,18 @@ def _compose(text: str, start: Mark, faults: Faults) -> RawNode | None:
         )
         return None
     yaml = YAML(typ="safe", pure=True)
-    yaml.composer.warn_double_anchors = False  # they are faults, not warnings on the terminal
+    yaml.composer.warn_double_anchors = False  # they become faults
     try:
         node: RawNode | None = yaml.compose(text)
     except ReaderError as error:
         before = text[: error.position]
         mark = Mark(start.file, before.count("\n") + 1, error.position - before.rfind("\n"))
-        faults.add(mark, f"not YAML text: it holds the control character U+{ord(text[error.position]):04X}; remove it")
+        faults.add(
+            mark, f"not YAML text: it contains the control character U+{ord(text[error.position]):04X}; remove it"
+        )
     except MarkedYAMLError as error:
         problem = str(error.problem or error.context)
-        # What is never closed is best shown where it begins, not at the end of the file.
+        # A bracket or quote that is never closed is reported where it starts, not at the end of the file.
         open_end = any(words in problem for words in ("stream end", "end of stream", "could not find expected"))
         marks = (error.context_mark, error.problem_mark)
         at = next((mark for mark in (marks if open_end else reversed(marks)) if mark), None)
@@ -211,7 +213,7 @@ def _compose(text: str, start: Mark, faults: Faults) -> RawNode | None:
 
 
 def _deep_line(text: str) -> int | None:
-    """The first line that opens far too many brackets: the parser's time grows with the square of their number."""
+    """Return the first line with far too many open brackets: parsing takes time with the square of their number."""
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count("[") + line.count("{") > 3 * MAX_DEPTH:
             depth = itertools.accumulate((c in "[{") - (c in "]}") for c in line)
@@ -237,14 +239,14 @@ def _convert(raw: RawNode, file: str, faults: Faults, depth: int = 0) -> Node:
 
 
 def _refused(raw: RawNode) -> str | None:
-    """Why a key or value is outside the subset, whatever it says."""
+    """Return why a key or value is outside the subset."""
     if raw.anchor is not None:
-        return f"anchors and aliases (&{raw.anchor}) are not part of the language; write the value out"
+        return f"anchors and aliases (&{raw.anchor}) are not supported; write the value out"
     start = raw.start_mark
-    # A tag is seen in the text alone: `!!str 5` is the same node as `"5"`, and no other value begins with `!`.
+    # Only the text shows a tag: `!!str 5` is the same node as `"5"`. No other value starts with `!`.
     if start.buffer[start.pointer] == "!":
         tag = start.buffer[start.pointer :].split(maxsplit=1)[0].rstrip("\0")
-        return f"the tag {show(tag)} is not part of the language; write the value alone"
+        return f"tags ({show(tag)}) are not supported; write only the value"
     return None
 
 
@@ -252,9 +254,9 @@ def _convert_mapping(raw: MappingNode, mark: Mark, faults: Faults, depth: int) -
     mapping = Mapping(mark)
     for key, value in raw.value:
         key_mark = _mark(mark.file, key.start_mark)
-        # Nothing at all after a key has no place of its own; the parser gives that of whatever comes next.
-        nothing = isinstance(value, ScalarNode) and value.start_mark.index == value.end_mark.index
-        node = Scalar(key_mark, None) if nothing else _convert(value, mark.file, faults, depth + 1)
+        # For a key without a value, the parser returns the place of the next token.
+        empty = isinstance(value, ScalarNode) and value.start_mark.index == value.end_mark.index
+        node = Scalar(key_mark, None) if empty else _convert(value, mark.file, faults, depth + 1)
         refused = _refused(key) if isinstance(key, ScalarNode) else "a key must be a word"
         if refused:
             faults.add(key_mark, refused)
@@ -269,27 +271,24 @@ def _convert_mapping(raw: MappingNode, mark: Mark, faults: Faults, depth: int) -
 
 
 def _convert_scalar(raw: RawNode, mark: Mark, faults: Faults) -> Scalar:
-    # What has no reader here is text: words, and what looks like a date.
-    read = _scalar_readers().get(str(raw.tag))
+    read = _scalar_readers().get(str(raw.tag))  # none for text and dates, which stay text
     try:
         return Scalar(mark, read(raw) if read else raw.value)
     except (YAMLError, ValueError, OverflowError):  # thousands of digits
-        return faults.unreadable(mark, f"no readable number: {show(raw.value)}; write a shorter one, or text in quotes")
+        return faults.unreadable(
+            mark, f"cannot read the number {show(raw.value)}; write a shorter one, or text in quotes"
+        )
 
 
 @cache
 def _scalar_readers() -> dict[str, Callable[[RawNode], Value]]:
     constructor = YAML(typ="safe", pure=True).constructor
-    return {
-        "tag:yaml.org,2002:null": constructor.construct_yaml_null,
-        "tag:yaml.org,2002:bool": constructor.construct_yaml_bool,
-        "tag:yaml.org,2002:int": constructor.construct_yaml_int,
-        "tag:yaml.org,2002:float": constructor.construct_yaml_float,
-    }
+    kinds = ("null", "bool", "int", "float")
+    return {f"tag:yaml.org,2002:{kind}": getattr(constructor, f"construct_yaml_{kind}") for kind in kinds}
 
 
 def override(root: Mapping, path: tuple[str, ...], node: Node, faults: Faults) -> None:
-    """Put `node` at `path`, as if the file had said so; mappings on the way are made."""
+    """Put `node` at `path`, as if it were in the file; create missing mappings on the way."""
     here = root
     for key in path[:-1]:
         entry = here.entries.setdefault(key, Entry(node.mark, Mapping(node.mark)))

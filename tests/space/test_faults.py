@@ -39,7 +39,7 @@ def test_a_fault_says_where_it_is_and_what_to_write_instead(text: str, faults: l
     ("text", "faults"),
     [
         ("", ["1:1: the file is empty; a search space needs at least `model:`"]),
-        ("study: a\0b\n", ["1:9: not YAML text: it holds the control character U+0000; remove it"]),
+        ("study: a\0b\n", ["1:9: not YAML text: it contains the control character U+0000; remove it"]),
         (
             "model:\n\tbuilder: vgg\n",
             [
@@ -57,7 +57,7 @@ def test_a_fault_says_where_it_is_and_what_to_write_instead(text: str, faults: l
         ),
         (
             "model: {builder: vgg, dense_units: " + "1" * 5000 + "}\n",
-            ['1:36: no readable number: "' + "1" * 56 + "…; write a shorter one, or text in quotes"],
+            ['1:36: cannot read the number "' + "1" * 56 + "…; write a shorter one, or text in quotes"],
         ),
         (
             "model: {builder: vgg}\n" + "k" * 100 + ": 1\n",
@@ -124,8 +124,8 @@ def test_two_anchors_of_one_name_are_two_faults_and_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert faults_in("model: {builder: vgg, l2: &x 0.1, blocks: &x 3}\n") == [
-            "1:27: anchors and aliases (&x) are not part of the language; write the value out",
-            "1:43: anchors and aliases (&x) are not part of the language; write the value out",
+            "1:27: anchors and aliases (&x) are not supported; write the value out",
+            "1:43: anchors and aliases (&x) are not supported; write the value out",
         ]
 
 
@@ -179,7 +179,7 @@ def test_a_path_that_is_too_long_is_a_fault(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf \n", "1:1: the file is empty; a search space needs at least `model:`"),
         (b"\x89PNG\r\n\x1a\n\0\0", "1:1: not a text file: byte 0 is not UTF-8; a search space is YAML text"),
         ("study: a".encode("utf-16"), "1:1: not a text file: byte 0 is not UTF-8; a search space is YAML text"),
-        (b"study: a\n\0\0\0", "2:1: not YAML text: it holds the control character U+0000; remove it"),
+        (b"study: a\n\0\0\0", "2:1: not YAML text: it contains the control character U+0000; remove it"),
         (
             b"# comment\n" * 1_000_000,
             "1:1: the file is larger than 16,000 bytes; a search space is a page of YAML text",

@@ -75,7 +75,6 @@ class FieldSpec:
         annotation: of a single value; if the field is a list, of its elements.
         nested: the dataclass of a subsection, else None.
         many: the field is a list with one value per block.
-        optional: None is a valid value.
         searched: a distribution is allowed.
         default: the value if the file does not set the key; meaningless for a subsection.
     """
@@ -84,10 +83,14 @@ class FieldSpec:
     annotation: Any
     nested: type[Any] | None = None
     many: bool = False
-    optional: bool = False
     searched: bool = True
     only_when: OnlyWhen | None = None
     default: Any = None
+
+    @property
+    def optional(self) -> bool:
+        """True if None is a valid value."""
+        return type(None) in _options(self.annotation)
 
     @property
     def kind(self) -> type[int] | type[float] | None:
@@ -118,7 +121,6 @@ def _field_spec(name: str, annotation: Any, default: Any) -> FieldSpec:
         annotation=get_args(lists[0])[0] if lists else annotation,
         nested=nested if isinstance(nested, type) else None,
         many=bool(lists),
-        optional=type(None) in options,
         searched=nested is None and not any(isinstance(mark, NotSearched) for mark in marks),
         only_when=next((mark for mark in marks if isinstance(mark, OnlyWhen)), None),
         default=default,

@@ -111,7 +111,7 @@ class _Reader:
         self._faults = faults
         self._drafts: list[Draft] = []
         self._marks: dict[KeyPath, Mark] = {}
-        self._found: dict[str, Any] = {}
+        self._found: dict[str, str] = {}
 
     def space(self) -> Space | None:
         for key, entry in self._root.entries.items():

@@ -1,11 +1,10 @@
-"""The JSON schema of the space language, for editors: completion and red lines while typing.
+"""The JSON schema of space files, with which editors complete keys and mark errors.
 
 `python -m sweep.space.schema` prints it; `search_spaces/schema.json` is that text.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -18,7 +17,7 @@ from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
 
 
 def space_schema() -> dict[str, Any]:
-    """JSON schema (draft 2020-12) of a search space file."""
+    """Return the JSON schema (draft 2020-12) of a search space file."""
     augmentation = _section(AugmentationConfig)
     augmentation["properties"]["strength"]["default"] = 1.0  # in a file that has the section
     return {
@@ -45,28 +44,28 @@ def space_schema() -> dict[str, Any]:
             "start_from": {
                 "type": "array",
                 "items": {"anyOf": [{"type": "string"}, {"type": "object"}]},
-                "description": "Recipes (or points) that are tried first.",
+                "description": "Recipes or points that are tried first.",
             },
         },
     }
 
 
 def _section(cls: type[Any], required: list[str] | None = None) -> dict[str, Any]:
+    properties = {}
+    for name, spec in fields_of(cls).items():
+        default = {"default": spec.default} if isinstance(spec.default, bool | int | float | str) else {}
+        properties[name] = {**_field(spec), **default}
     schema: dict[str, Any] = {
         "type": "object",
         "description": (cls.__doc__ or "").strip().splitlines()[0],
         "additionalProperties": False,
-        "properties": {name: _field(spec) for name, spec in fields_of(cls).items()},
+        "properties": properties,
     }
-    defaults = {item.name: item.default for item in dataclasses.fields(cls)}
-    for name, field in schema["properties"].items():
-        if isinstance(defaults[name], bool | int | float | str):
-            field["default"] = defaults[name]
     return {**schema, "required": required} if required else schema
 
 
 def _user_builder() -> dict[str, Any]:
-    """Its parameters are known to the function alone."""
+    """Allow any further key, because only the function defines its parameters."""
     section = _section(UserBuilderConfig, required=["builder"])
     del section["properties"]["arguments"]
     return {**section, "additionalProperties": True}
@@ -74,7 +73,10 @@ def _user_builder() -> dict[str, Any]:
 
 def _hypermodel() -> dict[str, Any]:
     section = _section(HypermodelConfig, required=["hypermodel"])
-    section["properties"]["hyperparameters"] = {"type": "object", "description": "Narrower than the hypermodel's own."}
+    section["properties"]["hyperparameters"] = {
+        "type": "object",
+        "description": "Narrower values than those of the hypermodel.",
+    }
     return section
 
 
@@ -87,7 +89,7 @@ def _field(spec: FieldSpec) -> dict[str, Any]:
     value = TypeAdapter(spec.annotation, config=ConfigDict(strict=True)).json_schema()
     if not spec.searched:
         return value
-    when = {"type": "object", "description": "Active only while these have these values."}
+    when = {"type": "object", "description": "Active only while these keys have these values."}
     if spec.many:
         forms = [_object({"fixed": {"type": "array", "items": value}}, ["fixed"])]
         per_block = {"type": "array", "items": {"type": "array", "items": value, "minItems": 1}, "minItems": 1}
@@ -113,7 +115,7 @@ def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The text of `search_spaces/schema.json`."""
+    """Return the text of `search_spaces/schema.json`."""
     return json.dumps(space_schema(), indent=1) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What a module of the user's defines, read without running it: no import, no TensorFlow, no side effects."""
+"""What a user's module defines, read from its syntax tree: nothing is imported or run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sweep.space.pinned_files import SourceError
 from sweep.space.user_model_configs import GIVEN
 
 NO_DEFAULT = object()
-"""Of a parameter that must be given."""
+"""The default of a parameter without one."""
 UNKNOWN = object()
-"""Of a parameter whose default is not a plain value: known to the running code only."""
+"""A default that is not a plain value, so only running the code would show it."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,7 @@ class Argument:
     """A parameter of a builder.
 
     Attributes:
-        annotation: int, float, bool, str, Literal, or a union of them with or without None; None where the signature
-            says nothing that can be checked.
+        annotation: int, float, bool, str, Literal, or a union of them, also with None; None if it cannot be checked.
         default: a plain value, `NO_DEFAULT` or `UNKNOWN`.
     """
 
@@ -33,10 +32,10 @@ class Argument:
 
 
 def parse_source(path: Path) -> ast.Module:
-    """The syntax tree of a file.
+    """Return the syntax tree of a file.
 
     Raises:
-        SourceError: it cannot be read, or is not Python.
+        SourceError: the file cannot be read, or is not Python.
     """
     try:
         return ast.parse(path.read_bytes(), filename=str(path))
@@ -47,7 +46,7 @@ def parse_source(path: Path) -> ast.Module:
 
 
 def defined_names(tree: ast.Module) -> list[str]:
-    """What a module's top level defines, assigns or imports."""
+    """Return the names that the top level of a module defines, assigns or imports."""
     return list(dict.fromkeys(_names(tree.body)))
 
 
@@ -65,36 +64,25 @@ def _names(body: list[ast.stmt]) -> Iterator[str]:
 
 
 def read_signature(tree: ast.Module, name: str) -> list[Argument]:
-    """The parameters of a function that the file has to say something about, in order.
+    """Return the parameters of a function in order, without those in `GIVEN`.
 
     Raises:
-        SourceError: there is no such function at the module's top level, or it has positional-only parameters.
+        SourceError: the module's top level has no such function, or the function has positional-only parameters.
     """
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    function = functions.get(name)
-    if function is None:
+    if name not in functions:
         there = ", ".join(functions) or "none"
         raise SourceError(f"no function `{name}` is defined at the module's top level; there are {there}")
-    given = function.args
+    given = functions[name].args
     if given.posonlyargs:
         raise SourceError(f"`{name}` has positional-only parameters; sweep calls it with keywords: remove the `/`")
     padding: list[ast.expr | None] = [None] * (len(given.args) - len(given.defaults))
-    pairs = [
-        *zip(given.args, [*padding, *given.defaults], strict=True),
-        *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+    pairs = zip([*given.args, *given.kwonlyargs], [*padding, *given.defaults, *given.kw_defaults], strict=True)
+    return [
+        Argument(argument.arg, _annotation(argument.annotation), _default(default))
+        for argument, default in pairs
+        if argument.arg not in GIVEN
     ]
-    return [_argument(argument, default) for argument, default in pairs if argument.arg not in GIVEN]
-
-
-def takes(tree: ast.Module, name: str) -> tuple[str, ...]:
-    """Which of the facts in `GIVEN` a function asks for."""
-    function = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name), None)
-    names = [] if function is None else [item.arg for item in (*function.args.args, *function.args.kwonlyargs)]
-    return tuple(name for name in names if name in GIVEN)
-
-
-def _argument(argument: ast.arg, default: ast.expr | None) -> Argument:
-    return Argument(argument.arg, _annotation(argument.annotation), _default(default))
 
 
 def _default(node: ast.expr | None) -> Any:
@@ -111,34 +99,25 @@ _PLAIN: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, 
 
 
 def _annotation(node: ast.expr | None) -> Any:
-    """The type that an annotation names; None where it is none of those that a file can hold."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        try:
-            return _annotation(ast.parse(node.value, mode="eval").body)
-        except SyntaxError:
-            return None
-    if isinstance(node, ast.Constant) and node.value is None:
-        return type(None)
-    if isinstance(node, ast.Name):
-        return _PLAIN.get(node.id)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        left, right = _annotation(node.left), _annotation(node.right)
-        return None if left is None or right is None else left | right
-    if isinstance(node, ast.Subscript):
-        return _subscript(_last_name(node.value), node.slice)
+    """Return the type that an annotation names; None if a file cannot contain its values."""
+    match node:
+        case ast.Constant(value=str(text)):
+            try:
+                return _annotation(ast.parse(text, mode="eval").body)
+            except SyntaxError:
+                return None
+        case ast.Constant(value=None):
+            return type(None)
+        case ast.Name(id=name):
+            return _PLAIN.get(name)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            a, b = _annotation(left), _annotation(right)
+            return None if a is None or b is None else a | b
+        case ast.Subscript(value=ast.Name(id="Optional") | ast.Attribute(attr="Optional"), slice=inner):
+            option = _annotation(inner)
+            return None if option is None else option | None
+        case ast.Subscript(value=ast.Name(id="Literal") | ast.Attribute(attr="Literal"), slice=inner):
+            words = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+            values = tuple(word.value for word in words if isinstance(word, ast.Constant))
+            return Literal[values] if len(values) == len(words) else None
     return None
-
-
-def _subscript(name: str, inner: ast.expr) -> Any:
-    if name == "Optional":
-        option = _annotation(inner)
-        return None if option is None else option | None
-    if name == "Literal":
-        words = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-        values = tuple(word.value for word in words if isinstance(word, ast.Constant))
-        return Literal[values] if len(values) == len(words) else None
-    return None
-
-
-def _last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -11,7 +11,7 @@ from sweep.space.config import config_from_mapping, config_to_mapping
 from sweep.space.corners import largest
 from sweep.space.pinned_files import changed_source
 from sweep.space.reader import Override, read_space, space_from_text
-from sweep.space.signatures import NO_DEFAULT, UNKNOWN, Argument, read_signature, takes
+from sweep.space.signatures import NO_DEFAULT, UNKNOWN, Argument, read_signature
 from sweep.space.user_model_configs import UserBuilderConfig
 from sweep.space.writer import space_to_yaml
 
@@ -48,7 +48,7 @@ def faults(folder: Path, text: str) -> list[str]:
     ("model", "expected"),
     [
         ("width: 8, rat: 0.1", ["1:40: unknown key `rat` in `model`; did you mean `rate`?"]),
-        ("rate: 0.1", ["1:18: `build` needs `width`: give a value beside `builder`"]),
+        ("rate: 0.1", ["1:18: `build` needs `width`: add a value to the section `model`"]),
         ("width: 8.5", ["1:37: `width` must be an integer, not 8.5"]),
         ("width: [4, x]", ['1:41: `width` must be an integer, not "x"']),
         ("width: {low: 9, high: 4}", ["1:43: `width`: low 9 is more than high 4; swap them"]),
@@ -74,20 +74,26 @@ def test_a_switch_and_a_parameter_of_the_same_name_are_refused(folder: Path) -> 
         ("nowhere:build", "1:18: there is no module nowhere: neither nowhere.py in HERE, nor an installed one"),
         (
             "mine:clashing",
-            "1:18: the parameter `output` of `clashing` has the name of a key of this section; rename it (builder, "
-            "pixel_scaling, output, max_parameters, folder, source_digest are sweep's, and it gives input_shape, "
-            "classes, num_classes, seed, inputs by itself)",
+            "1:18: the parameter `output` of `clashing` has the name of a key of this section; rename it (sweep uses "
+            "builder, pixel_scaling, output, max_parameters, folder, source_digest, and passes input_shape, "
+            "classes, num_classes, seed, inputs itself)",
         ),
         (
             "mine:positional",
             "1:18: HERE/mine.py: `positional` has positional-only parameters; sweep calls it with keywords: remove "
             "the `/`",
         ),
-        ("mine:a.b", '1:18: "mine:a.b" is no `module:name`; write `my_models:build`'),
+        ("mine:a.b", '1:18: "mine:a.b" is not a `module:name`; write it like `my_models:build`'),
     ],
 )
 def test_a_builder_that_cannot_be_had_is_a_fault_at_its_name(folder: Path, name: str, expected: str) -> None:
     assert faults(folder, "model: {builder: mine:build}\n".replace("mine:build", name))[0] == expected
+
+
+def test_a_wrong_reference_of_a_hypermodel_is_one_fault(folder: Path) -> None:
+    assert faults(folder, "model: {hypermodel: mine}\n") == [
+        '1:21: "mine" is not a `module:name`; write it like `my_models:build`'
+    ]
 
 
 def test_python_that_cannot_be_parsed_is_shown_with_its_own_line(folder: Path) -> None:
@@ -141,7 +147,6 @@ def test_a_signature_is_read_without_running_anything() -> None:
         "      g: typing.Literal[1, 2] = 1, h: Callable = print, **rest): pass\n"
     )
 
-    assert takes(tree, "f") == ("seed", "inputs")
     assert read_signature(tree, "f") == [
         Argument("a", None, NO_DEFAULT),
         Argument("b", int, NO_DEFAULT),

@@ -1,4 +1,4 @@
-"""What is judged: a study's records together with its space."""
+"""A study's records together with its space: the input of all judgements."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sweep.space.space import Space
 
 GOOD_SHARE = 0.1
 GOOD_LEAST = 3
-"""Good trials are the best tenth of the complete ones, at least three: fewer show no pattern."""
+"""The good trials are the best tenth of the complete ones, at least three: fewer show no pattern."""
 
 
 @dataclass(frozen=True)
 class History:
-    """A study's trials, whatever their state.
+    """A study's trials, in any state.
 
     Attributes:
-        study: its name.
-        space: what was searched.
-        records: of all trials, by number.
-        openings: of the test set.
-        final: what `finalize` has found, None before it.
+        study: the name of the study.
+        space: the searched space.
+        records: the records of all trials, by number.
+        openings: the openings of the test set.
+        final: the result of `finalize`, None before it.
     """
 
     study: str
@@ -43,25 +43,25 @@ class History:
 
     @property
     def maximize(self) -> bool:
-        """Whether more is better."""
+        """True if a higher objective is better."""
         return direction_of(self.objective) == "maximize"
 
     def loss(self, value: float) -> float:
-        """The value turned so that less is better."""
+        """Return the value, negated if higher is better, so that lower is better."""
         return -value if self.maximize else value
 
     def of(self, *states: str) -> tuple[TrialRecord, ...]:
-        """The trials in these states, by number."""
+        """Return the trials in these states, by number."""
         return tuple(record for record in self.records if record.state in states)
 
     @cached_property
     def ranked(self) -> tuple[TrialRecord, ...]:
-        """The complete trials, best first; of equals the one that was begun earlier."""
+        """The complete trials, best first; of equal trials, the earlier one first."""
         return self._by_value("complete")
 
     @cached_property
     def pruned(self) -> tuple[TrialRecord, ...]:
-        """The pruned trials with a value, best first: the value of fewer epochs, so not comparable with `ranked`."""
+        """The pruned trials with a value, best first. They trained fewer epochs: do not compare them with `ranked`."""
         return self._by_value("pruned")
 
     def _by_value(self, state: str) -> tuple[TrialRecord, ...]:
@@ -70,33 +70,37 @@ class History:
 
     @cached_property
     def good(self) -> tuple[TrialRecord, ...]:
-        """The best tenth of the complete trials, at least three if there are so many."""
+        """The best tenth of the complete trials, at least three if there are that many."""
         return self.ranked[: max(GOOD_LEAST, math.ceil(GOOD_SHARE * len(self.ranked)))]
 
     @cached_property
     def in_order(self) -> tuple[TrialRecord, ...]:
-        """The trials that have ended, as they ended."""
+        """The ended trials, in the order in which they ended."""
         ended = self.of("complete", "pruned", "failed")
         return tuple(sorted(ended, key=lambda record: (moment(record.finished) or 0.0, record.number)))
 
 
 def value_of(record: TrialRecord) -> float:
-    """The objective of a trial that has one."""
+    """Return the objective of a trial that has one."""
     return float(record.objective_value or 0.0)
 
 
 def total_seconds(record: TrialRecord) -> float:
-    """Wall time of a trial; the sum of its epochs where the record does not say (running, interrupted)."""
-    return max(0.0, record.timings.get("total", math.fsum(metrics.seconds for metrics in record.epochs)))
+    """Return the wall time of a trial, or the sum of its epochs if it is not recorded (running, interrupted)."""
+    return _seconds(record, "total")
 
 
 def fit_seconds(record: TrialRecord) -> float:
-    """Time inside `fit`; the sum of the epochs where the record does not say (failed trials)."""
-    return max(0.0, record.timings.get("fit", math.fsum(metrics.seconds for metrics in record.epochs)))
+    """Return the time inside `fit`, or the sum of the epochs if it is not recorded (failed trials)."""
+    return _seconds(record, "fit")
+
+
+def _seconds(record: TrialRecord, timing: str) -> float:
+    return max(0.0, record.timings.get(timing, math.fsum(metrics.seconds for metrics in record.epochs)))
 
 
 def moment(text: str | None) -> float | None:
-    """Seconds since 1970 of an ISO 8601 time with offset; None for anything else."""
+    """Return an ISO 8601 time with offset as seconds since 1970; None for anything else."""
     try:
         parsed = datetime.fromisoformat(text or "")
     except ValueError:

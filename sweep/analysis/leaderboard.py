@@ -1,4 +1,4 @@
-"""Who won, and by how much: the ranking, and whether the lead is more than the noise of the validation images."""
+"""The ranking of the trials, and whether the winner's lead is more than the noise of the validation images."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Literal
 
 from sweep.analysis.history import History, total_seconds, value_of
 from sweep.analysis.trial_row import TrialRow, trial_row
-from sweep.records.trial_record import TrialRecord
 
 LeadVerdict = Literal["nobody", "alone", "tie", "within noise", "clear", "unknown"]
 
 NOISE_LIMIT = 2.0
-"""A difference of less than so many standard errors is taken for noise: about 95 % of a normal distribution."""
+"""A difference of fewer standard errors counts as noise: about 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -21,16 +20,16 @@ class Lead:
     """The winner and its lead.
 
     Attributes:
-        verdict: `within noise` and `clear` compare the lead with `noise`; `unknown` where the noise of the objective
-            cannot be told from the records (a loss).
+        verdict: `within noise` and `clear` compare the lead with `noise`; `unknown` if the objective is a loss, whose
+            noise does not follow from the records.
         best: number of the winning trial.
         value: its objective.
-        runner_up: number of the second.
-        gap: lead over the second, 0 or more.
+        runner_up: number of the second trial.
+        gap: lead over the second trial, 0 or more.
         validation: number of validation images.
-        standard_error: of the winner's accuracy; see `standard_error`.
+        standard_error: standard error of the winner's accuracy, see `standard_error`.
         noise: standard error of the difference between the two accuracies.
-        rivals: complete trials, the winner not counted, that are within `NOISE_LIMIT` standard errors of it.
+        rivals: number of other complete trials within `NOISE_LIMIT` standard errors of the winner.
         ties: numbers of the trials with exactly the winner's objective.
     """
 
@@ -47,23 +46,21 @@ class Lead:
 
 
 def standings(history: History) -> tuple[TrialRow, ...]:
-    """Every trial: complete ones by rank, pruned ones by value, then the others by number."""
+    """Return a row per trial: complete ones by rank, pruned ones by value, then the others by number."""
     ranked = (*history.ranked, *history.pruned)
     placed = {record.number for record in ranked}
-    best = value_of(history.ranked[0]) if history.ranked else None
-    rest = tuple(record for record in history.records if record.number not in placed)
-    return tuple(_row(record, best) for record in (*ranked, *rest))
-
-
-def _row(record: TrialRecord, best: float | None) -> TrialRow:
-    value = record.objective_value
-    comparable = record.state == "complete" and value is not None and best is not None
-    behind = abs(value - best) if comparable and value is not None and best is not None else None
-    return replace(trial_row(record), behind=behind, seconds=total_seconds(record))
+    rest = (record for record in history.records if record.number not in placed)
+    rows = tuple(replace(trial_row(record), seconds=total_seconds(record)) for record in (*ranked, *rest))
+    return tuple(
+        replace(row, behind=abs(row.value - value_of(history.ranked[0])))
+        if row.state == "complete" and row.value is not None
+        else row
+        for row in rows
+    )
 
 
 def lead(history: History) -> Lead:
-    """The winner, and how much its lead means."""
+    """Return the winner, and what its lead means."""
     if not history.ranked:
         return Lead("nobody")
     best, *others = history.ranked
@@ -102,9 +99,9 @@ def _is_rival(best: float, other: float, images: int) -> bool:
 
 
 def standard_error(accuracy: float, images: int) -> float | None:
-    """Standard error of an accuracy that was measured on so many images, sqrt(p (1 - p) / n).
+    """Return the standard error of an accuracy on this number of images, sqrt(p (1 - p) / n).
 
-    The standard deviation of a binomial proportion; None without images or for what is no proportion.
+    It is the standard deviation of a binomial proportion; None without images or if the value is not a proportion.
     """
     if images < 1 or not 0 <= accuracy <= 1:
         return None
@@ -112,9 +109,10 @@ def standard_error(accuracy: float, images: int) -> float | None:
 
 
 def noise_of_difference(first: float, second: float, images: int) -> float | None:
-    """Standard error of the difference of two accuracies, as if measured on different images.
+    """Return the standard error of the difference of two accuracies, as if measured on different images.
 
-    Both are measured on the same ones and err alike, so the true one is smaller: what is called clear is clear.
+    Both are measured on the same images, where models make similar errors, so the true standard error is smaller: the
+    verdict `clear` is on the safe side.
     """
-    errors = standard_error(first, images), standard_error(second, images)
-    return math.hypot(*errors) if errors[0] is not None and errors[1] is not None else None  # type: ignore[arg-type]
+    one, other = standard_error(first, images), standard_error(second, images)
+    return None if one is None or other is None else math.hypot(one, other)

@@ -1,4 +1,4 @@
-"""Handing the final model to MLflow."""
+"""Register the final model in MLflow."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from sweep.records.final_result import (
 )
 from sweep.records.home import Home
 from sweep.records.study_id import study_id
-from sweep.space.writer import space_to_yaml
-from sweep.study.open_study import stored_space
 from sweep.tracking.open_mlflow import register_model
 from sweep.tracking.tracker import FinalModel, StudyInfo
 
@@ -33,9 +31,9 @@ def hand_over_final_model(
     """Register the model under the study's name, with the alias `champion`.
 
     Raises:
-        TrackingError: the store is away or refuses.
+        TrackingError: the store cannot be reached or refuses.
     """
-    folder = final_folder(study_folder)
+    folder, test = final_folder(study_folder), result.test
     pictures = sorted(f"{PICTURES}/{path.name}" for path in (folder / PICTURES).glob("*.png"))
     record = dataclasses.replace(
         plan.record,
@@ -44,7 +42,6 @@ def hand_over_final_model(
         environment=result.environment,
         finished=result.finished,
     )
-    test = result.test
     final_model = FinalModel(
         record=record,
         key=result.trained.key,
@@ -63,13 +60,5 @@ def hand_over_final_model(
         names=(RESULT_FILE, CARD_FILE, PAGE_FILE, *pictures),
         example=load_whole(plan.prepared, plan.config.data).train.batch(np.array([0], dtype=np.int64)),
     )
-    space = stored_space(study_folder)
-    info = StudyInfo(
-        result.study,
-        study_id(study_folder),
-        space_to_yaml(space),
-        space.search.objective,
-        study_folder,
-        home.cache,
-    )
+    info = StudyInfo(result.study, study_id(study_folder), "", result.objective, study_folder)
     return register_model(info, final_model, uri, home.root)

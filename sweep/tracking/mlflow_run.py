@@ -137,11 +137,8 @@ class MlflowRun:
     def _write_dataset(self, dataset: DatasetEntry | None) -> bool:
         if dataset is None or (dataset.name, dataset.digest) in self._datasets:
             return False
-        entity = Dataset(
-            dataset.name, dataset.digest, dataset.source_type, dataset.source, dataset.schema, dataset.profile
-        )
         context = InputTag("mlflow.data.context", "training")
-        self._client.log_inputs(self.id, datasets=[DatasetInput(entity, [context])])
+        self._client.log_inputs(self.id, datasets=[DatasetInput(Dataset(*dataset), [context])])
         self._datasets.add((dataset.name, dataset.digest))
         return True
 

@@ -97,9 +97,8 @@ class MlflowTracker:
 
     def _pause_after(self, failures: int) -> float:
         """Return the seconds until the next round."""
-        if failures == 0:
-            return self._interval
-        return min(self._pause * 2.0 ** min(failures - 1, 30), self._longest_pause)
+        doubled = self._pause * 2.0 ** min(failures - 1, 30)
+        return min(doubled, self._longest_pause) if failures else self._interval
 
     def _await_work(self, failures: int) -> CloseState | None:
         """Wait for the end of the pause, then for a record; `close` ends both."""

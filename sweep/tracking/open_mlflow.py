@@ -203,11 +203,11 @@ def _sync(store: MlflowStudy, records: list[TrialRecord], progress: Callable[[in
     for number in store.sync_models():
         if changes.get(number) == "unchanged":
             changes[number] = "updated"
-
-    def numbers(wanted: Change) -> tuple[int, ...]:
-        return tuple(number for number, change in changes.items() if change == wanted)
-
-    return SyncReport(numbers("created"), numbers("updated"), numbers("unchanged"))
+    created, updated, unchanged = (
+        tuple(number for number, change in changes.items() if change == wanted)
+        for wanted in ("created", "updated", "unchanged")
+    )
+    return SyncReport(created, updated, unchanged)
 
 
 def _study_end(store: MlflowStudy, records: list[TrialRecord]) -> tuple[RunStatus, int | None]:

@@ -49,8 +49,7 @@ class MetricPoint(NamedTuple):
     step: int
 
 
-@dataclass(frozen=True)
-class DatasetEntry:
+class DatasetEntry(NamedTuple):
     """The images as an MLflow dataset; `source`, `schema` and `profile` are JSON."""
 
     name: str
@@ -73,7 +72,7 @@ class Files:
 
     name: str
     digest: str
-    write: Callable[[Path], None]
+    write: Callable[[Path], object]
 
 
 @dataclass(frozen=True)
@@ -138,10 +137,15 @@ def trial_entry(record: TrialRecord, parent: str, study_id: str, files: tuple[Fi
         study_id: the study's own id.
         files: artifacts, used once the trial has ended and cannot be resumed.
     """
+    tags = {"sweep.state": record.state, "sweep.seed": str(record.config.seed)}
+    if record.reason:
+        tags["sweep.reason"] = shorten(record.reason, MAX_TAG)
+    if record.diagnosis:
+        tags["sweep.diagnosis"] = shorten("; ".join(map(str, record.diagnosis)), MAX_TAG)
     return RunEntry(
         name=trial_name(record),
         params=trial_params(record),
-        tags={**trial_identity(record, parent, study_id), **_trial_tags(record)},
+        tags={**trial_identity(record, parent, study_id), **tags},
         points=trial_points(record),
         status=STATUS[record.state],
         ended=ended_at(record),
@@ -160,15 +164,6 @@ def trial_identity(record: TrialRecord, parent: str, study_id: str) -> dict[str,
         "sweep.study_id": study_id,
         "sweep.trial": str(record.number),
     }
-
-
-def _trial_tags(record: TrialRecord) -> dict[str, str]:
-    tags = {"sweep.state": record.state, "sweep.seed": str(record.config.seed)}
-    if record.reason:
-        tags["sweep.reason"] = shorten(record.reason, MAX_TAG)
-    if record.diagnosis:
-        tags["sweep.diagnosis"] = shorten("; ".join(map(str, record.diagnosis)), MAX_TAG)
-    return tags
 
 
 def trial_params(record: TrialRecord) -> dict[str, str]:
@@ -218,20 +213,14 @@ def dataset_entry(record: TrialRecord) -> DatasetEntry:
     """Describe a trial's images from its record; no image is read."""
     name, stamp = record.config.data.name, record.data
     local = "/" in name or "\\" in name or name.endswith(".npz")
+    counts = {"train": stamp.train, "validation": stamp.validation}
     return DatasetEntry(
         name=Path(name).name if local else name,
         digest=stamp.digest[:MAX_DIGEST],
         source_type="local" if local else "code",
         source=json.dumps({"uri": name} if local else {"tags": {"sweep.data": name}}),
         schema=_schema(stamp),
-        profile=json.dumps(
-            {
-                "train": stamp.train,
-                "validation": stamp.validation,
-                "classes": list(stamp.classes),
-                "split": stamp.split,
-            }
-        ),
+        profile=json.dumps({**counts, "classes": stamp.classes, "split": stamp.split}),
     )
 
 

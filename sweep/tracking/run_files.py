@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 
@@ -38,8 +37,6 @@ MISTAKES = 24
 SAMPLES = Path("samples") / "samples.npz"
 """In a study's folder; written by `sweep.training.sample_images`."""
 
-_Writer: TypeAlias = Callable[[Path], None]
-
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -62,9 +59,8 @@ def read_samples(study_folder: Path) -> Samples | None:
     """Read the study's samples; None if there are none."""
     try:
         with np.load(study_folder / SAMPLES, allow_pickle=False) as stored:
-            strengths = tuple(float(strength) for strength in stored["strengths"])
-            names = tuple(str(name) for name in stored["names"])
-            return Samples(stored["images"], names, strengths, stored["augmented"])
+            names, strengths = stored["names"].tolist(), stored["strengths"].tolist()
+            return Samples(stored["images"], tuple(names), tuple(strengths), stored["augmented"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
@@ -128,7 +124,7 @@ def evaluation_files(record: TrialRecord, info: StudyInfo) -> tuple[tuple[Metric
     return class_points(record, results), tuple(groups)
 
 
-def _mistakes_writer(record: TrialRecord, predictions: Predictions, images: UInt8Array) -> _Writer:
+def _mistakes_writer(record: TrialRecord, predictions: Predictions, images: UInt8Array) -> Callable[[Path], None]:
     names = record.data.classes
     mistakes = worst_mistakes(predictions, MISTAKES, logits=record.config.model.output == "logits")
 
@@ -149,23 +145,20 @@ def class_points(record: TrialRecord, results: list[ClassResult]) -> tuple[Metri
     """Return `class_accuracy/03 cat` for each class, unless there are many; the number separates similar names."""
     if len(results) > CLASS_METRICS:
         return ()
-    return tuple(
-        MetricPoint(_class_key(index, result.name), result.accuracy, ended_at(record) or 0, record.best_epoch or 0)
-        for index, result in enumerate(results)
-        if result.accuracy is not None
-    )
-
-
-def _class_key(index: int, name: str) -> str:
-    # A slash or dots in the name would be read as folders.
-    return clean_key(f"class_accuracy/{index:02d} {name.replace('/', '_').replace('.', '_')}").rstrip()
+    points = []
+    for index, result in enumerate(results):
+        if result.accuracy is not None:
+            name = result.name.replace("/", "_").replace(".", "_")  # they would be read as folders
+            key = clean_key(f"class_accuracy/{index:02d} {name}").rstrip()
+            points.append(MetricPoint(key, result.accuracy, ended_at(record) or 0, record.best_epoch or 0))
+    return tuple(points)
 
 
 def study_files(info: StudyInfo, *, ended: bool) -> tuple[Files, ...]:
     """Return the search space and, once the study has ended, its report and samples if there are any."""
     space = info.space.encode()
     digest = hashlib.sha256(space).hexdigest()[:16]  # not `_digest`: runs of earlier versions hold this one
-    groups = [Files("space", digest, lambda folder: _write(folder / "space.yaml", space))]
+    groups = [Files("space", digest, lambda folder: (folder / "space.yaml").write_bytes(space))]
     if ended:
         groups += report_files(info)
         samples = read_samples(info.folder)
@@ -180,7 +173,7 @@ def report_files(info: StudyInfo) -> tuple[Files, ...]:
     report = _read(info.folder / REPORT_FILE)
     if not report:
         return ()
-    return (Files("report", _digest(report), lambda folder: _write(folder / REPORT_FILE, report)),)
+    return (Files("report", _digest(report), lambda folder: (folder / REPORT_FILE).write_bytes(report)),)
 
 
 def _draw_samples(samples: Samples, study: str, folder: Path) -> None:
@@ -204,10 +197,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def _digest(*parts: bytes) -> str:

@@ -118,22 +118,16 @@ def _best_so_far(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> tuple[Met
     """
     ended = sorted(ranking(info.objective, outcomes), key=lambda o: (o.ended or 0, o.number))
     best = accumulate(ended, lambda first, second: ranking(info.objective, (first, second))[0])
-    return tuple(
-        MetricPoint(f"best_{name}", float(value), outcome.ended or 0, step)
-        for step, (outcome, leader) in enumerate(zip(ended, best, strict=True), start=1)
-        for name, value in _leader_numbers(leader).items()
-        if value is not None
-    )
-
-
-def _leader_numbers(leader: TrialOutcome) -> dict[str, float | None]:
-    """Return what every complete trial has; no sampled values, which the next leader may not have."""
-    return {
-        "objective": leader.objective,
-        "trial": leader.number,
-        "epoch": leader.best_epoch,
-        "parameters": leader.parameters,
-    }
+    points = []
+    for step, (outcome, leader) in enumerate(zip(ended, best, strict=True), start=1):
+        # No sampled values: the next leader may not have them.
+        numbers = (leader.objective, leader.number, leader.best_epoch, leader.parameters)
+        points += [
+            MetricPoint(f"best_{name}", float(value), outcome.ended or 0, step)
+            for name, value in zip(("objective", "trial", "epoch", "parameters"), numbers, strict=True)
+            if value is not None
+        ]
+    return tuple(points)
 
 
 def study_description(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> str:

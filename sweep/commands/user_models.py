@@ -21,7 +21,7 @@ def complete_user_space(space: Space, facts: ImageFacts) -> Space:
         return space
     config = space.smallest_config
     answer: Discovery | str = call_in_child(
-        "sweep.models.user_model_inspection:inspect_model", config, facts, written_hyperparameters(space)
+        "sweep.training.model_probe:inspect_model", config, facts, written_hyperparameters(space)
     )
     if isinstance(answer, str):
         raise ModelError(answer)

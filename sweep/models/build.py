@@ -10,7 +10,6 @@ from typing import Any
 import keras
 
 from sweep.models.augmentation import augmentation_layers
-from sweep.models.hypermodels import build_hypermodel, deployable_hypermodel
 from sweep.models.model_size import check_parameters
 from sweep.models.optimizer import make_optimizer
 from sweep.models.pixel_scaling import pixel_scaling_layers
@@ -21,7 +20,7 @@ from sweep.models.vgg import vgg
 from sweep.records.image_facts import ImageFacts
 from sweep.space.config import AugmentationConfig, TrialConfig
 from sweep.space.model_sections import TransferConfig
-from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
+from sweep.space.user_model_configs import UserBuilderConfig
 
 Builder = Callable[[Any, ImageFacts, int, Any], Any]
 """(section `model`, facts of the images, seed, tensor of scaled pixels) -> tensor of outputs. May raise TrialFailure.
@@ -29,7 +28,7 @@ Builder = Callable[[Any, ImageFacts, int, Any], Any]
 Every random choice follows from the seed, and the same arguments give layers of the same names."""
 
 BUILDERS: dict[str, Builder] = {"vgg": vgg, "resnet": resnet, "transfer": transfer}
-"""By the name that `model.builder` has."""
+"""Builders of sweep by `model.builder`; any other name is a user's function."""
 
 
 def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bool = True) -> keras.Model:
@@ -50,13 +49,11 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
         WeightsError: pre-trained weights cannot be had; see `untrained`.
         ModelError: a model of the user's own cannot be built.
     """
-    if isinstance(config.model, HypermodelConfig):
-        return build_hypermodel(config.model, facts)
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
     hidden = inputs
     for layer in _input_layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
         hidden = layer(hidden)
-    builder: Builder = user_builder if isinstance(config.model, UserBuilderConfig) else BUILDERS[config.model.builder]
+    builder = BUILDERS.get(config.model.builder, user_builder)
     with _precision(config.training.precision):
         outputs = builder(config.model, facts, seed, hidden)
     model = keras.Model(inputs, outputs, name=config.model.builder.rsplit(":", 1)[-1])
@@ -106,7 +103,7 @@ def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int 
         config: of the trial.
         steps_per_epoch: batches in an epoch, for schedules of the learning rate; None leaves the rate constant.
     """
-    if isinstance(config.model, HypermodelConfig) and model.compiled:
+    if model.compiled:
         return
     network = user_compiled(model)
     if network is not None:
@@ -130,8 +127,6 @@ def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int 
 
 def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
     """A copy of a trained model without augmentation layers: the same function at inference, nothing random inside."""
-    if isinstance(config.model, HypermodelConfig):
-        return deployable_hypermodel(model, config.model, facts)
     if isinstance(config.model, UserBuilderConfig):
         return without_augmentation(model)
     plain = build(untrained(config), facts, seed=0, augmentation=False)

@@ -45,7 +45,7 @@ COLLECT_EVERY = 8
 _PROBE_IMAGES = 4
 
 
-class ProbeFinished(BaseException):
+class FitEnded(BaseException):
     """Ends a `fit` as soon as training would begin; no Exception, so that no user's code catches it."""
 
 
@@ -192,7 +192,6 @@ class _Explorer:
         if len(self._built) % COLLECT_EVERY == 0:
             gc.collect()
         hyperparameters = ChosenHyperParameters(values)
-        self._hypermodel.declare_hyperparameters(hyperparameters)
         model = build_from(self._hypermodel, hyperparameters, self._section, self._facts)
         if not (self._built or is_compiled(model)):
             self._check_outputs(model)
@@ -305,14 +304,14 @@ def probe_fit(
     """Run a `fit` of the user's up to the point where training would begin, for the hyperparameters that it reads."""
 
     def stop(*_: Any, **__: Any) -> None:
-        raise ProbeFinished
+        raise FitEnded
 
     model.fit = stop
     images = np.zeros((_PROBE_IMAGES, *facts.shape), np.float32)
     numbers = np.arange(_PROBE_IMAGES) % facts.classes
     answers = numbers if labels == "integer" else np.eye(facts.classes, dtype=np.float32)[numbers]
     keywords = {"callbacks": [_Stop()], "epochs": 1, "batch_size": _PROBE_IMAGES, "verbose": 0}
-    with contextlib.suppress(ProbeFinished):
+    with contextlib.suppress(FitEnded):
         run_user_fit(hypermodel, hyperparameters, model, (images, answers, (images, answers)), keywords)
 
 
@@ -321,8 +320,8 @@ class _Stop(keras.callbacks.Callback):
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
         """A loop that tells of its epochs."""
-        raise ProbeFinished
+        raise FitEnded
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
         """A loop that tells of their ends only."""
-        raise ProbeFinished
+        raise FitEnded

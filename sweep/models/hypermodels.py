@@ -73,6 +73,7 @@ def build_from(
         ModelError: `build` fails, or gives no classifier of these images.
         TrialFailure: too_large.
     """
+    hypermodel.declare_hyperparameters(hyperparameters)
     try:
         model = hypermodel.build(hyperparameters)
     except Exception as error:
@@ -99,9 +100,8 @@ def build_hypermodel(section: HypermodelConfig, facts: ImageFacts) -> keras.Mode
     Raises:
         ModelError, TrialFailure: as `build_from`.
     """
-    hypermodel, hyperparameters = make_hypermodel(section, facts), ChosenHyperParameters(section.hyperparameters)
-    hypermodel.declare_hyperparameters(hyperparameters)
-    model = build_from(hypermodel, hyperparameters, section, facts)
+    hyperparameters = ChosenHyperParameters(section.hyperparameters)
+    model = build_from(make_hypermodel(section, facts), hyperparameters, section, facts)
     if not model.built:
         call_user_code(model.build, section.hypermodel, {"input_shape": (None, *facts.shape)})
     return model

@@ -18,6 +18,9 @@ from sweep.space.config import TrainingConfig, TrialConfig, direction_of
 from sweep.training.batches import Batches
 from sweep.training.determinism import seed_generators
 
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+"""What is reported of an epoch, by its name in Keras' logs."""
+
 
 @runtime_checkable
 class Stateful(Protocol):
@@ -131,7 +134,7 @@ class Reporter(keras.callbacks.Callback):
         self.best_epoch = 0
         self.best_weights: list[npt.NDArray[Any]] | None = None
 
-    def go_on(self, epochs: Sequence[EpochMetrics], best_weights: list[npt.NDArray[Any]]) -> None:
+    def restore(self, epochs: Sequence[EpochMetrics], best_weights: list[npt.NDArray[Any]]) -> None:
         """Know the epochs of an earlier start of the trial, of which there is at least one."""
         self.epochs = list(epochs)
         best = best_epoch(tuple(epochs), self._objective)
@@ -145,7 +148,7 @@ class Reporter(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Report; runs last, when the schedules have seen the epoch."""
-        values = {name: float((logs or {})[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        values = {name: float((logs or {})[name]) for name in METRICS}
         if not all(math.isfinite(value) for value in values.values()):
             self.not_finite = epoch + 1
             self.model.stop_training = True

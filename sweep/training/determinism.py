@@ -50,6 +50,7 @@ def digest(arrays: Iterable[npt.NDArray[Any]]) -> str:
 
 
 def weights_digest(model: keras.Model) -> str:
-    """sha256 over the model's variables, then the optimizer's; generator states are left out, they say nothing new."""
+    """Return the SHA-256 over the model's variables, then its optimizer's if it has one, without generator states."""
     own = [variable for variable in model.variables if not is_generator_state(variable)]
-    return digest(np.asarray(variable) for variable in [*own, *model.optimizer.variables])
+    optimizer = getattr(model, "optimizer", None)
+    return digest(np.asarray(variable) for variable in [*own, *(optimizer.variables if optimizer else [])])

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from sweep.errors import ModelError, TrialFailure, WeightsError
+from sweep.errors import ModelError, TrialFailure, UserError, WeightsError
 from sweep.models.backbones import make_backbone
-from sweep.models.build import build, compile_model, untrained
+from sweep.models.build import compile_model
 from sweep.models.losses import wants_integers
 from sweep.models.model_size import count_parameters, multiply_adds
 from sweep.records.image_facts import ImageFacts
 from sweep.space.config import TrialConfig
+from sweep.space.hypermodel_space import Discovery
 from sweep.space.model_sections import TransferConfig
+from sweep.space.parameters import Parameter
 from sweep.training.tf_threads import use_threads
+from sweep.training.trainable import make_trainable
 
 TIMED_BATCHES = 3
 FETCH_TIMEOUT = 30.0
@@ -28,6 +32,22 @@ def build_all(configs: list[TrialConfig], facts: ImageFacts) -> list[tuple[int |
     return [_build(config, facts) for config in configs]
 
 
+def inspect_model(config: TrialConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery | str:
+    """Return what a user's model determines about its space, or the reason why it cannot be used.
+
+    The reason is text, because an exception would reach the parent process as a traceback.
+
+    Args:
+        config: any point of the space.
+        facts: facts of the images.
+        written: the hyperparameters in the space file.
+    """
+    try:
+        return make_trainable(config, facts).discover(written)
+    except UserError as error:
+        return str(error)
+
+
 def _build(config: TrialConfig, facts: ImageFacts) -> tuple[int | None, str]:
     model = _built(config, facts)
     return (None, model) if isinstance(model, str) else (count_parameters(model), "")
@@ -37,7 +57,7 @@ def _built(config: TrialConfig, facts: ImageFacts) -> keras.Model | str:
     """The model, without pre-trained weights, or why it cannot be built."""
     keras.backend.clear_session()
     try:
-        return build(untrained(config), facts, seed=0)
+        return make_trainable(config, facts).untrained()
     except (TrialFailure, ModelError) as failure:
         return str(failure)
 

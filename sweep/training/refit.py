@@ -8,7 +8,6 @@ as its mean over each epoch.
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,22 +17,14 @@ from typing import Any
 import keras
 
 from sweep.data.cache import Prepared
-from sweep.data.dataset import Dataset
 from sweep.data.loading import load, load_whole
-from sweep.errors import TrialFailure
-from sweep.models.build import build, compile_model, deployable
 from sweep.models.model_size import count_parameters
-from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_result import RefitResult
 from sweep.space.config import TrialConfig
-from sweep.space.user_model_configs import HypermodelConfig
-from sweep.training.batches import training_batches
-from sweep.training.callbacks import EpochStart
 from sweep.training.determinism import weights_digest
-from sweep.training.hypermodel_training import HypermodelTrial
-from sweep.training.tf_data_pipeline import training_pipeline
 from sweep.training.tf_threads import use_threads
-from sweep.training.train import save_model
+from sweep.training.train import check_finite, save_model
+from sweep.training.trainable import make_trainable
 
 
 class ReplayRates(keras.callbacks.Callback):
@@ -54,61 +45,37 @@ class ReplayRates(keras.callbacks.Callback):
 
 
 def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> RefitResult:
-    """Train on training and validation images together and write the model. For a child process.
+    """Train on training and validation images together and write the model. Runs in a child process.
+
+    A hypermodel's own `fit` requires validation images, so each epoch is validated on those of the search, which are
+    also trained on. They decide nothing.
 
     Args:
         prepared: the decoded images.
-        config: its seed, builder, batch size, optimizer and augmentation count; its number of epochs does not.
+        config: the trial's configuration; it trains as many epochs as there are rates.
         rates: learning rate of each epoch.
-        path: of the .keras file; in a form without augmentation.
+        path: the .keras file to write; its model has no augmentation.
 
     Raises:
-        TrialFailure: nan, when the loss stopped being a finite number.
+        TrialFailure: nan, when a loss is not a finite number.
         DataError: the images cannot be read.
     """
     use_threads(config.threads)
-    keras.utils.set_random_seed(derive(config.seed))
     dataset = load_whole(prepared, config.data)
-    facts = dataset.facts
-    if isinstance(config.model, HypermodelConfig):
-        return _refit_hypermodel(prepared, config, dataset, rates, path)
-    model = build(config, facts, derive(config.seed, Purpose.WEIGHTS))
-    compile_model(model, config)
-    batches = training_batches(dataset.train, facts.classes, config)
-    begun = time.perf_counter()
-    history = model.fit(
-        training_pipeline(batches),
-        shuffle=False,  # Keras would warn that it cannot
-        epochs=len(rates),
-        callbacks=[EpochStart(batches, config.seed), ReplayRates(rates), keras.callbacks.TerminateOnNaN()],
-        verbose=0,
+    training = dataclasses.replace(
+        config.training, schedule="constant", reduce_lr_on_plateau=None, early_stopping=None, restart_every=None
     )
-    losses = tuple(float(loss) for loss in history.history["loss"])
-    if len(losses) < len(rates) or not math.isfinite(losses[-1]):
-        raise TrialFailure("nan", f"the loss was not a finite number in epoch {len(losses)}")
-    save_model(deployable(model, config, facts), path)
+    trainable = make_trainable(dataclasses.replace(config, training=training), dataset.facts)
+    started = time.perf_counter()
+    trainable.build(dataclasses.replace(dataset, validation=load(prepared, config.data).validation))
+    reporter = trainable.reporter(lambda metrics: metrics.epoch >= len(rates))
+    trainable.fit(reporter, [ReplayRates(rates)])
+    check_finite(reporter)
+    save_model(trainable.deploy(), path)
     return RefitResult(
-        dataset.stamp, losses, count_parameters(model), weights_digest(model), time.perf_counter() - begun
+        data=dataset.stamp,
+        losses=tuple(metrics.loss for metrics in reporter.epochs),
+        parameters=count_parameters(trainable.model),
+        weights_digest=weights_digest(trainable.model),
+        seconds=time.perf_counter() - started,
     )
-
-
-def _refit_hypermodel(
-    prepared: Prepared, config: TrialConfig, dataset: Dataset, rates: Sequence[float], path: Path
-) -> RefitResult:
-    """The same for a hypermodel, whose `fit` wants validation images: those of the search, which are trained on too.
-
-    Nothing is decided by them, because stopping and plateaus are off.
-    """
-    training = dataclasses.replace(config.training, reduce_lr_on_plateau=None, early_stopping=None)
-    plain = dataclasses.replace(config, training=training)
-    both = dataclasses.replace(dataset, validation=load(prepared, config.data).validation)
-    begun = time.perf_counter()
-    replay = ReplayRates(rates)
-    trial = HypermodelTrial(plain, both, dataset.facts, lambda metrics: metrics.epoch >= len(rates), [replay])
-    trial.fit()
-    if trial.reporter.not_finite is not None:
-        raise TrialFailure("nan", f"the loss was not a finite number in epoch {trial.reporter.not_finite}")
-    save_model(deployable(trial.model, plain, dataset.facts), path)
-    losses = tuple(metrics.loss for metrics in trial.reporter.epochs)
-    seconds = time.perf_counter() - begun
-    return RefitResult(dataset.stamp, losses, count_parameters(trial.model), trial.weights_digest, seconds)

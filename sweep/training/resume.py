@@ -65,7 +65,7 @@ class Resumption:
         self.ended = False
         self.build_seconds = build_seconds
 
-    def go_on(self, on_epoch: OnEpoch) -> None:
+    def resume(self, on_epoch: OnEpoch) -> None:
         """Restore the newest checkpoint that can be used; `on_epoch` is told its epochs again, from the first.
 
         Whoever keeps a record knows which of them it has; whoever does not is told the same as without the
@@ -93,7 +93,7 @@ class Resumption:
         for variable, array in zip(model_variables(self._model), checkpoint.variables, strict=True):
             variable.assign(array)
         best = checkpoint.best_weights
-        self._reporter.go_on(checkpoint.epochs, self._model.get_weights() if best is None else list(best))
+        self._reporter.restore(checkpoint.epochs, self._model.get_weights() if best is None else list(best))
         self._states = checkpoint.callbacks
         self._fit_before = checkpoint.fit_seconds
         self.build_seconds += checkpoint.build_seconds

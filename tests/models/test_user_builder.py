@@ -11,10 +11,10 @@ from sweep.errors import ModelError
 from sweep.models.build import build, compile_model, deployable
 from sweep.models.losses import check_output_values
 from sweep.models.model_digest import model_digest
-from sweep.models.user_model_inspection import inspect_model
 from sweep.records.image_facts import ImageFacts
 from sweep.space.config import TrialConfig, config_from_mapping
 from sweep.space.hypermodel_space import Discovery
+from sweep.training.model_probe import inspect_model
 
 FOLDER = Path(__file__).parent / "builders"
 FACTS = ImageFacts((8, 8, 1), 10, (0.5,), (0.25,))

@@ -210,7 +210,7 @@ def test_any_callback_with_get_state_and_set_state_is_kept(tmp_path: Path) -> No
         callback.seen = np.array(seen, np.int64)
         reporter = Reporter(EVENTFUL, go_on)
         resumption = resume.Resumption(tmp_path, "owner", model, [callback], reporter, 0.5)
-        resumption.go_on(go_on)
+        resumption.resume(go_on)
         resumption.restore_states()
         reporter.epochs, reporter.best_epoch = epochs, 1
         resumption.save(epochs[0])

@@ -11,7 +11,7 @@ from sweep.data.dataset import Dataset
 from sweep.errors import ModelError, TrialFailure
 from sweep.records.trial_result import EpochMetrics, TrialResult
 from sweep.space.config import TrialConfig, config_from_mapping
-from sweep.training.hypermodel_fit import CompleteLogs
+from sweep.training.hypermodel_fit import LogCompleter
 from sweep.training.train import train
 
 pytestmark = pytest.mark.slow
@@ -91,7 +91,7 @@ def test_measured_outputs_go_through_softmax_if_they_are_logits(logits: bool, ou
     same = keras.Model(inputs, keras.layers.Identity()(inputs))
     part = (np.array([outputs]), np.array([[0.0, 1.0]]))
 
-    found = CompleteLogs(same, lambda: part, lambda: part, logits=logits)({})
+    found = LogCompleter(same, lambda: part, lambda: part, logits=logits).complete({})
     assert found["val_loss"] == found["loss"] == pytest.approx(np.log(4))
 
 
@@ -115,7 +115,7 @@ def test_a_value_that_nobody_asks_for_ends_the_trial_before_its_first_epoch(digi
         train(config("build_unused", {"depth": 3, "width": 4}), digits, keep)
 
     assert caught.value.cause == "infeasible"
-    assert caught.value.message.startswith("nobody has asked for width before the first epoch")
+    assert caught.value.message.startswith("the hypermodel has not read width before the first epoch")
     assert told == []
 
 
@@ -145,5 +145,5 @@ def test_a_saved_hypermodel_takes_raw_pixels(digits: Dataset, tmp_path: Path) ->
 
 
 def test_a_fit_that_keeps_the_callbacks_to_itself_is_told_so(digits: Dataset) -> None:
-    with pytest.raises(ModelError, match=r"told of no epoch: pass its argument `callbacks` on to model\.fit"):
+    with pytest.raises(ModelError, match=r"reported no epoch: pass its argument `callbacks` on to model\.fit"):
         run(config("Deaf", {}), digits)

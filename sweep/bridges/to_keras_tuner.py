@@ -1,9 +1,9 @@
-"""A search space as a hypermodel of KerasTuner, so that its tuners search what a sweep searches.
+"""A search space as a KerasTuner hypermodel, so that its tuners search the same space as a sweep.
 
     tuner = keras_tuner.RandomSearch(hypermodel(read_space(path)), objective=OBJECTIVE, max_trials=20)
     tuner.search()
 
-The models are ours, compiled as in a sweep; `fit` trains them on the same batches of the same split.
+The models are built and compiled as in a sweep, and `fit` trains them on the same batches of the same split.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import keras_tuner
 from sweep.data.dataset import Dataset
 from sweep.data.loading import load
 from sweep.data.preparation import prepare
+from sweep.errors import UserError
 from sweep.models.build import build, compile_model
 from sweep.records.seeds import Purpose, derive
 from sweep.space.config import TrialConfig
 from sweep.space.fields import Value
 from sweep.space.parameters import Choice, IntRange, Parameter, same
 from sweep.space.space import Space
+from sweep.space.user_model_configs import HypermodelConfig
 from sweep.space.wording import show
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, schedules
@@ -32,15 +34,16 @@ from sweep.training.tf_data_pipeline import training_pipeline, validation_pipeli
 
 
 def hypermodel(space: Space, dataset: Dataset | None = None, *, cache: Path = Path("cache")) -> SpaceHyperModel:
-    """The space as a HyperModel.
+    """Return the space as a HyperModel.
 
     Args:
-        space: conditions become conditional scopes; the first of `start_from` gives the defaults.
-        dataset: training and validation images; None loads what the space's section `data` says.
-        cache: where decoded images are kept, as in a sweep: the folder `cache` of `--home`.
+        space: its conditions become conditional scopes, and its first start point the defaults.
+        dataset: training and validation images; None loads those of the space's section `data`.
+        cache: folder for decoded images; a sweep's is the folder `cache` of `--home`.
 
     Raises:
         DataError: the images cannot be used.
+        UserError: the space's model is a hypermodel already.
     """
     if dataset is None:
         dataset = load(prepare(space.data, cache), space.data)
@@ -48,7 +51,7 @@ def hypermodel(space: Space, dataset: Dataset | None = None, *, cache: Path = Pa
 
 
 def objective_of(space: Space) -> keras_tuner.Objective:
-    """What the space's search is about, for a tuner of KerasTuner."""
+    """Return the space's objective for a KerasTuner tuner."""
     direction = "max" if space.search.objective == "val_accuracy" else "min"
     return keras_tuner.Objective(space.search.objective, direction)
 
@@ -57,11 +60,13 @@ class SpaceHyperModel(keras_tuner.HyperModel):
     """Builds and trains points of a space.
 
     Args:
-        space: what is searched.
+        space: the space to search.
         dataset: training and validation images.
     """
 
     def __init__(self, space: Space, dataset: Dataset) -> None:
+        if isinstance(space.smallest_config.model, HypermodelConfig):
+            raise UserError("the model of this space is a hypermodel already: give it to the tuner itself")
         super().__init__(name=space.study)
         self._space = space
         self._dataset = dataset
@@ -70,7 +75,7 @@ class SpaceHyperModel(keras_tuner.HyperModel):
         self._built = 0
 
     def values(self, hp: keras_tuner.HyperParameters) -> dict[str, Value]:
-        """Define every parameter, and return the values of those that are active."""
+        """Define every parameter and return the values of the active ones."""
         found: dict[str, Value] = {}
         by_name = {parameter.name: parameter for parameter in self._space.parameters}
         for parameter in self._space.parameters:
@@ -84,12 +89,12 @@ class SpaceHyperModel(keras_tuner.HyperModel):
         return found
 
     def config(self, hp: keras_tuner.HyperParameters) -> TrialConfig:
-        """The configuration of a point; the seed follows from the study's and the point's place in the search."""
+        """Return the configuration of a point; its seed follows from the study's seed and the number of builds."""
         seed = derive(self._space.search.seed, Purpose.TRIAL, self._built)
         return self._space.config(self.values(hp), seed=seed)
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        """A compiled model of a sweep."""
+        """Return a compiled model as in a sweep; its learning rate is constant."""
         config = self.config(hp)
         self._built += 1
         keras.utils.set_random_seed(derive(config.seed))
@@ -100,19 +105,19 @@ class SpaceHyperModel(keras_tuner.HyperModel):
     def fit(
         self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any
     ) -> Any:
-        """Train on the space's own images, in a sweep's batches, with its callbacks; `epochs` may be Hyperband's.
+        """Train on the space's images, in the batches of a sweep, with its callbacks; `epochs` may be Hyperband's.
 
         Raises:
-            TypeError: images are given to `search`, which has no use for them.
+            TypeError: `search` received images.
         """
         if args or "validation_data" in kwargs:
-            raise TypeError("the images are those of the space's section `data`: give none to `search`")
+            raise TypeError("the images are those of the space's section `data`: pass none to `search`")
         config = self.config(hp)
         part = self._dataset.train
         batches = training_batches(part, self._facts.classes, config)
         return model.fit(
             training_pipeline(batches),
-            shuffle=False,  # Keras would warn that it cannot
+            shuffle=False,  # Keras would warn that it cannot shuffle a pipeline
             validation_data=validation_pipeline(self._dataset),
             callbacks=[EpochStart(batches, config.seed), *schedules(config.training), *callbacks],
             **{"epochs": config.training.epochs, "verbose": 0, **kwargs},
@@ -137,20 +142,20 @@ def _is_switch(parameter: Choice) -> bool:
 
 
 def _is_plain(parameter: Choice) -> bool:
-    """KerasTuner takes choices of one type, and neither null nor true and false for one."""
+    """True if KerasTuner takes the choices: all of one type, which is a number or text."""
     kinds = {type(choice) for choice in parameter.choices}
     return len(kinds) == 1 and kinds <= {int, float, str}
 
 
 def encoded(parameter: Parameter, value: Value) -> Value:
-    """A value as KerasTuner can hold it: what it does not take becomes a word."""
+    """Return a value as KerasTuner can hold it: a value of another type becomes text."""
     if not isinstance(parameter, Choice) or _is_switch(parameter) or _is_plain(parameter):
         return value
     return show(value)
 
 
 def decoded(parameter: Parameter, value: Value) -> Value:
-    """The value that `encoded` made this one of."""
+    """Return the value that `encoded` received."""
     if not isinstance(parameter, Choice):
         return value
     return next(choice for choice in parameter.choices if same(encoded(parameter, choice), value))

@@ -12,7 +12,7 @@ from sweep.data.sealed_test_part import open_counted
 from sweep.inference.load_model import gives_logits, load_model
 from sweep.inference.probabilities import BATCH
 from sweep.inference.tf_gradcam import heat_maps
-from sweep.models.losses import check_outputs_about_noise
+from sweep.models.user_model_checks import check_outputs_for_noise
 from sweep.records.model_evaluation import Answers, WorstErrors
 from sweep.records.openings_ledger import Opening
 from sweep.space.config import TrialConfig
@@ -43,7 +43,7 @@ def evaluate(
     use_threads(config.threads)
     model = load_model(model_file)
     logits = gives_logits(model, config.model.output)
-    noise = check_outputs_about_noise(model, prepared.shape, config.model.output, "the final model")
+    noise = check_outputs_for_noise(model, prepared.shape, config.model.output, "the final model")
     heat_maps(model, noise, np.zeros(len(noise), dtype=np.int64))
     images, labels = open_counted(study_folder, prepared, opening)
     outputs = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), dtype=np.float32)

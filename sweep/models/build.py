@@ -9,13 +9,12 @@ from typing import Any
 
 import keras
 
-from sweep.models.augmentation import augmentation_layers
 from sweep.models.model_size import check_parameters
 from sweep.models.optimizer import make_optimizer
-from sweep.models.pixel_scaling import pixel_scaling_layers
+from sweep.models.preprocessing import augmentation_layers, pixel_scaling_layers
 from sweep.models.resnet import resnet
 from sweep.models.transfer import transfer
-from sweep.models.user_builder import compile_user_model, user_builder, user_compiled, without_augmentation
+from sweep.models.user_builder import user_builder, user_compiled
 from sweep.models.vgg import vgg
 from sweep.records.image_facts import ImageFacts
 from sweep.space.config import AugmentationConfig, TrialConfig
@@ -32,11 +31,11 @@ BUILDERS: dict[str, Builder] = {"vgg": vgg, "resnet": resnet, "transfer": transf
 
 
 def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bool = True) -> keras.Model:
-    """The model of a trial, not compiled.
+    """Return the model of a trial, not compiled. For hypermodels see `build_hypermodel`.
 
     Args:
-        config: of the trial.
-        facts: of the images.
+        config: the trial's configuration.
+        facts: facts of the images.
         seed: for initial weights, dropout and augmentation.
         augmentation: False leaves the augmentation out, as in a model that is saved for use.
 
@@ -46,14 +45,17 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
 
     Raises:
         TrialFailure: infeasible or too_large.
-        WeightsError: pre-trained weights cannot be had; see `untrained`.
-        ModelError: a model of the user's own cannot be built.
+        WeightsError: pre-trained weights are not available; see `untrained`.
+        ModelError: a user's model cannot be built.
     """
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
+    scaling = list(pixel_scaling_layers(config.model.pixel_scaling, facts))
+    random_layers = augmentation_layers(config.augmentation if augmentation else AugmentationConfig(), seed + 20_000)
     hidden = inputs
-    for layer in _input_layers(config, facts, seed, config.augmentation if augmentation else AugmentationConfig()):
+    # To 0..1 first: the augmentation layers interpolate, which requires floating point.
+    for layer in (*scaling[:1], *random_layers, *scaling[1:]):
         hidden = layer(hidden)
-    builder = BUILDERS.get(config.model.builder, user_builder)
+    builder: Builder = BUILDERS.get(config.model.builder, user_builder)
     with _precision(config.training.precision):
         outputs = builder(config.model, facts, seed, hidden)
     model = keras.Model(inputs, outputs, name=config.model.builder.rsplit(":", 1)[-1])
@@ -63,7 +65,7 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
 
 @contextmanager
 def _precision(policy: str) -> Iterator[None]:
-    """Layers that are made inside compute in this precision; the process's own setting is as before afterwards."""
+    """Layers that are made inside compute in this precision; the setting of the process is restored."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -72,65 +74,55 @@ def _precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _input_layers(
-    config: TrialConfig, facts: ImageFacts, seed: int, augmentation: AugmentationConfig
-) -> Iterator[keras.Layer]:
-    scaling = list(pixel_scaling_layers(config.model.pixel_scaling, facts))
-    yield scaling[0]  # to 0..1 first: the augmentation layers interpolate, which wants floating point
-    yield from augmentation_layers(augmentation, seed + 20_000)
-    yield from scaling[1:]
-
-
 def untrained(config: TrialConfig) -> TrialConfig:
-    """The same model with random weights instead of pre-trained ones: where only its form matters."""
+    """Return the same model with random instead of pre-trained weights, for uses that need only its structure."""
     if not isinstance(config.model, TransferConfig):
         return config
     return replace(config, model=replace(config.model, weights="none", weights_digest=None))
 
 
 CROSS_ENTROPY = "unpenalized_cross_entropy"
-"""The metric beside the loss: without label smoothing and without the L2 penalty. No user's metric is called so."""
+"""A metric: the cross-entropy without label smoothing and L2 penalty. A name that users do not give their metrics."""
 
 
 def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int | None = None) -> None:
     """Give the model its optimizer, loss (categorical cross-entropy on one-hot labels) and accuracy.
 
-    The cross-entropy is a metric as well, because the loss has the trial's own label smoothing and penalty in it. A
-    model of the user's own that is compiled already keeps its optimizer and loss.
+    The cross-entropy is a metric as well, because the loss includes the trial's label smoothing and penalty. A model
+    that its user has compiled keeps its optimizer and loss.
 
     Args:
-        model: not compiled.
-        config: of the trial.
-        steps_per_epoch: batches in an epoch, for schedules of the learning rate; None leaves the rate constant.
+        model: the model.
+        config: the trial's configuration.
+        steps_per_epoch: batches in an epoch, for schedules of the learning rate; None keeps the rate constant.
     """
     if model.compiled:
         return
+    metrics = [keras.metrics.CategoricalAccuracy(name="accuracy")]
     network = user_compiled(model)
     if network is not None:
-        compile_user_model(model, network)
-        return
-    model.compile(
-        optimizer=make_optimizer(config.training, steps_per_epoch),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=config.model.output == "logits", label_smoothing=config.training.label_smoothing
-        ),
-        metrics=[
-            keras.metrics.CategoricalAccuracy(name="accuracy"),
-            keras.metrics.CategoricalCrossentropy(from_logits=config.model.output == "logits", name=CROSS_ENTROPY),
-        ],
-        # XLA is slower on a CPU and takes seconds to compile each model; "auto" would turn it on.
-        jit_compile=False,
-    )
-    # Its variables exist from now on. Made inside the first step they would have it traced a second time: 3 s a trial.
+        optimizer, loss = network.optimizer, network.loss
+    else:
+        logits = config.model.output == "logits"
+        optimizer = make_optimizer(config.training, steps_per_epoch)
+        loss = keras.losses.CategoricalCrossentropy(logits, config.training.label_smoothing)
+        metrics.append(keras.metrics.CategoricalCrossentropy(from_logits=logits, name=CROSS_ENTROPY))
+    # XLA is slower on a CPU and takes seconds to compile each model; "auto" would turn it on.
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
+    # Make its variables now. Made inside the first step, they would have it traced a second time: 3 s a trial.
     model.optimizer.build(model.trainable_variables)
 
 
 def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
-    """A copy of a trained model without augmentation layers: the same function at inference, nothing random inside."""
+    """Return a copy of a trained model without augmentation layers: the same function at inference."""
     if isinstance(config.model, UserBuilderConfig):
-        return without_augmentation(model)
+        return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=_skip_augmentation)
     plain = build(untrained(config), facts, seed=0, augmentation=False)
     trained = {layer.name: layer for layer in model.layers}
     for layer in plain.layers:
         layer.set_weights(trained[layer.name].get_weights())
     return plain
+
+
+def _skip_augmentation(layer: keras.Layer, *arguments: Any, **keywords: Any) -> Any:
+    return arguments[0] if layer.name.startswith("random_") else layer(*arguments, **keywords)

@@ -1,8 +1,9 @@
-"""Finding a hypermodel's search space by building it: which hyperparameters there are, and when they are asked for.
+"""Finding a hypermodel's search space by building it: which hyperparameters it has, and when it reads them.
 
-KerasTuner knows a hyperparameter's conditions only if `conditional_scope` or `parent_name` says them. Where plain
-Python decides (`for i in range(hp.Int("layers", 1, 3))`), it samples values that nobody reads. Here the hypermodel is
-built once for each value of each parameter that may decide, and what is not always read becomes conditional.
+KerasTuner knows a hyperparameter's conditions only if `conditional_scope` or `parent_name` states them. Where plain
+Python decides (`for i in range(hp.Int("layers", 1, 3))`), it samples values that are never read. Here the hypermodel is
+built once for each value of each parameter that may decide, and a hyperparameter that is not always read becomes
+conditional.
 """
 
 from __future__ import annotations
@@ -28,8 +29,7 @@ from sweep.models.hypermodels import (
     run_user_fit,
 )
 from sweep.models.hyperparameters import ChosenHyperParameters, hp_types, named, plain_hyperparameter, to_parameter
-from sweep.models.losses import check_outputs_about_noise
-from sweep.models.user_code import has_schedule, is_compiled
+from sweep.models.user_model_checks import check_outputs_for_noise, has_schedule, is_compiled
 from sweep.records.image_facts import ImageFacts
 from sweep.space.fields import Value
 from sweep.space.hypermodel_space import Discovery
@@ -37,16 +37,16 @@ from sweep.space.parameters import Choice, Condition, IntRange, Parameter
 from sweep.space.user_model_configs import HypermodelConfig
 
 MAX_BUILDS = 200
-"""More are given up: such a space is better written with `conditional_scope`, which needs no trying."""
+"""With more builds, discovery gives up: such a space should use `conditional_scope`, which needs no builds."""
 MAX_BRANCHES = 20
-"""A parameter with more values is taken for a size, not for one that decides what else there is."""
+"""A parameter with more values counts as a size, which decides nothing about other parameters."""
 COLLECT_EVERY = 8
-"""Builds between two collections of what they have left; one takes about as long as a small build."""
+"""Builds between two garbage collections, which each take about as long as a small build."""
 _PROBE_IMAGES = 4
 
 
 class FitEnded(BaseException):
-    """Ends a `fit` as soon as training would begin; no Exception, so that no user's code catches it."""
+    """Ends a user's `fit`. It is not an Exception, so that no user's code catches it."""
 
 
 @dataclass(frozen=True)
@@ -54,25 +54,23 @@ class Built:
     """One build.
 
     Attributes:
-        definitions: of KerasTuner, in order, those under a condition that does not hold included.
-        read: names whose value was handed out.
-        compiled: by the user.
-        scheduled: its optimizer has a schedule of the user's.
+        read: names of the hyperparameters that it read.
+        compiled: True if the user compiles the model.
+        scheduled: True if the user's optimizer has a schedule.
     """
 
-    definitions: tuple[Any, ...]
     read: frozenset[str]
     compiled: bool
     scheduled: bool
 
 
 def discover(section: HypermodelConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery:
-    """The hyperparameters of a hypermodel.
+    """Return the hyperparameters of a hypermodel.
 
     Args:
-        section: its `hyperparameters` are not looked at.
-        facts: of the images.
-        written: what the file says about some of them; others are tried within KerasTuner's own bounds.
+        section: the section `model`, whose `hyperparameters` are ignored.
+        facts: facts of the images.
+        written: hyperparameters in the space file; others are tried within KerasTuner's own bounds.
 
     Raises:
         ModelError: it cannot be built with its defaults.
@@ -115,21 +113,21 @@ class _Explorer:
     def _unused(self, first: Built, user_fit: bool) -> dict[str, str]:
         reasons = dict.fromkeys(_OF_OUR_MODELS, "a hypermodel is trained as it is built")
         if first.scheduled:
-            reasons[PLATEAU] = f"the optimizer of {self._section.hypermodel} has a schedule of its own"
+            reasons[PLATEAU] = f"the optimizer of {self._section.hypermodel} has its own schedule"
         if first.compiled:
             reasons |= dict.fromkeys(OPTIMIZER_KEYS, f"{self._section.hypermodel} compiles its model itself")
         elif user_fit:
-            reason = f"the `fit` of {self._section.hypermodel} has an optimizer of its own"
+            reason = f"the `fit` of {self._section.hypermodel} has its own optimizer"
             reasons |= dict.fromkeys((*OPTIMIZER_KEYS, PLATEAU, "early_stopping"), reason)
         if user_fit:
             signature = fit_signature(self._hypermodel)
             for key in ("epochs", "batch_size"):
-                if not signature.wants(key):
+                if not signature.takes(key):
                     reasons[key] = f"the `fit` of {self._section.hypermodel} has its own `{key}`"
         return reasons
 
     def _explore(self) -> None:
-        """Build the largest, the smallest and each branch, and again while new hyperparameters come to light."""
+        """Build the largest, the smallest and each branch, and repeat while new hyperparameters appear."""
         known = -1
         while known < len(self._space):
             known = len(self._space)
@@ -150,7 +148,7 @@ class _Explorer:
                 )
 
     def _values(self, definition: Any) -> tuple[Value, ...]:
-        """Few values of a hyperparameter in order of size: all of a choice, else the ends."""
+        """Return few values of a hyperparameter in order of size: all of a choice, otherwise the ends."""
         parameter = self._written.get(definition.name) or to_parameter(definition.name, definition, ())
         if isinstance(parameter, Choice):
             numbers = all(isinstance(value, int | float) for value in parameter.choices)
@@ -160,7 +158,7 @@ class _Explorer:
         return parameter.extremes()
 
     def _within(self, values: dict[str, Value]) -> dict[str, Value]:
-        """The values, and for the others what the file allows."""
+        """Return the values, with allowed ones for the hyperparameters that the space file restricts."""
         given = {
             name: parameter.extremes()[0]
             for name, parameter in self._written.items()
@@ -170,13 +168,13 @@ class _Explorer:
         return {**given, **allowed}
 
     def _build(self, values: Mapping[str, Value]) -> Built | None:
-        """What a build with these values asks for; None if it fails, which the defaults must not."""
+        """Build with these values; None if that fails, except with the defaults, whose error is raised."""
         key = frozenset(values.items())
         if key not in self._built:
             if len(self._built) >= MAX_BUILDS:
                 raise ModelError(
                     f"the search space of {self._section.hypermodel} could not be found in {MAX_BUILDS} builds; "
-                    "say with hp.conditional_scope which hyperparameters depend on which"
+                    "state with hp.conditional_scope which hyperparameters depend on which"
                 )
             first = not self._built
             try:
@@ -201,19 +199,17 @@ class _Explorer:
             if not any(d.name == definition.name and d.conditions == definition.conditions for d in self._space):
                 self._space.append(definition)
         compiled = is_compiled(model)
-        return Built(
-            tuple(hyperparameters.space), frozenset(hyperparameters.read), compiled, compiled and has_schedule(model)
-        )
+        return Built(frozenset(hyperparameters.read), compiled, compiled and has_schedule(model))
 
     def _check_outputs(self, model: keras.Model) -> None:
-        """Of a compiled model the loss says what it gives; a loop of the user's own may reshape the images before."""
+        """Check a model that is not compiled by its outputs, unless its `fit` may reshape the images before."""
         if not model.built or tuple(model.input_shape[1:]) != self._facts.shape:
             return
         whole = deployable_hypermodel(model, self._section, self._facts)
-        check_outputs_about_noise(whole, self._facts.shape, self._section.output, self._section.hypermodel)
+        check_outputs_for_noise(whole, self._facts.shape, self._section.output, self._section.hypermodel)
 
     def _implied(self) -> dict[str, tuple[Condition, ...]]:
-        """By name: the conditions that Python code makes, found by changing one deciding parameter at a time."""
+        """Return the conditions that Python code makes, by name: found by changing one parameter at a time."""
         built = [each for each in self._built.values() if each is not None]
         names = list(dict.fromkeys(definition.name for definition in self._space))
         stated = {definition.name for definition in self._space if definition.conditions}
@@ -254,13 +250,13 @@ OPTIMIZER_KEYS = (
 )  # fmt: skip
 """Keys of the section `training` that a compiled model does not read."""
 PLATEAU = "reduce_lr_on_plateau"
-"""Nor does one read this whose optimizer has a schedule."""
+"""A key that a model with a schedule in its optimizer does not read either."""
 _OF_OUR_MODELS = ("class_weights", "precision", "restart_every")
 """Keys of the section `training` that no hypermodel reads."""
 
 
 def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Condition, ...]:
-    """KerasTuner's conditions, of their values those that the parent can have: it writes True where it has 1."""
+    """Return KerasTuner's conditions with the parent's own values: KerasTuner writes True for 1."""
     found = []
     for condition in definition.conditions:
         parent, values = parents.get(condition.name), tuple(condition.values)
@@ -275,14 +271,14 @@ def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Conditio
 
 
 def _may_decide(definition: Any, values: tuple[Value, ...]) -> bool:
-    """A float is no branch; an integer in larger steps is a size, and so is one with a range too long to be tried."""
+    """False for a float, and for an integer that is a size: in larger steps, or with too many values to try."""
     if isinstance(definition, hp_types.Int):
         return bool(definition.step == 1 and definition.max_value - definition.min_value < MAX_BRANCHES)
     return len(values) <= MAX_BRANCHES and isinstance(definition, hp_types.Boolean | hp_types.Choice)
 
 
 def _ordered(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
-    """Those that conditions name before those that have the conditions."""
+    """Return the parameters such that each one follows those that its conditions name."""
     ordered: list[Parameter] = []
     waiting = list(parameters)
     while waiting:
@@ -301,7 +297,7 @@ def probe_fit(
     labels: str,
     facts: ImageFacts,
 ) -> None:
-    """Run a `fit` of the user's up to the point where training would begin, for the hyperparameters that it reads."""
+    """Run a user's `fit` up to the start of training, to find the hyperparameters that it reads."""
 
     def stop(*_: Any, **__: Any) -> None:
         raise FitEnded
@@ -319,9 +315,9 @@ class _Stop(keras.callbacks.Callback):
     """Ends a training loop that is not `model.fit`."""
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
-        """A loop that tells of its epochs."""
+        """End a loop that reports its epochs."""
         raise FitEnded
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
-        """A loop that tells of their ends only."""
+        """End a loop that reports only the ends of its epochs."""
         raise FitEnded

@@ -1,44 +1,45 @@
-"""Hypermodels of KerasTuner: making them, building their models, and what their `fit` wants."""
+"""KerasTuner hypermodels: making them, building their models, and calling their `fit`."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
+import sys
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import keras
 import keras_tuner
+from keras_tuner.applications import HyperImageAugment
 
-from sweep.data.keras_cache import keras_cache_dir
 from sweep.errors import ModelError
 from sweep.models.hyperparameters import ChosenHyperParameters
-from sweep.models.losses import check_output_kind, wants_integers
 from sweep.models.model_size import check_parameters
-from sweep.models.pixel_scaling import pixel_scaling_layers
-from sweep.models.rand_augment_repair import keep_transforms
-from sweep.models.user_code import call_user_code, check_outputs, given_facts, is_compiled, load_user_code, user_frames
+from sweep.models.preprocessing import pixel_scaling_layers
+from sweep.models.transfer import missing_download
+from sweep.models.user_code import call_user_code, given_facts, load_user_code, user_frames
+from sweep.models.user_model_checks import check_output_kind, check_outputs, is_compiled, wants_integers
 from sweep.records.image_facts import ImageFacts
 from sweep.space.user_model_configs import HypermodelConfig
 
-FIT_KEYWORDS = ("batch_size", "epochs", "verbose", "validation_batch_size")
-"""What `fit` is given beside images, labels, validation data and callbacks, unless it says it itself."""
+_AUGMENT_MODULE = sys.modules[HyperImageAugment.__module__]
 
 
 def make_hypermodel(section: HypermodelConfig, facts: ImageFacts) -> keras_tuner.HyperModel:
-    """The hypermodel: an instance as it is; a class called with the facts that its constructor asks for; a function.
+    """Return the hypermodel of a section, which refers to an instance, a class or a function `build(hp)`.
+
+    A class is called with the facts that its constructor takes.
 
     Raises:
-        ModelError: it cannot be imported, made, or is nothing of these.
+        ModelError: it cannot be imported or made, or is something else.
     """
     found = load_user_code(section)
     if inspect.isclass(found) and issubclass(found, keras_tuner.HyperModel):
-        asked = inspect.signature(found).parameters
-        given = {name: value for name, value in given_facts(facts, seed=0).items() if name in asked and name != "seed"}
+        parameters = inspect.signature(found).parameters.keys() - {"seed"}
+        given = {name: value for name, value in given_facts(facts, seed=0).items() if name in parameters}
         found = call_user_code(found, section.hypermodel, given)
     if isinstance(found, keras_tuner.HyperModel):
         return found
@@ -47,30 +48,26 @@ def make_hypermodel(section: HypermodelConfig, facts: ImageFacts) -> keras_tuner
             f"{section.hypermodel} is a {type(found).__name__}; expected a keras_tuner.HyperModel, its class, or a "
             "function build(hp)"
         )
-    return _Function(found)
-
-
-class _Function(keras_tuner.HyperModel):
-    """A hypermodel out of a function `build(hp)`."""
-
-    def __init__(self, function: Any) -> None:
-        super().__init__()
-        self.build = function
+    hypermodel = keras_tuner.HyperModel()
+    hypermodel.build = found
+    return hypermodel
 
 
 def has_user_fit(hypermodel: keras_tuner.HyperModel) -> bool:
-    """Whether it overrides `fit`."""
-    own: bool = type(hypermodel).fit is not keras_tuner.HyperModel.fit
-    return own
+    """True if the hypermodel overrides `fit`."""
+    return bool(type(hypermodel).fit is not keras_tuner.HyperModel.fit)
 
 
 def build_from(
-    hypermodel: keras_tuner.HyperModel, hyperparameters: Any, section: HypermodelConfig, facts: ImageFacts
+    hypermodel: keras_tuner.HyperModel,
+    hyperparameters: keras_tuner.HyperParameters,
+    section: HypermodelConfig,
+    facts: ImageFacts,
 ) -> keras.Model:
     """Build and check a model.
 
     Raises:
-        ModelError: `build` fails, or gives no classifier of these images.
+        ModelError: `build` fails, or returns something other than a classifier of these images.
         TrialFailure: too_large.
     """
     hypermodel.declare_hyperparameters(hyperparameters)
@@ -80,35 +77,58 @@ def build_from(
         raise _explained(error, section.hypermodel) from error
     if not isinstance(model, keras.Model):
         raise ModelError(f"{section.hypermodel}: build(hp) must return a keras.Model, not {type(model).__name__}")
-    if not model.built and not has_user_fit(hypermodel):
-        # One without an Input layer; a `fit` of the user's may reshape the images before it is built.
-        call_user_code(model.build, section.hypermodel, {"input_shape": (None, *facts.shape)})
-    if model.built and not has_user_fit(hypermodel):
+    if not has_user_fit(hypermodel):  # a user's `fit` may reshape the images before the model is built
+        _build_shapes(model, section, facts)
         check_outputs(tuple(model.output_shape), facts, section.hypermodel)
     if is_compiled(model):
         check_output_kind(model, section.output, section.hypermodel)
-        # As of our own models: XLA takes minutes to compile a deep network for a CPU; "auto" turns it on.
+        # As for sweep's own models: XLA takes minutes to compile a deep network for a CPU, and "auto" turns it on.
         model.jit_compile = False
-    keep_transforms(model)
+    _keep_transforms(model)
     check_parameters(model, section.max_parameters)
     return model
 
 
-def build_hypermodel(section: HypermodelConfig, facts: ImageFacts) -> keras.Model:
-    """The model of a section whose hyperparameters are known.
-
-    Raises:
-        ModelError, TrialFailure: as `build_from`.
-    """
-    hyperparameters = ChosenHyperParameters(section.hyperparameters)
-    model = build_from(make_hypermodel(section, facts), hyperparameters, section, facts)
+def _build_shapes(model: keras.Model, section: HypermodelConfig, facts: ImageFacts) -> None:
+    """Make the weights of a model without an Input layer."""
     if not model.built:
         call_user_code(model.build, section.hypermodel, {"input_shape": (None, *facts.shape)})
+
+
+def _keep_transforms(model: keras.Model) -> None:
+    """Make the layers of each RandAugment in a model now, and let its calls find them again.
+
+    KerasTuner's RandAugment makes them again at each call. TensorFlow allows a traced function to make variables only
+    in its first call, so under Keras 3 a model with `HyperImageAugment(augment_layers=...)` could not be trained unless
+    all its factors are 0 (KerasTuner 1.4.8).
+    """
+    transforms = _AUGMENT_MODULE.TRANSFORMS
+    for name, make in transforms.items():
+        if not hasattr(make, "cache_info"):
+            transforms[name] = functools.cache(make)
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _keep_transforms(layer)
+        elif isinstance(layer, _AUGMENT_MODULE.RandAugment):
+            for name, factor in zip(layer.layers, layer.factors, strict=True):
+                if factor != 0:
+                    transforms[name](factor)
+
+
+def build_hypermodel(section: HypermodelConfig, facts: ImageFacts) -> keras.Model:
+    """Return the model of a section whose hyperparameters are known.
+
+    Raises:
+        ModelError, TrialFailure: see `build_from`.
+    """
+    chosen = ChosenHyperParameters(section.hyperparameters)
+    model = build_from(make_hypermodel(section, facts), chosen, section, facts)
+    _build_shapes(model, section, facts)
     return model
 
 
 def deployable_hypermodel(model: keras.Model, section: HypermodelConfig, facts: ImageFacts) -> keras.Model:
-    """The trained model behind its pixel scaling: from raw pixels 0..255."""
+    """Return the trained model behind its pixel scaling, from raw pixels 0..255."""
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
     hidden = inputs
     for layer in pixel_scaling_layers(section.pixel_scaling, facts):
@@ -117,7 +137,7 @@ def deployable_hypermodel(model: keras.Model, section: HypermodelConfig, facts: 
 
 
 def label_kind(model: keras.Model, section: HypermodelConfig) -> str:
-    """`one_hot` or `integer`: what the loss wants."""
+    """Return what the loss takes, `one_hot` or `integer`."""
     if section.labels != "auto":
         return section.labels
     return "integer" if wants_integers(model) else "one_hot"
@@ -125,84 +145,69 @@ def label_kind(model: keras.Model, section: HypermodelConfig) -> str:
 
 @dataclass(frozen=True)
 class FitSignature:
-    """What a `fit` of the user's takes.
+    """What a user's `fit` takes.
 
     Attributes:
         parameters: names in its signature.
-        any_keyword: it has `**kwargs`, and does something with them.
-        says: keywords that it passes on to another `fit` by itself.
+        any_keyword: True if it has `**kwargs` and uses them.
+        fixed: keywords that it passes to another `fit` itself.
     """
 
     parameters: tuple[str, ...]
     any_keyword: bool
-    says: tuple[str, ...]
+    fixed: tuple[str, ...]
 
-    def wants(self, name: str) -> bool:
-        """Whether to give it this keyword."""
-        if name in self.parameters:
-            return True
-        return self.any_keyword and name not in self.says
+    def takes(self, name: str) -> bool:
+        """True if it should receive this keyword."""
+        return name in self.parameters or (self.any_keyword and name not in self.fixed)
 
 
 def fit_signature(hypermodel: keras_tuner.HyperModel) -> FitSignature:
-    """Read from the function and its source: a keyword that it gives by itself must not be given twice."""
+    """Read the signature and the source of `fit`: a keyword that it passes on itself must not be passed twice."""
     function = type(hypermodel).fit
     parameters = inspect.signature(function).parameters.values()
     names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
     rest = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # made by exec, say
+    except (OSError, SyntaxError):  # made by exec, for example
         return FitSignature(names, rest is not None, ())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    said = [word.arg for call in calls if call.func.attr == "fit" for word in call.keywords]  # type: ignore[attr-defined]
-    used = any(isinstance(node, ast.Name) and node.id == rest for node in ast.walk(tree))
-    return FitSignature(names, used, tuple(word for word in said if word))
+    nodes = list(ast.walk(tree))
+    calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "fit"]
+    fixed = tuple(keyword.arg for call in calls for keyword in call.keywords if keyword.arg)
+    return FitSignature(names, any(isinstance(node, ast.Name) and node.id == rest for node in nodes), fixed)
 
 
 def run_user_fit(
     hypermodel: keras_tuner.HyperModel,
-    hyperparameters: Any,
+    hyperparameters: keras_tuner.HyperParameters,
     model: keras.Model,
     data: tuple[Any, Any, tuple[Any, Any]],
     keywords: Mapping[str, Any],
-) -> Any:
+) -> None:
     """Call the user's `fit` as KerasTuner does: images, labels, validation data, callbacks and the keywords it takes.
 
     Args:
-        hypermodel: with a `fit` of its own.
-        hyperparameters: of the trial.
-        model: built.
+        hypermodel: a hypermodel with its own `fit`.
+        hyperparameters: the trial's values.
+        model: the model, built.
         data: images, labels, and (images, labels) of the validation part.
-        keywords: `callbacks`, and of `FIT_KEYWORDS`.
+        keywords: `callbacks`, and others that `fit` receives if it takes them.
     """
     signature = fit_signature(hypermodel)
-    given = {name: value for name, value in keywords.items() if signature.wants(name)}
     images, labels, validation = data
-    if signature.wants("validation_data"):
-        given["validation_data"] = validation
-    return hypermodel.fit(hyperparameters, model, images, labels, **given)
+    keywords = {**keywords, "validation_data": validation}
+    given = {name: value for name, value in keywords.items() if signature.takes(name)}
+    hypermodel.fit(hyperparameters, model, images, labels, **given)
 
 
 def _explained(error: Exception, reference: str) -> ModelError:
-    """What an exception out of `build` means to the user."""
-    asked = asked_file(error.__traceback__)
-    if asked is None:
+    """Return the error to raise for an exception from `build`."""
+    missing = missing_download(error)
+    if missing is None:
         return ModelError(f"{reference}: build(hp) failed:\n{user_frames(error)}")
-    path, origin = asked
+    path, origin = missing
     return ModelError(
-        f"{reference} needs the weights file {path.name}, which is not there and cannot be fetched: put it at {path} "
+        f"{reference} needs the weights file {path.name}, which is missing and cannot be fetched: put it at {path} "
         f"(it comes from {origin})"
     )
-
-
-def asked_file(trace: TracebackType | None) -> tuple[Path, str] | None:
-    """Where `keras.utils.get_file` wanted a file and where from, read from the call that failed."""
-    while trace is not None:
-        values = trace.tb_frame.f_locals
-        if trace.tb_frame.f_code.co_name == "get_file" and values.get("origin"):
-            name = values.get("fname") or str(values["origin"]).rsplit("/", 1)[-1]
-            folder = keras_cache_dir(values.get("cache_dir"))
-            return folder / str(values.get("cache_subdir", "models")) / str(name), str(values["origin"])
-        trace = trace.tb_next
-    return None

@@ -1,4 +1,4 @@
-"""KerasTuner's HyperParameters with values that the study has chosen, and from its definitions to parameters."""
+"""KerasTuner's HyperParameters with the study's values, and its definitions as parameters of a space."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import keras_tuner
 from keras_tuner import engine
+from typing_extensions import override
 
 from sweep.space.fields import Value
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, steps_between
@@ -15,19 +16,19 @@ from sweep.space.user_model_configs import HYPERPARAMETERS
 
 hp_types = engine.hyperparameters
 _VARIANT = re.compile(r"(.*):([2-9]|[1-9]\d+)")
-"""KerasTuner tells hyperparameters of one name apart by their conditions; ours have names of their own, `units:2`."""
+"""KerasTuner distinguishes hyperparameters of the same name by their conditions; the study names them `units:2`."""
 
 
 class ChosenHyperParameters(keras_tuner.HyperParameters):
-    """Gives each hyperparameter the value chosen for it, and notes who is asked for.
+    """Gives each hyperparameter its chosen value, and records which ones are read.
 
-    A definition that the study knows nothing of gets its default, as in KerasTuner.
+    A hyperparameter that the study does not know gets its default, as in KerasTuner.
 
     Args:
-        chosen: by the names of the study.
+        chosen: values by their names in the study.
 
     Attributes:
-        read: the active hyperparameters that were asked for, with the values handed out, in order.
+        read: the active hyperparameters that were read, with their values, in order.
     """
 
     def __init__(self, chosen: Mapping[str, Value]) -> None:
@@ -37,22 +38,24 @@ class ChosenHyperParameters(keras_tuner.HyperParameters):
 
     @property
     def unread(self) -> list[str]:
-        """What was chosen and has had no effect so far."""
+        """Names of chosen values that have had no effect so far."""
         return [name for name, value in self.chosen.items() if self.read.get(name, _NOTHING) != value]
 
     @property
     def unknown(self) -> dict[str, Value]:
-        """What was asked for without having been chosen: its defaults."""
+        """Hyperparameters that were read without having been chosen, with their defaults."""
         return {name: value for name, value in self.read.items() if name not in self.chosen}
 
+    @override
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
-        # Not all at once: KerasTuner takes a value that is there for an active parameter's.
+        # Not all at once: KerasTuner takes a parameter that has a value for an active one.
         name = hyperparameter.name
         fits = name in self.chosen and _allows(hyperparameter, self.chosen[name])
         if name not in self.values and fits and self.is_active(hyperparameter):
             self.values[name] = self.chosen[name]
         return super()._register(hyperparameter, overwrite)
 
+    @override
     def _retrieve(self, hp: Any) -> Any:
         value = super()._retrieve(hp)
         if self.is_active(self._registered(hp)) and not isinstance(hp, hp_types.Fixed):
@@ -62,8 +65,8 @@ class ChosenHyperParameters(keras_tuner.HyperParameters):
     def _registered(self, hp: Any) -> Any:
         return next(own for own in self._hps[hp.name] if own.conditions == hp.conditions)
 
+    @override
     def get(self, name: str) -> Any:
-        """The value of a hyperparameter that is defined elsewhere."""
         value = super().get(name)
         self.read[self._get_name(name)] = value
         return value
@@ -77,13 +80,13 @@ def _allows(definition: Any, value: Value) -> bool:
 
 
 def plain_hyperparameter(name: str) -> str:
-    """The name in KerasTuner of a parameter of the study."""
+    """Return the name in KerasTuner of a parameter of the study."""
     found = _VARIANT.fullmatch(name)
     return found[1] if found else name
 
 
 def named(definitions: list[Any]) -> Iterator[tuple[str, Any]]:
-    """Each definition of KerasTuner with a name of its own, in order."""
+    """Yield each definition of KerasTuner with a unique name, in order."""
     seen: dict[str, int] = {}
     for definition in definitions:
         seen[definition.name] = seen.get(definition.name, 0) + 1
@@ -92,10 +95,10 @@ def named(definitions: list[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def to_parameter(name: str, definition: Any, conditions: tuple[Condition, ...]) -> Parameter:
-    """A hyperparameter of KerasTuner as a parameter of a space.
+    """Return a hyperparameter of KerasTuner as a parameter of a space.
 
-    With a step and a logarithmic sampling the values are a geometric series, hence a choice. A range ends at the last
-    of its steps.
+    With a step and logarithmic sampling, the values are a geometric series, which becomes a choice. A range ends at
+    its last step.
     """
     path = (*HYPERPARAMETERS, name)
     if isinstance(definition, hp_types.Boolean | hp_types.Choice | hp_types.Fixed):

@@ -6,7 +6,7 @@ import keras
 
 
 def initializer(kind: str, seed: int) -> keras.Initializer:
-    """The initializer of a kernel by its name in a configuration."""
+    """Return the initializer of a kernel by its name in a configuration."""
     kinds = {
         "he_uniform": keras.initializers.HeUniform,
         "he_normal": keras.initializers.HeNormal,
@@ -19,12 +19,12 @@ def initializer(kind: str, seed: int) -> keras.Initializer:
 
 
 def l2_penalty(weight: float) -> keras.Regularizer | None:
-    """The penalty on a kernel; none for 0."""
+    """Return the penalty on a kernel; None for weight 0."""
     return keras.regularizers.L2(weight) if weight > 0 else None
 
 
 def output_layer(output: str, classes: int, seed: int) -> keras.Layer:
-    """The last layer: probabilities, or logits; in full precision whatever the layers before it compute with."""
+    """Return the last layer, to probabilities or logits, in full precision regardless of the layers before it."""
     return keras.layers.Dense(
         classes,
         activation="softmax" if output == "softmax" else None,

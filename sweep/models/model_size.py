@@ -1,4 +1,4 @@
-"""The size of a model: its parameters, and the multiply-adds of one image."""
+"""The size of a model: its parameters, and the multiply-adds for one image."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sweep.errors import TrialFailure
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Multiplications with additions for one image, forward, in all convolutions and dense layers.
+    """Return the multiplications with additions for one image, forward, in all convolutions and dense layers.
 
     Each weight of a kernel is used once per place of the layer's output, which is exact for dense, ordinary, grouped
-    and depthwise convolution layers; normalization, activations and pooling are left out, being small beside them.
+    and depthwise convolution layers. Normalization, activations and pooling are left out, because they are small.
     """
     return sum(_of_layer(layer) for layer in model.layers)
 
@@ -30,7 +30,7 @@ def _of_layer(layer: keras.Layer) -> int:
 
 
 def check_parameters(model: keras.Model, most: int | None) -> None:
-    """A model above `max_parameters` is infeasible.
+    """Check the number of parameters against `max_parameters`.
 
     Raises:
         TrialFailure: too_large.
@@ -41,9 +41,6 @@ def check_parameters(model: keras.Model, most: int | None) -> None:
 
 
 def count_parameters(model: keras.Model) -> int:
-    """Weights of all layers, trainable or not, without the state of random generators and of pixel scaling."""
-    return sum(math.prod(weight.shape) for layer in model.layers if not _is_input(layer) for weight in layer.weights)
-
-
-def _is_input(layer: keras.Layer) -> bool:
-    return str(layer.name).startswith(("random_", "pixels_"))
+    """Return the number of weights, trainable or not, without random generators and pixel scaling."""
+    layers = [layer for layer in model.layers if not str(layer.name).startswith(("random_", "pixels_"))]
+    return sum(math.prod(weight.shape) for layer in layers for weight in layer.weights)

@@ -1,32 +1,82 @@
-"""From the training section to a Keras optimizer."""
+"""The optimizer of a section `training`, and learning rates that change at every step."""
 
 from __future__ import annotations
 
-import keras
+import math
+from typing import Any
 
-from sweep.models.learning_rate_schedule import RateSchedule
+import keras
+import numpy as np
+
 from sweep.space.config import TrainingConfig
 
 
 def make_optimizer(config: TrainingConfig, steps_per_epoch: int | None) -> keras.Optimizer:
-    """The optimizer of a trial.
+    """Return the optimizer of a trial.
 
     Args:
-        config: of the training.
-        steps_per_epoch: for schedules of the learning rate; None leaves the rate constant.
+        config: the section `training`.
+        steps_per_epoch: for schedules of the learning rate; None keeps the rate constant.
     """
     rate: RateSchedule | float = config.learning_rate
     if config.schedule != "constant" and steps_per_epoch is not None:
         rate = RateSchedule(config, steps_per_epoch)
-    optimizer = _plain(config, rate)
-    # float16 cannot hold small gradients; so they are computed of a scaled loss.
+    match config.optimizer:
+        case "sgd":
+            optimizer = keras.optimizers.SGD(rate, momentum=config.momentum, clipnorm=config.clipnorm)
+        case "adam":
+            optimizer = keras.optimizers.Adam(rate, clipnorm=config.clipnorm)
+        case "adamw":
+            optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, clipnorm=config.clipnorm)
+        case "nadam":
+            optimizer = keras.optimizers.Nadam(rate, clipnorm=config.clipnorm)
+    # float16 cannot hold small gradients, so they are computed from a scaled loss.
     return keras.optimizers.LossScaleOptimizer(optimizer) if config.precision == "mixed_float16" else optimizer
 
 
-def _plain(config: TrainingConfig, rate: RateSchedule | float) -> keras.Optimizer:
-    if config.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=config.momentum, clipnorm=config.clipnorm)
-    if config.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, clipnorm=config.clipnorm)
-    kinds = {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam}
-    return kinds[config.optimizer](rate, clipnorm=config.clipnorm)
+class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate as a function of the step alone, so there is no state to save or restore.
+
+    Keras has no cyclic schedule, and this one computes the mean over an epoch in one call.
+
+    Args:
+        config: with a schedule other than `constant`; `TrainingConfig` has the formulas.
+        steps_per_epoch: batches in an epoch.
+    """
+
+    def __init__(self, config: TrainingConfig, steps_per_epoch: int) -> None:
+        super().__init__()
+        self._config = config
+        self._steps_per_epoch = steps_per_epoch
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate at a step, 0 for the first, or at each step of an array."""
+        config = self._config
+        epochs = keras.ops.cast(step, "float32") / self._steps_per_epoch
+        if config.schedule == "cosine":
+            height = 0.5 * (1 + keras.ops.cos(math.pi * keras.ops.minimum(epochs / config.epochs, 1.0)))
+        else:
+            height = 1 - keras.ops.abs(2 * keras.ops.mod(epochs / config.cycle_epochs, 1.0) - 1)
+        rate = config.learning_rate * (config.lowest_rate + (1 - config.lowest_rate) * height)
+        if config.warmup_epochs == 0:
+            return rate
+        # The first step has the first part of the ramp, not a rate of 0.
+        ramp = (epochs + 1 / self._steps_per_epoch) / config.warmup_epochs
+        return rate * keras.ops.minimum(ramp, 1.0)
+
+    def mean(self, first: int, steps: int) -> float:
+        """Return the mean rate over `steps` steps that start with `first`."""
+        return float(np.mean(keras.ops.convert_to_numpy(self(np.arange(first, first + steps)))))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what distinguishes one schedule from another, for `model_digest`; saved models have no optimizer."""
+        config = self._config
+        return {
+            "schedule": config.schedule,
+            "learning_rate": config.learning_rate,
+            "lowest_rate": config.lowest_rate,
+            "warmup_epochs": config.warmup_epochs,
+            "cycle_epochs": config.cycle_epochs,
+            "epochs": config.epochs,
+            "steps_per_epoch": self._steps_per_epoch,
+        }

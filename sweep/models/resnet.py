@@ -20,16 +20,16 @@ from sweep.space.model_sections import ResnetConfig
 
 
 def resnet(config: ResnetConfig, facts: ImageFacts, seed: int, hidden: Any) -> Any:
-    """The layers after preprocessing, from scaled pixels to the output.
+    """Return the output for scaled pixels.
 
     Args:
-        config: of the model.
-        facts: of the images.
-        seed: for initial weights and dropout; each layer has its own number derived from it.
+        config: the section `model`.
+        facts: facts of the images.
+        seed: for initial weights and dropout; each layer gets its own number derived from it.
         hidden: tensor of shape (batch, height, width, channels).
 
     Raises:
-        TrialFailure: infeasible, where there are more blocks than the image can be halved.
+        TrialFailure: infeasible, if the image cannot be halved for that many blocks.
     """
     check_resnet_size(config, facts.shape)
     seeds = iter(range(seed, seed + 10_000))
@@ -64,7 +64,7 @@ class _Layers:
             kernel,
             strides=strides,
             padding="same",
-            use_bias=False,  # a BatchNormalization follows, which has one
+            use_bias=False,  # the BatchNormalization that follows has one
             kernel_initializer=initializer(self.config.kernel_initializer, next(self.seeds)),
             kernel_regularizer=l2_penalty(self.config.l2),
             name=name,
@@ -77,13 +77,13 @@ class _Layers:
         return keras.layers.Activation(self.config.activation, name=f"{name}_activation")(hidden)
 
     def shortcut(self, hidden: Any, filters: int, strides: int, name: str) -> Any:
-        """The input itself, or a 1x1 convolution where width or size change (option B of the paper)."""
+        """Return the input itself, or a 1x1 convolution of it if width or size change (option B of the paper)."""
         if strides == 1 and hidden.shape[-1] == filters:
             return hidden
         return self.convolution(filters, 1, strides, f"{name}_shortcut")(hidden)
 
     def weighted(self, hidden: Any, name: str) -> Any:
-        """Squeeze-and-excitation, if the configuration has it."""
+        """Apply squeeze-and-excitation if the configuration has it."""
         if not self.config.squeeze_excite:
             return hidden
         width = hidden.shape[-1]
@@ -119,15 +119,15 @@ def _pre_activation(make: _Layers, hidden: Any, filters: int, strides: int, name
 
 
 def check_resnet_size(config: ResnetConfig, shape: tuple[int, int, int]) -> None:
-    """Every block but the first halves the image.
+    """Check that the image is large enough: every block but the first halves it.
 
     Raises:
-        TrialFailure: infeasible, where less than one pixel would be left.
+        TrialFailure: infeasible, if less than one pixel would be left.
     """
     most = min(shape[:2]).bit_length()
     if config.blocks > most:
         raise TrialFailure(
             "infeasible",
-            f"{config.blocks} blocks are more than a {shape[0]}x{shape[1]} image can be halved for: at most {most}; "
-            "fewer blocks, or a larger image_size",
+            f"a {shape[0]}x{shape[1]} image can be halved for at most {most} blocks, not {config.blocks}; "
+            "use fewer blocks, or a larger image_size",
         )

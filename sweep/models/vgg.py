@@ -1,7 +1,6 @@
-"""VGG-style networks: blocks of convolutions and a pooling, then a dense head.
+"""VGG-style networks for small images: blocks of convolutions and a pooling, then a dense head.
 
-After Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014, at the size of
-small images.
+After Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from sweep.space.model_sections import DropoutConfig, VggConfig
 
 
 def vgg(config: VggConfig, facts: ImageFacts, seed: int, hidden: Any) -> Any:
-    """The layers after preprocessing, from scaled pixels to the output.
+    """Return the output for scaled pixels.
 
     Args:
-        config: of the model.
-        facts: of the images.
-        seed: for initial weights and dropout; each layer has its own number derived from it.
+        config: the section `model`.
+        facts: facts of the images.
+        seed: for initial weights and dropout; each layer gets its own number derived from it.
         hidden: tensor of shape (batch, height, width, channels).
 
     Raises:
-        TrialFailure: infeasible, where a convolution or pooling would leave no pixel.
+        TrialFailure: infeasible, if a convolution or pooling would leave no pixel.
     """
     check_vgg_size(config, facts.shape)
     for layer in _layers(config, facts.classes, seed):
@@ -56,7 +55,7 @@ def _block(config: VggConfig, block: int, seeds: Iterator[int]) -> Iterator[kera
         yield keras.layers.MaxPooling2D(2, name=f"block{block}_pool")
         return
     kernel = config.downsampling_kernel_size
-    width //= config.filter_growth  # it only halves the image
+    width //= config.filter_growth  # the last convolution's width: this one only halves the image
     yield _convolution(config, width, kernel, f"block{block}_down", next(seeds), strides=2)
     if config.batch_norm:
         yield keras.layers.BatchNormalization(name=f"block{block}_down_norm")
@@ -103,9 +102,9 @@ def _dense(config: VggConfig, norm: bool, seed: int) -> Iterator[keras.Layer]:
 
 
 def dropout_rates(config: DropoutConfig, blocks: int) -> tuple[float, ...]:
-    """Rate after each block, then the head's: `blocks + 1` numbers.
+    """Return the rate after each block, then the head's: `blocks + 1` numbers.
 
-    `increasing` is linear in the place: three blocks from 0.2 to 0.5 have 0.2, 0.3, 0.4 and the head 0.5.
+    `increasing` is linear: three blocks from 0.2 to 0.5 have 0.2, 0.3, 0.4 and the head 0.5.
     """
     if config.schedule == "constant":
         rates = [config.start] * (blocks + 1)
@@ -120,10 +119,10 @@ def dropout_rates(config: DropoutConfig, blocks: int) -> tuple[float, ...]:
 
 
 def check_vgg_size(config: VggConfig, shape: tuple[int, int, int]) -> None:
-    """Follow height and width through the blocks.
+    """Check that every block and the head leave at least one pixel.
 
     Raises:
-        TrialFailure: infeasible, with the block where nothing is left.
+        TrialFailure: infeasible; the message has the block that leaves none.
     """
     size = min(shape[:2])
     loss = config.kernel_size - 1 if config.padding == "valid" else 0
@@ -133,19 +132,19 @@ def check_vgg_size(config: VggConfig, shape: tuple[int, int, int]) -> None:
             raise TrialFailure(
                 "infeasible",
                 f"block {block} of {config.blocks} leaves no pixel of the {shape[0]}x{shape[1]} image; "
-                "fewer blocks, or a larger image_size",
+                "use fewer blocks, or a larger image_size",
             )
     if config.head == "conv" and size < config.head_kernel_size:
         raise TrialFailure(
             "infeasible",
             f"the head's convolution of {config.head_kernel_size}x{config.head_kernel_size} does not fit into the "
-            f"{size}x{size} pixels that are left of the {shape[0]}x{shape[1]} image; a smaller head_kernel_size, "
+            f"{size}x{size} pixels that are left of the {shape[0]}x{shape[1]} image; use a smaller head_kernel_size, "
             "fewer blocks, or a larger image_size",
         )
 
 
 def _halved(config: VggConfig, size: int) -> int:
-    """Height or width after a block's downsampling."""
+    """Return the height or width after a block's downsampling."""
     if config.downsampling == "max_pool":
         return size // 2
     return -(-size // 2) if config.padding == "same" else (size - config.downsampling_kernel_size) // 2 + 1

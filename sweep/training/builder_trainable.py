@@ -10,10 +10,9 @@ from sweep.data.dataset import Dataset
 from sweep.errors import TrialFailure
 from sweep.models.build import build, compile_model, deployable, untrained
 from sweep.models.hypermodel_discovery import OPTIMIZER_KEYS, PLATEAU
-from sweep.models.losses import check_outputs_about_noise
 from sweep.models.model_digest import model_digest
 from sweep.models.user_builder import user_compiled
-from sweep.models.user_code import has_schedule
+from sweep.models.user_model_checks import check_outputs_for_noise, has_schedule
 from sweep.records.image_facts import ImageFacts
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_result import OnEpoch
@@ -48,13 +47,13 @@ class BuilderTrainable:
             model = build(self._config, self._facts, seed=0)
         except TrialFailure:  # this one point is too large; others may not be
             return Discovery()
-        check_outputs_about_noise(model, self._facts.shape, section.output, section.builder)
+        check_outputs_for_noise(model, self._facts.shape, section.output, section.builder)
         network = user_compiled(model)
         if network is None:
             return Discovery()
         unused = dict.fromkeys(OPTIMIZER_KEYS, f"{section.builder} compiles its model itself")
         if has_schedule(network):
-            unused[PLATEAU] = f"the optimizer of {section.builder} has a schedule of its own"
+            unused[PLATEAU] = f"the optimizer of {section.builder} has its own schedule"
         return Discovery(unused=unused)
 
     def build(self, dataset: Dataset) -> None:

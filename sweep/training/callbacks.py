@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.models.build import CROSS_ENTROPY
-from sweep.models.learning_rate_schedule import RateSchedule
+from sweep.models.optimizer import RateSchedule
 from sweep.records.trial_result import EpochMetrics, OnEpoch, best_epoch
 from sweep.space.config import TrainingConfig, TrialConfig, direction_of
 from sweep.training.batches import Batches

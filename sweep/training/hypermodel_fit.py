@@ -15,7 +15,7 @@ from sweep.data.dataset import Part
 from sweep.errors import TrialFailure
 from sweep.models.hypermodel_discovery import FitEnded
 from sweep.models.hyperparameters import ChosenHyperParameters
-from sweep.models.pixel_scaling import pixel_scaling_layers
+from sweep.models.preprocessing import pixel_scaling_layers
 from sweep.records.image_facts import ImageFacts
 from sweep.records.trial_result import OnEpoch
 from sweep.space.config import TrialConfig

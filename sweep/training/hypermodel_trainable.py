@@ -25,7 +25,7 @@ from sweep.models.hypermodels import (
 from sweep.models.hyperparameters import ChosenHyperParameters
 from sweep.models.model_digest import extended, model_digest
 from sweep.models.model_size import check_parameters
-from sweep.models.user_code import is_compiled
+from sweep.models.user_model_checks import is_compiled
 from sweep.records.image_facts import ImageFacts
 from sweep.records.seeds import derive
 from sweep.records.trial_result import OnEpoch

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 
 from sweep.errors import ModelError, TrialFailure, UserError, WeightsError
-from sweep.models.backbones import make_backbone
 from sweep.models.build import compile_model
-from sweep.models.losses import wants_integers
 from sweep.models.model_size import count_parameters, multiply_adds
+from sweep.models.transfer import make_backbone
+from sweep.models.user_model_checks import wants_integers
 from sweep.records.image_facts import ImageFacts
 from sweep.space.config import TrialConfig
 from sweep.space.hypermodel_space import Discovery

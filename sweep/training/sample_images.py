@@ -10,7 +10,7 @@ import numpy as np
 
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
-from sweep.models.augmentation import augmentation_layers
+from sweep.models.preprocessing import augmentation_layers
 from sweep.records.array_types import IntArray, UInt8Array
 from sweep.records.atomic_writing import atomic_write
 from sweep.space.config import AugmentationConfig, DataConfig

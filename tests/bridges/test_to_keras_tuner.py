@@ -11,6 +11,7 @@ from sweep.bridges.to_keras_tuner import SpaceHyperModel, decoded, encoded, hype
 from sweep.data.dataset import Dataset
 from sweep.data.loading import load
 from sweep.data.preparation import prepare
+from sweep.errors import UserError
 from sweep.records.array_types import UInt8Array
 from sweep.space.parameters import Choice
 from sweep.space.reader import space_from_text
@@ -129,7 +130,7 @@ def test_kerastuners_tuners_search_the_space(
 
 
 class FitSeen:
-    """Takes the place of a model, and keeps what it is to be trained with."""
+    """Stands for a model and keeps what `fit` receives."""
 
     def fit(self, x: Any, **keywords: Any) -> None:
         self.x, self.keywords = x, keywords
@@ -153,3 +154,9 @@ def _outputs(model: Any, images: UInt8Array) -> Any:
 def test_images_given_to_search_are_refused(out: SpaceHyperModel) -> None:
     with pytest.raises(TypeError, match="the images are those of the space's section `data`"):
         out.fit(keras_tuner.HyperParameters(), None, np.zeros(1))
+
+
+def test_a_space_about_a_hypermodel_is_refused(digits: Dataset) -> None:
+    space = space_from_text("data: {name: digits}\nmodel: {hypermodel: 'keras_tuner:HyperModel'}\n", "s.yaml")
+    with pytest.raises(UserError, match="is a hypermodel already: give it to the tuner itself"):
+        hypermodel(space, digits)

@@ -158,7 +158,7 @@ def test_hyper_efficient_net_says_where_its_weights_belong_and_then_takes_them(
     done = sweep("check", str(tmp_path / "space.yaml"), home=tmp_path)
     wanted = tmp_path / "keras" / "models" / "efficientnetb0_notop.h5"
     assert done.returncode == 2
-    assert f"needs the weights file {wanted.name}, which is not there and cannot be fetched: put it at {wanted}" in (
+    assert f"needs the weights file {wanted.name}, which is missing and cannot be fetched: put it at {wanted}" in (
         done.stderr.replace("\n", " ")
     )
 

@@ -112,7 +112,7 @@ def test_too_many_blocks_for_the_image_are_infeasible() -> None:
 
     assert failure.value.cause == "infeasible"
     assert failure.value.message == (
-        "block 4 of 4 leaves no pixel of the 8x8 image; fewer blocks, or a larger image_size"
+        "block 4 of 4 leaves no pixel of the 8x8 image; use fewer blocks, or a larger image_size"
     )
 
 

@@ -75,7 +75,7 @@ def test_an_instance_will_do() -> None:
         ("ARRAY", "guides:ARRAY is a ndarray; expected a keras_tuner.HyperModel, its class, or a function build(hp)"),
         ("build_broken", "guides:build_broken: build(hp) failed:\nTraceback"),
         ("build_none", "guides:build_none: build(hp) must return a keras.Model, not NoneType"),
-        ("build_wide", "guides:build_wide gives outputs of shape (None, 11); expected (batch, 10), a number per class"),
+        ("build_wide", "guides:build_wide has outputs of shape (None, 11); expected (batch, 10), a number per class"),
         ("build_logits", "guides:build_logits is compiled with from_logits=True, but `output` is softmax"),
     ],
 )

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import keras
 
-from sweep.models.augmentation import RandomMirror
-from sweep.models.learning_rate_schedule import RateSchedule
 from sweep.models.model_digest import _plain
+from sweep.models.optimizer import RateSchedule
+from sweep.models.preprocessing import RandomMirror
 from sweep.space.config import TrainingConfig
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sweep.errors import TrialFailure, WeightsError
-from sweep.models.backbones import make_backbone, preprocess
 from sweep.models.build import build, deployable
+from sweep.models.transfer import make_backbone, preprocess
 from sweep.records.image_facts import ImageFacts
 from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig
 from sweep.space.model_sections import Backbone, TransferConfig

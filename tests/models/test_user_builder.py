@@ -9,8 +9,8 @@ import pytest
 
 from sweep.errors import ModelError
 from sweep.models.build import build, compile_model, deployable
-from sweep.models.losses import check_output_values
 from sweep.models.model_digest import model_digest
+from sweep.models.user_model_checks import check_output_values
 from sweep.records.image_facts import ImageFacts
 from sweep.space.config import TrialConfig, config_from_mapping
 from sweep.space.hypermodel_space import Discovery
@@ -81,7 +81,7 @@ def test_a_builder_of_layers_stands_behind_scaling_and_augmentation() -> None:
     [
         ("mine:nothing", "mine:nothing must return a keras.Model, not None"),
         ("mine:broken", "mine:broken failed:\nTraceback"),
-        ("mine:wide", "mine:wide gives outputs of shape (None, 11); expected (batch, 10), a number per class"),
+        ("mine:wide", "mine:wide has outputs of shape (None, 11); expected (batch, 10), a number per class"),
         ("mine:sparse", "mine:sparse is compiled with a loss on class numbers, but it is trained with one-hot rows"),
         ("failing:build", "failing:build cannot be imported:\nTraceback"),
     ],
@@ -120,7 +120,7 @@ def test_looking_at_a_builder_tells_what_it_does_not_read() -> None:
     assert plain == Discovery()
     scheduled = inspect_model(config("mine:scheduled"), FACTS, {})
     assert isinstance(scheduled, Discovery)
-    assert scheduled.unused["reduce_lr_on_plateau"] == "the optimizer of mine:scheduled has a schedule of its own"
+    assert scheduled.unused["reduce_lr_on_plateau"] == "the optimizer of mine:scheduled has its own schedule"
     assert str(inspect_model(config("mine:nothing"), FACTS, {})).startswith("mine:nothing must return")
 
 
@@ -144,9 +144,9 @@ def test_equal_models_have_equal_digests_whatever_was_built_before() -> None:
         ([[0.3, 0.7], [0.5, 0.5]], "softmax", ""),
         ([[3.0, -2.0], [0.5, 0.5]], "logits", ""),
         ([[0.3, 0.9], [0.5, 0.5]], "softmax", ""),  # sigmoids: the loss divides them by their sum
-        ([[0.3, -2.0], [0.5, 0.5]], "softmax", r"f gives outputs that are no probabilities \(from -2 to 0.5\)"),
+        ([[0.3, -2.0], [0.5, 0.5]], "softmax", r"the outputs of f are not probabilities \(from -2 to 0.5\)"),
         ([[3.0, 0.0], [0.5, 0.5]], "softmax", r"\(from 0 to 3\), .* or write `output: logits`"),
-        ([[0.3, 0.7], [0.5, 0.5]], "logits", "f gives probabilities, but .* write `output: softmax`"),
+        ([[0.3, 0.7], [0.5, 0.5]], "logits", "the outputs of f are probabilities, but .* write `output: softmax`"),
     ],
 )
 def test_outputs_must_be_what_the_file_says(outputs: list[list[float]], output: str, message: str) -> None:

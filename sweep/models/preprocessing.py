@@ -1,4 +1,4 @@
-"""Augmentation: layers that change training images at random."""
+"""The layers before the network: pixel scaling, and augmentation of the training images."""
 
 from __future__ import annotations
 
@@ -6,18 +6,36 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+from typing_extensions import override
 
+from sweep.records.image_facts import ImageFacts
 from sweep.space.config import AugmentationConfig
 
 
-def augmentation_layers(config: AugmentationConfig, seed: int) -> Iterator[keras.Layer]:
-    """Layers that change training images at random, and do nothing at inference; none at strength 0.
+def pixel_scaling_layers(scaling: str, facts: ImageFacts) -> Iterator[keras.Layer]:
+    """Yield the layers from raw pixels 0..255 to what the network receives.
 
-    Each maximum is scaled by the strength; of the flip it is the probability, one half at strength 1.
+    `unit`: x / 255. `centered`: x / 255 - mean. `standardized`: (x / 255 - mean) / std, with the mean and standard
+    deviation of the training images per channel. `raw`: x as floating point, for a network that scales itself.
+    """
+    if scaling == "raw":
+        yield keras.layers.Rescaling(1.0, name="pixels_to_float")
+        return
+    yield keras.layers.Rescaling(1 / 255, name="pixels_to_unit")
+    if scaling == "unit":
+        return
+    # A constant channel has no spread: 1e-6 keeps the division defined and its value 0.
+    spread = facts.channel_std if scaling == "standardized" else (1.0,) * len(facts.channel_std)
+    variance = [max(std, 1e-6) ** 2 for std in spread]
+    yield keras.layers.Normalization(mean=list(facts.channel_mean), variance=variance, name=f"pixels_{scaling}")
+
+
+def augmentation_layers(config: AugmentationConfig, seed: int) -> Iterator[keras.Layer]:
+    """Yield layers that change training images at random and do nothing at inference; none at strength 0.
 
     Args:
-        config: maxima and strength.
-        seed: of the layers' random generators.
+        config: maxima, which the strength scales; the probability of a flip is half the strength.
+        seed: for the layers' random generators.
     """
     strength = config.strength
     if strength == 0:
@@ -35,12 +53,12 @@ def augmentation_layers(config: AugmentationConfig, seed: int) -> Iterator[keras
 
 
 class RandomMirror(keras.layers.Layer):
-    """Mirrors each training image with a probability; keras.layers.RandomFlip knows only one half.
+    """Mirrors each training image with a probability; the probability of keras.layers.RandomFlip is fixed at one half.
 
     Args:
-        direction: `horizontal`, `vertical`, or `both` (each direction by itself).
+        direction: `horizontal`, `vertical`, or `both` (each direction separately).
         probability: that an image is mirrored in a direction.
-        seed: of the choice.
+        seed: for the random choice.
     """
 
     def __init__(self, direction: str, probability: float, seed: int, **kwargs: Any) -> None:
@@ -49,14 +67,14 @@ class RandomMirror(keras.layers.Layer):
         self.axes = {"horizontal": (2,), "vertical": (1,), "both": (1, 2)}[direction]
         self.generator = keras.random.SeedGenerator(seed)
 
+    @override
     def call(self, images: Any, training: bool = False) -> Any:
-        """Images of shape (batch, height, width, channels), changed only while training."""
         if training:
             for axis in self.axes:
                 chosen = keras.random.uniform((keras.ops.shape(images)[0], 1, 1, 1), seed=self.generator)
                 images = keras.ops.where(chosen < self.probability, keras.ops.flip(images, axis), images)
         return images
 
+    @override
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's."""
         return input_shape

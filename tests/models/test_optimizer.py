@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from sweep.models.build import build, compile_model
-from sweep.models.learning_rate_schedule import RateSchedule
-from sweep.models.optimizer import make_optimizer
+from sweep.models.optimizer import RateSchedule, make_optimizer
 from sweep.records.image_facts import ImageFacts
 from sweep.space.config import AugmentationConfig, DataConfig, PlateauConfig, TrainingConfig, TrialConfig
 from sweep.space.model_sections import ResnetConfig

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -51,26 +51,18 @@ class _Running:
     def join(self) -> None:
         """Wait until the process is gone; kill it if that takes long."""
         self.process.join(_PATIENCE)
-        if not self._is_gone(_PATIENCE if self.process.exitcode is not None else 0.0):
+        if not _wait_until(self._is_gone, _PATIENCE if self.process.exitcode is not None else 0.0):
             self.signal(signal.SIGKILL)
             self.process.join()
-            self._is_gone(_PATIENCE)
+            _wait_until(self._is_gone, _PATIENCE)
 
-    def _is_gone(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while self._is_alive():
-            if time.monotonic() >= end:
-                return False
-            time.sleep(_PAUSE)
-        return True
-
-    def _is_alive(self) -> bool:
+    def _is_gone(self) -> bool:
         if self.known is None:
-            return self.process.exitcode is None
+            return self.process.exitcode is not None
         try:
-            return bool(self.known.is_running() and self.known.status() != psutil.STATUS_ZOMBIE)
+            return not self.known.is_running() or self.known.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:  # it ended between the two checks
-            return False
+            return True
 
 
 def warm_up() -> None:
@@ -226,9 +218,14 @@ def _known(process: ForkServerProcess) -> psutil.Process | None:
 
 def _is_lost(server: int | None) -> bool:
     """True if a fork server is gone; starts another one then. Waits, because the server may end after its child."""
-    end = time.monotonic() + _PATIENCE
-    while current_server() == server:
-        if time.monotonic() > end:
+    return _wait_until(lambda: current_server() != server, _PATIENCE)
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait for a condition; False if it is still not met after this time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= end:
             return False
         time.sleep(_PAUSE)
     return True

@@ -101,7 +101,8 @@ class Supervisor:
                 for outcome in self._executor.wait(POLL_SECONDS if self._live else 0):
                     # Ctrl-C, a closed terminal or a stopped service also ends the children, perhaps before this process
                     # can end them. Such a trial has not failed: it stays live and becomes interrupted.
-                    if not (_was_killed(outcome) and stop()):
+                    was_killed = isinstance(outcome.ended, TrialFailure) and outcome.ended.cause == "killed"
+                    if not (was_killed and stop()):
                         self._end(outcome)
                 self.usage.wall_seconds = time.perf_counter() - started
         finally:
@@ -241,10 +242,6 @@ class Supervisor:
     def _notify(self, trial: LiveTrial) -> None:
         for observer in self._observers:
             observer(trial.record, trial.worker)
-
-
-def _was_killed(outcome: Outcome) -> bool:
-    return isinstance(outcome.ended, TrialFailure) and outcome.ended.cause == "killed"
 
 
 def keep_best_models(study_folder: Path, ranking: Sequence[TrialRecord], keep: int) -> None:

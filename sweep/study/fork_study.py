@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.trial import TrialState, create_trial
 
 from sweep.errors import StudyError
 from sweep.records.study_records import DATABASE, read_records
-from sweep.records.trial_record import TrialRecord, trial_folder, write_record
-from sweep.space.config import TrialConfig
+from sweep.records.trial_record import TrialRecord, record_to_mapping, trial_folder, write_record
 from sweep.space.space import Space
 from sweep.space.writer import differences
 from sweep.study.open_study import complete_new_study, create_in_storage
@@ -80,13 +77,8 @@ def incompatibility(record: TrialRecord, space: Space) -> str | None:
     config = space.config(values, seed=record.config.seed, threads=record.config.threads)
     if config == record.config:
         return None
-    changed = differences(_json_values(record.config), _json_values(config))
-    return "; ".join(str(difference) for difference in changed)
-
-
-def _json_values(config: TrialConfig) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))  # lists instead of tuples
-    return values
+    old, new = record_to_mapping(record), record_to_mapping(dataclasses.replace(record, config=config))
+    return "; ".join(str(difference) for difference in differences(old["config"], new["config"]))
 
 
 def _copy(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space, number: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.errors import RecordError
@@ -20,12 +21,14 @@ from sweep.space.config import TrialConfig
 from sweep.space.parameters import Values
 from sweep.space.space import Space
 from sweep.study.failure_policies import is_infeasible
-from sweep.study.interrupted_trials import is_drawn, propose_again
 from sweep.study.optuna_parameters import suggest, to_optuna
 from sweep.study.pruners import make_pruner
 from sweep.study.record_backups import keep_copy
 from sweep.study.samplers import make_sampler
 from sweep.study.storage import storage_errors
+
+_FIXED = "fixed_params"
+"""Optuna's attribute of a trial with the values that were chosen for it; `Study.enqueue_trial` writes it."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,8 @@ class OptunaStudy:
         earlier = _record(trial_folder(self.folder, stored.number))
         # An enqueued trial has a low number and may have started late; all others start in their order.
         sampler = make_sampler(self.space.search, stored.number)
-        if earlier is None and not is_drawn(stored, self.space):
-            return self._pending(propose_again(self._handle, stored, sampler, self.space), None)
+        if earlier is None and not _is_drawn(stored, self.space):
+            return self._pending(_propose_again(self._handle, stored, sampler, self.space), None)
         self._handle.sampler = sampler
         return self._pending(optuna.Trial(self._handle, stored._trial_id), earlier)
 
@@ -180,6 +183,42 @@ class OptunaStudy:
     def records(self) -> list[TrialRecord]:
         """Return the records of all trials, by number."""
         return read_records(self.folder)
+
+
+def _is_drawn(stored: FrozenTrial, space: Space) -> bool:
+    """True if a trial has all its values: it was killed later, or waited for a free worker."""
+    try:
+        space.suggest(lambda parameter: stored.params[parameter.name])
+    except KeyError:
+        return False
+    return True
+
+
+def _propose_again(handle: optuna.Study, interrupted: FrozenTrial, sampler: BaseSampler, space: Space) -> optuna.Trial:
+    """Return a trial that was killed while its values were drawn, with the values that it would have received.
+
+    Drawing only the missing values would give different ones: a new sampler starts with its first random number,
+    whichever parameter it draws first. So all values are drawn again, in memory, next to copies of the earlier trials.
+
+    Args:
+        handle: the study.
+        interrupted: the newest of its trials that are not waiting.
+        sampler: created as it was for this trial.
+        space: the study's space.
+    """
+    shadow = optuna.create_study(
+        study_name=handle.study_name, direction=handle.direction, sampler=sampler, pruner=handle.pruner
+    )
+    for trial in handle.get_trials(deepcopy=False):
+        if trial.number < interrupted.number and trial.state != TrialState.WAITING:
+            shadow.add_trial(trial)
+    for key, value in handle._storage.get_study_system_attrs(handle._study_id).items():
+        shadow._storage.set_study_system_attr(shadow._study_id, key, value)
+    if _FIXED in interrupted.system_attrs:
+        shadow.enqueue_trial(interrupted.system_attrs[_FIXED])
+    values = space.suggest(functools.partial(suggest, shadow.ask()))
+    handle._storage.set_trial_system_attr(interrupted._trial_id, _FIXED, values)
+    return optuna.Trial(handle, interrupted._trial_id)
 
 
 def _record(folder: Path) -> TrialRecord | None:

@@ -45,22 +45,14 @@ def keep_copy(study_folder: Path, record: TrialRecord) -> None:
 
 
 def copied_numbers(study_folder: Path) -> list[int]:
-    """Return the numbers of the trials whose records have a copy.
-
-    Raises:
-        StudyError: the database fails.
-    """
+    """Return the numbers of the trials whose records have a copy."""
     with database_connection(study_folder) as connection:
         connection.execute(_CREATE)
         return [row[0] for row in connection.execute("SELECT number FROM sweep_records ORDER BY number")]
 
 
 def read_copy(study_folder: Path, number: int) -> TrialRecord | None:
-    """Return the copy of a trial's record; None if there is no readable copy.
-
-    Raises:
-        StudyError: the database fails.
-    """
+    """Return the copy of a trial's record; None if there is no readable copy."""
     with database_connection(study_folder) as connection:
         connection.execute(_CREATE)
         row = connection.execute("SELECT record FROM sweep_records WHERE number = ?", (number,)).fetchone()

@@ -1,4 +1,4 @@
-"""Finds the idioms that docs/language.md lists under "Out" in every text of the repository."""
+"""Find the idioms that docs/language.md lists under "Out" in the texts of the repository."""
 
 from __future__ import annotations
 

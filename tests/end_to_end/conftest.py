@@ -31,13 +31,13 @@ if "SWEEP_TEST_LOG" in os.environ:
     write("")
     sys.addaudithook(hook)
 """
-"""A cache that is being written (`.writing-…`) is left out: there the test part is decoded, by whoever comes first."""
+"""Files in a cache that is being written (`.writing-…`) do not count: any command may decode the test part there."""
 ROUNDS = 3
 SMALL = Path(__file__).parent / "small.yaml"
 
 
 def sweep(command: str, *words: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command and wait until it ends."""
     return subprocess.run(
         [sys.executable, "-m", f"sweep.{command}", *words, "--home", str(home)],
         capture_output=True,
@@ -48,9 +48,9 @@ def sweep(command: str, *words: str, home: Path) -> subprocess.CompletedProcess[
 
 
 def watched(command: str, home: Path) -> dict[str, str]:
-    """Variables by which every Python process of a command writes down when it opens a file of the test part.
+    """Return variables that make every Python process of a command log when it opens a file of the test part.
 
-    An audit hook sees every way to open a file, in the children of the fork server too: they have it from their parent.
+    An audit hook sees every way to open a file. Children of the fork server inherit it.
     """
     hook = home / "hook"
     hook.mkdir(parents=True, exist_ok=True)
@@ -60,41 +60,41 @@ def watched(command: str, home: Path) -> dict[str, str]:
 
 
 def opened(home: Path) -> list[tuple[str, str]]:
-    """(command, file of the test part) for each time that a command opened one, and (command, "") for each command."""
+    """Return (command, file of the test part) for each opened file, and (command, "") for each command."""
     return [(line.split("\t")[0], line.split("\t")[1]) for line in (home / "opened.txt").read_text().splitlines()]
 
 
 def environment() -> dict[str, str]:
-    """Without what would change where things go or how wide a terminal is."""
+    """Return the environment without settings that change where files go, and with a fixed terminal width."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
     return {**kept, "COLUMNS": "200"}
 
 
 def records(home: Path, study: str = "small") -> list[dict[str, Any]]:
-    """The trials' records as written."""
+    """Return the trials' records as JSON."""
     paths = sorted((home / "studies" / study / "trials").glob("*/trial.json"))
     return [json.loads(path.read_text()) for path in paths]
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the one sweep ran that most tests look at."""
+    """The home of the sweep that most tests use."""
     return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture(scope="session")
 def finished(home: Path) -> dict[str, Any]:
-    """What `--json` said about eight trials."""
+    """The output of `--json` after eight trials."""
     done = sweep("run", "--space", str(SMALL), "--trials", "8", "--json", home=home)
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    output: dict[str, Any] = json.loads(done.stdout)
+    return output
 
 
 @pytest.fixture(scope="session")
 def finalized(home: Path, finished: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - after the sweep
-    """What `finalize --json` said."""
+    """The output of `finalize --json`."""
     done = sweep("finalize", "--study", "small", "--top", "2", "--max-repeats", str(ROUNDS), "--json", home=home)
     assert (done.returncode, done.stderr) == (0, "")  # TensorFlow would write to it if it were imported here
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    output: dict[str, Any] = json.loads(done.stdout)
+    return output

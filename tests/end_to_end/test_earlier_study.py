@@ -1,6 +1,6 @@
-"""A study that an earlier version made, before its modules were moved: it goes on, and its trials come out the same.
+"""A study of an earlier version can be continued, and its trials are reproduced.
 
-`earlier/` holds what version 0.1.0 left of `sweep run` over a space like `small.yaml` with a cosine schedule and
+`earlier/` holds the files of a `sweep run` of version 0.1.0 with a space like `small.yaml`, a cosine schedule and
 mirrored images: its database as SQL, its space, its id and its trials' records.
 """
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the study `cosine`, four trials long."""
+    """A home with the study `cosine`, which has four trials."""
     home = tmp_path_factory.mktemp("home")
     folder = home / "studies" / "cosine"
     shutil.copytree(EARLIER, folder)
@@ -44,7 +44,7 @@ def record(number: int) -> TrialRecord:
 def test_equal_models_are_still_recognised_by_their_digests(number: int) -> None:
     before = record(number)
     if before.environment["version.keras"] != keras.__version__:
-        pytest.skip("another Keras may describe the same model in other words")
+        pytest.skip("another version of Keras may describe the same model differently")
     shape, classes = before.data.shape, len(before.data.classes)
     facts = ImageFacts(shape, classes, (0.5,) * shape[2], (0.25,) * shape[2])
     model = build(before.config, facts, derive(before.config.seed, Purpose.WEIGHTS))
@@ -53,14 +53,14 @@ def test_equal_models_are_still_recognised_by_their_digests(number: int) -> None
 
 
 def test_each_trial_is_reproduced(earlier: Path) -> None:
-    """To the bit on the machine that made it; processors of one name may differ in their instructions elsewhere."""
+    """Bit by bit on the machine that made it; elsewhere, processors with the same name may compute differently."""
     for number in range(4):
         words = ("--study", "cosine", "--trial", str(number), "--tolerance", "0.05", "--json")
         done = sweep("reproduce", *words, home=earlier)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_study_goes_on_under_its_numbers(earlier: Path) -> None:
+def test_the_study_continues_with_its_numbers(earlier: Path) -> None:
     space = str(earlier / "studies" / "cosine" / "space.yaml")
     done = sweep("run", "--space", space, "--trials", "5", "--json", home=earlier)
     assert done.returncode == 0, done.stderr

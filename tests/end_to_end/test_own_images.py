@@ -1,4 +1,4 @@
-"""A folder of photos with all that can be said of it: size, grey, groups, skipping, class weights."""
+"""A folder of photos with every option: size, grey, groups, skipping, class weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ search: {{sampler: grid, trials: 2}}
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Two uneven classes of photos of several sizes, three of each patient, one of them empty."""
+    """Two unequal classes of photos of several sizes, three per patient; one file is empty."""
     root = tmp_path / "photos"
     random = np.random.default_rng(0)
     for name, patients in (("ill", 8), ("well", 16)):

@@ -1,4 +1,4 @@
-"""Models that the user brings along: three trials each on digits, and each of them again with the same bits."""
+"""The user's own models: three trials each on digits, and each reproduced bit by bit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DATA = "data: {name: digits, limit: 60, validation: 0.25}\n"
 
 
 def search(home: Path, text: str, source: Path | None = None, trials: int = 3) -> list[dict[str, Any]]:
-    """Sweep over a space file that stands beside the source; the trials' records."""
+    """Run a sweep with a space file next to the source and return the trials' records."""
     home.mkdir(exist_ok=True)
     if source is not None:
         shutil.copy(source, home / source.name)
@@ -44,7 +44,7 @@ def assert_three_exact(home: Path, found: list[dict[str, Any]], numbers: tuple[i
 
 @pytest.fixture(scope="module")
 def builder_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep over a builder of the user's own."""
+    """A sweep with the user's own builder."""
     home = tmp_path_factory.mktemp("builder")
     text = f"{DATA}model: {{builder: 'mine:layers', units: [4, 8]}}\ntraining: {{epochs: 1}}\n"
     search(home, text, BUILDERS / "mine.py", trials=2)
@@ -78,7 +78,7 @@ def test_reproduce_says_that_the_source_has_changed(builder_home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_check_tells_of_an_import_that_fails_with_the_users_own_traceback(tmp_path: Path) -> None:
+def test_check_reports_an_import_that_fails_with_the_users_own_traceback(tmp_path: Path) -> None:
     shutil.copy(BUILDERS / "failing.py", tmp_path)
     (tmp_path / "s.yaml").write_text(f"{DATA}model: {{builder: 'failing:build'}}\n")
     done = sweep("check", str(tmp_path / "s.yaml"), home=tmp_path)
@@ -148,7 +148,7 @@ EFFICIENT = (
 
 
 @pytest.mark.long
-def test_hyper_efficient_net_says_where_its_weights_belong_and_then_takes_them(
+def test_hyper_efficient_net_says_where_its_weights_go_and_then_uses_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
@@ -169,7 +169,7 @@ def test_hyper_efficient_net_says_where_its_weights_belong_and_then_takes_them(
 
 
 def write_weights(path: Path) -> None:
-    """A file in the form of the published ones; its numbers are random."""
+    """Write a file in the format of the published ones, with random weights."""
     keras.utils.set_random_seed(0)
     model = keras.applications.EfficientNetB0(include_top=False, weights=None)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,9 +42,9 @@ LIMITS = {
     "python -m sweep.run --space search_spaces/vgg.yaml --data photos": "--limit 30 --epochs 1 --trials 2",
     "python -m sweep.finalize": "--top 2 --max-repeats 1",
 }
-"""Options that are added to a command that begins so; the longest beginning counts, and of an option the last value."""
+"""Options to add to a command that starts like this; the longest match counts, and the last value of an option."""
 MAY_DISAGREE = "python -m sweep.export"
-"""Exit code 1 says that a format disagrees: int8 may, on 20 validation images and after one epoch of training."""
+"""Exit code 1 means that a format disagrees: int8 may, with 20 validation images and after one epoch of training."""
 ENDLESS = ("scripts/ui", "python -m sweep.status --study vgg --watch")
 ELSEWHERE = {
     "scripts/check": "takes minutes, and checks nothing that depends on the other commands",
@@ -73,7 +73,7 @@ def limited(command: str) -> str:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A folder with what the commands name, as a clone has it."""
+    """A folder with the files that the commands use, as in a clone."""
     for name in ("scripts", "search_spaces", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     healthy_folder(tmp_path / "photos")
@@ -84,12 +84,12 @@ def clone(tmp_path: Path) -> Path:
 
 
 def variables() -> dict[str, str]:
-    """As after `source .venv/bin/activate`."""
+    """Return the environment as after `source .venv/bin/activate`."""
     return {**environment(), "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
 def run(command: str, folder: Path) -> str:
-    """What the command prints."""
+    """Run the command and return what it prints."""
     words = shlex.split(command)
     done = subprocess.run(words, cwd=folder, env=variables(), capture_output=True, text=True, timeout=3 * PATIENCE)
     good = (0, 1) if command.startswith(MAY_DISAGREE) else (0,)
@@ -107,7 +107,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes], co
 
 @contextmanager
 def started(words: list[str], folder: Path, output: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A command that does not end by itself; what is left of it is killed."""
+    """Start a command that does not end by itself; its process group is killed at the end."""
     process = subprocess.Popen(
         words,
         cwd=folder,
@@ -115,7 +115,7 @@ def started(words: list[str], folder: Path, output: int) -> Iterator[subprocess.
         start_new_session=True,
         stdout=output,
         stderr=subprocess.STDOUT,
-        preexec_fn=heed_ctrl_c,
+        preexec_fn=enable_ctrl_c,
     )
     try:
         yield process
@@ -125,19 +125,19 @@ def started(words: list[str], folder: Path, output: int) -> Iterator[subprocess.
         process.wait()
 
 
-def heed_ctrl_c() -> None:
-    """As in a terminal; what runs in the background of a script inherits that SIGINT is ignored."""
+def enable_ctrl_c() -> None:
+    """Handle SIGINT as in a terminal: a process in the background of a script inherits that it is ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ctrl_c(process: subprocess.Popen[bytes]) -> int:
-    """What Ctrl-C does; the exit code."""
+    """Do what Ctrl-C does and return the exit code."""
     os.killpg(process.pid, signal.SIGINT)
     return process.wait(PATIENCE)
 
 
 def show_user_interface(command: str, folder: Path) -> None:
-    """MLflow's UI answers, and Ctrl-C ends it."""
+    """Check that MLflow's UI answers and that Ctrl-C stops it."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
 
@@ -155,7 +155,7 @@ def show_user_interface(command: str, folder: Path) -> None:
 
 
 def watch(command: str, folder: Path) -> None:
-    """A terminal shows the study again and again, and Ctrl-C ends it."""
+    """Check that a terminal shows the study repeatedly and that Ctrl-C stops it."""
     ours, theirs = pty.openpty()
     shown = bytearray()
 
@@ -164,7 +164,7 @@ def watch(command: str, folder: Path) -> None:
             while text := os.read(ours, 65536):
                 shown.extend(text)
 
-    reader = threading.Thread(target=read)  # to the end: a terminal that nobody reads blocks the program
+    reader = threading.Thread(target=read)  # to the end: a terminal that is not read blocks the program
     with started(shlex.split(command), folder, theirs) as process:
         os.close(theirs)
         reader.start()

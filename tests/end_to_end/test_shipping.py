@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Digits as somebody might have them: large, in colour, on their side; and one that is no image."""
+    """Digits as users may have them: large, in colour, rotated; and a file that is not an image."""
     folder = tmp_path_factory.mktemp("photos")
     digits = load_digits()
     for digit in (0, 1, 2):
@@ -55,7 +55,7 @@ def test_finalize_repeats_the_best_and_says_how_sure_it_is(home: Path, finalized
     assert sum(finalist["best_share"] for finalist in finalized["finalists"]) == pytest.approx(1.0)
 
 
-def test_every_repetition_of_a_round_has_the_same_seed_and_split(home: Path, finalized: dict[str, Any]) -> None:
+def test_every_repeat_of_a_round_has_the_same_seed_and_split(home: Path, finalized: dict[str, Any]) -> None:
     repeats = home / "studies/small/final/repeats/splits"
     seen = {}
     for number in range(1, ROUNDS + 1):
@@ -82,7 +82,7 @@ def test_the_winner_is_trained_on_all_images_of_the_search_and_tested_on_the_oth
     assert test["search_gap"] == pytest.approx(winner["search_score"] - test["accuracy"])
 
 
-def test_everything_lies_in_the_study_and_the_opening_is_written_down(home: Path, finalized: dict[str, Any]) -> None:
+def test_everything_is_in_the_study_and_the_opening_is_recorded(home: Path, finalized: dict[str, Any]) -> None:
     folder = home / "studies/small"
 
     assert finalized["openings"] == 1
@@ -147,17 +147,25 @@ def test_predict_reads_any_size_and_colour_and_names_what_it_cannot(home: Path, 
     done = sweep("predict", "--model", "small", str(photos), "--json", "--grid", str(grid), home=home)
 
     assert done.returncode == 1
-    told = json.loads(done.stdout)
-    said = {Path(p["image"]).name: p["class"] for p in told["predictions"]}
-    assert [Path(name).name for name in said] == ["0.png", "0.webp", "1.png", "1.webp", "2.png", "2.webp", "turned.jpg"]
+    output = json.loads(done.stdout)
+    classes = {Path(p["image"]).name: p["class"] for p in output["predictions"]}
+    assert [Path(name).name for name in classes] == [
+        "0.png",
+        "0.webp",
+        "1.png",
+        "1.webp",
+        "2.png",
+        "2.webp",
+        "turned.jpg",
+    ]
     for digit in (0, 1, 2):
-        assert said[f"{digit}.png"] == said[f"{digit}.webp"]
-    assert said["turned.jpg"] == said["0.png"] == "0"
-    assert [(Path(one["image"]).name, "cannot identify" in one["reason"]) for one in told["unread"]] == [
+        assert classes[f"{digit}.png"] == classes[f"{digit}.webp"]
+    assert classes["turned.jpg"] == classes["0.png"] == "0"
+    assert [(Path(one["image"]).name, "cannot identify" in one["reason"]) for one in output["unread"]] == [
         ("broken.png", True)
     ]
     assert "broken.png: not read: cannot identify image file" in done.stderr
-    for one in told["predictions"]:
+    for one in output["predictions"]:
         assert len(one["top"]) == 3
         assert one["top"][0]["probability"] == one["probability"] >= one["top"][1]["probability"]
     with Image.open(grid) as picture:
@@ -184,7 +192,7 @@ def test_every_way_to_name_the_model_finds_the_same_file_with_its_classes(home: 
         with find_model(reference, Home(home), store) as found:
             assert found.path.read_bytes() == path.read_bytes(), reference
             assert found.classes == tuple("0123456789")
-    for reference in ("models:/small@nobody", "models:/small/9", "models:/other/1", "runs:/0123/model"):
+    for reference in ("models:/small@missing", "models:/small/9", "models:/other/1", "runs:/0123/model"):
         with pytest.raises(TrackingError, match=r"cannot be downloaded"), find_model(reference, Home(home), store):
             pass
     with (
@@ -214,8 +222,8 @@ def test_all_five_exports_agree_with_the_keras_model(home: Path, tmp_path: Path)
     done = sweep("export", "--model", "small", "--format", "all", "--out", str(tmp_path), "--json", home=home)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout)
-    formats = {one["format"]: one for one in told["formats"]}
+    output = json.loads(done.stdout)
+    formats = {one["format"]: one for one in output["formats"]}
     assert list(formats) == ["keras", "saved-model", "tflite", "tflite-int8", "onnx"]
     for kind in ("keras", "saved-model", "tflite", "onnx"):
         assert formats[kind]["agreement"] >= 0.995

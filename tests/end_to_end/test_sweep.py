@@ -81,9 +81,7 @@ def test_mlflow_shows_a_parent_and_a_child_per_trial(home: Path, finished: dict[
     assert runs[str(finished["best"][0]["trial"])].data.metrics["objective"] == finished["best"][0]["val_accuracy"]
 
 
-def test_a_finished_sweep_leaves_its_report_beside_the_study_and_in_mlflow(
-    home: Path, finished: dict[str, Any]
-) -> None:
+def test_a_finished_sweep_leaves_its_report_in_the_study_and_in_mlflow(home: Path, finished: dict[str, Any]) -> None:
     path = home / "studies" / "small" / "report.html"
     assert finished["places"]["report"] == str(path)
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
@@ -107,7 +105,7 @@ def test_a_trial_is_reproduced_to_the_bit(home: Path, finished: dict[str, Any], 
 
 
 @pytest.mark.usefixtures("finished")
-def test_a_record_with_another_result_is_found_out(home: Path) -> None:
+def test_a_record_with_another_result_is_detected(home: Path) -> None:
     number = next(r["number"] for r in records(home) if r["state"] == "complete" and len(r["epochs"]) == 4)
     path = home / f"studies/small/trials/{number:04d}/trial.json"
     text = path.read_text()
@@ -126,7 +124,7 @@ def test_a_record_with_another_result_is_found_out(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("finished")
-def test_the_same_command_again_goes_on_with_new_points(home: Path) -> None:
+def test_the_same_command_again_continues_with_new_trials(home: Path) -> None:
     before = records(home)
 
     done = sweep("run", "--space", str(SMALL), "--trials", "10", home=home)
@@ -134,7 +132,7 @@ def test_the_same_command_again_goes_on_with_new_points(home: Path) -> None:
     after = records(home)
     assert done.returncode == 0, done.stderr
     assert "going on: 8 trials are done" in done.stdout
-    # A new trial among the best three takes the place of another's model file.
+    # A new trial among the best three replaces the model file of another one.
     assert [{**record, "model_file": None} for record in after[:8]] == [{**r, "model_file": None} for r in before]
     assert len(after) == 10
     rates = [record["values"]["learning_rate"] for record in after]
@@ -176,7 +174,7 @@ def test_a_fork_takes_the_trials_that_still_fit(home: Path) -> None:
 
 
 def wait_for_runs(database: Path, count: int) -> None:
-    """Until the mirror, which comes behind, has so many runs."""
+    """Wait until the mirror, which is written in the background, has this number of runs."""
 
     def are_there() -> bool:
         try:
@@ -189,7 +187,7 @@ def wait_for_runs(database: Path, count: int) -> None:
 
 
 def start(home: Path) -> subprocess.Popen[str]:
-    """Begin a sweep of long trials in a process group of its own, as a terminal does, and wait until two run."""
+    """Start a sweep of long trials in its own process group, as a terminal does, and wait until two run."""
     words = ["--space", str(SMALL), "--trials", "3", "--epochs", "2000", "--set", "search.pruner.name=none"]
     process = subprocess.Popen(
         [sys.executable, "-m", "sweep.run", *words, "--home", str(home), "--workers", "2"],
@@ -209,10 +207,10 @@ def start(home: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.long
-def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) -> None:
+def test_ctrl_c_stops_cleanly_and_the_trials_resume(tmp_path: Path) -> None:
     process = start(tmp_path)
     wait_for_runs(tmp_path / "mlflow" / "mlflow.db", 3)
-    os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to the whole group
+    os.killpg(process.pid, signal.SIGINT)  # to the whole group, as a terminal does
     out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130
@@ -237,7 +235,7 @@ def test_ctrl_c_stops_cleanly_and_the_trials_are_taken_up_again(tmp_path: Path) 
 
 
 @pytest.mark.long
-def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
+def test_after_any_kill_the_trials_resume(tmp_path: Path) -> None:
     process = start(tmp_path)
     trial = newest_trial(process.pid)
     os.kill(trial, signal.SIGKILL)
@@ -253,7 +251,7 @@ def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in fork_server))
     killed = records(tmp_path)
 
-    again = start(tmp_path)  # what it waits for is there already
+    again = start(tmp_path)  # it returns at once: the two trials have epochs
     wait_until(
         lambda: all(len(new["epochs"]) > len(old["epochs"]) for old, new in zip(killed, records(tmp_path), strict=True))
     )
@@ -270,7 +268,7 @@ def test_whatever_is_killed_the_trials_go_on(tmp_path: Path) -> None:
 
 
 def newest_trial(supervisor: int) -> int:
-    """The pid of a grandchild of the supervisor: the fork server's newest child."""
+    """Return the pid of the fork server's newest child."""
     servers = _children(supervisor)
     trials = [pid for server in servers for pid in _children(server)]
     return max(trials)

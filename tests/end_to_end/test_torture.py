@@ -1,4 +1,4 @@
-"""A real sweep under SIGKILLs, compared bit by bit with an undisturbed one by the command that users have."""
+"""A real sweep under SIGKILLs, compared bit by bit with an undisturbed one by the command for users."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_nothing_is_lost_doubled_or_different_after_sigkills(tmp_path: Path) -> 
         capture_output=True,
         text=True,
         env=environment(),
-        timeout=1800,  # where ten processes share two cores, the sweep that is left alone takes 230 s
+        timeout=1800,  # with ten processes on two cores, the undisturbed sweep takes 230 s
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "everything is the same" in done.stdout

@@ -1,4 +1,4 @@
-"""Transfer learning as a user does it, with weights that are at hand, and with weights that are not."""
+"""Transfer learning with the commands for users, with available and with missing weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.long
-def test_a_study_with_a_weights_file_runs_and_comes_back_exactly(folder: Path) -> None:
+def test_a_study_with_a_weights_file_runs_and_is_reproduced_exactly(folder: Path) -> None:
     subprocess.run([sys.executable, "-c", MAKE], cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
     done = sweep("run", "--space", str(folder / "own.yaml"), "--trials", "2", "--quiet", home=folder)
     assert done.returncode == 0, done.stderr
@@ -41,8 +41,8 @@ def test_a_study_with_a_weights_file_runs_and_comes_back_exactly(folder: Path) -
     assert "EXACT" in again.stdout
 
 
-def test_weights_that_cannot_be_fetched_are_told_before_a_trial_runs(folder: Path) -> None:
-    # Nothing listens on the port of this proxy: no network is needed to find out, and none is used.
+def test_weights_that_cannot_be_fetched_are_reported_before_a_trial_runs(folder: Path) -> None:
+    # Nothing listens on the port of this proxy, so the test needs no network.
     cut_off = {**environment(), "KERAS_HOME": str(folder / "keras"), "https_proxy": "http://127.0.0.1:9"}
     words = ["--space", str(folder / "own.yaml"), "--set", "model.weights=imagenet", "--study", "away"]
     command = [sys.executable, "-m", "sweep.run", *words, "--trials", "1", "--home", str(folder)]

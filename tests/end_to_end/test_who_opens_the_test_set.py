@@ -1,4 +1,4 @@
-"""Who opens the test set. Sorted after the other tests here, whose commands need not be run once more then."""
+"""Which command opens the test set. This file comes last, so the commands of the other tests need not run again."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ from sweep.models.build import build, compile_model
 from sweep.records.seeds import Purpose, derive
 from sweep.space.config import TrialConfig
 from sweep.space.fields import Value
+from sweep.space.model_sections import HypermodelConfig
 from sweep.space.parameters import Choice, IntRange, Parameter, same
 from sweep.space.space import Space
-from sweep.space.user_model_configs import HypermodelConfig
 from sweep.space.wording import show
 from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, schedules

@@ -27,8 +27,8 @@ from sweep.records.image_facts import DataStamp
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import EpochMetrics, TrialResult
 from sweep.reporting.notebook_tables import pairs_html
+from sweep.space.model_sections import HypermodelConfig, UserBuilderConfig
 from sweep.space.pinned_files import changed_source
-from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
 
 
 @dataclasses.dataclass(frozen=True)

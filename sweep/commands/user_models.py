@@ -6,8 +6,8 @@ from sweep.errors import ModelError
 from sweep.execution.child_call import call_in_child
 from sweep.records.image_facts import ImageFacts
 from sweep.space.hypermodel_space import Discovery, check_training, complete, written_hyperparameters
+from sweep.space.model_sections import HypermodelConfig
 from sweep.space.space import Space
-from sweep.space.user_model_configs import HypermodelConfig
 
 
 def complete_user_space(space: Space, facts: ImageFacts) -> Space:

@@ -18,8 +18,7 @@ from sweep.models.user_builder import user_builder, user_compiled
 from sweep.models.vgg import vgg
 from sweep.records.image_facts import ImageFacts
 from sweep.space.config import AugmentationConfig, TrialConfig
-from sweep.space.model_sections import TransferConfig
-from sweep.space.user_model_configs import UserBuilderConfig
+from sweep.space.model_sections import TransferConfig, UserBuilderConfig
 
 Builder = Callable[[Any, ImageFacts, int, Any], Any]
 """(section `model`, facts of the images, seed, tensor of scaled pixels) -> tensor of outputs. May raise TrialFailure.

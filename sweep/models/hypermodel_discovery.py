@@ -33,8 +33,8 @@ from sweep.models.user_model_checks import check_outputs_for_noise, has_schedule
 from sweep.records.image_facts import ImageFacts
 from sweep.space.fields import Value
 from sweep.space.hypermodel_space import Discovery
+from sweep.space.model_sections import HypermodelConfig
 from sweep.space.parameters import Choice, Condition, IntRange, Parameter
-from sweep.space.user_model_configs import HypermodelConfig
 
 MAX_BUILDS = 200
 """With more builds, discovery gives up: such a space should use `conditional_scope`, which needs no builds."""

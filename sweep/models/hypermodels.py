@@ -23,7 +23,7 @@ from sweep.models.transfer import missing_download
 from sweep.models.user_code import call_user_code, given_facts, load_user_code, user_frames
 from sweep.models.user_model_checks import check_output_kind, check_outputs, is_compiled, wants_integers
 from sweep.records.image_facts import ImageFacts
-from sweep.space.user_model_configs import HypermodelConfig
+from sweep.space.model_sections import HypermodelConfig
 
 _AUGMENT_MODULE = sys.modules[HyperImageAugment.__module__]
 

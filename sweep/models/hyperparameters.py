@@ -11,8 +11,8 @@ from keras_tuner import engine
 from typing_extensions import override
 
 from sweep.space.fields import Value
+from sweep.space.model_sections import HYPERPARAMETERS
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Parameter, steps_between
-from sweep.space.user_model_configs import HYPERPARAMETERS
 
 hp_types = engine.hyperparameters
 _VARIANT = re.compile(r"(.*):([2-9]|[1-9]\d+)")

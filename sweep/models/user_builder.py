@@ -11,7 +11,7 @@ from sweep.errors import ModelError
 from sweep.models.user_code import call_user_code, given_facts, load_user_code
 from sweep.models.user_model_checks import check_output_kind, check_outputs, is_compiled, wants_integers
 from sweep.records.image_facts import ImageFacts
-from sweep.space.user_model_configs import UserBuilderConfig
+from sweep.space.model_sections import UserBuilderConfig
 
 
 def user_builder(section: UserBuilderConfig, facts: ImageFacts, seed: int, hidden: Any) -> Any:

@@ -14,8 +14,8 @@ from typing import Any
 
 from sweep.errors import ModelError
 from sweep.records.image_facts import ImageFacts
+from sweep.space.model_sections import UserModelConfig
 from sweep.space.pinned_files import changed_source, find_module_source
-from sweep.space.user_model_configs import UserModelConfig
 
 _PACKAGE = Path(__file__).parents[1]
 

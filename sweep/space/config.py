@@ -27,9 +27,10 @@ from sweep.space.fields import (
     Share,
 )
 from sweep.space.model_sections import (
+    HypermodelConfig,
     ModelConfig,
+    UserBuilderConfig,
 )
-from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
 
 Objective: TypeAlias = Literal["val_accuracy", "val_loss"]
 Direction: TypeAlias = Literal["maximize", "minimize"]

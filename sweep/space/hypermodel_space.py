@@ -9,9 +9,9 @@ from typing import Any
 
 from sweep.errors import UserError
 from sweep.space.fields import Value
+from sweep.space.model_sections import HYPERPARAMETERS
 from sweep.space.parameters import Choice, Condition, IntRange, Parameter, same
 from sweep.space.space import Space, StartPoint, bounds
-from sweep.space.user_model_configs import HYPERPARAMETERS
 from sweep.space.wording import did_you_mean, show
 
 DEFAULTS = "the hypermodel's defaults"

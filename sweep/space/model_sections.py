@@ -3,18 +3,24 @@
 Each has the fields `builder`, `output` and `max_parameters`, and `pixel_scaling` as a field or class constant; the
 other fields are specific to the builder. A new builder needs its section here, in `MODEL_SECTIONS` and in
 `ModelConfig`, and its function in `sweep.models.build`.
+
+A user's model is a builder function or a KerasTuner hypermodel. The section of a builder function also has its
+parameters as keys. A record contains the folder of the module and the digest of its source, because only both together
+identify the code.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from annotated_types import Ge, Le
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
 
-from sweep.space.fields import MAX_IMAGE_SIZE, NOT_SEARCHED, STRICT, Digest, OnlyWhen, PositiveInt, Rate
+from sweep.space.fields import MAX_IMAGE_SIZE, NOT_SEARCHED, STRICT, Digest, OnlyWhen, PositiveInt, Rate, Value
 
 MAX_BLOCKS = 8
 
@@ -33,6 +39,15 @@ ResnetWidth: TypeAlias = Annotated[int, Ge(8), Le(4096)]
 """At least 8: residual networks with 4 filters in the first block corrupt the heap in TensorFlow 2.21 on x86 (seen with
 oneDNN)."""
 DenseUnits: TypeAlias = Annotated[int, Ge(1), Le(65536)]
+REFERENCE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
+"""`package.module:name`."""
+Reference: TypeAlias = Annotated[str, StringConstraints(pattern=REFERENCE)]
+Scaling: TypeAlias = Literal["raw", "unit", "centered", "standardized"]
+"""The input of the network: `raw` pixels 0..255, or one of `PixelScaling`."""
+
+GIVEN = ("input_shape", "classes", "num_classes", "seed", "inputs")
+"""Arguments that sweep passes to a builder that takes them: (height, width, channels); the number of classes (twice);
+an integer derived from the trial's seed; a Keras tensor of scaled and augmented pixels."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -182,7 +197,83 @@ class TransferConfig:
     max_parameters: Annotated[PositiveInt | None, NOT_SEARCHED] = None
 
 
+@dataclass(frozen=True, config=STRICT)
+class UserBuilderConfig:
+    """A user's builder function.
+
+    Attributes:
+        builder: `package.module:function`; a module in the folder of the space file goes before an installed one.
+        arguments: for the parameters of the function; in JSON and YAML they are keys of the section itself.
+        pixel_scaling: the input of the network, see `Scaling`.
+        output: the output of the network, see `Output`.
+        max_parameters: maximum number of parameters; a larger model is infeasible.
+        folder: of the module; None if it is installed.
+        source_digest: SHA-256 of the module's file.
+    """
+
+    builder: Annotated[Reference, NOT_SEARCHED]
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+    pixel_scaling: Annotated[Scaling, NOT_SEARCHED] = "raw"
+    output: Annotated[Output, NOT_SEARCHED] = "softmax"
+    max_parameters: Annotated[PositiveInt | None, NOT_SEARCHED] = None
+    folder: Annotated[str | None, NOT_SEARCHED] = None
+    source_digest: Annotated[Digest | None, NOT_SEARCHED] = None
+
+    @property
+    def reference(self) -> str:
+        """`package.module:function`."""
+        return self.builder
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, given: Any) -> Any:
+        """Collect the keys that are parameters of the function in `arguments`."""
+        if not isinstance(given, dict):
+            return given
+        known = {item.name for item in dataclasses.fields(cls)} - {"arguments"}
+        arguments = {key: value for key, value in given.items() if key not in known}
+        return {**{key: value for key, value in given.items() if key in known}, "arguments": arguments}
+
+    @model_serializer(mode="wrap")
+    def _spread(self, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        written = write(self)
+        arguments = written.pop("arguments")
+        return {**written, **arguments}
+
+
+@dataclass(frozen=True, config=STRICT)
+class HypermodelConfig:
+    """A KerasTuner hypermodel: a `HyperModel` class or instance, or a function `build(hp)`.
+
+    Attributes:
+        hypermodel: `package.module:name`; a module in the folder of the space file goes before an installed one.
+        hyperparameters: by name; those that the file does not set are found by building the hypermodel.
+        labels: labels that the loss expects; `auto` follows the compiled loss, one-hot if there is none.
+        pixel_scaling, output, max_parameters, folder, source_digest: see `UserBuilderConfig`.
+    """
+
+    hypermodel: Annotated[Reference, NOT_SEARCHED]
+    builder: Annotated[Literal["keras_tuner"], NOT_SEARCHED] = "keras_tuner"
+    hyperparameters: Mapping[str, Value] = field(default_factory=dict)
+    labels: Annotated[Literal["auto", "one_hot", "integer"], NOT_SEARCHED] = "auto"
+    pixel_scaling: Annotated[Scaling, NOT_SEARCHED] = "raw"
+    output: Annotated[Output, NOT_SEARCHED] = "softmax"
+    max_parameters: Annotated[PositiveInt | None, NOT_SEARCHED] = None
+    folder: Annotated[str | None, NOT_SEARCHED] = None
+    source_digest: Annotated[Digest | None, NOT_SEARCHED] = None
+
+    @property
+    def reference(self) -> str:
+        """`package.module:name`."""
+        return self.hypermodel
+
+
 ModelConfig: TypeAlias = Annotated[VggConfig | ResnetConfig | TransferConfig, Field(discriminator="builder")]
 
 MODEL_SECTIONS: dict[str, type[Any]] = {"vgg": VggConfig, "resnet": ResnetConfig, "transfer": TransferConfig}
 """By the name of the builder."""
+
+UserModelConfig: TypeAlias = UserBuilderConfig | HypermodelConfig
+
+HYPERPARAMETERS = ("model", "hyperparameters")
+"""Path of a hypermodel's values in the configuration; the last key is the name in KerasTuner."""

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from sweep.space.fields import Value
 
@@ -68,36 +68,12 @@ class Choice(_Parameter):
 
 
 @dataclass(frozen=True)
-class IntRange(_Parameter):
-    """An integer from `low` to `high`, both included, in steps from `low`.
+class _Range(_Parameter):
+    """A number from `low` to `high`, both included, in steps from `low` if `step` is set.
 
     The sampler draws it uniformly, with `log` uniformly in its logarithm, and with `reverse_log` so that
     `low + high - value` is uniform in its logarithm: dense near `high`.
     """
-
-    low: int = 0
-    high: int = 0
-    step: int = 1
-    log: bool = False
-    reverse_log: bool = False
-
-    def contains(self, value: Value) -> bool:
-        """True if the parameter can have this value."""
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
-
-    def extremes(self) -> tuple[Value, ...]:
-        """Return the smallest and the largest value."""
-        return tuple(dict.fromkeys((self.low, self.high)))
-
-    def grid(self) -> Iterator[Value]:
-        """Yield every value, in order."""
-        yield from range(self.low, self.high + 1, self.step)
-
-
-@dataclass(frozen=True)
-class FloatRange(_Parameter):
-    """A number from `low` to `high`, both included, in steps from `low` if `step` is set; `log` as of `IntRange`."""
 
     low: float = 0.0
     high: float = 0.0
@@ -105,19 +81,42 @@ class FloatRange(_Parameter):
     log: bool = False
     reverse_log: bool = False
 
+    def extremes(self) -> tuple[Value, ...]:
+        """Return the smallest and the largest value."""
+        return tuple(dict.fromkeys((self.low, self.high)))
+
+
+@dataclass(frozen=True)
+class IntRange(_Range):
+    """A range of integers."""
+
+    low: int = 0
+    high: int = 0
+    step: int = 1
+
     def contains(self, value: Value) -> bool:
         """True if the parameter can have this value."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
+
+    def grid(self) -> Iterator[Value]:
+        """Yield every value, in order."""
+        yield from range(self.low, self.high + 1, self.step)
+
+
+@dataclass(frozen=True)
+class FloatRange(_Range):
+    """A range of numbers."""
+
+    def contains(self, value: Value) -> bool:
+        """True if the parameter can have this value."""
+        if not is_number(value) or not self.low <= value <= self.high:
             return False
         if self.step is None:
             return True
         steps = (value - self.low) / self.step
         # The sampler computes low + k * step in floating point: a relative 1e-8 of a step is rounding.
         return math.isclose(steps, round(steps), abs_tol=1e-8)
-
-    def extremes(self) -> tuple[Value, ...]:
-        """Return the smallest and the largest value."""
-        return tuple(dict.fromkeys((self.low, self.high)))
 
     def grid(self) -> Iterator[Value]:
         """Yield every value, in order.
@@ -128,8 +127,7 @@ class FloatRange(_Parameter):
         if self.step is None:
             raise ValueError(f"{self.name} is continuous: give it a step, or a list of choices")
         for k in range(steps_between(self.low, self.high, self.step) + 1):
-            # 3 * 0.1 is more than 0.3.
-            yield min(self.low + k * self.step, self.high)
+            yield min(self.low + k * self.step, self.high)  # 3 * 0.1 is more than 0.3
 
 
 Parameter: TypeAlias = Choice | IntRange | FloatRange
@@ -175,12 +173,12 @@ def same(a: Value, b: Value) -> bool:
     return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """True for a finite int or float that is not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def put_value(mapping: dict[str, Any], path: Path, value: Value) -> None:
+def put_value(mapping: dict[str, Any], path: Path, value: Any) -> None:
     """Set the value at `path`, and create missing mappings and lists on the way."""
     here: Any = mapping
     for key, below in itertools.pairwise(path):
@@ -191,7 +189,7 @@ def put_value(mapping: dict[str, Any], path: Path, value: Value) -> None:
         here[path[-1]] = value
 
 
-def value_at(mapping: Mapping[str, Any], path: Path) -> tuple[bool, Value]:
+def value_at(mapping: Mapping[str, Any], path: Path) -> tuple[bool, Any]:
     """Return whether there is a value at `path`, and the value."""
     here: Any = mapping
     for key in path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.errors import WeightsError
-from sweep.space.user_model_configs import UserModelConfig
+from sweep.space.model_sections import UserModelConfig
 
 WORDS = ("imagenet", "none")
 """Values of `weights` that are not a path."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweep.space.fields import FieldSpec, Value, checked, fields_of
+from sweep.space.model_sections import HYPERPARAMETERS
 from sweep.space.parameters import Choice, Condition, FloatRange, Parameter, Path, needed, same
-from sweep.space.user_model_configs import HYPERPARAMETERS
 from sweep.space.value_reader import Draft
 from sweep.space.wording import did_you_mean, show
 from sweep.space.yaml_tree import Entry, Faults, Mark, Scalar, Sequence, received

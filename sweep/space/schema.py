@@ -12,8 +12,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from sweep.space.config import AugmentationConfig, DataConfig, SearchConfig, TrainingConfig
 from sweep.space.fields import FieldSpec, Name, fields_of, literals
-from sweep.space.model_sections import MODEL_SECTIONS
-from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
+from sweep.space.model_sections import MODEL_SECTIONS, HypermodelConfig, UserBuilderConfig
 
 
 def space_schema() -> dict[str, Any]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sweep.space.model_sections import GIVEN
 from sweep.space.pinned_files import SourceError
-from sweep.space.user_model_configs import GIVEN
 
 NO_DEFAULT = object()
 """The default of a parameter without one."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from sweep.space.config import DataConfig, SearchConfig, TrialConfig, config_from_mapping, config_to_mapping
 from sweep.space.fields import Value
+from sweep.space.model_sections import HypermodelConfig, UserBuilderConfig
 from sweep.space.parameters import Choice, IntRange, Parameter, Values, least, put_value, same, value_at
-from sweep.space.user_model_configs import HypermodelConfig, UserBuilderConfig
 from sweep.space.wording import did_you_mean, show
 
 Choose = Callable[[Parameter], Value]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sweep.space.fields import FieldSpec, fields_of
+from sweep.space.model_sections import GIVEN, REFERENCE, HypermodelConfig, UserBuilderConfig
 from sweep.space.pinned_files import SourceError, file_digest, find_module_source
 from sweep.space.signatures import NO_DEFAULT, UNKNOWN, Argument, defined_names, parse_source, read_signature
-from sweep.space.user_model_configs import GIVEN, REFERENCE, HypermodelConfig, UserBuilderConfig
 from sweep.space.wording import did_you_mean, show
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar
 

@@ -1,4 +1,4 @@
-"""Writing a space in its own language, whole and in one canonical form: what the study keeps and compares."""
+"""Writing a space as YAML, complete and in one canonical form, which a study stores and compares."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from sweep.space.config import SearchConfig, flatten
-from sweep.space.parameters import Choice, IntRange, Parameter, Path, value_at
+from sweep.space.model_sections import HYPERPARAMETERS
+from sweep.space.parameters import Choice, IntRange, Parameter, Path, put_value, value_at
 from sweep.space.space import Space
-from sweep.space.user_model_configs import HYPERPARAMETERS
 
 
 def space_to_mapping(space: Space) -> dict[str, Any]:
-    """The space as plain values; reading them back gives an equal space."""
+    """Return the space as plain values; reading them results in an equal space."""
     mapping: dict[str, Any] = {"study": space.study}
     for section, fixed in space.template.items():
-        if fixed:  # an empty section is not the same as none: it switches augmentation on
+        if fixed:  # an empty section `augmentation` would switch it on
             mapping[section] = _copy(fixed)
     for parameter in space.parameters:
         if parameter.path:
@@ -33,14 +33,14 @@ def space_to_mapping(space: Space) -> dict[str, Any]:
 
 
 def space_to_yaml(space: Space) -> str:
-    """The same as YAML text."""
+    """Return the space as YAML text."""
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None  # short mappings on one line
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the given order, not the alphabet's
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 160
-    # Equal lists may be one object here, which would be written as an alias; the reader takes none. Set last, because
-    # asking for the representer makes it, with the settings above.
+    # Equal lists may be one object, which would be written as an alias; the reader refuses aliases. This must be the
+    # last setting, because `representer` is created from the settings above.
     yaml.representer.ignore_aliases = lambda data: True  # noqa: ARG005
     yaml.dump(space_to_mapping(space), stream)
     return stream.getvalue()
@@ -53,42 +53,32 @@ def _copy(value: Any) -> Any:
 
 
 def _place(mapping: dict[str, Any], parameter: Parameter, space: Space) -> None:
-    """Put the parameter's distribution where its value would stand; what blocks have in common is said by the first."""
-    *parents, last = parameter.path
-    here = mapping
-    each = isinstance(last, int)
-    if each:
-        *parents, last = parents
-        if parameter.path[-1] != 0:
-            _place_later(here, parameter, (*parents, last))
-            return
-    for key in parents:
-        here = here.setdefault(str(key), {})
-    written: dict[str, Any] = {"each": "blocks"} if each else {}
-    written.update(_distribution(parameter))
-    written.update(_switch(parameter, space))
-    when = {
-        space_path(space, condition.name): list(condition.values)
-        for condition in parameter.conditions
-        if condition.name != f"use_{parameter.name}"  # `or:` brings it by itself
-    }
-    if when:
-        written["when"] = when
-    here[str(last)] = written
+    """Write the distribution in place of the value; the first block also represents the others."""
+    *parents, block = parameter.path
+    path = tuple(parents) if isinstance(block, int) else parameter.path
+    if isinstance(block, int) and block > 0:
+        _place_later(mapping, parameter, path, block)
+        return
+    written: dict[str, Any] = {"each": "blocks"} if isinstance(block, int) else {}
+    written |= _distribution(parameter)
+    switch = f"use_{parameter.name}"
+    if any(condition.name == switch for condition in parameter.conditions):
+        written["or"] = value_at(space.template, parameter.path)[1]
+    conditions = [condition for condition in parameter.conditions if condition.name != switch]
+    if conditions:
+        written["when"] = {_written_name(space, condition.name): list(condition.values) for condition in conditions}
+    put_value(mapping, path, written)
 
 
-def _place_later(mapping: dict[str, Any], parameter: Parameter, path: Path) -> None:
-    """Choices of a block after the first: one list serves as long as all blocks have the same."""
+def _place_later(mapping: dict[str, Any], parameter: Parameter, path: Path, block: int) -> None:
+    """Add the choices of a block after the first, unless all blocks so far have the same choices."""
     found, first = value_at(mapping, path)
     if not found or not isinstance(first, dict) or not isinstance(parameter, Choice):
         return
-    own = list(parameter.choices)
-    index = int(parameter.path[-1])
-    lists = first["choices"] if first["choices"] and isinstance(first["choices"][0], list) else None
-    if lists is None and own != first["choices"]:
-        lists = [first["choices"]] * index
-    if lists is not None:
-        first["choices"] = [*lists, own]
+    choices = first["choices"]
+    per_block = bool(choices) and isinstance(choices[0], list)
+    if per_block or list(parameter.choices) != choices:
+        first["choices"] = [*(choices if per_block else [choices] * block), list(parameter.choices)]
 
 
 def _distribution(parameter: Parameter) -> dict[str, Any]:
@@ -104,26 +94,18 @@ def _distribution(parameter: Parameter) -> dict[str, Any]:
     return written
 
 
-def _switch(parameter: Parameter, space: Space) -> dict[str, Any]:
-    """`or:` is the template's value under the parameter."""
-    if f"use_{parameter.name}" not in {condition.name for condition in parameter.conditions}:
-        return {}
-    return {"or": value_at(space.template, parameter.path)[1]}
+def _written_name(space: Space, name: str) -> str:
+    """Return the dotted path of a parameter, which is unique in the file.
 
-
-def space_path(space: Space, name: str) -> str:
-    """The dotted path of a parameter: it means the same everywhere in the file.
-
-    A hyperparameter's own name may hold dots, and only others of its kind can depend on it: its name alone will do.
+    The name of a hyperparameter may contain dots, and only other hyperparameters can depend on it: its name is enough.
     """
-    parameter = next(parameter for parameter in space.parameters if parameter.name == name)
-    own = parameter.path[:-1] == HYPERPARAMETERS
-    return str(parameter.path[-1]) if own else ".".join(str(key) for key in parameter.path)
+    path = next(parameter.path for parameter in space.parameters if parameter.name == name)
+    return str(path[-1]) if path[:-1] == HYPERPARAMETERS else ".".join(map(str, path))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One key that two spaces have otherwise; `<absent>` where one does not have it."""
+    """A key that differs between two spaces; `<absent>` if one does not have it."""
 
     key: str
     old: str
@@ -134,15 +116,10 @@ class Difference:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
-    """What differs between two spaces as written by `space_to_mapping`, key by key."""
+    """Return the keys that differ between two results of `space_to_mapping`."""
     a, b = flatten(old), flatten(new)
-    keys = list(dict.fromkeys([*a, *b]))
     return [
-        Difference(key, _text(a, key), _text(b, key))
-        for key in keys
+        Difference(key, str(a.get(key, "<absent>")), str(b.get(key, "<absent>")))
+        for key in dict.fromkeys([*a, *b])
         if key not in a or key not in b or a[key] != b[key] or type(a[key]) is not type(b[key])
     ]
-
-
-def _text(flat: Mapping[str, Any], key: str) -> str:
-    return str(flat[key]) if key in flat else "<absent>"

@@ -31,8 +31,8 @@ from sweep.records.seeds import derive
 from sweep.records.trial_result import OnEpoch
 from sweep.space.config import TrialConfig
 from sweep.space.hypermodel_space import Discovery
+from sweep.space.model_sections import HypermodelConfig
 from sweep.space.parameters import Parameter
-from sweep.space.user_model_configs import HypermodelConfig
 from sweep.training.batches import one_hot
 from sweep.training.callbacks import EpochStart, PlainValidationLoss, Reporter, schedules
 from sweep.training.determinism import epoch_order

@@ -12,8 +12,8 @@ from sweep.records.image_facts import ImageFacts
 from sweep.records.trial_result import OnEpoch
 from sweep.space.config import TrialConfig
 from sweep.space.hypermodel_space import Discovery
+from sweep.space.model_sections import HypermodelConfig
 from sweep.space.parameters import Parameter
-from sweep.space.user_model_configs import HypermodelConfig
 from sweep.training.builder_trainable import BuilderTrainable
 from sweep.training.callbacks import Reporter
 from sweep.training.hypermodel_trainable import HypermodelTrainable

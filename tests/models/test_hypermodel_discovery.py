@@ -9,8 +9,8 @@ from sweep.errors import ModelError
 from sweep.models.hypermodel_discovery import discover
 from sweep.records.image_facts import ImageFacts
 from sweep.space.hypermodel_space import Discovery
+from sweep.space.model_sections import HYPERPARAMETERS, HypermodelConfig
 from sweep.space.parameters import Choice, Parameter
-from sweep.space.user_model_configs import HYPERPARAMETERS, HypermodelConfig
 
 HYPERMODELS = Path(__file__).parent / "hypermodels"
 FACTS = ImageFacts((8, 8, 1), 10, (0.5,), (0.25,))

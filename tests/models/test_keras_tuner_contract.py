@@ -16,10 +16,10 @@ from sweep.models.hyperparameters import ChosenHyperParameters, hp_types, plain_
 from sweep.records.image_facts import ImageFacts
 from sweep.space.corners import draw
 from sweep.space.hypermodel_space import Discovery, complete
+from sweep.space.model_sections import HypermodelConfig
 from sweep.space.parameters import Choice, FloatRange, IntRange
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
-from sweep.space.user_model_configs import HypermodelConfig
 
 Define = Callable[[Any], Any]
 FACTS = ImageFacts((2, 2, 1), 3, (0.5,), (0.25,))

@@ -9,10 +9,10 @@ import pytest
 from sweep.errors import SpaceError
 from sweep.space.config import config_from_mapping, config_to_mapping
 from sweep.space.corners import largest
+from sweep.space.model_sections import UserBuilderConfig
 from sweep.space.pinned_files import changed_source
 from sweep.space.reader import Override, read_space, space_from_text
 from sweep.space.signatures import NO_DEFAULT, UNKNOWN, Argument, read_signature
-from sweep.space.user_model_configs import UserBuilderConfig
 from sweep.space.writer import space_to_yaml
 
 SOURCE = """

@@ -14,6 +14,6 @@ def called_as() -> str:
 
 
 def command_text(command: str) -> str:
-    """The text to type for a command: `python -m sweep.report`, or `scripts/sweep report` if it was started so."""
+    """The text to type for a command: `python -m sweep.report`, or `scripts/sweep report` if that script started it."""
     script = called_as()
     return f"{script} {command}" if script else f"python -m sweep.{command}"

@@ -21,8 +21,8 @@ from sweep.execution.child_call import call_in_child
 from sweep.execution.fork_server_executor import warm_up
 from sweep.records.atomic_writing import atomic_write, remove
 from sweep.records.home import Home
+from sweep.records.keras_archive import ModelFacts
 from sweep.records.model_evaluation import Latency, Measured
-from sweep.records.model_facts import ModelFacts
 from sweep.terminal.console import make_console, print_table
 
 NEEDS: dict[str, tuple[str, ...]] = {

@@ -13,8 +13,7 @@ from sweep.invocation import command_text
 from sweep.records.array_types import Shape
 from sweep.records.final_result import MODEL_FILE, final_folder
 from sweep.records.home import Home
-from sweep.records.keras_archive import check_archive, input_shape
-from sweep.records.model_facts import ModelFacts, read_facts
+from sweep.records.keras_archive import ModelFacts, check_archive, input_shape, read_facts
 from sweep.records.study_records import ranked, read_records
 from sweep.records.trial_record import TrialRecord, read_record, trial_folder
 from sweep.space.fields import check_study_name

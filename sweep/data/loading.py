@@ -19,8 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sweep.data.cache import TRAIN_IMAGES, TRAIN_LABELS, TRAIN_PATHS, TRAIN_SUMS, Prepared
 from sweep.data.dataset import Dataset, Part
-from sweep.data.groups import groups_of
-from sweep.data.splits import choose_images, hold_out, split_validation
+from sweep.data.splits import choose_images, groups_of, hold_out, split_validation
 from sweep.errors import DataError
 from sweep.records.array_types import IntArray, Shape, UInt8Array
 from sweep.records.image_facts import DataStamp

@@ -27,9 +27,8 @@ from sweep.data.cache import (
     write_meta,
 )
 from sweep.data.contents import Advance, Contents, LazyImages, ProgressCallback, Source, Unreadable, chunks, counter
-from sweep.data.groups import groups_of
 from sweep.data.sources import find_source
-from sweep.data.splits import check_classes, hold_out
+from sweep.data.splits import check_classes, groups_of, hold_out
 from sweep.errors import DataError
 from sweep.records.array_types import IntArray, Shape, UInt8Array
 from sweep.space.config import DataConfig

@@ -13,7 +13,7 @@ from sweep.data.cache import Prepared
 from sweep.data.loading import load_whole
 from sweep.execution.child_call import call_in_child
 from sweep.records.final_result import TrainedFinal
-from sweep.records.model_facts import ModelFacts, embed_facts
+from sweep.records.keras_archive import ModelFacts, embed_facts
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import RefitResult

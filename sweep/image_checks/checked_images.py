@@ -15,11 +15,9 @@ import numpy as np
 
 from sweep.data.contents import Advance, Contents, LazyImages, chunks
 from sweep.data.folder import Listing
-from sweep.data.groups import groups_of
-from sweep.data.splits import hold_out, split_validation
+from sweep.data.splits import groups_of, hold_out, split_validation
 from sweep.errors import DataError
-from sweep.image_checks.file_examination import FileFacts, examine
-from sweep.image_checks.image_hash import ImageHash, hash_of
+from sweep.image_checks.image_examination import FileFacts, ImageHash, examine, hash_of
 from sweep.records.array_types import IntArray, UInt8Array
 from sweep.space.config import DataConfig
 

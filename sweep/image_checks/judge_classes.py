@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from sweep.data.folder import ImageFile, Listing
-from sweep.data.groups import groups_of
+from sweep.data.splits import groups_of
 from sweep.errors import DataError
 from sweep.image_checks.checked_images import CheckedImages, PartName
 from sweep.image_checks.image_findings import FindingEntry, ImageFinding, counted, each

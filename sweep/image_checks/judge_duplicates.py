@@ -11,8 +11,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sweep.image_checks.checked_images import CheckedImage, CheckedImages, PartName
+from sweep.image_checks.image_examination import ImageHash
 from sweep.image_checks.image_findings import FindingEntry, ImageFinding, Level, counted, finding_entry
-from sweep.image_checks.image_hash import ImageHash
 from sweep.records.array_types import IntArray
 
 LEAST_SIDE = 16

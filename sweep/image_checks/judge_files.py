@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sweep.image_checks.checked_images import CheckedImages
-from sweep.image_checks.file_examination import FileFacts
 from sweep.image_checks.folder_survey import Link, Survey
+from sweep.image_checks.image_examination import FileFacts
 from sweep.image_checks.image_findings import FindingEntry, ImageFinding, Level, counted, each, finding_entry
 from sweep.space.config import DataConfig
 

@@ -1,4 +1,6 @@
-"""Check a .keras file before Keras opens it; refuse what could run code, write elsewhere or fill the memory.
+"""Check a .keras file before Keras opens it, and read the facts that sweep stores in it.
+
+The check refuses what could run code, write elsewhere or fill the memory.
 
 Keras's `safe_mode` stays on as well. Its gaps (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747) all used classes and
 functions that a model of sweep never contains; so only Keras's layers and similar objects are accepted.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -15,11 +18,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import h5py
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from sweep.errors import ModelFileError
 from sweep.records.array_types import Shape
-from sweep.records.model_facts import FACTS_FILE
+from sweep.records.atomic_writing import atomic_write
+from sweep.records.json_files import parse_json
+from sweep.space.config import DataConfig
+from sweep.space.model_sections import Output
 
+FACTS_FILE = "sweep.json"
+"""An entry of the .keras archive, which Keras ignores."""
 CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE = "config.json", "metadata.json", "model.weights.h5"
 ENTRIES = (CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE, FACTS_FILE)
 
@@ -169,3 +179,50 @@ def input_shape(path: Path) -> Shape:
     raise ModelFileError(
         f"{path}: expected a model of images (height, width, 1 or 3), its input is {shape or 'unknown'}"
     )
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
+class ModelFacts:
+    """The origin of a model.
+
+    Attributes:
+        classes: names, in the order of the model's outputs.
+        shape: height, width, channels of its images.
+        data: the images of its training and validation.
+        digest: digest of their training part.
+        threads: number of threads in its training.
+        output: the kind of its outputs, from its space; None in older files.
+    """
+
+    study: str
+    trial: int
+    classes: tuple[str, ...]
+    shape: Shape
+    data: DataConfig
+    digest: str
+    threads: int = 1
+    output: Output | None = None
+
+
+_FACTS = TypeAdapter(ModelFacts)
+
+
+def embed_facts(source: Path, target: Path, facts: ModelFacts) -> None:
+    """Copy a .keras file to `target` and add the facts, atomically."""
+    with atomic_write(target) as part:
+        shutil.copyfile(source, part)
+        with zipfile.ZipFile(part, "a") as archive:
+            if FACTS_FILE not in archive.namelist():
+                archive.writestr(FACTS_FILE, _FACTS.dump_json(facts, indent=1))
+
+
+def read_facts(path: Path) -> ModelFacts | None:
+    """Read the facts from a checked .keras file; None if it has none.
+
+    Raises:
+        ModelFileError: they are damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if FACTS_FILE not in archive.namelist():
+            return None
+        return parse_json(_FACTS, archive.read(FACTS_FILE), f"{path}/{FACTS_FILE}", ModelFileError, "facts of a model")

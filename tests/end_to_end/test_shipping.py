@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 from sweep.commands.model_references import find_model
 from sweep.errors import TrackingError
 from sweep.records.home import Home
-from sweep.records.model_facts import read_facts
+from sweep.records.keras_archive import read_facts
 from sweep.records.trial_record import read_record
 from tests.end_to_end.conftest import ROUNDS, environment, records, sweep
 from tests.waiting import PATIENCE

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from sweep.image_checks.image_hash import ImageHash, hash_of
+from sweep.image_checks.image_examination import ImageHash, hash_of
 from sweep.image_checks.judge_duplicates import near_duplicates, near_pairs, same_pixels
 from sweep.records.array_types import UInt8Array
 from tests.image_checks.conftest import picture

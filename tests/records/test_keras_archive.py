@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import ModelFileError
-from sweep.records.keras_archive import check_archive, input_shape
-from sweep.records.model_facts import ModelFacts, embed_facts, read_facts
+from sweep.records.keras_archive import ModelFacts, check_archive, embed_facts, input_shape, read_facts
 from sweep.space.config import DataConfig
 from tests.inference.files import layer, write_model
 

@@ -1,4 +1,4 @@
-"""Examine one image file: what it is, whether it can be decoded, and what decoding would lose."""
+"""Examine one image: whether its file can be decoded, what decoding would lose, and hashes to find duplicates."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import imagehash
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sweep.data.pixels import fit_image
-from sweep.image_checks.image_hash import ImageHash, hash_of
+from sweep.records.array_types import UInt8Array
 
 FileFault = Literal["missing", "empty", "truncated", "corrupt", "bomb"]
 """Why a file cannot be decoded. A `bomb` is a small file with more pixels than Pillow agrees to decode."""
@@ -28,6 +29,28 @@ ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9"}
 PNG_DEPTH = 24
 """Position of the bits per channel in a PNG file; Pillow reads 16-bit colour as 8-bit without a warning."""
 
+SIDE = 8
+"""Side of the small copy in pixels."""
+FLAT = 6.0
+"""Standard deviation (of 255) of the small copy below which an image has too little content to compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHash:
+    """The hashes of an image.
+
+    Attributes:
+        pixels: SHA-256 over size and RGB pixels of the upright image at full size.
+        phash: perceptual hash of 64 bits (imagehash.phash: signs of the low frequencies of a cosine transform).
+        small: the image as 8 x 8 RGB, 192 bytes.
+        flat: True if the image has nearly one colour, so that `phash` is meaningless.
+    """
+
+    pixels: bytes
+    phash: int
+    small: bytes
+    flat: bool
+
 
 @dataclass(frozen=True)
 class FileFacts:
@@ -36,7 +59,6 @@ class FileFacts:
     Attributes:
         content: SHA-256 of its bytes; empty if they cannot be read.
         reason: details of the fault, or of the trait `deep`.
-        mode: Pillow's mode of the stored image.
         width, height: of the upright image; 0 if it cannot be decoded.
         image_hash: None if it cannot be decoded.
     """
@@ -44,7 +66,6 @@ class FileFacts:
     content: bytes
     fault: FileFault | None = None
     reason: str = ""
-    mode: str = ""
     width: int = 0
     height: int = 0
     traits: tuple[Trait, ...] = ()
@@ -74,12 +95,12 @@ def examine(path: Path) -> FileFacts:
 
 def _decode(data: bytes, content: bytes) -> FileFacts:
     with Image.open(io.BytesIO(data)) as image:
-        mode, traits = image.mode, _traits(image, data)
+        traits = _traits(image, data)
         reason = _depth(image) if "deep" in traits else ""
         ImageOps.exif_transpose(image, in_place=True)
         pixels = fit_image(image, 3, None)
     height, width, _ = pixels.shape
-    return FileFacts(content, None, reason, mode, width, height, traits, hash_of(pixels))
+    return FileFacts(content, None, reason, width, height, traits, hash_of(pixels))
 
 
 def _traits(image: Image.Image, data: bytes) -> tuple[Trait, ...]:
@@ -118,3 +139,17 @@ def _damage(data: bytes, error: Exception) -> FileFault:
 def _first_sentence(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].rstrip(".")
+
+
+def hash_of(pixels: UInt8Array) -> ImageHash:
+    """The hash of an upright image, uint8 (h, w, 1 or 3)."""
+    rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    image = Image.fromarray(rgb)
+    small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
+    bits = imagehash.phash(image).hash
+    return ImageHash(
+        pixels=hashlib.sha256(f"{image.size}".encode() + rgb.tobytes()).digest(),
+        phash=int.from_bytes(np.packbits(bits).tobytes(), "big"),
+        small=small.tobytes(),
+        flat=bool(np.asarray(small, dtype=np.float32).std(axis=(0, 1)).max() < FLAT),
+    )

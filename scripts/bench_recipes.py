@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.overrides import overrides
-from sweep.commands.pretrained_weights import pin_weights, require_weights
+from sweep.commands.overrides import overrides_from_options
+from sweep.commands.prerequisites import pin_weights, require_weights
 from sweep.data.cache import Prepared
 from sweep.data.preparation import prepare
 from sweep.errors import WeightsError
@@ -99,12 +99,7 @@ def recipes(
     names = _names(only)
     path = out or home / "studies" / "recipes.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    changes = overrides(
-        settings,
-        data=("data.name", data),
-        limit=("data.limit", str(limit) if limit else None),
-        epochs=("training.epochs", str(epochs) if epochs else None),
-    )
+    changes = overrides_from_options(settings, data=data, limit=limit or None, epochs=epochs or None)
     runs, skipped = _runs(names, changes, range(first_seed, first_seed + seeds))
     results = [Result(run, failure=reason) for run, reason in skipped]
     for result in results:

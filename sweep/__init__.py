@@ -7,7 +7,7 @@
     study.figures.history()
     sweep.reproduce(study.best)
 
-Nothing heavy is imported before it is used.
+Heavy packages are imported only when they are needed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PLACES = {
     "Trials": "sweep.api.trials",
 }
 _MODULES = ("errors", "reproduce", "run")
-"""Looked up as they are; `run` and `reproduce` can be called (see `callable_module`)."""
+"""Attributes that are modules; `run` and `reproduce` are callable (see `callable_module`)."""
 
 __all__ = ["Figures", "Reproduction", "Study", "Trial", "Trials", "errors", "reproduce", "run"]
 

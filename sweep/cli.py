@@ -1,4 +1,4 @@
-"""The command `sweep`: every command of `python -m sweep.COMMAND` under one name."""
+"""The command `sweep`: all commands of `python -m sweep.COMMAND` in one program."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _options(
 
 
 def app() -> typer.Typer:
-    """All commands."""
+    """Return the program with all commands."""
     commands = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -64,5 +64,5 @@ def app() -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point; `scripts/sweep` is named so in the usage."""
+    """Run the program, under the name that the user typed for `scripts/sweep`."""
     run_app(app(), called_as() or "sweep")

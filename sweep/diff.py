@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
+from sweep.commands.command_line import HomeOption, JsonOption, StudyOption, run_as_program
 
 
 def diff_command(
     first: Annotated[int, typer.Argument(min=0, metavar="A", help="Number of a trial.")],
-    second: Annotated[int, typer.Argument(min=0, metavar="B", help="Number of another.")],
-    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
+    second: Annotated[int, typer.Argument(min=0, metavar="B", help="Number of another trial.")],
+    study: StudyOption,
     home: HomeOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Show what two trials have otherwise: results, configuration, environment."""
+    """Show how two trials differ: results, configuration, environment."""
     from sweep.commands.diff import show_differences
 
     show_differences(home, study, first, second, as_json)

@@ -1,4 +1,4 @@
-"""`sweep doctor`: look at images before anything is trained on them."""
+"""`sweep doctor`: check images before training on them."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from sweep.commands.command_line import JsonOption, SetOption, bad_option, run_a
 def doctor_command(
     path: Annotated[
         str | None,
-        typer.Argument(metavar="PATH", help="A folder of class folders, an .npz file, or the name of a set."),
+        typer.Argument(metavar="PATH", help="A folder of class folders, an .npz file, or the name of a data set."),
     ] = None,
     space: Annotated[
         Path | None,
-        typer.Option("--space", metavar="FILE", help="Take the data section of this space, and its images by default."),
+        typer.Option("--space", metavar="FILE", help="Use the data section of this space, and its images by default."),
     ] = None,
     settings: SetOption = None,
     html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="FILE", help="Write a page with the pictures as well."),
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with pictures.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what is wrong with images: unreadable files, lossy formats, doubles, leaks between parts, doubtful classes.
+    """Find problems in images: unreadable files, lossy formats, duplicates, leaks between parts, doubtful classes.
 
-    Exit code 0: nothing serious; 1: problems were found; 2: there is no such data, or it has no class folders.
+    Exit code 0: nothing serious; 1: problems were found; 2: the data does not exist or has no class folders.
     """
     from sweep.commands.doctor import examine_images, read_data_config
 
     if path is None and space is None:
-        raise bad_option("PATH", "a folder, an .npz file, the name of a set, or --space FILE", "nothing")
+        raise bad_option("PATH", "a folder, an .npz file, the name of a data set, or --space FILE", "nothing")
     config = read_data_config(path, space, settings)
     raise typer.Exit(examine_images(config, html, as_json))
 

@@ -1,4 +1,4 @@
-"""`sweep export`: a model in the formats that it is deployed in."""
+"""`sweep export`: a model in the formats for deployment."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
+from sweep.commands.command_line import HomeOption, JsonOption, TrackingOption, run_as_program
 
 
 class ExportFormat(StrEnum):
-    """What a model can be written as."""
+    """The formats of `sweep export`."""
 
     keras = "keras"
     saved_model = "saved-model"
@@ -31,18 +31,18 @@ def export_command(
         ExportFormat,
         typer.Option("--format", help=r"tflite and onnx need the extra packages of `pip install -e '.\[export]'`."),
     ],
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; studies/NAME/export by default.")] = None,
-    home: HomeOption = Path(),
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, else mlflow/mlflow.db below --home.")
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files. By default studies/NAME/export.")
     ] = None,
+    home: HomeOption = Path(),
+    tracking_uri: TrackingOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a model with its preprocessing inside, and hold it against the Keras model on the validation images.
+    """Write a model with its preprocessing inside, and compare it with the Keras model on the validation images.
 
-    Every format takes raw pixels (uint8, 0 to 255) and gives a number per class; labels.txt has the classes in order.
-    int8 is calibrated on training images. Exit code 1 where a format names other classes than the Keras model for more
-    than 0.5 % of the images (int8: 3 %).
+    All formats take raw pixels (uint8, 0 to 255) and return a number per class; labels.txt has the classes in order.
+    int8 is calibrated on training images. The exit code is 1 if the classes of a format differ from those of the Keras
+    model for more than 0.5 % of the images (int8: 3 %).
     """
     from sweep.commands.export import export_model
 

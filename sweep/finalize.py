@@ -1,50 +1,53 @@
-"""`sweep finalize`: which trial is really best, one model from all its images, and one look at the test set."""
+"""`sweep finalize`: find the best trial, train one model on all its images, and test it once."""
 
 from __future__ import annotations
 
 import re
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, bad_option, run_as_program
-from sweep.invocation import command_text
+from sweep.commands.command_line import (
+    HomeOption,
+    JsonOption,
+    StudyOption,
+    TrackingOption,
+    bad_option,
+    run_as_program,
+)
+from sweep.invocation import same_command
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def finalize_command(
-    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
+    study: StudyOption,
     top: Annotated[
         int,
-        typer.Option(min=1, help="Finalists: so many best trials, and whoever is within noise of the last of them."),
+        typer.Option(min=1, help="Finalists: this many of the best trials, and those within noise of the last."),
     ] = 5,
     max_repeats: Annotated[
-        int, typer.Option(min=0, help="Rounds at most; each trains every finalist once more. 0 repeats nothing.")
+        int, typer.Option(min=0, help="Maximum rounds; each trains every finalist again. 0 repeats nothing.")
     ] = 10,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Rounds are stratified k-fold cross-validation, not fresh splits.")
+        int | None, typer.Option(min=2, help="Use stratified k-fold cross-validation instead of fresh splits.")
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="For everything that the command does: 45s, 90m, 2h, 1h30m.")
+        str | None, typer.Option(metavar="TIME", help="Time limit for the whole command: 45s, 90m, 2h, 1h30m.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at a time; by default one per GPU, else one per core.")
+        int | None, typer.Option(min=1, help="Trainings at a time. By default one per GPU, else one per core.")
     ] = None,
     home: HomeOption = Path(),
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, else mlflow/mlflow.db below --home.")
-    ] = None,
+    tracking_uri: TrackingOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the best trials again until one is separated, then that one on everything, and open the test set once.
+    """Repeat the best trials until one is separated, train it on all images, and open the test set once.
 
-    The result is in studies/NAME/final: model.keras, final.json, final.html, model_card.md, pictures. Interrupted, the
-    same command goes on. Rounds end when one finalist is separated (bootstrap P(best) of 0.95 and a paired t-test
-    against each other finalist at 1 %, after three rounds at least), or with --max-repeats or --budget.
+    The result is in studies/NAME/final: model.keras, final.json, final.html, model_card.md, pictures. After an
+    interruption the same command continues. Rounds end when one finalist is separated (bootstrap P(best) of 0.95 and a
+    paired t-test against each other finalist at 1 %, after at least three rounds), or with --max-repeats or --budget.
     """
     seconds = None if budget is None else parse_duration(budget)
     if folds is not None and 0 < max_repeats < folds:
@@ -58,34 +61,28 @@ def finalize_command(
         home=home,
         study=study,
         top=top,
-        most=max_repeats,
+        max_repeats=max_repeats,
         folds=folds,
         budget=seconds,
         workers=workers,
         tracking_uri=tracking_uri,
         as_json=as_json,
-        again=_again(),
+        again=same_command("finalize"),
     )
     raise typer.Exit(finalize_study(request))
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `90m`, `2h`, `1h30m`, `45s`.
+    """Return the seconds of `90m`, `2h`, `1h30m` or `45s`.
 
     Raises:
-        typer.BadParameter: it is no such text, or no time at all.
+        typer.BadParameter: the text is not a duration of more than 0 s.
     """
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if "".join(number + unit for number, unit in parts) != text or seconds <= 0:
         raise bad_option("--budget", "a time such as 45s, 90m, 2h or 1h30m", text)
     return seconds
-
-
-def _again() -> str:
-    """The command that goes on where this one stopped."""
-    words = sys.argv[2:] if sys.argv[1:2] == ["finalize"] else sys.argv[1:]
-    return f"{command_text('finalize')} {shlex.join(words)}"
 
 
 if __name__ == "__main__":

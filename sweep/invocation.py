@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
+from pathlib import Path
 
 CALLED_AS = "SWEEP_CALLED_AS"
 """Set by `scripts/sweep` to its path as the user typed it; its Python is not on the user's PATH."""
@@ -17,3 +20,14 @@ def command_text(command: str) -> str:
     """The text to type for a command: `python -m sweep.report`, or `scripts/sweep report` if that script started it."""
     script = called_as()
     return f"{script} {command}" if script else f"python -m sweep.{command}"
+
+
+def same_command(command: str) -> str:
+    """The command line of this process, which runs `command`."""
+    words = sys.argv[2:] if sys.argv[1:2] == [command] else sys.argv[1:]
+    return f"{command_text(command)} {shlex.join(words)}"
+
+
+def home_option(home: Path) -> str:
+    """The option ` --home DIR` of a suggested command; "" for the current folder."""
+    return "" if home == Path() else f" --home {shlex.quote(str(home))}"

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
+from sweep.commands.command_line import HomeOption, JsonOption, TrackingOption, run_as_program
 
 
 def predict_command(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE…", help="Files of any size, folders with all below them, or - for stdin."),
+        typer.Argument(metavar="IMAGE…", help="Files of any size, folders with all images below them, or - for stdin."),
     ],
     model: Annotated[
         str,
@@ -23,16 +23,14 @@ def predict_command(
         Path | None, typer.Option(metavar="FILE", help="Draw the images with their predictions into a PNG.")
     ] = None,
     home: HomeOption = Path(),
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, else mlflow/mlflow.db below --home.")
-    ] = None,
+    tracking_uri: TrackingOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say the class of each image, how sure the model is, and what else it might be.
+    """Print the class of each image, its probability, and the next most likely classes.
 
-    PNG, JPEG, WebP and what else Pillow reads, grey or colour; resized as the training images were. The name of a study
-    means its final model, before it has one that of its best trial. What cannot be read is named and skipped: exit
-    code 1.
+    Reads PNG, JPEG, WebP and the other formats of Pillow, grey or colour, resized as the training images were. The name
+    of a study means its final model, or the model of its best trial if it has no final one yet. Files that cannot be
+    read are listed and skipped; the exit code is then 1.
     """
     from sweep.commands.predict import predict_images
 

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, run_as_program
+from sweep.commands.command_line import HomeOption, StudyOption, TrackingOption, run_as_program
 
 
 class ReportFormat(StrEnum):
-    """What the report can be."""
+    """The formats of `sweep report`."""
 
     html = "html"
     md = "md"
@@ -21,23 +21,22 @@ class ReportFormat(StrEnum):
 
 
 def report_command(
-    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
+    study: StudyOption,
     home: HomeOption = Path(),
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Where to; html: studies/NAME/report.html and MLflow, others: standard output."
+            metavar="FILE",
+            help="File to write. By default html goes to studies/NAME/report.html and MLflow, others to stdout.",
         ),
     ] = None,
     kind: Annotated[
         ReportFormat, typer.Option("--format", help="html: one offline page with charts; csv: a row per trial.")
     ] = ReportFormat.html,
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, else mlflow/mlflow.db below --home.")
-    ] = None,
+    tracking_uri: TrackingOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Answer what a study has found: who won and by how much, what mattered, where to search next."""
+    """Report what a study has found: which trial won and by how much, what mattered, where to search next."""
     from sweep.commands.report import write_or_print_report
 
     write_or_print_report(home, study, out, ReportFormat.json.value if as_json else kind.value, tracking_uri)

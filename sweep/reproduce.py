@@ -1,4 +1,4 @@
-"""`sweep reproduce`: run a trial again from its record alone, and compare."""
+"""`sweep reproduce`: train a trial again from its record, and compare."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import typer
 
 from sweep.api.callable_module import make_callable
 from sweep.api.functions import TOLERANCE, reproduce
-from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
+from sweep.commands.command_line import HomeOption, JsonOption, StudyOption, run_as_program
 
 
 def reproduce_command(
-    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
-    trial: Annotated[int | None, typer.Option(min=0, help="Number of the trial; the best one by default.")] = None,
+    study: StudyOption,
+    trial: Annotated[int | None, typer.Option(min=0, help="Number of the trial. By default the best one.")] = None,
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Largest difference of a metric that still counts as the same result.")
     ] = TOLERANCE,
     home: HomeOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Train a trial again from its record alone: EXACT, WITHIN x, or DIVERGED at epoch n. Exit code 0 or 1."""
+    """Train a trial again from its record: EXACT, WITHIN x (exit code 0), or DIVERGED at epoch n (exit code 1)."""
     from sweep.api.study import Study
 
     found = Study(study, home=home)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,77 +9,66 @@ import typer
 
 from sweep.api.callable_module import make_callable
 from sweep.api.functions import run
-from sweep.commands.command_line import HomeOption, JsonOption, SetOption, bad_option, run_as_program
-from sweep.commands.run import RunOptions, run_sweep
-from sweep.invocation import command_text
+from sweep.commands.command_line import (
+    HomeOption,
+    JsonOption,
+    SetOption,
+    TrackingOption,
+    bad_option,
+    run_as_program,
+)
+from sweep.commands.run import RunRequest, run_sweep
+from sweep.invocation import same_command
 
 
 def run_command(
     space: Annotated[Path, typer.Option("--space", metavar="FILE", help="Search space or recipe (YAML).")],
-    trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials that the study is to have in all, those of earlier runs included.")
-    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Total number of trials, including earlier runs.")] = None,
     data: Annotated[
         str | None, typer.Option(metavar="NAME", help="Images: digits, cifar10, …, a folder of class folders, an .npz.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Use so many images of the training part, stratified.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="The most that a trial trains.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Use only this many training images, stratified.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Maximum epochs per trial.")] = None,
     objective: Annotated[str | None, typer.Option(help="val_accuracy or val_loss.")] = None,
     settings: SetOption = None,
-    study: Annotated[str | None, typer.Option(help="Name of the study; the file's name for it by default.")] = None,
+    study: Annotated[str | None, typer.Option(help="Name of the study. By default the name in the file.")] = None,
     fork: Annotated[
-        str | None, typer.Option(metavar="NEW", help="Begin study NEW with the trials of the old one that still fit.")
+        str | None, typer.Option(metavar="NEW", help="Start study NEW with the trials of the old one that still fit.")
     ] = None,
     workers: Annotated[
-        str, typer.Option(metavar="N|auto", help="Trials at a time; auto: one per GPU, else one per core.")
+        str, typer.Option(metavar="N|auto", help="Trials at a time. auto: one per GPU, else one per core.")
     ] = "auto",
     memory_limit: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="End a trial that grows beyond it: 4G, 512M (resident memory).")
+        str | None, typer.Option(metavar="SIZE", help="Stop a trial that uses more resident memory: 4G, 512M.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each trial; another count gives other bits.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads per trial. Another number changes the bits.")] = 1,
     home: HomeOption = Path(),
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, else mlflow/mlflow.db below --home.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show errors only.")] = False,
+    tracking_uri: TrackingOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Search a space: sample, train, prune, record. The same command again goes on where it stopped."""
-    from sweep.commands.overrides import overrides
+    """Search a space: sample, train, prune, record. The same command resumes a sweep that was stopped."""
+    from sweep.commands.overrides import overrides_from_options
 
-    at_a_time = _workers(workers)
-    changes = overrides(
-        settings,
-        data=("data.name", data),
-        limit=("data.limit", _text(limit)),
-        epochs=("training.epochs", _text(epochs)),
-        objective=("search.objective", objective),
-        memory_limit=("search.memory_limit", memory_limit),
+    changes = overrides_from_options(
+        settings, data=data, limit=limit, epochs=epochs, objective=objective, memory_limit=memory_limit
     )
-    options = RunOptions(
+    forked = f"   (with --study {fork} instead of --fork {fork})" if fork else ""
+    request = RunRequest(
+        space=space,
+        changes=changes,
         trials=trials,
         study=study,
         fork=fork,
-        workers=at_a_time,
+        workers=_workers(workers),
         threads=threads,
         home=home,
         tracking_uri=tracking_uri,
         quiet=quiet,
         as_json=as_json,
-        again=_again(fork),
+        again=same_command("run") + forked,
     )
-    run_sweep(space, changes, options)
-
-
-def _text(value: int | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _again(fork: str | None) -> str:
-    """The command that goes on where this one stopped."""
-    words = sys.argv[2:] if sys.argv[1:2] == ["run"] else sys.argv[1:]
-    where = f"   (with --study {fork} in place of --fork {fork})" if fork else ""
-    return f"{command_text('run')} {shlex.join(words)}{where}"
+    run_sweep(request)
 
 
 def _workers(text: str) -> int | None:

@@ -1,4 +1,4 @@
-"""`sweep show`: everything of one trial."""
+"""`sweep show`: everything about one trial."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
+from sweep.commands.command_line import HomeOption, JsonOption, StudyOption, run_as_program
 
 
 def show_command(
-    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
-    trial: Annotated[int | None, typer.Argument(min=0, help="Number of the trial; the best one by default.")] = None,
+    study: StudyOption,
+    trial: Annotated[int | None, typer.Argument(min=0, help="Number of the trial. By default the best one.")] = None,
     home: HomeOption = Path(),
     as_json: JsonOption = False,
 ) -> None:

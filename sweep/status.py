@@ -1,4 +1,4 @@
-"""`sweep status`: how a study stands, from another shell while it runs or afterwards."""
+"""`sweep status`: the state of a study, while it runs or afterwards."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
+from sweep.commands.command_line import HomeOption, JsonOption, StudyOption, run_as_program
 
 
 def status_command(
-    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
-    watch: Annotated[bool, typer.Option("--watch", help="Show it anew every two seconds until Ctrl-C.")] = False,
+    study: StudyOption,
+    watch: Annotated[bool, typer.Option("--watch", help="Update the output every two seconds until Ctrl-C.")] = False,
     home: HomeOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Say how many trials are done, what runs now, and which is best."""
+    """Show how many trials are done, which ones are running, and which is the best."""
     from sweep.commands.status import show_status
 
     show_status(home, study, watch, as_json)

@@ -1,27 +1,22 @@
-"""`sweep sync`: bring MLflow up to the study."""
+"""`sweep sync`: bring the MLflow runs of a study up to date."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from sweep.commands.command_line import HomeOption, JsonOption, run_as_program
+from sweep.commands.command_line import HomeOption, JsonOption, StudyOption, TrackingOption, run_as_program
 
 
 def sync_command(
-    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the study.")],
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, else mlflow/mlflow.db below --home.")
-    ] = None,
+    study: StudyOption,
+    tracking_uri: TrackingOption = None,
     home: HomeOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Create or complete every MLflow run of a study, from the study alone. Running it twice changes nothing."""
+    """Create or complete the MLflow runs of a study from its records. Running it twice changes nothing."""
     from sweep.commands.sync import sync_with_mlflow
 
-    raise typer.Exit(sync_with_mlflow(home, study, tracking_uri, as_json))
+    sync_with_mlflow(home, study, tracking_uri, as_json)
 
 
 if __name__ == "__main__":

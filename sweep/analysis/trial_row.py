@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,3 +78,14 @@ def trial_row(record: TrialRecord) -> TrialRow:
         values=dict(record.values),
         origin=record.origin,
     )
+
+
+def result_text(record: TrialRecord) -> str:
+    """Return `val_accuracy 0.9506 at epoch 5` for a trial with a finished epoch."""
+    return f"{record.config.objective} {metric(record.objective_value)} at epoch {record.best_epoch}"
+
+
+def states_text(records: Iterable[TrialRecord]) -> str:
+    """Return `2 complete, 1 failed`; "" for no trials."""
+    counts = Counter(record.state for record in records)
+    return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))

@@ -1,1 +1,1 @@
-"""What `import sweep` offers: running, looking, reproducing, with pictures and tables for notebooks."""
+"""What `import sweep` offers: running, inspecting and reproducing, with pictures and tables for notebooks."""

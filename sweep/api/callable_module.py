@@ -1,6 +1,6 @@
-"""A module that can be called: `sweep.run(…)` is a function, while `python -m sweep.run` stays a command.
+"""Callable modules: `sweep.run(…)` is a function, and `python -m sweep.run` is a command.
 
-Importing the command's module puts the module into the package under the function's name. So the module is both.
+Importing the module of the command sets it as an attribute of the package, under the name of the function.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ class _CallableModule(ModuleType):
 
 
 def make_callable(module: str, function: Callable[..., Any]) -> None:
-    """Let calls of a module be calls of a function, whose signature and documentation it shows.
+    """Make a module callable as a function, with its signature and documentation.
 
     Args:
-        module: its name; that of the main program stays as it is.
-        function: what is called.
+        module: name of the module; `__main__` is left unchanged.
+        function: the function to call.
     """
     if module == "__main__":
         return
     found = cast(_CallableModule, sys.modules[module])
     found.__class__ = _CallableModule
-    found.__wrapped__ = function  # where `inspect` and IPython look for the signature
+    found.__wrapped__ = function  # `inspect` and IPython find the signature here
     found.__doc__ = function.__doc__

@@ -1,4 +1,4 @@
-"""Charts of a study for notebooks: those of the report, in colours that can be read on light and dark ground."""
+"""The charts of the report for notebooks, in colours that are readable on light and dark backgrounds."""
 
 from __future__ import annotations
 
@@ -26,58 +26,58 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _INK = "#7b838f"
-"""In between: a contrast of 3.8 against white and of 4.6 against #111111."""
+"""A contrast of 3.8 against white and of 4.6 against #111111."""
 _GRID = "rgba(128,134,145,0.25)"
 
 
 class Figures:
-    """Each method draws one chart and returns it as a Plotly figure, which a notebook shows by itself.
+    """Each method returns one chart as a Plotly figure, which a notebook displays.
 
     Args:
-        history: what is drawn.
+        history: the trials to draw.
 
-    All methods raise NothingFinished where there is no trial yet that could be drawn, and StudyError for a parameter
-    that the space does not have.
+    All methods raise NothingFinished if there is no trial to draw yet, and StudyError for a parameter that the space
+    does not have.
     """
 
     def __init__(self, history: History) -> None:
         self._history = history
 
     def history(self, by: Literal["trials", "hours"] = "trials") -> go.Figure:
-        """Every trial's objective and the best so far, against ended trials or the time of search."""
+        """Plot the objective of each trial and the best one so far against ended trials or the time of the search."""
         course = progress(self._history)
         self._need(any(step.value is not None for step in course.steps), "no trial has ended with a value yet")
         return _readable(progress_chart(self._history, course, by_hours=by == "hours"))
 
     def curves(self) -> go.Figure:
-        """The objective against epochs: a line per trial, quantile bands where they are many."""
+        """Plot the objective against epochs: a line per trial, or quantile bands for many trials."""
         self._need(has_curves(self._history), "no complete or pruned trial has an epoch yet")
         return _readable(curves_chart(self._history))
 
     def hours(self) -> go.Figure:
-        """Where the time went: fitting, building, the rest, by how trials ended."""
+        """Plot the time spent on fitting, building and the rest, by how the trials ended."""
         rows = time_spent(self._history)
         self._need(bool(rows), "there is no trial yet")
         return _readable(time_chart(rows))
 
     def pruning(self) -> go.Figure:
-        """How many trials were pruned after which epoch."""
+        """Plot how many trials were pruned after which epoch."""
         summary = summarize_pruning(self._history)
         self._need(bool(summary.cuts), "no trial was pruned")
         return _readable(pruning_chart(summary))
 
     def importance(self) -> go.Figure:
-        """How much each parameter decides whether a trial is among the best (PED-ANOVA), with 90 % intervals.
+        """Plot how much each parameter decides whether a trial is among the best (PED-ANOVA), with 90 % intervals.
 
-        Takes seconds: the intervals come from bootstrap samples.
+        Takes seconds, because the intervals come from bootstrap samples.
         """
         found = self._importances
         have = f"{count(found.trials, 'complete or pruned trial')}, and it takes {FEWEST_IMPORTANCE}"
-        self._need(bool(found.rows), f"the importance of parameters cannot be told from {have}")
+        self._need(bool(found.rows), f"the importance of parameters is not known from {have}")
         return _readable(importance_chart(found.rows))
 
     def parallel(self, parameters: Sequence[str] | None = None) -> go.Figure:
-        """Parallel coordinates of the complete trials.
+        """Plot the complete trials in parallel coordinates.
 
         Args:
             parameters: names of the axes, in order; by default the eight most important.
@@ -88,14 +88,14 @@ class Figures:
         return _readable(parallel_chart(self._history, [self._parameter(name) for name in parameters]))
 
     def slice(self, parameter: str) -> go.Figure:
-        """The objective against one parameter; every trial that has it is a point."""
+        """Plot the objective against one parameter, with a point for each trial that has it."""
         chosen = self._parameter(parameter)
         having = [r for r in (*self._history.ranked, *self._history.pruned) if parameter in r.values]
         self._need(bool(having), f"no complete or pruned trial has {parameter} yet")
         return _readable(slice_chart(self._history, chosen))
 
     def contour(self, x: str | None = None, y: str | None = None) -> go.Figure:
-        """The objective as a landscape over two numbers that are searched.
+        """Plot the objective as a landscape over two numeric parameters.
 
         Args:
             x, y: names of the parameters; by default the two most important ones.
@@ -115,24 +115,26 @@ class Figures:
         return importances(self._history.space, self._history.records)
 
     def _parameter(self, name: str) -> Parameter:
-        """The parameter of this name.
+        """Return the parameter with this name.
 
         Raises:
             StudyError: the space has none.
         """
-        there = {parameter.name: parameter for parameter in self._history.space.parameters}
-        if name not in there:
-            hint = did_you_mean(name, list(there))
-            raise StudyError(f"study {self._history.study} searches no `{name}`; there are {', '.join(there)}{hint}")
-        return there[name]
+        known = {parameter.name: parameter for parameter in self._history.space.parameters}
+        if name not in known:
+            hint = did_you_mean(name, list(known))
+            raise StudyError(
+                f"study {self._history.study} has no parameter `{name}`; there are {', '.join(known)}{hint}"
+            )
+        return known[name]
 
-    def _need(self, given: bool, otherwise: str) -> None:
-        if not given:
-            raise NothingFinished(f"study {self._history.study}: {otherwise}")
+    def _need(self, condition: bool, message: str) -> None:
+        if not condition:
+            raise NothingFinished(f"study {self._history.study}: {message}")
 
 
 def _readable(figure: go.Figure) -> go.Figure:
-    """The report's page adds the colours of text and grid itself; a notebook does not."""
+    """Add the colours of text and grid, which the report's page sets in its style sheet."""
     figure.update_layout(font={"color": _INK}, modebar={"bgcolor": "rgba(0,0,0,0)"})
     figure.update_xaxes(gridcolor=_GRID, linecolor=_GRID)
     figure.update_yaxes(gridcolor=_GRID, linecolor=_GRID)

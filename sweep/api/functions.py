@@ -1,21 +1,18 @@
-"""`sweep.run` and `sweep.reproduce`: what their commands do, for scripts and notebooks. Light to import."""
+"""`sweep.run` and `sweep.reproduce`: the commands as functions, for scripts and notebooks. Light to import."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sweep.commands.run import RunOptions, run_sweep
-from sweep.errors import UserError
+from sweep.commands.run import RunRequest, run_sweep
 
 if TYPE_CHECKING:
     from sweep.api.study import Study
     from sweep.api.trials import Trial
     from sweep.commands.reproduce import Reproduction
-    from sweep.space.reader import Override
 
 TOLERANCE = 0.01
 
@@ -27,20 +24,20 @@ def reproduce(
     folder: str | os.PathLike[str] | None = None,
     quiet: bool = False,
 ) -> Reproduction:
-    """Train a trial again from its record alone, in a process of its own.
+    """Train a trial again from its record, in a separate process, and compare.
 
     Args:
-        trial: of any state: a pruned one is trained as far as it came.
+        trial: a trial in any state; a pruned one is trained for as many epochs as it has.
         tolerance: largest difference of a metric that still counts as the same result.
-        folder: where to keep the model, its log and its predictions; it is made if it is not there. None keeps nothing.
+        folder: folder for the model, its log and its predictions, created if needed. None keeps no files.
         quiet: print nothing.
 
     Returns:
-        The comparison: `verdict` is `EXACT`, `WITHIN x` or `DIVERGED at epoch n`, `holds` whether it is none of the
-        last kind, `model_file` the model kept.
+        The comparison: `verdict` is `EXACT`, `WITHIN x` or `DIVERGED at epoch n`, `holds` is False if it diverged, and
+        `model_file` is the new model.
 
     Raises:
-        DataError: the images are not to be had, or are not those of the record.
+        DataError: the images are not available, or are not those of the record.
     """
     from sweep.commands.reproduce import run_again
     from sweep.records.home import Home
@@ -68,84 +65,57 @@ def run(
     tracking_uri: str | None = None,
     quiet: bool = False,
 ) -> Study:
-    """Search a space: sample, train, prune, record. The same call again goes on where it stopped.
+    """Search a space: sample, train, prune, record. The same call resumes a sweep that was stopped.
 
-    Each trial is a process of its own, which does not import the calling script: no `if __name__ == "__main__":` is
-    needed. Ctrl-C, or a notebook's stop button, stops cleanly; outside the main thread signals are left alone.
+    Each trial runs in its own process, which does not import the calling script: no `if __name__ == "__main__":` is
+    needed. Ctrl-C, or a notebook's stop button, stops cleanly; outside the main thread, signals are not handled.
 
     Args:
         space: file of a search space or a recipe (YAML).
-        data: `digits`, `cifar10`, …, a folder of class folders, an .npz file; the space's by default.
-        trials: that the study is to have in all, those of earlier runs included; by default the space's, else 50
-            (1 for a recipe).
-        limit: use so many images of the training part, stratified.
-        epochs: the most that a trial trains.
-        objective: what trials are ranked by.
-        settings: other values of the file, said otherwise: `{"training.batch_size": 64}`.
-        study: its name; the file's name for it by default.
-        fork: begin a study of this name with the trials of `study` that still fit.
-        workers: trials at a time; one per GPU, else one per core by default.
-        threads: of each trial; another count gives other bits.
-        memory_limit: end a trial whose resident memory grows beyond it: `4G`, `512M`.
+        data: `digits`, `cifar10`, …, a folder of class folders, an .npz file. By default that of the space.
+        trials: total number of trials, including earlier runs. By default that of the space, else 50 (1 for a recipe).
+        limit: use only this many training images, stratified.
+        epochs: maximum epochs per trial.
+        objective: the metric that ranks trials.
+        settings: overrides of any values of the file: `{"training.batch_size": 64}`.
+        study: name of the study. By default the name in the file.
+        fork: start a new study of this name with the trials of `study` that still fit.
+        workers: trials at a time. By default one per GPU, else one per core.
+        threads: threads per trial; another number changes the bits.
+        memory_limit: stop a trial that uses more resident memory: `4G`, `512M`.
         home: folder that holds `studies/`, `mlflow/` and `cache/`.
-        tracking_uri: MLflow store; `MLFLOW_TRACKING_URI`, else `mlflow/mlflow.db` below `home` by default.
-        quiet: show nothing.
+        tracking_uri: MLflow store. By default `MLFLOW_TRACKING_URI`, else `mlflow/mlflow.db` in `home`.
+        quiet: print nothing.
 
     Returns:
-        The study, with all its trials.
+        The study with all its trials.
 
     Raises:
-        UserError: something that the caller can mend: SpaceError with all faults of the file, DataError, StudyError.
-        NothingFinished: no trial reached its end.
-        SweepStopped: the same bug three times in a row.
+        UserError: something that the caller can fix: SpaceError with all faults of the file, DataError, StudyError.
+        NothingFinished: no trial is complete.
+        SweepStopped: the same bug occurred three times in a row.
         KeyboardInterrupt: after a clean stop.
     """
-    changes = {"data": ("data.name", data), "limit": ("data.limit", limit), "epochs": ("training.epochs", epochs)}
-    changes |= {"objective": ("search.objective", objective), "memory_limit": ("search.memory_limit", memory_limit)}
-    options = RunOptions(
+    from sweep.commands.overrides import overrides_from_arguments
+
+    changes = overrides_from_arguments(
+        settings or {}, data=data, limit=limit, epochs=epochs, objective=objective, memory_limit=memory_limit
+    )
+    request = RunRequest(
+        space=Path(space),
+        changes=changes,
         trials=trials,
         study=study,
         fork=fork,
         workers=workers,
         threads=threads,
-        home=Path(home).absolute(),  # a notebook may change its folder while it holds the study
+        home=Path(home).absolute(),  # a notebook may change its working directory and keep the study
         tracking_uri=tracking_uri,
         quiet=quiet,
         again="the same call of sweep.run",
         words="python",
     )
-    name = run_sweep(Path(space), _overrides(settings or {}, changes), options)
+    name = run_sweep(request)
     from sweep.api.study import Study
 
-    return Study(name, home=options.home)
-
-
-def _overrides(settings: Mapping[str, Any], changes: Mapping[str, tuple[str, Any]]) -> list[Override]:
-    """All changes in order, `settings` first, so that the plain arguments win."""
-    from sweep.space.reader import Override
-
-    found = [Override(key, _yaml(key, value), f"settings[{key!r}]") for key, value in settings.items()]
-    given = {name: (key, value) for name, (key, value) in changes.items() if value is not None}
-    return found + [Override(key, _yaml(name, value), f"{name}={value!r}") for name, (key, value) in given.items()]
-
-
-def _yaml(name: str, value: Any) -> str:
-    """A value as YAML, of which JSON is a part.
-
-    Raises:
-        UserError: YAML has nothing of this kind.
-    """
-    try:
-        return json.dumps(value, default=_plain)
-    except TypeError:
-        kind = type(value).__name__
-        raise UserError(f"{name}: expected a number, text, list or mapping, not {value!r} ({kind})") from None
-
-
-def _plain(value: Any) -> Any:
-    """What JSON does not know by itself: paths and NumPy's numbers."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError
+    return Study(name, home=request.home)

@@ -1,13 +1,13 @@
-"""A study to look at: its trials, its best one, its figures, its report. Opens no database before it must."""
+"""A study: its trials, its best one, its figures, its report. Only the figures and the report open its database."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.analysis.formatting import count, metric
+from sweep.analysis.trial_row import states_text
 from sweep.api.trials import Trial, Trials
 from sweep.errors import NothingFinished
 from sweep.records.home import Home
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """A study that a run has made; of one that runs now, what it is at the moment of asking.
+    """A study. While it runs, each property reads its current state.
 
     Args:
-        name: of the study.
+        name: name of the study.
         home: folder that holds `studies/`.
 
     Raises:
@@ -33,7 +33,7 @@ class Study:
     def __init__(self, name: str, home: str | os.PathLike[str] = ".") -> None:
         self.name = name
         self.home = Path(home)
-        self._records()  # to say at once if there is no such study
+        self._records()  # raises if there is no such study
 
     @property
     def folder(self) -> Path:
@@ -42,7 +42,7 @@ class Study:
 
     @property
     def trials(self) -> Trials:
-        """All trials by number. Read anew whenever asked for, so keep it in a variable for a loop.
+        """All trials by number. Reads all records at each access, so keep it in a variable for a loop.
 
         Raises:
             RecordError: a record cannot be read.
@@ -51,7 +51,7 @@ class Study:
 
     @property
     def best(self) -> Trial:
-        """The complete trial with the best objective; of equals the one that was begun earlier.
+        """The complete trial with the best objective; the earliest one of equals.
 
         Raises:
             NothingFinished: no trial is complete.
@@ -59,12 +59,12 @@ class Study:
         best = ranked(self._records())
         if not best:
             raise NothingFinished(
-                f"the study {self.name} has no finished trial yet, so there is no best one; choose one by its number"
+                f"the study {self.name} has no complete trial yet, so there is no best one; choose one by its number"
             )
         return Trial(best[0], self.folder)
 
     def trial(self, number: int) -> Trial:
-        """The trial with this number.
+        """Return the trial with this number.
 
         Raises:
             StudyError: there is no such trial.
@@ -81,37 +81,37 @@ class Study:
         return Figures(History(self.name, stored_space(self.folder), tuple(self._records())))
 
     def report(self, out: str | os.PathLike[str] | None = None, *, tracking_uri: str | None = None) -> Path:
-        """Write the report, one offline HTML page: who won, why, what next.
+        """Write the report, one offline HTML page: which trial won, why, and where to search next.
 
         Args:
-            out: where to; `studies/NAME/report.html` and the study's run in MLflow by default.
+            out: file to write. By default `studies/NAME/report.html`, and the study's run in MLflow.
             tracking_uri: MLflow store, as for `run`.
 
         Returns:
-            Where it is.
+            The path of the page.
 
         Raises:
             UserError: the page cannot be written.
             NothingFinished: the study has no trial yet.
         """
-        from sweep.commands.report import write_page
+        from sweep.commands.report import read_history, write_page
 
-        return write_page(Home(self.home), self.name, Path(out) if out is not None else None, tracking_uri)
+        home = Home(self.home)
+        return write_page(home, read_history(home, self.name), Path(out) if out is not None else None, tracking_uri)
 
     def _records(self) -> list[TrialRecord]:
         return read_records(self.folder)
 
     def __repr__(self) -> str:
-        return f"<Study {self.name}: {_told(self._records())}>"
+        return f"<Study {self.name}: {_summary(self._records())}>"
 
     def _repr_html_(self) -> str:
         records = self._records()
-        return study_html(f"Study {self.name}: {_told(records)}", ranked(records))
+        return study_html(f"Study {self.name}: {_summary(records)}", ranked(records))
 
 
-def _told(records: list[TrialRecord]) -> str:
-    counts = Counter(record.state for record in records)
-    states = f" ({', '.join(f'{number} {state}' for state, number in sorted(counts.items()))})" if counts else ""
+def _summary(records: list[TrialRecord]) -> str:
+    states = f" ({states_text(records)})" if records else ""
     best = next(iter(ranked(records)), None)
     won = f", best {best.config.objective} {metric(best.objective_value)} by trial {best.number}" if best else ""
     return f"{count(len(records), 'trial')}{states}{won}"

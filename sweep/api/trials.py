@@ -1,4 +1,4 @@
-"""Trials as values to look at: one, and all of a study."""
+"""The trials of a study, as values."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from sweep.analysis.formatting import metric
-from sweep.analysis.trial_row import trial_row
+from sweep.analysis.trial_row import result_text, trial_row
 from sweep.errors import StudyError
 from sweep.records.environment import set_flags
 from sweep.records.trial_record import TrialRecord, TrialState, trial_folder
@@ -27,7 +26,7 @@ class Trial:
     """One trial, as its record was when it was read.
 
     Attributes:
-        record: all that is known of it.
+        record: the trial record.
         study_folder: `studies/NAME`.
     """
 
@@ -36,7 +35,7 @@ class Trial:
 
     @property
     def number(self) -> int:
-        """From 0, in the order in which the trials were begun."""
+        """Number of the trial, from 0, in the order of their start."""
         return self.record.number
 
     @property
@@ -46,7 +45,7 @@ class Trial:
 
     @property
     def reason(self) -> str:
-        """Why it ended so: `all epochs`, `pruned at epoch 8 (median)`, a failure's cause; "" while it runs."""
+        """Why it ended: `all epochs`, `pruned at epoch 8 (median)`, the cause of a failure; "" while it runs."""
         return self.record.reason
 
     @property
@@ -56,12 +55,12 @@ class Trial:
 
     @property
     def values(self) -> Mapping[str, Value]:
-        """What was sampled, by parameter name; a conditional parameter that did not apply is not there."""
+        """The sampled values by parameter name, without conditional parameters that did not apply."""
         return dict(self.record.values)
 
     @property
     def config(self) -> TrialConfig:
-        """All that decides the result, fixed values included."""
+        """Everything that determines the result, including fixed values."""
         return self.record.config
 
     @property
@@ -76,7 +75,7 @@ class Trial:
 
     @property
     def folder(self) -> Path:
-        """Where its files are: `trial.json`, `log.txt`, and what else is kept."""
+        """The folder of its files: `trial.json`, `log.txt` and others."""
         return trial_folder(self.study_folder, self.number)
 
     @property
@@ -85,13 +84,14 @@ class Trial:
         return self.study_folder.parent.parent
 
     def model(self) -> keras.Model:
-        """The model of the best epoch: takes uint8 images (n, height, width, channels), not scaled; gives (n, classes).
+        """Load the model of the best epoch.
 
-        It has no augmentation and is not compiled. The classes are named in `record.data.classes`, in order.
+        It takes unscaled uint8 images (n, height, width, channels) and returns (n, classes). It has no augmentation and
+        is not compiled. The names of the classes are in `record.data.classes`, in order.
 
         Raises:
             StudyError: the file is not kept.
-            ModelFileError: it is damaged, or holds what a model of sweep does not.
+            ModelFileError: the file is damaged, or contains something that models of sweep do not.
         """
         path = self.folder / (self.record.model_file or "")
         if not self.record.model_file or not path.is_file():
@@ -109,19 +109,19 @@ class Trial:
         return f"{head}: it is {self.state}, and only complete trials have one"
 
     def __repr__(self) -> str:
-        return f"<Trial {self.number} of {self.record.study}: {self._told()}>"
+        return f"<Trial {self.number} of {self.record.study}: {self._summary()}>"
 
-    def _told(self) -> str:
+    def _summary(self) -> str:
         if self.value is None:
             return f"{self.state} ({self.reason})" if self.reason else self.state
-        return f"{self.state}, {self.config.objective} {metric(self.value)} at epoch {self.best_epoch}"
+        return f"{self.state}, {result_text(self.record)}"
 
     def _repr_html_(self) -> str:
         return trial_html(self.record)
 
 
 class Trials(Sequence[Trial]):
-    """Trials in a fixed order; those of a study by their numbers."""
+    """A sequence of trials; those of a study are ordered by number."""
 
     def __init__(self, trials: Sequence[Trial]) -> None:
         self._trials = tuple(trials)
@@ -133,24 +133,24 @@ class Trials(Sequence[Trial]):
     def __getitem__(self, index: slice) -> Trials: ...
 
     def __getitem__(self, index: int | slice) -> Trial | Trials:
-        """By position; a slice gives `Trials` again."""
+        """Return the trial at a position, or the `Trials` of a slice."""
         return Trials(self._trials[index]) if isinstance(index, slice) else self._trials[index]
 
     def __len__(self) -> int:
         return len(self._trials)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per trial, with its number as the index; a column per sampled parameter.
+        """Return a row per trial, with its number as the index.
 
-        The columns are state, reason, the objective's name (NaN where there is none), best_epoch, epochs (finished),
-        weights (of the model), seconds (wall time), and the parameters, NaN where they did not apply. A parameter
-        with one of these names is `values.NAME`.
+        The columns are state, reason, the objective (NaN if there is none), best_epoch, epochs (finished), weights (the
+        number of the model's parameters), seconds (wall time), and the sampled parameters, NaN where they did not
+        apply. A parameter with one of these names is `values.NAME`.
         """
         import pandas as pd
 
         rows = [_columns(trial.record) for trial in self]
         frame = pd.DataFrame(rows, index=pd.Index([trial.number for trial in self], name="trial"))
-        # With values missing, pandas would make 64 a 64.0.
+        # Where values are missing, pandas would turn 64 into 64.0.
         return frame.astype({name: "Int64" for name in frame if _is_whole([found.get(name) for found in rows])})
 
     def __repr__(self) -> str:

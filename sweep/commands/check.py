@@ -1,4 +1,4 @@
-"""Building the corners of a space and saying what a sweep over it would meet."""
+"""`sweep check`: build models at the limits of a space and estimate the time of a sweep."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from typing import Any
 from rich.console import Console
 
 from sweep.analysis.formatting import count, duration
-from sweep.commands.images import prepare_images
-from sweep.commands.pretrained_weights import pin_weights, require_weights
-from sweep.commands.run import DEFAULT_TRIALS
-from sweep.commands.user_models import complete_user_space
+from sweep.commands.prerequisites import complete_user_space, pin_weights, prepare_images, require_weights
+from sweep.commands.run import total_trials
 from sweep.data.loading import load
 from sweep.errors import DataError
 from sweep.execution.child_call import call_in_child
@@ -37,11 +35,12 @@ ASSUMED_CLASSES = 10
 
 @dataclass(frozen=True)
 class KnownImages:
-    """What the check knows of the images.
+    """What the check knows about the images.
 
     Attributes:
+        facts: their shape, classes and statistics.
         train: number of training images.
-        assumed: why they are assumed and not known; "" where they are known.
+        assumed: why these values are assumptions; "" if they are known.
     """
 
     facts: ImageFacts
@@ -51,7 +50,7 @@ class KnownImages:
 
 @dataclass(frozen=True)
 class BuiltPoint:
-    """A built point."""
+    """A model that was built: `parameters` is None and `fault` has the reason if it could not be."""
 
     label: str
     parameters: int | None
@@ -59,15 +58,15 @@ class BuiltPoint:
 
 
 def check_space(space: Space, trials: int | None, root: Path, fast: bool, as_json: bool) -> None:
-    """Run the command; prints, and raises nothing for an infeasible space, which is a finding."""
+    """Run the command; an infeasible space is a finding, not an error."""
     console = make_console(as_json=as_json)
     images = None if fast else find_images(space.data, Home(root), console)
     if images is not None:
         space = complete_user_space(space, images.facts)
     elif space.has_user_model:
-        console.print("what the model itself says about its space is found without --fast", style="dim")
+        console.print("without --fast, the hyperparameters of the model itself are included", style="dim")
     _print_space(space, console)
-    total = trials or space.search.trials or (1 if space.is_recipe else DEFAULT_TRIALS)
+    total = total_trials(space, trials)
     found: dict[str, Any] = {"study": space.study, "parameters": [p.name for p in space.parameters]}
     if images is not None:
         if images.assumed:
@@ -81,7 +80,7 @@ def check_space(space: Space, trials: int | None, root: Path, fast: bool, as_jso
 
 
 def _print_space(space: Space, console: Console) -> None:
-    kind = "a recipe: nothing left to search" if space.is_recipe else f"{len(space.parameters)} parameters"
+    kind = "a recipe, with nothing to search" if space.is_recipe else f"{len(space.parameters)} parameters"
     console.print(f"study {space.study}: {kind}")
     for parameter in space.parameters:
         when = " and ".join(f"{condition.name} in {list(condition.values)}" for condition in parameter.conditions)
@@ -94,7 +93,7 @@ def _print_space(space: Space, console: Console) -> None:
 
 
 def find_images(config: DataConfig, home: Home, console: Console) -> KnownImages:
-    """The images' shape and number; where they cannot be had, an assumption from the configuration."""
+    """Return the shape and number of the images; if they are not available, assume them from the configuration."""
     try:
         dataset = load(prepare_images(config, home.cache, console), config)
     except DataError as error:
@@ -112,7 +111,7 @@ def _images_text(images: KnownImages) -> str:
 
 
 def build_points(space: Space, facts: ImageFacts) -> list[BuiltPoint]:
-    """Smallest, largest, each branch and the random draws, built in a child process."""
+    """Build the smallest and the largest model, each branch and random draws in a child process."""
     generator = random.Random(0)
     points: list[tuple[str, Values]] = [("smallest", smallest(space)), ("largest", largest(space))]
     points += branches(space)
@@ -122,7 +121,7 @@ def build_points(space: Space, facts: ImageFacts) -> list[BuiltPoint]:
 
 
 def _draws(space: Space) -> int:
-    """Fewer of a hypermodel, whose models may be large: its space was found by building it."""
+    """Return the number of draws; fewer for a hypermodel, whose models may be large."""
     if space.is_recipe:
         return 0
     return DRAWS if "hypermodel" not in space.template["model"] else HYPERMODEL_DRAWS
@@ -142,7 +141,7 @@ def _found(points: Sequence[BuiltPoint], images: KnownImages, space: Space, tota
 
 
 def _estimate(space: Space, images: KnownImages, total: int) -> dict[str, float] | None:
-    """Seconds of the whole sweep if all trials were like the smallest, and like the largest model."""
+    """Estimate the seconds of a sweep in which all trials have the smallest model, and the largest."""
     configs = [space.smallest_config, space.config(largest(space))]
     times = [_training_times(config, images.facts) for config in configs]
     workers = len(default_slots(None))
@@ -154,7 +153,7 @@ def _estimate(space: Space, images: KnownImages, total: int) -> dict[str, float]
 
 
 def _training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, float] | None:
-    """Before the first step, and for an image; None where the configuration cannot be built."""
+    """Return the seconds before the first step and per image; None if the model cannot be built."""
     found: tuple[float, float] | None = call_in_child("sweep.training.model_probe:training_times", config, facts)
     return found
 
@@ -172,6 +171,6 @@ def _print_found(found: dict[str, Any], points: Sequence[BuiltPoint], console: C
         time = found["time"]
         trials, workers = count(found["trials"], "trial"), count(time["workers"], "worker")
         console.print(
-            f"{trials} on {workers}: {duration(time['all_smallest'])} if all were the smallest model, "
-            f"{duration(time['all_largest'])} if all were the largest; pruning and early stopping shorten it",
+            f"{trials} on {workers}: {duration(time['all_smallest'])} if all had the smallest model, "
+            f"{duration(time['all_largest'])} if all had the largest; pruning and early stopping shorten it",
         )

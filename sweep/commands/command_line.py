@@ -13,6 +13,7 @@ from sweep.commands.stop_signals import INTERRUPTED
 from sweep.errors import SweepError
 from sweep.invocation import command_text
 
+StudyOption: TypeAlias = Annotated[str, typer.Option("--study", metavar="NAME", help="Name of the study.")]
 HomeOption: TypeAlias = Annotated[
     Path, typer.Option("--home", metavar="DIR", help="Folder that holds studies/, mlflow/ and cache/.")
 ]
@@ -20,18 +21,25 @@ SetOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file: training.epochs=20. Repeatable."),
 ]
+TrackingOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        help="MLflow store. By default MLFLOW_TRACKING_URI, else mlflow/mlflow.db in the folder of --home.",
+    ),
+]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 
 
 def run_as_program(command: Callable[..., Any], name: str) -> None:
-    """Run one command as a program of its own and exit."""
+    """Run one command as its own program and exit."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
     run_app(app, command_text(name))
 
 
 def run_app(app: typer.Typer, name: str) -> None:
-    """Run the program and exit; an error of ours is shown without a traceback."""
+    """Run the program and exit; a `SweepError` is printed without its traceback."""
     try:
         app(prog_name=name)
     except SweepError as error:
@@ -42,5 +50,5 @@ def run_app(app: typer.Typer, name: str) -> None:
 
 
 def bad_option(option: str, expected: str, received: object) -> typer.BadParameter:
-    """The error for an option's value."""
+    """Return the error for the value of an option."""
     return typer.BadParameter(f"expected {expected}, not {received!r}", param_hint=option)

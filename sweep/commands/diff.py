@@ -18,7 +18,7 @@ from sweep.terminal.trial_view import differing_table
 
 
 def show_differences(root: Path, study: str, first: int, second: int, as_json: bool) -> None:
-    """Print what two trials have otherwise.
+    """Print how two trials differ.
 
     Raises:
         StudyError: there is no such study or trial.
@@ -36,11 +36,11 @@ def show_differences(root: Path, study: str, first: int, second: int, as_json: b
     tables: list[RenderableType] = [
         differing_table(title, rows, (first, second)) for title, rows in parts.items() if rows
     ]
-    make_console().print(Group(*tables) if tables else "the two trials have everything in common")
+    make_console().print(Group(*tables) if tables else "the two trials do not differ")
 
 
 def result_mapping(record: TrialRecord) -> dict[str, Any]:
-    """What came of a trial, as flat values."""
+    """Return the result of a trial as flat values."""
     last = record.epochs[-1] if record.epochs else None
     return {
         "state": record.state,
@@ -56,6 +56,6 @@ def result_mapping(record: TrialRecord) -> dict[str, Any]:
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The keys whose values are not the same, with both; None stands for an absent one."""
+    """Return the keys with different values, with both values; None stands for a missing one."""
     keys = dict.fromkeys([*first, *second])
     return {key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)}

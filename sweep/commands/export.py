@@ -1,4 +1,4 @@
-"""A model in the formats that it is deployed in, each checked against the Keras model."""
+"""`sweep export`: a model in the formats for deployment, each compared with the Keras model."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from sweep.commands.images import prepare_images
+from sweep.analysis.formatting import count
 from sweep.commands.model_references import FoundModel, find_model
+from sweep.commands.output_files import output_errors
+from sweep.commands.prerequisites import prepare_images
 from sweep.data.cache import Prepared
 from sweep.errors import DataError, ModelFileError, UserError
 from sweep.execution.child_call import call_in_child
@@ -23,7 +24,7 @@ from sweep.records.atomic_writing import atomic_write, remove
 from sweep.records.home import Home
 from sweep.records.keras_archive import ModelFacts
 from sweep.records.model_evaluation import Latency, Measured
-from sweep.terminal.console import make_console, print_table
+from sweep.terminal.console import make_console, plain_table
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "keras": (),
@@ -32,7 +33,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "tflite-int8": ("ai_edge_litert",),
     "onnx": ("tf2onnx", "onnx", "onnxruntime"),
 }
-"""By format the packages that writing and checking it needs."""
+"""The packages that writing and checking a format needs."""
 NAMES = {
     "keras": "model.keras",
     "saved-model": "saved_model",
@@ -52,8 +53,8 @@ class Exported:
     """One written format.
 
     Attributes:
-        size: bytes, of a folder the sum.
-        holds: it agrees with the Keras model as it should.
+        size: bytes of the file, or of all files in the folder.
+        holds: it agrees with the Keras model closely enough.
     """
 
     kind: str
@@ -67,10 +68,10 @@ def export_model(root: Path, model: str, kind: str, out: Path | None, tracking_u
     """Run the command.
 
     Returns:
-        The exit code: 0, or 1 where a format does not agree with the Keras model.
+        The exit code: 0, or 1 if a format does not agree with the Keras model.
 
     Raises:
-        UserError: there is no such model, its file is refused, its images are not to be had, a package is missing.
+        UserError: there is no such model, its file is refused, its images are missing, or a package is missing.
     """
     kinds = tuple(NEEDS) if kind == ALL else (kind,)
     check_packages(kinds)
@@ -83,29 +84,31 @@ def export_model(root: Path, model: str, kind: str, out: Path | None, tracking_u
         target = out or _default_folder(found, home, facts)
         exported = export(found, facts, prepared, kinds, target, console)
     if as_json:
-        print(json.dumps(_as_mapping(found.said, target, facts, exported)))
-    _print(found.said, exported, facts, target, console)
+        print(json.dumps(_as_mapping(found.description, target, facts, exported)))
+    _print(found.description, exported, facts, target, console)
     return 0 if all(one.holds for one in exported) else 1
 
 
 def check_packages(kinds: Sequence[str]) -> None:
-    """Say which packages are missing before anything is done.
+    """Check that the packages of the formats are installed.
 
     Raises:
-        UserError: at least one is.
+        UserError: packages are missing.
     """
-    missing = {kind: [name for name in NEEDS[kind] if importlib.util.find_spec(name) is None] for kind in kinds}
-    missing = {kind: [name.replace("_", "-") for name in names] for kind, names in missing.items() if names}
-    told = [f"{kind} needs {', '.join(names)}" for kind, names in missing.items()]
-    if told:
-        raise UserError(f"{'; '.join(told)}: not installed. Install them with: pip install -e '.[export]'")
+    faults = []
+    for kind in kinds:
+        missing = [name.replace("_", "-") for name in NEEDS[kind] if importlib.util.find_spec(name) is None]
+        if missing:
+            faults.append(f"{kind} needs {', '.join(missing)}")
+    if faults:
+        raise UserError(f"{'; '.join(faults)}: not installed. Install them with: pip install -e '.[export]'")
 
 
 def _facts(found: FoundModel) -> ModelFacts:
     if found.facts is None:
         raise ModelFileError(
-            f"{found.said}: it does not say which images it was made from, so nothing could be checked; export a "
-            "study, its final model, or the model in a trial's folder"
+            f"{found.description}: the file does not name its training images, so the formats could not be checked; "
+            "export a study, its final model, or the model in a trial's folder"
         )
     return found.facts
 
@@ -113,13 +116,13 @@ def _facts(found: FoundModel) -> ModelFacts:
 def _check_images(prepared: Prepared, facts: ModelFacts) -> None:
     if prepared.digest != facts.digest:
         raise DataError(
-            f"the images of {facts.data.name} are not those that the model was trained on (another digest): "
-            "comparing would mean nothing; restore them"
+            f"the images of {facts.data.name} are not those that the model was trained on (another digest), so a "
+            "comparison would mean nothing; restore them"
         )
 
 
 def _default_folder(found: FoundModel, home: Home, facts: ModelFacts) -> Path:
-    """`studies/NAME/export` for models of a study that is here, else beside the file."""
+    """Return `studies/NAME/export` if the study exists here, else `export` next to the file."""
     study = home.study(facts.study)
     return study / "export" if study.is_dir() else found.path.resolve().parent / "export"
 
@@ -134,14 +137,12 @@ def export(
         SweepError: a converter failed, with its traceback.
     """
     files = {kind: out / NAMES[kind] for kind in kinds}
-    try:
+    with output_errors(out, "--out"):
         out.mkdir(parents=True, exist_ok=True)
         (out / LABELS_FILE).write_text("".join(f"{name}\n" for name in facts.classes), encoding="utf-8")
         for kind in kinds:
             console.print(f"writing {files[kind]}", style="dim")
             _write(kind, found.path, files[kind], prepared, facts)
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot be written: {error.strerror or error}") from error
     compared = {"keras": found.path, **files}
     measured: dict[str, Measured] = call_in_child(
         "sweep.inference.export_comparison:compare_exports", compared, prepared, facts.data, facts.threads
@@ -163,9 +164,9 @@ def _exported(kind: str, path: Path, measured: Measured) -> Exported:
     return Exported(kind, path, size, measured, measured.agreement >= LEAST_AGREEMENT.get(kind, EXACT_AGREEMENT))
 
 
-def _as_mapping(said: str, out: Path, facts: ModelFacts, exported: Sequence[Exported]) -> dict[str, object]:
+def _as_mapping(model: str, out: Path, facts: ModelFacts, exported: Sequence[Exported]) -> dict[str, object]:
     return {
-        "model": said,
+        "model": model,
         "folder": str(out),
         "input": {"type": "uint8", "shape": [None, *facts.shape], "values": "raw pixels, 0 to 255"},
         "output": {"type": "float32", "shape": [None, len(facts.classes)]},
@@ -183,23 +184,23 @@ def _as_mapping(said: str, out: Path, facts: ModelFacts, exported: Sequence[Expo
     }
 
 
-def _print(said: str, exported: Sequence[Exported], facts: ModelFacts, out: Path, console: Console) -> None:
-    # In two lines, so that it fits into 80 columns.
-    table = Table(box=None, pad_edge=False, padding=(0, 1), collapse_padding=True)
+def _print(model: str, exported: Sequence[Exported], facts: ModelFacts, out: Path, console: Console) -> None:
+    table = plain_table()  # headings in two lines, so that it fits into 80 columns
+    table.collapse_padding = True
     table.add_column("\nformat", no_wrap=True)
     for heading in ("differ-\nence", "same\nclass", "\naccuracy", "\nsize", "1\nimage", "\np95", "32\nimages", "\np95"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in exported:
         table.add_row(*_row(one), style="" if one.holds else "red")
-    console.print(f"{said}, against itself on {exported[0].measured.images:,} validation images:")
-    print_table(console, table)
+    console.print(f"{model}, compared with its exports on {exported[0].measured.images:,} validation images:")
+    console.print(table)
     shape = ", ".join(map(str, facts.shape))
     console.print(
-        f"Every format takes raw pixels: uint8 (batch, {shape}), 0 to 255, and gives float32 (batch, "
-        f"{len(facts.classes)}) in the order of {LABELS_FILE}. The difference is the largest of any output; latencies "
-        f"are in milliseconds, median and 95th percentile, {facts.threads} thread{'s' if facts.threads > 1 else ''}, "
-        "measured in turns. A final model has been trained on these images too: their accuracy compares formats, its "
-        "test accuracy says how good it is."
+        f"All formats take raw pixels, uint8 (batch, {shape}), 0 to 255, and return float32 (batch, "
+        f"{len(facts.classes)}) in the order of {LABELS_FILE}. The difference is the largest of any output. Latencies "
+        f"are in milliseconds, median and 95th percentile, with {count(facts.threads, 'thread')}, measured in turns. "
+        "A final model has also been trained on these images: use their accuracy to compare formats, and the test "
+        "accuracy to judge the model."
     )
     for line in _disagreements(exported):
         console.print(Text(line, style="bold red"))
@@ -228,6 +229,6 @@ def _disagreements(exported: Sequence[Exported]) -> Iterator[str]:
         if not one.holds:
             least = LEAST_AGREEMENT.get(one.kind, EXACT_AGREEMENT)
             yield (
-                f"{one.kind} names another class than the Keras model for {1 - one.measured.agreement:.2%} of the "
-                f"images; expected at most {1 - least:.1%}. Do not ship it."
+                f"{one.kind} and the Keras model predict different classes for {1 - one.measured.agreement:.2%} of the "
+                f"images; expected at most {1 - least:.1%}. Do not deploy it."
             )

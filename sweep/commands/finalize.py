@@ -1,4 +1,4 @@
-"""The command `finalize` from the study's records to a model, an honest number and a page."""
+"""`sweep finalize`: from the records of a study to one model, its test accuracy and a page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.analysis.finalists import choose_finalists
-from sweep.analysis.formatting import duration
-from sweep.commands.images import prepare_images
+from sweep.analysis.formatting import count, duration
+from sweep.analysis.trial_row import result_text
+from sweep.commands.prerequisites import prepare_setting
 from sweep.commands.stop_signals import INTERRUPTED, stop_requests
-from sweep.data.loading import load
-from sweep.errors import NothingFinished, StudyError, TrackingError
+from sweep.errors import NothingFinished, TrackingError
 from sweep.execution.child_call import Stopped, call_in_child
 from sweep.execution.fork_server_executor import ForkServerExecutor, warm_up
 from sweep.execution.supervisor import TrialSetting
@@ -28,7 +28,7 @@ from sweep.finalization.installation import install_tested, keep_tested, make_ca
 from sweep.finalization.judge_answers import finalist_results, judge_test
 from sweep.finalization.registration import hand_over_final_model
 from sweep.finalization.repeats import RepeatPlan, train_repeat
-from sweep.records.environment import environment_facts
+from sweep.invocation import home_option
 from sweep.records.final_result import (
     MODEL_FILE,
     FinalResult,
@@ -48,26 +48,26 @@ from sweep.study.open_study import stored_space
 from sweep.terminal.console import make_console
 
 CLOSING_SECONDS = 30.0
-"""Of the budget, for what comes after the last training: the test set, pictures, MLflow."""
+"""Part of the budget that is reserved for the steps after the last training: the test set, pictures, MLflow."""
 
 
 @dataclass(frozen=True)
 class FinalizeRequest:
-    """What the user asked for.
+    """What the user asks for.
 
     Attributes:
-        top: the best so many trials are finalists in any case.
-        most: rounds.
-        folds: of the cross-validation; None for fresh splits.
-        budget: seconds for everything; None for no limit.
-        workers: None for the default.
-        again: the command that goes on after an interruption.
+        top: number of best trials that are finalists in any case.
+        max_repeats: maximum number of rounds.
+        folds: number of folds of the cross-validation; None for fresh splits.
+        budget: seconds for the whole command; None for no limit.
+        workers: number of trainings at a time; None for the default.
+        again: the command that continues after an interruption.
     """
 
     home: Path
     study: str
     top: int
-    most: int
+    max_repeats: int
     folds: int | None
     budget: float | None
     workers: int | None
@@ -80,40 +80,40 @@ def finalize_study(request: FinalizeRequest) -> int:
     """Run the command.
 
     Returns:
-        The exit code: 0, or 130 when it was interrupted.
+        The exit code: 0, or 130 if the command was interrupted.
 
     Raises:
-        UserError: something that the user can mend.
+        UserError: something that the user can fix.
         NothingFinished: the study has no complete trial, or the budget was too small for the last training.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     home = Home(request.home)
     folder = home.study(request.study)
     console = make_console(as_json=request.as_json)
     if not ranked(read_records(folder)):
-        raise NothingFinished(f"no trial of the study {request.study} has reached its end, so there is no best one")
+        raise NothingFinished(f"no trial of the study {request.study} is complete, so there is no best one")
     warm_up()
     with StudyLock(folder), stop_requests() as stop:
         stop.graceful = True
-        run = _Finalizing(request, home, folder, console, stop, begun)
+        run = _Finalizing(request, home, folder, console, stop, started)
         try:
             result = run.run()
         except Stopped:
             result = None
         if result is None and stop():
-            console.print(f"interrupted; what was trained is kept\nnext         {request.again}")
+            console.print(f"interrupted; finished trainings are kept\nnext         {request.again}")
             return INTERRUPTED
         if result is None:
             raise NothingFinished(
-                f"the budget of {duration(request.budget or 0.0)} was over before the final model was trained; its "
-                f"rounds are kept, and the test set is closed. Go on with a larger budget: {request.again}"
+                f"the budget of {duration(request.budget or 0.0)} was used up before the final model was trained; the "
+                f"rounds are kept, and the test set is closed. Continue with a larger budget: {request.again}"
             )
     print_final_summary(result, read_openings(folder), folder, console, as_json=request.as_json)
     return 0
 
 
 class _Finalizing:
-    """One run of the command, once the study is locked."""
+    """One run of the command, with the study locked."""
 
     def __init__(
         self,
@@ -122,41 +122,41 @@ class _Finalizing:
         folder: Path,
         console: Console,
         stop: Callable[[], bool],
-        begun: float,
+        started: float,
     ) -> None:
         self._request = request
         self._home = home
         self._folder = folder
         self._console = console
         self._stop = stop
-        self._begun = begun
+        self._started = started
         self._ranked = ranked(read_records(folder))
         self._seed = stored_space(folder).search.seed
 
     def run(self) -> FinalResult | None:
-        """The final result; None where it was interrupted or the budget was over."""
+        """Return the final result; None if the run was interrupted or the budget is used up."""
         install_tested(self._folder)
         finalists = choose_finalists(self._ranked, self._request.top)
-        setting = self._setting(finalists)
+        setting = prepare_setting(finalists[0].config.data, finalists, self._home, self._console)
         outcome = self._compare(finalists, setting)
         if outcome.ended == "stopped":
             return None
         if outcome.ended == "budget" and outcome.rounds == 0:
             raise NothingFinished(
                 f"the budget of {duration(self._request.budget or 0.0)} leaves no time for "
-                f"{'a pass over the folds' if self._request.folds else 'a round'} beside the final training, so "
-                "nothing would be known of luck; the test set stays closed. Go on with a larger budget, or take the "
-                f"search's best as it is, with --max-repeats 0: {self._request.again}"
+                f"{'a pass over the folds' if self._request.folds else 'a round'} in addition to the final training, "
+                "so luck could not be measured; the test set stays closed. Continue with a larger budget, or accept "
+                f"the best trial of the search with --max-repeats 0: {self._request.again}"
             )
         if outcome.ended == "budget":
-            self._console.print(f"the budget ends the rounds after {outcome.rounds}")
+            self._console.print(f"the budget is used up after {count(outcome.rounds, 'round')}")
         winner = next(r for r in finalists if r.number == outcome.judgement.recommended)
         plan = plan_training(
             winner, learned_schedule(winner, outcome.repeats[winner.number]), setting.prepared, self._seed
         )
         earlier = read_final(self._folder)
         if earlier is not None and earlier.trained.key == plan.key and self._model_file.is_file():
-            self._console.print("the final model is the one that was tested already: the test set stays closed")
+            self._console.print("the final model has been tested already: the test set stays closed")
             again = self._result(finalists, outcome, earlier.trained, earlier.test, setting)
             return self._finish(with_more_rounds(earlier, again), plan)
         if self._left() <= 0:
@@ -174,49 +174,32 @@ class _Finalizing:
         return final_folder(self._folder) / MODEL_FILE
 
     def _left(self) -> float:
-        """Seconds of the budget."""
-        return math.inf if self._request.budget is None else self._request.budget - (time.monotonic() - self._begun)
-
-    def _setting(self, finalists: Sequence[TrialRecord]) -> TrialSetting:
-        data = finalists[0].config.data
-        prepared = prepare_images(data, self._home.cache, self._console)
-        stamp = load(prepared, data).stamp
-        changed = [record.number for record in finalists if record.data != stamp]
-        if changed:
-            raise StudyError(
-                f"the images have changed since trial {changed[0]} of the study {self._request.study} was trained "
-                f"({finalists[0].data.train:,} training images then, {stamp.train:,} now, another digest); restore them"
-            )
-        return TrialSetting(prepared, stamp, environment_facts(self._home.root))
+        """Return the seconds left of the budget."""
+        return math.inf if self._request.budget is None else self._request.budget - (time.monotonic() - self._started)
 
     def _compare(self, finalists: Sequence[TrialRecord], setting: TrialSetting) -> ComparisonOutcome:
         slots = default_slots(self._request.workers)
         executor = ForkServerExecutor(slots, train=train_repeat)
         plan = RepeatPlan(self._folder, self._seed, self._request.folds)
         how = f"{plan.folds}-fold cross-validation" if plan.folds else "a fresh split each"
+        numbers = ", ".join(str(record.number) for record in finalists)
         self._console.print(
             f"study {self._request.study}: {len(finalists)} finalists of {len(self._ranked)} complete trials "
-            f"({', '.join(str(record.number) for record in finalists)}); up to {self._request.most} rounds, {how}, "
-            f"{len(slots)} at a time"
+            f"({numbers}); up to {self._request.max_repeats} rounds, {how}, {len(slots)} at a time"
         )
-        comparison = FinalComparison(finalists, plan, executor, setting, self._tell)
+        comparison = FinalComparison(finalists, plan, executor, setting, self._print_repeat)
         reserve = CLOSING_SECONDS + max(_final_seconds(record) for record in finalists)
-        return comparison.run(self._request.most, self._stop, lambda: self._left() - reserve)
+        return comparison.run(self._request.max_repeats, self._stop, lambda: self._left() - reserve)
 
-    def _tell(self, record: TrialRecord, number: int) -> None:
-        said = (
-            f"{record.config.objective} {record.objective_value:.4f} at epoch {record.best_epoch}"
-            if record.state == "complete"
-            else f"failed: {record.reason}: {record.message.splitlines()[0] if record.message else ''}"
-        )
-        self._console.print(f"round {number} trial {record.number:04d}: {said}, {duration(record.timings['total'])}")
+    def _print_repeat(self, record: TrialRecord, number: int) -> None:
+        failure = f"failed: {record.reason}: {record.message.splitlines()[0] if record.message else ''}"
+        result = result_text(record) if record.state == "complete" else failure
+        self._console.print(f"round {number} trial {record.number:04d}: {result}, {duration(record.timings['total'])}")
 
     def _train(self, plan: FinalTraining, candidate: Path) -> TrainedFinal:
-        images = (
-            plan.prepared.train if plan.config.data.limit is None else min(plan.config.data.limit, plan.prepared.train)
-        )
+        images = min(plan.config.data.limit or plan.prepared.train, plan.prepared.train)
         self._console.print(
-            f"trial {plan.record.number:04d} is trained on all {images:,} images, {len(plan.schedule.rates)} epochs "
+            f"training trial {plan.record.number:04d} on all {images:,} images for {len(plan.schedule.rates)} epochs "
             f"with the learning rates of {plan.schedule.reference}"
         )
         return train_final(plan, candidate, lambda: self._stop() or self._left() <= 0)
@@ -225,7 +208,7 @@ class _Finalizing:
         opening = Opening(time_text(), plan.record.number, trained.weights_digest, plan.prepared.test)
         earlier = len(read_openings(self._folder))
         if earlier:
-            self._console.print(f"the test set is opened for the {earlier + 1}. time; every report will say so")
+            self._console.print(f"opening the test set again, opening number {earlier + 1}; every report will say so")
         arguments = (self._folder, plan.prepared, opening, candidate, plan.config)
         answers: Answers = call_in_child("sweep.finalization.evaluate:evaluate", *arguments)
         return answers
@@ -251,7 +234,7 @@ class _Finalizing:
             study=self._request.study,
             objective=finalists[0].config.objective,
             finished=time_text(),
-            seconds=time.monotonic() - self._begun,
+            seconds=time.monotonic() - self._started,
             verdict=judgement.verdict,
             winner=judgement.recommended,
             tied=judgement.tied,
@@ -265,24 +248,23 @@ class _Finalizing:
         )
 
     def _finish(self, result: FinalResult, plan: FinalTraining) -> FinalResult:
-        """Write everything; the local result stands before MLflow is asked."""
-        write_final(self._folder, result)
-        write_outputs(self._folder, result, self._home_option())
+        """Write everything; the local result is complete before MLflow is called."""
+        self._write(result)
         try:
             registered = hand_over_final_model(result, plan, self._folder, self._home, self._request.tracking_uri)
         except TrackingError as error:
-            self._console.print(f"the model is not registered: {error}\nthe same command registers it later")
+            self._console.print(f"the model is not registered: {error}\nRun the same command again to register it.")
             return result
         result = dataclasses.replace(result, registered=registered)
-        write_final(self._folder, result)
-        write_outputs(self._folder, result, self._home_option())
+        self._write(result)
         return result
 
-    def _home_option(self) -> str:
-        return "" if self._request.home == Path() else f" --home {self._request.home}"
+    def _write(self, result: FinalResult) -> None:
+        write_final(self._folder, result)
+        write_outputs(self._folder, result, home_option(self._home.root))
 
 
 def _final_seconds(record: TrialRecord) -> float:
-    """What training on everything may take, from the trial's own speed."""
+    """Estimate the time of the training on all images from the trial's own speed."""
     share = (record.data.train + record.data.validation) / record.data.train
     return record.timings.get("total", 0.0) * share

@@ -1,4 +1,4 @@
-"""From what the user calls a model to its file: a study, a .keras file, `models:/…` or `runs:/…`."""
+"""Find the file of a model reference: a study, a .keras file, `models:/…` or `runs:/…`."""
 
 from __future__ import annotations
 
@@ -22,46 +22,48 @@ from sweep.tracking.open_mlflow import REFERENCE, download_model
 
 @dataclasses.dataclass(frozen=True)
 class FoundModel:
-    """A model's file, which has been checked.
+    """The file of a model, which has been checked.
 
     Attributes:
-        said: what it is, for people.
-        shape: height, width, channels of its images.
-        classes: names in the order of the outputs; None where nobody has written them down.
-        facts: None for a file that sweep has not made.
+        description: what it is, for messages.
+        shape: height, width and channels of its images.
+        classes: names in the order of the outputs; None if they are not known.
+        facts: where the model comes from; None for a file of another program.
     """
 
     path: Path
-    said: str
+    description: str
     shape: Shape
     classes: tuple[str, ...] | None
     facts: ModelFacts | None
 
     def named(self, count: int) -> tuple[str, ...]:
-        """The names of `count` classes; numbers where the names are not known.
+        """Return the names of `count` classes; numbers if the names are not known.
 
         Raises:
-            ModelFileError: there are more or fewer names than outputs.
+            ModelFileError: the number of names is not `count`.
         """
         names = self.classes or tuple(str(number) for number in range(count))
         if len(names) != count:
-            raise ModelFileError(f"{self.said}: {len(names)} names of classes, but the model has {count} outputs")
+            raise ModelFileError(
+                f"{self.description}: {len(names)} names of classes, but the model has {count} outputs"
+            )
         return names
 
 
 @contextmanager
 def find_model(reference: str, home: Home, tracking_uri: str | None) -> Iterator[FoundModel]:
-    """The model; what had to be downloaded is gone at the end.
+    """Yield the model; a downloaded file is removed at the end of the block.
 
     Args:
-        reference: what the user wrote. The name of a study means its final model, before there is one its best trial's.
-        home: where studies and the local MLflow store are.
-        tracking_uri: of the store for `models:/…` and `runs:/…`.
+        reference: the name of a study means its final model, or the model of its best trial if it has no final one yet.
+        home: the folder with the studies and the local MLflow store.
+        tracking_uri: MLflow store for `models:/…` and `runs:/…`.
 
     Raises:
         ModelFileError: there is no such model, or its file is refused.
         StudyError: the study has no model file.
-        TrackingError: the store is away, or has no such model.
+        TrackingError: the store is unreachable, or has no such model.
     """
     if REFERENCE.fullmatch(reference):
         with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
@@ -70,8 +72,8 @@ def find_model(reference: str, home: Home, tracking_uri: str | None) -> Iterator
     elif _is_file(reference, home):
         yield _checked(Path(reference), reference, None)
     else:
-        path, said = _of_study(reference, home)
-        yield _checked(path, said, None)
+        path, description = _of_study(reference, home)
+        yield _checked(path, description, None)
 
 
 def _is_file(reference: str, home: Home) -> bool:
@@ -95,18 +97,18 @@ def _of_study(name: str, home: Home) -> tuple[Path, str]:
         if path.is_file():
             return path, f"trial {record.number} of the study {name}, which has no final model yet"
     raise StudyError(
-        f"the study {name} has no model file; make its final model: {command_text('finalize')} --study {name}"
+        f"the study {name} has no model file; train its final model: {command_text('finalize')} --study {name}"
     )
 
 
-def _checked(path: Path, said: str, classes: tuple[str, ...] | None) -> FoundModel:
+def _checked(path: Path, description: str, classes: tuple[str, ...] | None) -> FoundModel:
     check_archive(path)
-    facts = read_facts(path) or _beside(path)
-    return FoundModel(path, said, input_shape(path), facts.classes if facts else classes, facts)
+    facts = read_facts(path) or _facts_from_record(path)
+    return FoundModel(path, description, input_shape(path), facts.classes if facts else classes, facts)
 
 
-def _beside(path: Path) -> ModelFacts | None:
-    """The facts of a trial's model, from the record in the same folder."""
+def _facts_from_record(path: Path) -> ModelFacts | None:
+    """Return the facts of a trial's model, from the record in the same folder."""
     try:
         record: TrialRecord = read_record(path.parent)
     except RecordError:

@@ -1,4 +1,4 @@
-"""Classes of new images, whatever their size and colours. Needs no TensorFlow here: the model answers in a child."""
+"""`sweep predict`: the classes of images of any size and colours. The model runs in a child process."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from PIL import Image
 from rich.console import Console
 
 from sweep.commands.model_references import FoundModel, find_model
+from sweep.commands.output_files import output_errors
 from sweep.data.folder import ENDINGS
 from sweep.data.pixels import read_image
-from sweep.errors import DataError, UserError
+from sweep.errors import DataError
 from sweep.execution.child_call import call_in_child
 from sweep.execution.fork_server_executor import warm_up
 from sweep.pictures.image_grids import draw_images
@@ -30,12 +31,12 @@ TOP = 3
 STDIN = "-"
 GRID_COLUMNS = 6
 GRID_MOST = 120
-"""Images in a grid; more could not be looked at, and would make a picture of many megabytes."""
+"""Maximum number of images in a grid; more would make a picture of many megabytes."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReadImage:
-    """An image that could be read: uint8 (h, w, c) of the model's size."""
+    """An image that was read: uint8 (height, width, channels) of the model's size."""
 
     name: str
     pixels: UInt8Array
@@ -43,7 +44,7 @@ class ReadImage:
 
 @dataclass(frozen=True)
 class UnreadImage:
-    """An image that could not, and why."""
+    """An image that could not be read, and why."""
 
     name: str
     reason: str
@@ -51,7 +52,7 @@ class UnreadImage:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of an image: (class, probability), the likeliest first, at most three."""
+    """The most likely classes of an image: at most three of (class, probability), the most likely first."""
 
     name: str
     top: tuple[tuple[str, float], ...]
@@ -63,7 +64,7 @@ def predict_images(
     """Run the command.
 
     Returns:
-        The exit code: 0, or 1 where an image could not be read; the others are answered all the same.
+        The exit code: 0, or 1 if an image could not be read; the others are classified nevertheless.
 
     Raises:
         UserError: there is no such model, its file is refused, there is no image, or the grid cannot be written.
@@ -75,27 +76,27 @@ def predict_images(
         read = [read_source(name, source, found.shape) for name, source in sources]
         good = [one for one in read if isinstance(one, ReadImage)]
         bad = [one for one in read if isinstance(one, UnreadImage)]
-        shares = _answers(found, good)
+        shares = _probabilities(found, good)
         names = found.named(shares.shape[1]) if good else ()
         if good and found.classes is None:
-            print(f"{found.said}: the names of its classes are not known, so they are numbers", file=sys.stderr)
+            print(f"{found.description}: the names of its classes are not known, so they are numbers", file=sys.stderr)
     predictions = [_prediction(one.name, row, names) for one, row in zip(good, shares, strict=True)]
     if as_json:
-        print(json.dumps(_mapping(found.said, predictions, bad)))
+        print(json.dumps(_mapping(found.description, predictions, bad)))
     _print(predictions, console)
     for one in bad:
         print(f"{one.name}: not read: {one.reason}", file=sys.stderr)
     if grid is not None and good:
-        _draw(good, predictions, found.said, grid)
+        _draw(good, predictions, found.description, grid)
         console.print(str(grid))
     return 1 if bad else 0
 
 
 def _sources(words: Sequence[str]) -> Iterator[tuple[str, Path | IO[bytes]]]:
-    """Every image: files as they are named, folders with all below them, standard input.
+    """Yield a name and a source for each image: files, all images below folders, standard input.
 
     Raises:
-        DataError: a folder holds no image.
+        DataError: a folder has no image.
     """
     for word in words:
         path = Path(word)
@@ -104,7 +105,7 @@ def _sources(words: Sequence[str]) -> Iterator[tuple[str, Path | IO[bytes]]]:
         elif path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and not _hidden(p, path))
             if not inside:
-                raise DataError(f"{word}: the folder holds no image ({', '.join(ENDINGS)})")
+                raise DataError(f"{word}: the folder has no image ({', '.join(ENDINGS)})")
             yield from ((str(p), p) for p in inside)
         else:
             yield word, path
@@ -115,15 +116,15 @@ def _hidden(path: Path, root: Path) -> bool:
 
 
 def read_source(name: str, source: Path | IO[bytes], shape: Shape) -> ReadImage | UnreadImage:
-    """Decode an image exactly as in training: upright, in the model's colours, resized without keeping the ratio."""
+    """Decode an image exactly as in training: upright, in the model's colours, resized without keeping its ratio."""
     height, width, channels = shape
     try:
-        # Training resizes to squares only; images of another shape had that shape themselves.
+        # Training resizes to squares only; other shapes are those of the original images.
         pixels = read_image(source, channels, height if height == width else None)
         if pixels.shape[:2] != (height, width):
             pixels = _resized(pixels, height, width)
         return ReadImage(name, pixels)
-    except Exception as error:  # a damaged file raises nearly anything: OSError, SyntaxError, struct.error, ...
+    except Exception as error:  # a damaged file may raise almost anything: OSError, SyntaxError, struct.error, ...
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return UnreadImage(name, reason.replace(f" {name!r}", "") or type(error).__name__)
 
@@ -134,7 +135,7 @@ def _resized(pixels: UInt8Array, height: int, width: int) -> UInt8Array:
     return resized.reshape(height, width, pixels.shape[2])
 
 
-def _answers(found: FoundModel, images: Sequence[ReadImage]) -> npt.NDArray[np.floating]:
+def _probabilities(found: FoundModel, images: Sequence[ReadImage]) -> npt.NDArray[np.floating]:
     if not images:
         return np.empty((0, 0), dtype=np.float32)
     stacked = np.stack([one.pixels for one in images])
@@ -178,7 +179,5 @@ def _draw(images: Sequence[ReadImage], predictions: Sequence[Prediction], model:
     captions = [(Path(p.name).name, p.top[0][0], f"{p.top[0][1]:.1%}") for p in predictions[:GRID_MOST]]
     more = f", the first {GRID_MOST} of {len(images):,} images" if len(images) > GRID_MOST else ""
     columns = min(GRID_COLUMNS, max(3, len(captions)))
-    try:
+    with output_errors(path, "--grid"):
         draw_images([one.pixels for one in images[:GRID_MOST]], captions, columns, f"{model}{more}", path)
-    except OSError as error:
-        raise UserError(f"--grid {path}: cannot be written: {error.strerror or error}") from error

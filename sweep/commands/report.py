@@ -1,4 +1,4 @@
-"""Reading a study and writing its report."""
+"""Write the report of a study."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from sweep.analysis.history import History
 from sweep.analysis.next_space import next_name
 from sweep.analysis.report_findings import ReportFindings, collect_findings, findings_mapping
-from sweep.errors import NothingFinished, TrackingError, UserError
-from sweep.records.atomic_writing import atomic_write
+from sweep.commands.output_files import write_output
+from sweep.errors import NothingFinished, TrackingError
+from sweep.invocation import home_option
 from sweep.records.final_result import read_final
 from sweep.records.home import Home
 from sweep.records.openings_ledger import read_openings
@@ -29,71 +30,68 @@ NEXT_SPACE = "next_space.yaml"
 
 
 def write_or_print_report(root: Path, study: str, out: Path | None, kind: str, uri: str | None) -> None:
-    """Run the command: write the report, or print it.
-
-    The page that lies beside the study is added to MLflow as well, where the study has a run there.
+    """Run the command.
 
     Raises:
         UserError: there is no such study, or the report cannot be written.
-        NothingFinished: no trial has reached its end; where there are trials the report is written all the same.
+        NothingFinished: no trial is complete; the report of the other trials is written nevertheless.
     """
     home = Home(root)
-    history = _history(home, study)
+    history = read_history(home, study)
     if kind == "html":
-        print(_write_page(home, history, out, uri))
+        print(write_page(home, history, out, uri))
     elif out is None:
         sys.stdout.write(_text(home, history, None, kind))
     else:
-        _write(out, _text(home, history, out, kind))
+        write_output(out, _text(home, history, out, kind), "--out")
         print(out)
     if not history.ranked:
-        raise NothingFinished(f"no trial of the study {study} has reached its end; the report says how far they came")
+        raise NothingFinished(f"no trial of the study {study} is complete; the report shows how far the trials came")
 
 
-def write_page(home: Home, study: str, out: Path | None, uri: str | None) -> Path:
-    """Write the page, beside the study and into MLflow where `out` names no other place.
-
-    Returns:
-        Where it is.
+def read_history(home: Home, study: str) -> History:
+    """Read everything that a report shows.
 
     Raises:
-        UserError: there is no such study, or the page cannot be written.
+        UserError: there is no such study, or a file cannot be read.
         NothingFinished: the study has no trial yet.
     """
-    return _write_page(home, _history(home, study), out, uri)
+    folder = home.study(study)
+    records = tuple(read_records(folder))
+    if not records:
+        raise NothingFinished(f"the study {study} has no trial yet, so there is nothing to report")
+    return History(study, stored_space(folder), records, read_openings(folder), read_final(folder))
 
 
-def _write_page(home: Home, history: History, out: Path | None, uri: str | None) -> Path:
+def write_page(home: Home, history: History, out: Path | None, uri: str | None) -> Path:
+    """Write the HTML page to `out`, by default to the study's folder and to its run in MLflow, if it has one.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UserError: the page cannot be written.
+    """
     target = out or home.study(history.study) / REPORT_FILE
-    _write(target, _text(home, history, target, "html"))
+    write_output(target, _text(home, history, target, "html"), "--out")
     if out is None:
         _add_to_mlflow(home, history, uri)
     return target
 
 
-def write_page_beside_study(root: Path, study: str) -> None:
-    """Write the page beside the study.
+def write_page_in_study(home: Home, study: str) -> None:
+    """Write the HTML page to the study's folder.
 
     Raises:
         UserError: there is no such study, or the page cannot be written.
         NothingFinished: the study has no trial yet.
     """
-    home = Home(root)
-    history, target = _history(home, study), home.study(study) / REPORT_FILE
-    _write(target, _text(home, history, target, "html"))
-
-
-def _history(home: Home, study: str) -> History:
-    folder = home.study(study)
-    records = tuple(read_records(folder))
-    history = History(study, stored_space(folder), records, read_openings(folder), read_final(folder))
-    if not history.records:
-        raise NothingFinished(f"the study {study} has no trial yet, so there is nothing to report")
-    return history
+    history, target = read_history(home, study), home.study(study) / REPORT_FILE
+    write_output(target, _text(home, history, target, "html"), "--out")
 
 
 def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
-    """The page is written by now, so a store that is away is worth a line and no more."""
+    """Add the page to MLflow; it is already written, so an unreachable store is no error."""
     folder = home.study(history.study)
     info = StudyInfo(history.study, study_id(folder), "", history.objective, folder)
     try:
@@ -104,7 +102,7 @@ def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
 
 def _text(home: Home, history: History, target: Path | None, kind: str) -> str:
     taken = [path.name for path in home.studies.iterdir()]
-    judged = () if kind == "csv" else history.records  # the table says nothing of importance, which takes seconds
+    judged = () if kind == "csv" else history.records  # importance takes seconds, and the table does not show it
     findings = collect_findings(history, importances(history.space, judged), next_name(history.study, taken))
     if kind == "json":
         return json.dumps(findings_mapping(history, findings), indent=2, allow_nan=False) + "\n"
@@ -116,29 +114,15 @@ def _text(home: Home, history: History, target: Path | None, kind: str) -> str:
 
 
 def _commands(home: Home, history: History, findings: ReportFindings, target: Path | None) -> Commands:
-    """What to type next; the next space is written beside the HTML page."""
-    where = [] if home.root == Path() else ["--home", str(home.root)]
-    reproduce = ["python", "-m", "sweep.reproduce", "--study", history.study, *where]
+    """Return the suggested commands; the next space is written next to the HTML page."""
+    option = home_option(home.root)
+    reproduce = f"python -m sweep.reproduce --study {history.study}{option}"
     space = findings.next_space.space
     file = target.parent / NEXT_SPACE if target is not None and space is not None else None
     if file is not None and space is not None:
-        _write(file, space_to_yaml(space))
-    go_on = ["python", "-m", "sweep.run", "--space", str(file), "--study", history.study, "--fork", findings.next_study]
-    go_on += ["--trials", str(2 * len(history.records)), *where]
-    return Commands(shlex.join(reproduce), shlex.join(go_on), NEXT_SPACE if file is not None else "")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as part:
-            part.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"{path}: the report cannot be written: {error.strerror}; name another file with --out"
-        ) from error
+        write_output(file, space_to_yaml(space), "--out")
+    search = (
+        f"python -m sweep.run --space {shlex.quote(str(file))} --study {history.study} --fork {findings.next_study} "
+        f"--trials {2 * len(history.records)}{option}"
+    )
+    return Commands(reproduce, search, NEXT_SPACE if file is not None else "")

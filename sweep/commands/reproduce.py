@@ -1,4 +1,4 @@
-"""Running a trial again in a fresh process and holding it against its record."""
+"""`sweep reproduce`: train a trial again in a new process and compare it with its record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sweep.analysis.formatting import count
 from sweep.analysis.record_comparison import Comparison, compare_with_record
-from sweep.commands.images import prepare_images
+from sweep.commands.prerequisites import prepare_images
 from sweep.data.loading import load
 from sweep.errors import DataError, ModelError, TrialFailure, UserError
 from sweep.execution.executor import Executor, Task
@@ -36,9 +36,10 @@ class Repeat:
     """The second run of a trial.
 
     Attributes:
-        weights_digest: None where training failed.
-        failure: as the record would have it, "" where it did not fail.
-        model_file: of the best epoch's model; None where none was written, as for a trial that was stopped.
+        epochs: its finished epochs.
+        weights_digest: digest of the final weights; None if training failed or was stopped.
+        failure: cause and message; "" if it did not fail.
+        model_file: file of the best epoch's model; None if none was written, as for a trial that was stopped.
     """
 
     epochs: tuple[EpochMetrics, ...]
@@ -52,11 +53,11 @@ class Reproduction:
     """How the second run of a trial compares with its record.
 
     Attributes:
-        record: of the first run.
-        epochs: of the second run.
-        failure: what went wrong in it, "" for nothing.
-        comparison: of both.
-        model_file: the second run's model, if it was to be kept and there is one.
+        record: record of the first run.
+        epochs: epochs of the second run.
+        failure: why the second run failed; "" if it did not.
+        comparison: comparison of both runs.
+        model_file: model of the second run, if there is one and files are kept.
     """
 
     record: TrialRecord
@@ -72,11 +73,11 @@ class Reproduction:
 
     @property
     def holds(self) -> bool:
-        """The result was reproduced, within the tolerance."""
+        """True if the result was reproduced within the tolerance."""
         return self.comparison.holds
 
     def as_mapping(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the comparison as JSON values."""
         trial = {"study": self.record.study, "trial": self.record.number}
         return {**trial, **dataclasses.asdict(self.comparison), "failure": self.failure}
 
@@ -98,14 +99,14 @@ def run_again(
     """Train a trial again and compare.
 
     Args:
-        record: of the trial.
-        home: whose cache holds the images.
+        record: record of the trial.
+        home: the folder with the cache of images.
         tolerance: largest difference of a metric that still counts as the same result.
-        console: is told every epoch, and the verdict.
-        folder: where the second run's files are kept; None throws them away.
+        console: shows every epoch and the verdict.
+        folder: folder for the files of the second run; None keeps none.
 
     Raises:
-        UserError: the images are not to be had, or are others, or the folder cannot be made.
+        UserError: the images are missing or have changed, or the folder cannot be made.
     """
     _announce(record, console)
     _check_source(record)
@@ -123,7 +124,7 @@ def run_again(
         (record.weights_digest, repeat.weights_digest),
         (record.environment, environment_facts(home.root)),
         tolerance,
-        (cause_of(record), _alike(repeat.failure.partition(":")[0])),
+        (cause_of(record), _comparable(repeat.failure.partition(":")[0])),
     )
     kept = folder / repeat.model_file if folder and repeat.model_file else None
     found = Reproduction(record, repeat.epochs, repeat.failure, comparison, kept)
@@ -133,7 +134,7 @@ def run_again(
 
 @contextmanager
 def _folder(kept: Path | None) -> Iterator[Path]:
-    """Where a run writes its files: a folder that stays, or one that is gone at the end.
+    """Yield the folder for the files of the run; without `kept`, a temporary one.
 
     Raises:
         UserError: the folder cannot be made.
@@ -145,43 +146,45 @@ def _folder(kept: Path | None) -> Iterator[Path]:
     try:
         kept.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"folder: {kept} cannot be made: {error.strerror}; name another") from error
+        raise UserError(f"folder: {kept} cannot be made: {error.strerror}; choose another") from error
     yield kept
 
 
 def cause_of(record: TrialRecord) -> str:
-    """Why a trial failed, "" where it did not. An older record has its cause in the reason alone."""
+    """Return why a trial failed; "" if it did not. Older records have the cause only in the reason."""
     if record.cause is None and record.state == "pruned":
         by_policy = re.fullmatch(r"pruned after \d+ epochs \((\w+)\)", record.reason)
-        return _alike(by_policy[1]) if by_policy else ""
-    return _alike(record.cause or (record.reason if record.state == "failed" else ""))
+        return _comparable(by_policy[1]) if by_policy else ""
+    return _comparable(record.cause or (record.reason if record.state == "failed" else ""))
 
 
-def _alike(cause: str) -> str:
-    """The kernel's kill for lack of memory is told apart from any other by the supervisor of a sweep alone."""
+def _comparable(cause: str) -> str:
+    """Return a cause as this command sees it: only the supervisor of a sweep can distinguish `oom` from `killed`."""
     return "killed" if cause == "oom" else cause
 
 
 def _announce(record: TrialRecord, console: Console) -> None:
     value = f", {record.config.objective} {record.objective_value:.4f}" if record.objective_value is not None else ""
     epochs = count(len(record.epochs), "epoch")
-    console.print(f"trial {record.number:04d} of {record.study} ({record.state}{value}): {epochs} again")
+    console.print(f"training trial {record.number:04d} of {record.study} ({record.state}{value}) again for {epochs}")
 
 
 def _check_source(record: TrialRecord) -> None:
-    """The same bits need the same code of the user's.
+    """Check the user's code.
 
     Raises:
-        ModelError: the source of the trial's model is gone or has changed.
+        ModelError: the source of the trial's model is missing or has changed.
     """
     section = record.config.model
     changed = changed_source(section) if isinstance(section, UserBuilderConfig | HypermodelConfig) else ""
     if changed:
-        raise ModelError(f"trial {record.number} was trained with another source of its model: {changed}; restore it")
+        raise ModelError(
+            f"the source of the model has changed since trial {record.number} was trained: {changed}; restore it"
+        )
 
 
 def _check_data(record: TrialRecord, stamp: DataStamp) -> None:
-    """The same bits need the same images.
+    """Check the images.
 
     Raises:
         DataError: the images or their split are not those of the record.
@@ -199,7 +202,7 @@ def _check_data(record: TrialRecord, stamp: DataStamp) -> None:
 
 
 def repeat_trial(record: TrialRecord, task: Task, executor: Executor, console: Console) -> Repeat:
-    """Train again, as many epochs as the record has, and print each beside the recorded one."""
+    """Train again for as many epochs as the record has, and print each epoch next to the recorded one."""
     epochs: list[EpochMetrics] = []
 
     def on_epoch(metrics: EpochMetrics) -> bool:
@@ -213,7 +216,7 @@ def repeat_trial(record: TrialRecord, task: Task, executor: Executor, console: C
         while not outcomes:
             outcomes = executor.wait(1.0)
     finally:
-        executor.close()  # a notebook that is interrupted lives on, and the child must not
+        executor.close()  # the process of an interrupted notebook continues, and the child must not
     ended = outcomes[0].ended
     if isinstance(ended, TrialResult):
         return Repeat(ended.epochs, ended.weights_digest, "", ended.model_file)
@@ -222,12 +225,12 @@ def repeat_trial(record: TrialRecord, task: Task, executor: Executor, console: C
 
 
 def _print_epoch(record: TrialRecord, metrics: EpochMetrics, console: Console) -> None:
-    told = f"epoch {metrics.epoch}: val_accuracy {metrics.val_accuracy:.6f}, val_loss {metrics.val_loss:.6f}"
+    text = f"epoch {metrics.epoch}: val_accuracy {metrics.val_accuracy:.6f}, val_loss {metrics.val_loss:.6f}"
     if metrics.epoch <= len(record.epochs):
         old = record.epochs[metrics.epoch - 1]
         same = (old.val_accuracy, old.val_loss) == (metrics.val_accuracy, metrics.val_loss)
-        told += "  same" if same else f"  recorded {old.val_accuracy:.6f}, {old.val_loss:.6f}"
-    console.print(told)
+        text += "  same" if same else f"  recorded {old.val_accuracy:.6f}, {old.val_loss:.6f}"
+    console.print(text)
 
 
 def _print(found: Reproduction, console: Console) -> None:

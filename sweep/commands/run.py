@@ -1,8 +1,7 @@
-"""`sweep run`: what the command line and Python have in common. Light to import, so that a typo is answered at once."""
+"""A run of a sweep, requested by `sweep run` or `sweep.run()`. Light to import, so that faults show at once."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +11,36 @@ from sweep.errors import UserError
 
 if TYPE_CHECKING:
     from sweep.space.reader import Override
+    from sweep.space.space import Space
 
 DEFAULT_TRIALS = 50
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """How a run is done; see `run`.
+class RunRequest:
+    """What the user asks for.
 
     Attributes:
+        space: file of a search space or a recipe.
+        changes: overrides of its values, in order.
+        trials: total number of trials, including earlier runs; see `total_trials`.
+        study: name of the study; by default the file's name for it. With `fork`, the study to take trials from.
+        fork: name of a new study that starts with the fitting trials of `study`.
+        workers: number of trials at a time; by default one per GPU, else one per core.
+        threads: number of threads of each trial.
+        home: folder that holds `studies/`, `mlflow/` and `cache/`.
+        tracking_uri: MLflow store.
+        quiet: print errors only.
         as_json: print the summary as JSON, and nothing else.
-        again: what goes on after an interruption.
-        words: whether the summary names commands or calls.
+        again: the command or call that resumes the run after an interruption.
+        words: whether the summary suggests commands or calls.
+
+    Raises:
+        UserError: a number is less than 1.
     """
 
+    space: Path
+    changes: Sequence[Override] = ()
     trials: int | None = None
     study: str | None = None
     fork: str | None = None
@@ -38,50 +53,43 @@ class RunOptions:
     again: str = ""
     words: Literal["shell", "python"] = "shell"
 
+    def __post_init__(self) -> None:
+        for name in ("trials", "workers", "threads"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise UserError(f"{name}: expected a whole number from 1, not {value!r}")
 
-def run_sweep(path: Path, changes: Sequence[Override], options: RunOptions) -> str:
-    """What `run` and the command have in common.
 
-    Args:
-        path: of the space's file.
-        changes: of its values, in order.
-        options: all else.
+def total_trials(space: Space, requested: int | None) -> int:
+    """Return the total number of trials: as requested, else the space's, else 50 (1 for a recipe)."""
+    return requested or space.search.trials or (1 if space.is_recipe else DEFAULT_TRIALS)
+
+
+def run_sweep(request: RunRequest) -> str:
+    """Run a sweep.
 
     Returns:
-        The name of the study that was run.
+        The name of the study.
 
     Raises:
-        UserError, NothingFinished, SweepStopped, KeyboardInterrupt: as `run`.
+        UserError: something that the user can fix.
+        NothingFinished: no trial is complete.
+        SweepStopped: the sweep cannot continue.
+        KeyboardInterrupt: after a clean stop.
     """
-    _check(options)
     from sweep.space.reader import read_space
 
-    space = read_space(path, changes)  # first of all, because a typo should not wait for TensorFlow
+    space = read_space(request.space, request.changes)  # before TensorFlow is loaded: its faults should show at once
 
     from sweep.commands.stop_signals import INTERRUPTED, stop_requests
 
-    given = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
-    trials = options.trials or space.search.trials or (1 if space.is_recipe else DEFAULT_TRIALS)
-    with stop_requests(ours=options.words == "shell") as stop:
+    with stop_requests(ours=request.words == "shell") as stop:
         from sweep.execution.fork_server_executor import warm_up
 
-        warm_up()  # TensorFlow is imported over there while this process imports the rest
+        warm_up()  # the fork server imports TensorFlow while this process imports the rest
 
-        from sweep.commands.sweep_session import SweepRequest, run_session
+        from sweep.commands.sweep_session import run_session
 
-        request = SweepRequest(space=space, **given | {"trials": trials, "study": options.study or space.study})
-        if run_session(request, stop) == INTERRUPTED:
-            raise KeyboardInterrupt(f"stopped; {options.again} goes on")
-    return request.fork or request.study
-
-
-def _check(options: RunOptions) -> None:
-    """Say what the command line says by itself.
-
-    Raises:
-        UserError: a number is less than 1.
-    """
-    for name in ("trials", "workers", "threads"):
-        value = getattr(options, name)
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise UserError(f"{name}: expected a whole number from 1, not {value!r}")
+        if run_session(request, space, stop) == INTERRUPTED:
+            raise KeyboardInterrupt(f"stopped; {request.again} resumes it")
+    return request.fork or request.study or space.study

@@ -1,4 +1,4 @@
-"""`sweep show`: everything of one trial."""
+"""`sweep show`: everything about one trial."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from sweep.terminal.trial_view import trial_view
 
 
 def show_trial(root: Path, study: str, number: int | None, as_json: bool) -> None:
-    """Print everything of one trial.
+    """Print everything about one trial.
 
     Raises:
         StudyError: there is no such study or trial.
-        NothingFinished: the best trial is wanted, and none has finished.
+        NothingFinished: `number` is None, for the best trial, and none is complete.
     """
     folder = Home(root).study(study)
     if number is None and not ranked(read_records(folder)):
-        raise NothingFinished(f"the study {study} has no finished trial yet; name one: sweep show 0 --study {study}")
+        raise NothingFinished(f"the study {study} has no complete trial yet; choose one: sweep show 0 --study {study}")
     record = find_record(folder, number)
     if as_json:
         print(json.dumps(record_to_mapping(record)))

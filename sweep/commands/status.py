@@ -1,4 +1,4 @@
-"""`sweep status`: how a study stands. Opens no database and imports no TensorFlow."""
+"""`sweep status`: the state of a study. Opens no database and imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ WATCH_SECONDS = 2.0
 
 
 def show_status(root: Path, study: str, watch: bool, as_json: bool) -> None:
-    """Print how a study stands.
+    """Print the state of a study.
 
     Raises:
         StudyError: there is no such study.
     """
     folder = Home(root).study(study)
-    records, run_by = _standing(folder)
+    records, run_by = _read_state(folder)
     if as_json:
         print(json.dumps(status_mapping(study, records, run_by, len(read_openings(folder)))))
         return
@@ -40,12 +40,12 @@ def show_status(root: Path, study: str, watch: bool, as_json: bool) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
             opened = openings_text(read_openings(folder))
-            live.update(status_view(study, *_standing(folder), opened), refresh=True)
+            live.update(status_view(study, *_read_state(folder), opened), refresh=True)
             time.sleep(WATCH_SECONDS)
 
 
-def _standing(folder: Path) -> tuple[list[TrialRecord], str | None]:
-    """The records, and who runs the study; where nobody does, no trial is running whatever its record says."""
+def _read_state(folder: Path) -> tuple[list[TrialRecord], str | None]:
+    """Return the records and the process that runs the study; without one, no trial is really running."""
     run_by = holder(folder)
     records = read_records(folder)
     return (records if run_by else [as_interrupted(record) for record in records]), run_by
@@ -54,7 +54,7 @@ def _standing(folder: Path) -> tuple[list[TrialRecord], str | None]:
 def status_mapping(
     study: str, records: Sequence[TrialRecord], run_by: str | None, test_openings: int
 ) -> dict[str, Any]:
-    """The status as plain values."""
+    """Return the status as JSON values."""
     best = ranked(records)
     return {
         "study": study,

@@ -1,4 +1,4 @@
-"""Being asked to stop: Ctrl-C, a stopped service, a closed terminal."""
+"""Handle the signals to stop: Ctrl-C, a stopped service, a closed terminal."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = 130
-"""The exit code, as shells have it for Ctrl-C."""
+"""The exit code of shells for Ctrl-C."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequests:
-    """True once a signal has come; the second one ends the process at once, or the run alone in a process not ours.
+    """A signal handler. Call it to ask whether a signal has arrived.
 
-    While there is nothing to give back or to close, the first one ends it, too.
+    The first signal only sets `asked` while `graceful` is True, else it ends the run. The second one always does: it
+    exits the process if it is ours, and raises KeyboardInterrupt in a process that does more, such as a notebook.
 
     Args:
-        ours: the process does nothing else; a notebook has more to lose.
+        ours: True if the process only runs this command.
 
     Attributes:
-        asked: a signal has come.
-        graceful: there is something to give back: the first signal only asks.
+        asked: True once a signal has arrived.
+        graceful: True while the run has trials to give back to the study.
     """
 
     def __init__(self, ours: bool = True) -> None:
@@ -33,28 +34,28 @@ class StopRequests:
         self.graceful = False
 
     def __call__(self) -> bool:
-        """Whether a signal has come."""
+        """Return True if a signal has arrived."""
         return self.asked
 
     def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers
-        """Take a signal.
+        """Handle a signal.
 
         Raises:
-            SystemExit: there is nothing to give back.
-            KeyboardInterrupt: the same, or the second one, in a process that is not ours.
+            SystemExit: to end our process.
+            KeyboardInterrupt: to end the run in another process.
         """
         again, self.asked = self.asked, True
         if again and self._ours:
-            os._exit(INTERRUPTED)  # its children notice by themselves that it is gone
+            os._exit(INTERRUPTED)  # the children exit when their parent dies
         if again or not self.graceful:
             raise SystemExit(INTERRUPTED) if self._ours else KeyboardInterrupt
 
 
 @contextmanager
 def stop_requests(ours: bool = True) -> Iterator[StopRequests]:
-    """Take the signals until the end of the block; see `StopRequests`."""
+    """Handle signals until the end of the block; see `StopRequests`."""
     stop = StopRequests(ours)
-    # Python takes signals in the main thread alone; elsewhere, say in a server's worker, they are not ours to take.
+    # Python allows signal handlers only in the main thread; elsewhere, as in a server's worker, signals stay unhandled.
     main = threading.current_thread() is threading.main_thread()
     before = {number: signal.signal(number, stop.handle) for number in (SIGNALS if main else ())}
     try:

@@ -1,4 +1,4 @@
-"""One run of a sweep from request to summary: wires study, executor, tracker and display together."""
+"""One run of a sweep from request to summary: connects study, executor, tracker and display."""
 
 from __future__ import annotations
 
@@ -7,32 +7,37 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 
 from sweep.analysis.formatting import count
-from sweep.commands.images import prepare_images, prepare_setting
-from sweep.commands.pretrained_weights import pin_weights, require_weights
+from sweep.commands.prerequisites import (
+    complete_user_space,
+    pin_weights,
+    prepare_images,
+    prepare_setting,
+    require_weights,
+)
+from sweep.commands.run import RunRequest, total_trials
 from sweep.commands.stop_signals import INTERRUPTED, StopRequests
-from sweep.commands.user_models import complete_user_space
 from sweep.data.loading import load
 from sweep.data.sources import require_source
-from sweep.errors import NothingFinished, StudyError, SweepError
+from sweep.errors import NothingFinished, SweepError
 from sweep.execution.child_call import call_in_child
 from sweep.execution.executor import Executor
 from sweep.execution.fork_server_executor import ForkServerExecutor
 from sweep.execution.supervisor import Supervisor, TrialSetting, keep_best_models
 from sweep.execution.watchdog import WatchedExecutor, limits_of
 from sweep.execution.workers import default_slots
-from sweep.invocation import command_text
+from sweep.invocation import command_text, home_option
 from sweep.records.atomic_writing import write_atomically
 from sweep.records.checkpoint import last_epoch
 from sweep.records.disk import make_folder, needed_bytes
 from sweep.records.home import Home
-from sweep.records.image_facts import DataStamp, ImageFacts
+from sweep.records.image_facts import ImageFacts
 from sweep.records.study_id import study_id
 from sweep.records.study_lock import StudyLock
 from sweep.records.study_records import ranked, read_records
@@ -45,9 +50,9 @@ from sweep.study.open_study import open_study
 from sweep.study.optuna_study import OptunaStudy
 from sweep.study.record_backups import repair_records
 from sweep.terminal.console import make_console
-from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay
+from sweep.terminal.display import run_display
 from sweep.terminal.summary import next_hint, print_summary, report_hint, summary_mapping
-from sweep.terminal.tally import Tally
+from sweep.terminal.tally import ENDED, Tally
 from sweep.tracking.open_mlflow import open_mlflow
 from sweep.tracking.store_address import hide_passwords, named_store
 from sweep.tracking.tracker import REPORT_FILE, CloseState, StudyInfo
@@ -56,121 +61,66 @@ FLUSH_SECONDS = 30.0
 INTERRUPTED_FLUSH_SECONDS = 3.0
 """How long the end of a sweep waits for the tracking store."""
 _MIRRORED = ".mirrored"
-"""File in a study's folder; what is older has been written to the tracking store."""
+"""File in a study's folder; records older than it are in the tracking store."""
 
-UI = Path(__file__).resolve().parents[2] / "scripts" / "ui"
-
-
-@dataclass(frozen=True)
-class SweepRequest:
-    """What the user asked for.
-
-    Attributes:
-        space: read, overrides applied.
-        trials: total of the study.
-        study: its name; with `fork`, the name of the study to take trials from.
-        workers: None for the default.
-        again: the command that goes on after an interruption.
-        words: whether what to do next is told as commands or as calls.
-    """
-
-    space: Space
-    trials: int
-    study: str
-    fork: str | None
-    workers: int | None
-    threads: int
-    home: Path
-    tracking_uri: str | None
-    quiet: bool
-    as_json: bool
-    again: str
-    words: Literal["shell", "python"]
+UI = Path(str(files("sweep"))).resolve().parent / "scripts" / "ui"
 
 
-def run_session(request: SweepRequest, stop: StopRequests) -> int:
+def run_session(request: RunRequest, space: Space, stop: StopRequests) -> int:
     """Run the sweep.
 
     Args:
-        request: what is to be done.
-        stop: ends it before its end.
+        request: what the user asks for.
+        space: the space of the request, with its overrides applied.
+        stop: stops the sweep early.
 
     Returns:
-        The exit code: 0, or 130 when it was interrupted.
+        The exit code: 0, or 130 if the sweep was interrupted.
 
     Raises:
-        UserError: something that the user can mend.
-        NothingFinished: no trial reached its end.
+        UserError: something that the user can fix.
+        NothingFinished: no trial is complete.
     """
     home = Home(request.home)
-    name = request.fork or request.study
-    folder = home.study(name)
-    source = home.study(request.study)
-    space = pin_weights(replace(request.space, study=name))
+    source = home.study(request.study or space.study)
+    folder = home.study(request.fork) if request.fork else source
+    space = pin_weights(replace(space, study=folder.name))
     console = make_console(quiet=request.quiet, as_json=request.as_json)
     if request.fork:
-        read_records(source)  # raises for a study that is not there, before anything is made
-    require_source(space.data.name)  # or a misspelt name would be told as a changed space, or leave a folder
+        read_records(source)  # raises if there is no such study, before any folder is made
+    require_source(space.data.name)  # before a misspelt name makes a folder, or is reported as a changed space
     slots = default_slots(request.workers)
-    make_folder(folder, _needed(space, len(slots)))
+    max_parameters = getattr(space.smallest_config.model, "max_parameters", None)
+    make_folder(folder, needed_bytes(max_parameters, space.search.keep_models, len(slots)))
     with StudyLock(folder):
         executor = WatchedExecutor(ForkServerExecutor(slots), limits_of(space.search))
         if space.has_user_model:
-            console.print("looking at the model", style="dim")
+            console.print("inspecting the model", style="dim")
             space = complete_user_space(space, load(prepare_images(space.data, home.cache, console), space.data).facts)
-        if request.fork:
+        if folder != source:
             _fork(source, folder, space, console)
         study = open_study(folder, space, request.threads)
         for sentence in repair_records(folder, study.interrupted_trials()):
             console.print(sentence, style="yellow")
         write_atomically(folder / "space.yaml", space_to_yaml(space))
-        setting = prepare_setting(space, home, console)
-        _check_same_images(study, setting.stamp)
+        setting = prepare_setting(space.data, study.records(), home, console)
         require_weights(space, setting.stamp.shape)
         return _Run(request, home, study, executor, setting, console, stop).run()
 
 
-def _needed(space: Space, workers: int) -> int:
-    """Bytes that the sweep may write."""
-    limit = getattr(space.smallest_config.model, "max_parameters", None)
-    return needed_bytes(limit, space.search.keep_models, workers)
-
-
-def _check_same_images(study: OptunaStudy, stamp: DataStamp) -> None:
-    """Trials are comparable only if they were trained and judged on the same images.
-
-    Raises:
-        StudyError: the images have changed since an earlier trial.
-    """
-    for record in study.records():
-        if record.data != stamp:
-            raise StudyError(
-                f"the images have changed since trial {record.number} of the study {study.name} "
-                f"({record.data.train:,} training images then, {stamp.train:,} now; another digest). "
-                "Restore them, or start another study with --study NAME"
-            )
-
-
 def _fork(source: Path, folder: Path, space: Space, console: Console) -> None:
-    if folder == source:
-        return
     fork = fork_study(source, folder, space)
-    console.print(f"forked {source.name}: {fork.taken} trials taken, {len(fork.left)} left")
+    console.print(f"forked {source.name}: took {count(fork.taken, 'trial')}, left {len(fork.left)}")
     for number, reason in fork.left:
         console.print(f"  left trial {number:04d}: {reason}")
 
 
-def _skipped(stamp: DataStamp) -> str:
-    files = "1 unreadable file" if stamp.skipped == 1 else f"{stamp.skipped:,} unreadable files"
-    return f"; {files} skipped" if stamp.skipped else ""
-
-
 class _Run:
-    """The sweep itself, once everything is open."""
+    """The sweep, once everything is open."""
 
     def __init__(
         self,
-        request: SweepRequest,
+        request: RunRequest,
         home: Home,
         study: OptunaStudy,
         executor: Executor,
@@ -192,55 +142,66 @@ class _Run:
         log = logging.getLogger("sweep.tracking")
         if not log.handlers:  # a notebook may run several sweeps
             log.addHandler(logging.StreamHandler())
-        ended = [record for record in study.records() if record.state != "running"]
-        self._tally = Tally(request.trials, executor.workers, study.space.epochs, ended)
-        self._complete_mirror(ended)
+        earlier = [record for record in study.records() if record.state != "running"]
+        total = total_trials(study.space, request.trials)
+        self._tally = Tally(total, executor.workers, study.space.epochs, earlier)
+        self._complete_mirror(earlier)
 
     def run(self) -> int:
         self._announce()
-        display = self._display()
-        observers = [display, self._mirror, self._drop_models]
-        supervisor = Supervisor(self._study, self._executor, self._setting, observers, self._cost)
         state: CloseState = "failed"
         try:
-            with display:
-                finished = supervisor.run(self._request.trials, self._stop)
+            with run_display(self._console, self._tally) as display:
+                observers = [display, self._mirror, self._drop_models]
+                supervisor = Supervisor(self._study, self._executor, self._setting, observers, self._cost)
+                finished = supervisor.run(self._tally.total, self._stop)
             state = "finished" if finished else "interrupted"
             if finished:
                 self._write_samples()
                 self._write_report()
         finally:
             written = self._close_tracker(state)
-        self._report(supervisor, written)
-        return self._exit_code(finished)
+        records = self._study.records()
+        places = self._places(records, written)
+        if self._request.as_json:
+            print(json.dumps(summary_mapping(self._study.name, records, supervisor.usage, places)))
+        print_summary(self._console, records, supervisor.usage, places)
+        if not finished:
+            return INTERRUPTED
+        if not ranked(records):
+            raise NothingFinished(
+                f"no trial of the study {self._study.name} is complete; the records in {self._study.folder / 'trials'} "
+                "have the reasons"
+            )
+        return 0
 
     def _cost(self, configs: Sequence[TrialConfig]) -> Sequence[float]:
-        """Multiply-adds of the configurations' models, to compare how long they take."""
+        """Return the multiply-adds of the models, to compare how long their training takes."""
         shape, classes = self._setting.stamp.shape, len(self._setting.stamp.classes)
         facts = ImageFacts(shape, classes, (0.5,) * shape[2], (0.25,) * shape[2])
         try:
             found: list[int] = call_in_child("sweep.training.model_probe:multiply_adds_of", list(configs), facts)
         except SweepError as error:
-            # A model that cannot be built will say so again as a failed trial; until then the order is no matter.
-            self._console.print(f"the last trials begin in the order of their numbers: {str(error).splitlines()[-1]}")
+            # A model that cannot be built becomes a failed trial with the same message; until then any order will do.
+            self._console.print(f"the last trials start in order of their numbers: {str(error).splitlines()[-1]}")
             return [0] * len(configs)
         return found
 
-    def _complete_mirror(self, ended: list[TrialRecord]) -> None:
-        """Tell the tracking store of what an earlier run could not: it was killed, or the store was away."""
+    def _complete_mirror(self, records: list[TrialRecord]) -> None:
+        """Send the tracking store what an earlier run could not, because it was killed or the store was unreachable."""
         marker = self._study.folder / _MIRRORED
         complete = marker.stat().st_mtime if marker.exists() else 0.0
-        for record in ended:
+        for record in records:
             path = trial_folder(self._study.folder, record.number) / RECORD_FILE
             if path.stat().st_mtime > complete:
                 self._tracker.update(record)
 
     def _close_tracker(self, state: CloseState) -> bool:
         """Wait until everything is written, but not long for a user who wants to stop."""
-        begun = time.monotonic()
+        started = time.monotonic()
         newest = time.time()
         while not (written := self._tracker.close(state, 0.25)):
-            if time.monotonic() - begun > (INTERRUPTED_FLUSH_SECONDS if self._stop() else FLUSH_SECONDS):
+            if time.monotonic() - started > (INTERRUPTED_FLUSH_SECONDS if self._stop() else FLUSH_SECONDS):
                 break
         if written:
             marker = self._study.folder / _MIRRORED
@@ -249,7 +210,7 @@ class _Run:
         return written
 
     def _write_samples(self) -> None:
-        """Pictures of some training images for the tracking store; once a study, after its trials, so none waits."""
+        """Write pictures of some training images for the tracking store, after the trials, so that none waits."""
         space = self._study.space
         augmentation = space.smallest_config.augmentation
         arguments = (self._setting.prepared, space.data, augmentation, self._study.folder / "samples")
@@ -259,48 +220,43 @@ class _Run:
             self._console.print(f"no pictures of the training images: {error}")
 
     def _write_report(self) -> None:
-        """The page, so that the tracking store has it too. In a child: what draws it takes seconds to import."""
+        """Write the page, also for the tracking store. In a child: its plotting libraries take seconds to import."""
         try:
-            call_in_child("sweep.commands.report:write_page_beside_study", self._home.root, self._study.name)
+            call_in_child("sweep.commands.report:write_page_in_study", self._home, self._study.name)
         except SweepError as error:
             self._console.print(f"no report: {error}")
 
     def _announce(self) -> None:
         prepared, stamp = self._setting.prepared, self._setting.stamp
+        skipped = f"; {count(stamp.skipped, 'unreadable file')} skipped" if stamp.skipped else ""
         self._console.print(
-            f"study {self._study.name}: {self._request.trials} trials, {self._executor.workers} at a time; "
+            f"study {self._study.name}: {self._tally.total} trials, {self._executor.workers} at a time; "
             f"{prepared.description}: {stamp.train:,} training and {stamp.validation:,} validation images of "
-            f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes{_skipped(stamp)}",
+            f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes{skipped}",
         )
-        done = [record for record in self._tally.before if record.state in ("complete", "pruned", "failed")]
-        if done or self._study.interrupted_trials():
-            over = len(done) >= self._request.trials and not self._study.interrupted_trials()
-            more = "; nothing to do, because --trials is their total" if over else ""
-            self._console.print(f"going on: {count(len(done), 'trial')} {'is' if len(done) == 1 else 'are'} done{more}")
-            self._announce_taken_back()
+        waiting = self._study.interrupted_trials()
+        done = sum(record.state in ENDED for record in self._tally.before)
+        if done or waiting:
+            over = done >= self._tally.total and not waiting
+            more = "; nothing to do, because --trials is the total" if over else ""
+            self._console.print(f"continuing: {count(done, 'trial')} {'is' if done == 1 else 'are'} done{more}")
+            self._announce_resumed(waiting)
         elif self._study.space.start_from:
             names = ", ".join(point.name for point in self._study.space.start_from)
             self._console.print(f"tried first: {names}", style="dim")
 
-    def _announce_taken_back(self) -> None:
+    def _announce_resumed(self, waiting: Sequence[int]) -> None:
+        """List the trials to resume; one without a record had only its values, and was waiting for a worker."""
         states = {record.number: record.state for record in self._study.records()}
-        # One without a record had its values only: it was to begin when a worker became free.
-        again = [number for number in self._study.interrupted_trials() if number in states]
-        for killed in (True, False):
-            taken = [number for number in again if (states[number] != "interrupted") == killed]
-            whose = "taken back from a run that was killed" if killed else "taken up again"
-            if taken:
-                self._console.print(f"{whose}: {', '.join(map(self._goes_on, taken))}")
+        interrupted = [number for number in waiting if states.get(number) == "interrupted"]
+        killed = [number for number in waiting if number in states and number not in interrupted]
+        for heading, numbers in (("recovered from a run that was killed", killed), ("resuming", interrupted)):
+            if numbers:
+                self._console.print(f"{heading}: {', '.join(map(self._resumed_text, numbers))}")
 
-    def _goes_on(self, number: int) -> str:
+    def _resumed_text(self, number: int) -> str:
         epoch = last_epoch(trial_folder(self._study.folder, number))
         return f"trial {number:04d} after epoch {epoch}" if epoch else f"trial {number:04d} from its start"
-
-    def _display(self) -> LiveDisplay | PlainDisplay:
-        if self._console.quiet:
-            return NoDisplay(self._console, self._tally)
-        kind = LiveDisplay if self._console.is_terminal else PlainDisplay
-        return kind(self._console, self._tally)
 
     def _mirror(self, record: TrialRecord, worker: int) -> None:  # noqa: ARG002 - an observer's signature
         self._tracker.update(record)
@@ -309,22 +265,23 @@ class _Run:
         if record.state == "complete":
             keep_best_models(self._study.folder, ranked(self._tally.records), self._study.space.search.keep_models)
 
-    def _report(self, supervisor: Supervisor, written: bool) -> None:
-        records = self._study.records()
-        places = {
+    def _places(self, records: Sequence[TrialRecord], written: bool) -> dict[str, str]:
+        """Return where the results are, and what to do next."""
+        name, words, stopped = self._study.name, self._request.words, self._stop()
+        home = home_option(self._home.root)
+        page = self._study.folder / REPORT_FILE
+        return {
             "study": str(self._study.folder),
-            "mlflow": self._where_mlflow(written),
-            "report": self._where_report(),
-            "next": self._next(records),
+            "mlflow": self._mlflow_place(written),
+            "report": str(page) if page.is_file() and not stopped else report_hint(name, home, words),
+            "next": self._request.again if stopped else next_hint(name, home, bool(ranked(records)), words),
         }
-        if self._request.as_json:
-            print(json.dumps(summary_mapping(self._study.name, records, supervisor.usage, places)))
-        print_summary(self._console, records, supervisor.usage, places)
 
-    def _where_mlflow(self, written: bool) -> str:
-        """How to see it: the address of a server, or what shows the local store."""
+    def _mlflow_place(self, written: bool) -> str:
+        """Return the address of the server, or the command that shows the local store."""
+        option = home_option(self._home.root)
         if not written:
-            command = f"{command_text('sync')} --study {self._study.name}{self._home_option()}"
+            command = f"{command_text('sync')} --study {self._study.name}{option}"
             return f"not everything could be written; `{command}` completes it"
         address = named_store(self._request.tracking_uri, os.environ)
         if address:
@@ -332,29 +289,4 @@ class _Run:
         if not UI.is_file():  # installed without the repository
             return f"mlflow server --backend-store-uri sqlite:///{self._home.root.absolute()}/mlflow/mlflow.db shows it"
         shown = UI.relative_to(Path.cwd()) if UI.is_relative_to(Path.cwd()) else UI
-        return f"{shown}{self._home_option()} shows it"
-
-    def _where_report(self) -> str:
-        """The page, or after an interruption the command that writes it."""
-        path = self._study.folder / REPORT_FILE
-        if path.is_file() and not self._stop():
-            return str(path)
-        return report_hint(self._study.name, self._home_option(), self._request.words)
-
-    def _next(self, records: list[TrialRecord]) -> str:
-        if self._stop():
-            return self._request.again
-        return next_hint(self._study.name, self._home_option(), bool(ranked(records)), self._request.words)
-
-    def _home_option(self) -> str:
-        return "" if self._request.home == Path() else f" --home {self._request.home}"
-
-    def _exit_code(self, finished: bool) -> int:
-        if not finished:
-            return INTERRUPTED
-        if not ranked(self._study.records()):
-            raise NothingFinished(
-                f"no trial of the study {self._study.name} reached its end; "
-                f"the records in {self._study.folder / 'trials'} say why"
-            )
-        return 0
+        return f"{shown}{option} shows it"

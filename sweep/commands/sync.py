@@ -1,4 +1,4 @@
-"""Rebuilding or completing the MLflow runs of a study from its folder."""
+"""`sweep sync`: create or complete the MLflow runs of a study from its folder."""
 
 from __future__ import annotations
 
@@ -19,44 +19,43 @@ from sweep.records.trial_record import TrialRecord, as_interrupted
 from sweep.space.config import Objective
 from sweep.space.reader import read_space
 from sweep.terminal.console import make_console, reading_bar
-from sweep.tracking.open_mlflow import SyncReport, sync_study
+from sweep.tracking.open_mlflow import sync_study
 from sweep.tracking.store_address import resolve_address
 from sweep.tracking.tracker import StudyInfo
 
 SPACE_FILE = "space.yaml"
 
 
-def sync_with_mlflow(root: Path, study: str, uri: str | None, as_json: bool) -> int:
+def sync_with_mlflow(root: Path, study: str, uri: str | None, as_json: bool) -> None:
     """Run the command.
 
-    Returns:
-        The exit code 0.
-
     Raises:
-        UserError: there is no such study, or the store is away or refuses.
+        UserError: there is no such study, or the store is unreachable or refuses a request.
     """
     home = Home(root)
     console = make_console(as_json=as_json)
     folder = home.study(study)
-    read_records(folder)  # raises for a study that is not there, before a lock or a store is made
+    read_records(folder)  # raises if there is no such study, before a lock or a store is made
     store = resolve_address(uri, os.environ, root).shown
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with _lock_unless_running(folder) as running, reading_bar(console, "writing runs") as advance:
         records = read_records(folder)
         shown = records if running else [as_interrupted(record) for record in records]
         objective = _objective(folder, records)
         info = StudyInfo(study, study_id(folder), _space(folder), objective, folder, home.cache)
         report = sync_study(info, shown, uri, root, advance)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     if as_json:
         print(json.dumps({"study": study, "store": store, **dataclasses.asdict(report), "seconds": round(seconds, 1)}))
-    console.print(f"study {study} in {store}: {_counts(report)}, {seconds:.1f} s")
-    return 0
+    console.print(
+        f"study {study} in {store}: {len(report.created)} runs created, {len(report.updated)} updated, "
+        f"{len(report.unchanged)} unchanged, {seconds:.1f} s"
+    )
 
 
 @contextmanager
 def _lock_unless_running(folder: Path) -> Iterator[bool]:
-    """Keep a sweep from starting meanwhile; True where one is running, whose own writer may go on beside this one."""
+    """Lock the study, so that no sweep starts meanwhile; yield True if one is running, which may continue to write."""
     try:
         lock = StudyLock(folder)
     except StudyError:
@@ -73,7 +72,3 @@ def _space(folder: Path) -> str:
 
 def _objective(folder: Path, records: Sequence[TrialRecord]) -> Objective:
     return records[0].config.objective if records else read_space(folder / SPACE_FILE).search.objective
-
-
-def _counts(report: SyncReport) -> str:
-    return f"{len(report.created)} runs created, {len(report.updated)} updated, {len(report.unchanged)} unchanged"

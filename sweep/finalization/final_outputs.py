@@ -28,7 +28,7 @@ from sweep.records.final_result import (
 from sweep.records.openings_ledger import Opening, openings_text, read_openings
 from sweep.reporting.final_page import final_document, gap_text, luck_text, verdict_text
 from sweep.reporting.render import to_html
-from sweep.terminal.console import print_table
+from sweep.terminal.console import plain_table
 
 
 def write_outputs(study_folder: Path, result: FinalResult, home: str) -> None:
@@ -66,7 +66,7 @@ def print_final_summary(
     if as_json:
         print(json.dumps({**dataclasses.asdict(result), "test_openings": len(openings), "folder": str(folder)}))
         return
-    print_table(console, _finalists_table(result))
+    console.print(_finalists_table(result))
     console.print(Text(verdict_text(result), style="bold"))
     if result.rounds:
         console.print(luck_text(result))
@@ -88,14 +88,7 @@ def print_final_summary(
 
 
 def _finalists_table(result: FinalResult) -> Table:
-    table = Table(
-        title=f"finalists, {result.objective}",
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-        padding=(0, 1),
-    )
+    table = plain_table(f"finalists, {result.objective}")
     for heading in ("trial", "mean", "deviation", "n", "P(best)", "search", "parameters"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")

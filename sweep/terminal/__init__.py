@@ -1,1 +1,1 @@
-"""What one sees in a terminal: live display, plain lines, tables."""
+"""Output on the terminal: live display, plain lines, tables."""

@@ -1,4 +1,4 @@
-"""Consoles and progress bars, made in one way."""
+"""Consoles, tables and progress bars in one style."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ LOG_WIDTH = 160
 
 
 def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
-    """Where a command talks to people; silent with `--json`, whose output alone goes to standard output.
+    """Return the console of a command. With `--json` it is silent: only the JSON text goes to standard output.
 
-    Markup is off, because `[true, false]` in a message is text. A notebook gets plain lines: rich would make a block of
-    HTML of each, and the stream says that it is a terminal but cannot move its cursor.
+    Markup is off, because `[true, false]` in a message is text. A notebook gets plain lines: rich would make an HTML
+    block of each, and the stream claims to be a terminal but cannot move its cursor.
     """
     stream = sys.stderr if as_json else sys.stdout
     notebook = Console(file=stream).is_jupyter
-    wrap = stream.isatty() and not notebook  # in a log or a pipe a line is a line, however long
+    wrap = stream.isatty() and not notebook  # lines of a log or a pipe are never wrapped
     return Console(
         file=stream,
         quiet=quiet or as_json,
@@ -29,26 +29,31 @@ def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
         highlight=False,
         soft_wrap=not wrap,
         force_jupyter=False,
-        width=None if wrap else LOG_WIDTH,  # rich takes 80 for it, and would cut tables there
+        width=None if wrap else LOG_WIDTH,  # rich would assume 80, and cut tables there
         force_terminal=False if notebook else None,
     )
 
 
-def print_table(console: Console, table: Table) -> None:
-    """Print a table; where there is no terminal, as wide as it wants to be, because a log or a pipe has no edge."""
-    console.print(table, width=None if console.is_terminal else LOG_WIDTH)
+def plain_table(title: str = "", *, space: int = 1, show_header: bool = True) -> Table:
+    """Return an empty table without lines; `space` is the number of spaces on each side of a cell."""
+    return Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, space),
+        show_header=show_header,
+    )
 
 
 @contextmanager
 def reading_bar(console: Console, label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar that appears with the first call of `advance(done, total)` and is gone at the end.
+    """Yield a function `advance(done, total)` that shows a progress bar from its first call to the end of the block.
 
-    Where the console is no terminal there is none: it would leave empty lines in a log.
+    Without a terminal there is no bar: it would leave empty lines in a log.
     """
-    if not console.is_terminal:
-        yield lambda done, total: None  # noqa: ARG005 - the signature of a progress function
-        return
-    progress = Progress(console=console, transient=True)
+    progress = Progress(console=console, transient=True, disable=not console.is_terminal)
     task = progress.add_task(label, total=None)
 
     def advance(done: int, total: int) -> None:

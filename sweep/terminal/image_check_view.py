@@ -1,4 +1,4 @@
-"""What the doctor says, at the terminal."""
+"""The findings of the doctor on the terminal."""
 
 from __future__ import annotations
 
@@ -17,33 +17,28 @@ GROUPS_SHOWN = 5
 MEMBERS_SHOWN = 4
 
 
-def print_image_report(diagnosis: ImageReport, console: Console) -> None:
-    """Print counts, findings and the sum of it."""
-    classes = counted(len(diagnosis.counts), "class", "classes")
-    console.print(f"{printable(diagnosis.description)}: {counted(diagnosis.images, 'image')}, {classes}")
-    console.print(Padding(_classes(diagnosis), (0, 0, 0, 2)))
-    for finding in diagnosis.findings:
+def print_image_report(report: ImageReport, console: Console) -> None:
+    """Print counts, findings and their number."""
+    classes = counted(len(report.counts), "class", "classes")
+    console.print(f"{printable(report.description)}: {counted(report.images, 'image')}, {classes}")
+    console.print(Padding(_classes(report), (0, 0, 0, 2)))
+    for finding in report.findings:
         _print_finding(finding, console)
     console.print()
-    console.print(summary(diagnosis))
+    levels = [counted(len(report.of(level)), level) for level in STYLES if report.of(level)]
+    console.print(", ".join(levels) or "no problems found")
 
 
-def summary(diagnosis: ImageReport) -> str:
-    """`2 problems, 1 warning, 3 notes`."""
-    told = [counted(len(diagnosis.of(level)), level) for level in STYLES if diagnosis.of(level)]
-    return ", ".join(told) or "nothing to complain of"
-
-
-def _classes(diagnosis: ImageReport) -> Table:
+def _classes(report: ImageReport) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("class")
-    parts = [part for part in PARTS if part != "unused" or any(c["unused"] for c in diagnosis.counts.values())]
+    parts = [part for part in PARTS if part != "unused" or any(c["unused"] for c in report.counts.values())]
     for part in parts:
         table.add_column(part, justify="right")
-    for name, counts in list(diagnosis.counts.items())[:CLASSES_SHOWN]:
+    for name, counts in list(report.counts.items())[:CLASSES_SHOWN]:
         table.add_row(Text(printable(name)), *(f"{counts[part]:,}" for part in parts))
-    if len(diagnosis.counts) > CLASSES_SHOWN:
-        table.add_row(Text(f"and {len(diagnosis.counts) - CLASSES_SHOWN} more", style="dim"))
+    if len(report.counts) > CLASSES_SHOWN:
+        table.add_row(Text(f"and {len(report.counts) - CLASSES_SHOWN} more", style="dim"))
     return table
 
 
@@ -58,8 +53,8 @@ def _print_finding(finding: ImageFinding, console: Console) -> None:
 
 
 def _group(group: tuple[FindingEntry, ...]) -> str:
-    told = "  =  ".join(_entry(entry, single=len(group) == 1) for entry in group[:MEMBERS_SHOWN])
-    return f"{told}  and {len(group) - MEMBERS_SHOWN} more" if len(group) > MEMBERS_SHOWN else told
+    members = "  =  ".join(_entry(entry, single=len(group) == 1) for entry in group[:MEMBERS_SHOWN])
+    return f"{members}  and {len(group) - MEMBERS_SHOWN} more" if len(group) > MEMBERS_SHOWN else members
 
 
 def _entry(entry: FindingEntry, *, single: bool) -> str:

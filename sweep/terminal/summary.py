@@ -1,4 +1,4 @@
-"""What is said when a sweep has ended: the best trials, why others failed, where things are, what to type next."""
+"""The summary at the end of a sweep: the best trials, why others failed, where things are, what to do next."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.analysis.formatting import count, duration, format_values
-from sweep.analysis.trial_row import trial_row
+from sweep.analysis.trial_row import states_text, trial_row
 from sweep.execution.workers import Usage
 from sweep.invocation import command_text
 from sweep.records.curve_findings import guessing_limit
 from sweep.records.study_records import ranked
 from sweep.records.trial_record import TrialRecord
+from sweep.terminal.console import plain_table
 
 SHOWN = 5
 
@@ -24,7 +25,7 @@ SHOWN = 5
 def summary_mapping(
     study: str, records: Sequence[TrialRecord], usage: Usage, places: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The summary as plain values, for `--json`."""
+    """Return the summary as JSON values."""
     return {
         "study": study,
         "trials": dict(Counter(record.state for record in records)),
@@ -40,19 +41,20 @@ def summary_mapping(
 
 
 def _row_mapping(record: TrialRecord) -> dict[str, Any]:
+    row = trial_row(record)
     return {
-        "trial": record.number,
-        record.config.objective: record.objective_value,
-        "epoch": record.best_epoch,
-        "epochs": len(record.epochs),
-        "parameters": record.parameters,
-        "seconds": round(record.timings.get("total", 0.0), 3),
-        "values": dict(record.values),
+        "trial": row.number,
+        record.config.objective: row.value,
+        "epoch": row.best_epoch,
+        "epochs": row.epochs,
+        "parameters": row.parameters,
+        "seconds": round(row.seconds or 0.0, 3),
+        "values": dict(row.values),
     }
 
 
 def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage, places: Mapping[str, str]) -> None:
-    """Print it for people."""
+    """Print the summary."""
     best = ranked(records)
     if best:
         console.print(best_table(best[:SHOWN]))
@@ -60,17 +62,17 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
         if _may_guess(best):
             classes = len(best[0].data.classes)
             console.print(
-                f"No trial is better than guessing, which gets one of {classes} right ({1 / classes:.4f}): more epochs "
-                "or images, or other learning rates",
+                f"No trial is better than guessing, which gets one of {classes} right ({1 / classes:.4f}). Try more "
+                "epochs or images, or other learning rates.",
                 style="yellow",
             )
         console.print()
-    counts = Counter(record.state for record in records)
-    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    console.print(f"{count(len(records), 'trial')}: {told}")
-    for reason, failed in _by_reason(records).items():
-        numbers = ", ".join(str(record.number) for record in failed[:8])
-        example = failed[0].message.splitlines()[0] if failed[0].message else ""
+    console.print(f"{count(len(records), 'trial')}: {states_text(records)}")
+    failed = [record for record in records if record.state == "failed"]
+    for reason in dict.fromkeys(record.reason for record in failed):
+        group = [record for record in failed if record.reason == reason]
+        numbers = ", ".join(str(record.number) for record in group[:8])
+        example = group[0].message.splitlines()[0] if group[0].message else ""
         console.print(Text(f"  failed ({reason}): trials {numbers}: {example}", style="red"))
     if usage.images:
         console.print(
@@ -82,25 +84,15 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
 
 
 def _may_guess(best: Sequence[TrialRecord]) -> bool:
-    """Whether even the best accuracy of any trial that reached its end may have come by chance."""
+    """Return True if even the best accuracy of all complete trials may be chance."""
     data = best[0].data
     reached = max(epoch.val_accuracy for record in best for epoch in record.epochs)
     return reached <= guessing_limit(len(data.classes), data.validation)
 
 
-def _by_reason(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
-    found: dict[str, list[TrialRecord]] = {}
-    for record in records:
-        if record.state == "failed":
-            found.setdefault(record.reason, []).append(record)
-    return found
-
-
 def best_table(records: Sequence[TrialRecord]) -> Table:
-    """The given trials, one a row."""
-    table = Table(
-        title="best trials", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2)
-    )
+    """Return a table with a row per trial."""
+    table = plain_table("best trials", space=2)
     objective = records[0].config.objective
     headings = ("trial", objective, "best epoch", "parameters", "time")
     for heading in headings:
@@ -112,14 +104,19 @@ def best_table(records: Sequence[TrialRecord]) -> Table:
 
 
 def report_hint(study: str, home: str, words: Literal["shell", "python"]) -> str:
-    """What writes the report; see `next_hint`."""
-    if words == "python":
-        return "study.report()"
-    return f"{command_text('report')} --study {study}{home}"
+    """Return what writes the report; see `next_hint`."""
+    return "study.report()" if words == "python" else f"{command_text('report')} --study {study}{home}"
 
 
 def next_hint(study: str, home: str, best: bool, words: Literal["shell", "python"]) -> str:
-    """What one would do next: a command, whose option ` --home DIR` or nothing is `home`, or a call."""
+    """Return the next step.
+
+    Args:
+        study: name of the study.
+        home: the option ` --home DIR`, or "".
+        best: True if there is a complete trial.
+        words: a command or a call.
+    """
     if words == "python":
         return "sweep.reproduce(study.best)" if best else "study.trials"
     return f"{command_text('reproduce' if best else 'status')} --study {study}{home}"

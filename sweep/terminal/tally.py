@@ -1,4 +1,4 @@
-"""What a display must know of a run, gathered from the records as they come."""
+"""The state of a run, as a display shows it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ ENDED = ("complete", "pruned", "failed")
 
 @dataclass
 class Tally:
-    """Counts and the newest records of a run; of trials that have ended without their epochs, which are in the study.
+    """Counts and the newest records of a run. Of ended trials it keeps no epochs; the study has them.
 
     Attributes:
-        total: trials that the study is to have.
-        workers: how many run at a time.
-        epochs: the most that a trial trains.
-        before: records of trials that had ended before this run began.
+        total: total number of trials of the study.
+        workers: number of trials at a time.
+        epochs: maximum epochs per trial.
+        before: records of the trials of earlier runs.
+        started: time of the start, by the monotonic clock.
     """
 
     total: int
     workers: int
     epochs: int
     before: list[TrialRecord] = field(default_factory=list)
-    begun: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
     _newest: dict[int, TrialRecord] = field(default_factory=dict)
     _trained: int = 0
     _on_worker: dict[int, TrialRecord] = field(default_factory=dict)
 
     def __call__(self, record: TrialRecord, worker: int) -> None:
-        """Take a change of a trial."""
+        """Receive a change of a trial record."""
         self._on_worker[worker] = record
         if record.state in ENDED:
             self._trained += len(record.epochs)
@@ -41,21 +42,21 @@ class Tally:
 
     @property
     def records(self) -> list[TrialRecord]:
-        """The newest record of every trial of the study that is known here."""
+        """The newest record of every trial."""
         known = {record.number: record for record in self.before}
         return list({**known, **self._newest}.values())
 
     def on_worker(self, worker: int) -> TrialRecord | None:
-        """What a worker runs, or ran last."""
+        """Return the newest trial of a worker."""
         return self._on_worker.get(worker)
 
     def count(self, state: str) -> int:
-        """Trials in a state."""
+        """Return the number of trials in a state."""
         return sum(record.state == state for record in self.records)
 
     @property
     def ended(self) -> int:
-        """Trials that will not run any more."""
+        """The number of trials that will not run again."""
         return sum(record.state in ENDED for record in self.records)
 
     @property
@@ -64,10 +65,10 @@ class Tally:
         return next(iter(ranked(self.records)), None)
 
     def seconds_left(self, elapsed: float) -> float | None:
-        """A guess from the epochs trained in this run, pruned and failed trials counted as they came; None at first.
+        """Estimate the time left from the epochs trained in this run; None until its first trial has ended.
 
         Args:
-            elapsed: seconds since the run began.
+            elapsed: seconds since the start.
         """
         here = list(self._newest.values())
         ended = sum(record.state in ENDED for record in here)

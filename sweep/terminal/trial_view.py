@@ -1,8 +1,7 @@
-"""A study and a trial as text: tables and a small curve."""
+"""A study and a trial as text: tables and small curves."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.analysis.formatting import duration
+from sweep.analysis.trial_row import result_text, states_text
 from sweep.records.study_records import ranked
 from sweep.records.trial_record import TrialRecord, trial_folder
 from sweep.space.config import config_to_mapping, flatten
+from sweep.terminal.console import plain_table
 from sweep.terminal.display import STYLES
 from sweep.terminal.summary import SHOWN, best_table
 
@@ -23,54 +24,55 @@ CURVES = ("loss", "val_loss", "accuracy", "val_accuracy", "learning_rate")
 
 
 def status_view(study: str, records: Sequence[TrialRecord], run_by: str | None, opened: str = "") -> Group:
-    """How a study stands; `run_by` is the process that runs it, None where there is none.
+    """Return the state of a study.
 
-    `opened` says how often the test set was opened, "" where it was not.
+    Args:
+        study: its name.
+        records: its trials.
+        run_by: the process that runs it; None if it is not running.
+        opened: how often the test set was opened; "" if it was not.
     """
-    counts = Counter(record.state for record in records)
-    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no trials yet"
-    lines: list[RenderableType] = [Text(f"study {study}: {told}; {f'run by {run_by}' if run_by else 'not running'}")]
+    states = states_text(records) or "no trials yet"
+    lines: list[RenderableType] = [Text(f"study {study}: {states}; {f'run by {run_by}' if run_by else 'not running'}")]
     for record in records:
         if record.state in ("running", "interrupted"):
-            value = (
-                f", best {record.objective_value:.4f} @{record.best_epoch}"
-                if record.objective_value is not None
-                else ""
-            )
             epochs = f"{len(record.epochs)}/{record.config.training.epochs} epochs"
-            waits = "; the next run goes on with it" if record.state == "interrupted" else ""
-            lines.append(Text(f"  trial {record.number:04d} {epochs}{value}{waits}", style=STYLES[record.state]))
+            best = "" if record.objective_value is None else f", best {record.objective_value:.4f} @{record.best_epoch}"
+            waits = "; the next run resumes it" if record.state == "interrupted" else ""
+            lines.append(Text(f"  trial {record.number:04d} {epochs}{best}{waits}", style=STYLES[record.state]))
     if opened:
         lines.append(Text(opened, style="bold red" if opened.startswith("WARNING") else ""))
-    best = ranked(records)[:SHOWN]
-    return Group(*lines, best_table(best) if best else Text("no trial has finished yet", style="dim"))
+    leaders = ranked(records)[:SHOWN]
+    return Group(*lines, best_table(leaders) if leaders else Text("no trial is complete yet", style="dim"))
 
 
 def trial_view(record: TrialRecord, folder: Path) -> Group:
-    """Everything of a trial."""
+    """Return everything about a trial of the study in `folder`."""
     head = Text(f"trial {record.number:04d} of {record.study}: {record.state}", style=f"bold {STYLES[record.state]}")
     if record.objective_value is not None:
-        head.append(f", {record.config.objective} {record.objective_value:.4f} at epoch {record.best_epoch}")
+        head.append(f", {result_text(record)}")
     parts: list[RenderableType] = [head, Text(record.reason)]
     if record.message:
         parts.append(Text(record.message, style=STYLES["failed"]))
     parts += [Text(str(finding), style="yellow") for finding in record.diagnosis]
-    parts += [_facts(record, folder), _section("sampled", record.values), curves(record)]
     return Group(
         *parts,
+        _section("", _facts(record, folder)),
+        _section("sampled", record.values),
+        curves(record),
         _section("configuration", flatten(config_to_mapping(record.config))),
         _section("environment", record.environment),
     )
 
 
-def _facts(record: TrialRecord, folder: Path) -> Table:
+def _facts(record: TrialRecord, folder: Path) -> dict[str, Any]:
     place = trial_folder(folder, record.number)
     data = record.data
     facts = {
         "epochs": len(record.epochs),
         "parameters": None if record.parameters is None else f"{record.parameters:,}",
         "time": ", ".join(f"{name} {duration(seconds)}" for name, seconds in record.timings.items()) or None,
-        "begun": record.started,
+        "started": record.started,
         "ended": record.finished,
         "origin": record.origin,
         "images": f"{data.train:,} training, {data.validation:,} validation, digest {data.digest[:12]}",
@@ -80,13 +82,11 @@ def _facts(record: TrialRecord, folder: Path) -> Table:
         "model": str(place / record.model_file) if record.model_file else None,
         "folder": str(place),
     }
-    return _section("", {name: value for name, value in facts.items() if value is not None})
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _section(title: str, values: Mapping[str, Any]) -> Table:
-    table = Table(
-        title=title or None, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False
-    )
+    table = plain_table(title, show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in values.items():
@@ -95,14 +95,20 @@ def _section(title: str, values: Mapping[str, Any]) -> Table:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:.6g}"
+        case _:
+            return str(value)
 
 
 def curves(record: TrialRecord) -> Table:
-    """A line per metric: first value, curve, last value, and the best."""
-    table = Table(title="epochs", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    """Return a row per metric: first value, curve, last value, and the best."""
+    table = plain_table("epochs")
     for heading in ("metric", "first", "curve", "last", "best"):
         table.add_column(heading, justify="left" if heading in ("metric", "curve") else "right")
     for name in CURVES if record.epochs else ():
@@ -119,7 +125,7 @@ def curves(record: TrialRecord) -> Table:
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """Bars from the least value (lowest bar) to the greatest; more values than `width` are thinned evenly."""
+    """Return a bar per value, from the smallest (lowest bar) to the largest; more than `width` are thinned evenly."""
     if len(values) > width:
         values = [values[round(index * (len(values) - 1) / (width - 1))] for index in range(width)]
     low, high = min(values, default=0.0), max(values, default=0.0)
@@ -128,8 +134,8 @@ def sparkline(values: Sequence[float], width: int = 40) -> str:
 
 
 def differing_table(title: str, rows: Mapping[str, tuple[Any, Any]], numbers: tuple[int, int]) -> Table:
-    """What two trials have otherwise, side by side."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2))
+    """Return how two trials differ, side by side."""
+    table = plain_table(title, space=2)
     table.add_column("", style="dim", no_wrap=True)
     for number in numbers:
         table.add_column(f"trial {number:04d}", justify="right", overflow="fold")

@@ -55,11 +55,11 @@ def test_a_bad_argument_is_told_with_its_name(space: Path, options: dict[str, An
 
 
 def test_values_of_python_and_numpy_become_values_of_the_space(space: Path) -> None:
-    from sweep.api.functions import _overrides
+    from sweep.commands.overrides import overrides_from_arguments
     from sweep.space.reader import read_space
 
     settings = {"training.batch_size": np.int64(16), "data.name": Path("photos"), "training.momentum": None}
-    changes = _overrides(settings | {"training.learning_rate": 1e-5}, {"epochs": ("training.epochs", 7)})
+    changes = overrides_from_arguments(settings | {"training.learning_rate": 1e-5}, epochs=7)
     del changes[2]
 
     read = read_space(space, changes)

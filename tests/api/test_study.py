@@ -75,7 +75,7 @@ def test_what_is_not_there_is_told(home: Path) -> None:
     with pytest.raises(StudyError, match="the study demo has no trial 9; there are 0 to 3"):
         sweep.Study("demo", home).trial(9)
     make_study(home / "studies" / "empty")
-    with pytest.raises(NothingFinished, match="the study empty has no finished trial yet"):
+    with pytest.raises(NothingFinished, match="the study empty has no complete trial yet"):
         _ = sweep.Study("empty", home).best
 
 
@@ -168,7 +168,9 @@ def test_every_figure_can_be_drawn_and_read_on_any_ground() -> None:
 
 def test_what_cannot_be_drawn_is_told_with_the_reason() -> None:
     figures = Figures(history(complete(0, 0.5, values={"learning_rate": 0.01}), failed(1)))
-    with pytest.raises(StudyError, match=r"study demo searches no `learning_rat`; .* did you mean `learning_rate`\?"):
+    with pytest.raises(
+        StudyError, match=r"study demo has no parameter `learning_rat`; .* did you mean `learning_rate`\?"
+    ):
         figures.slice("learning_rat")
     with pytest.raises(NothingFinished, match="no complete or pruned trial has momentum yet"):
         figures.slice("momentum")

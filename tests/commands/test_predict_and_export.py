@@ -71,7 +71,7 @@ def test_a_study_without_a_complete_trial_cannot_be_finalized(tmp_path: Path) ->
     make_study(folder)
     write_record(folder / "trials" / "0000", make_record(0, (0.5,), state="pruned"))
 
-    with pytest.raises(NothingFinished, match="no trial of the study demo has reached its end"):
+    with pytest.raises(NothingFinished, match="no trial of the study demo is complete"):
         finalize_study(FinalizeRequest(tmp_path, "demo", 5, 10, None, None, 1, None, True, "again"))
 
 
@@ -84,14 +84,14 @@ def test_a_study_means_its_final_model_and_before_that_its_best_trials(tmp_path:
         write_model(folder / "trials" / f"{number:04d}" / "model.keras")
 
     with find_model("demo", Home(tmp_path), None) as found:
-        assert found.said == "trial 1 of the study demo, which has no final model yet"
+        assert found.description == "trial 1 of the study demo, which has no final model yet"
         assert found.classes == ("0", "1")  # from the record beside it
         assert found.facts is not None
         assert (found.facts.trial, found.facts.data.name) == (1, "digits")
     (folder / "final").mkdir()
     write_model(folder / "final" / "model.keras")
     with find_model("demo", Home(tmp_path), None) as found:
-        assert found.said == "the final model of the study demo"
+        assert found.description == "the final model of the study demo"
 
 
 def test_a_study_that_keeps_no_models_says_how_to_get_one(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_study_that_keeps_no_models_says_how_to_get_one(tmp_path: Path) -> Non
     write_record(folder / "trials" / "0000", make_record(0, (0.5,)))
 
     with (
-        pytest.raises(StudyError, match=r"has no model file; make its final model: python -m sweep\.finalize"),
+        pytest.raises(StudyError, match=r"has no model file; train its final model: python -m sweep\.finalize"),
         find_model("demo", Home(tmp_path), None),
     ):
         pass
@@ -112,7 +112,7 @@ def test_a_foreign_model_has_numbers_for_names_and_cannot_be_exported(tmp_path: 
     with find_model(str(path), Home(tmp_path), None) as found:
         assert (found.classes, found.facts, found.shape) == (None, None, (8, 8, 1))
         assert found.named(3) == ("0", "1", "2")
-    with pytest.raises(ModelFileError, match="does not say which images it was made from"):
+    with pytest.raises(ModelFileError, match="does not name its training images"):
         export_model(tmp_path, str(path), "keras", None, None, True)
 
 
@@ -167,7 +167,7 @@ def test_a_folder_means_all_images_below_it_and_an_empty_one_is_an_error(tmp_pat
     found = [Path(name).name for name, _ in _sources([str(tmp_path)])]
     assert found == ["a.JPG", "b.png", "c.webp"]
     (tmp_path / "none").mkdir()
-    with pytest.raises(DataError, match="the folder holds no image"):
+    with pytest.raises(DataError, match="the folder has no image"):
         list(_sources([str(tmp_path / "none")]))
 
 

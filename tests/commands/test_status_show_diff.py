@@ -49,7 +49,7 @@ def test_what_a_killed_run_has_left_is_interrupted_and_not_running(
     show_status(tmp_path, "demo", watch=False, as_json=False)
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first == "study demo: 2 complete, 1 interrupted; not running"
-    assert second == "  trial 0002 1/4 epochs, best 0.1250 @1; the next run goes on with it"
+    assert second == "  trial 0002 1/4 epochs, best 0.1250 @1; the next run resumes it"
 
 
 def test_status_says_aloud_that_the_test_set_was_opened_twice(

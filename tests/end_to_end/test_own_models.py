@@ -73,7 +73,7 @@ def test_reproduce_says_that_the_source_has_changed(builder_home: Path) -> None:
     source.write_text(before)
 
     assert done.returncode == 2
-    assert "trial 0 was trained with another source of its model" in done.stderr
+    assert "the source of the model has changed since trial 0 was trained" in done.stderr
     assert "mine.py has changed" in done.stderr
 
 

@@ -136,8 +136,8 @@ def test_a_budget_without_time_for_a_pass_opens_nothing(home: Path) -> None:
     done = sweep("finalize", "--study", "small", "--folds", "5", "--budget", "31s", home=home)
 
     assert done.returncode == 3
-    assert "leaves no time for a pass over the folds beside the final training" in done.stderr
-    assert "or take the search's best as it is, with --max-repeats 0" in done.stderr
+    assert "leaves no time for a pass over the folds in addition to the final training" in done.stderr
+    assert "or accept the best trial of the search with --max-repeats 0" in done.stderr
     assert len((home / "studies/small/test_openings.jsonl").read_text().splitlines()) == 1
 
 

@@ -131,7 +131,7 @@ def test_the_same_command_again_continues_with_new_trials(home: Path) -> None:
 
     after = records(home)
     assert done.returncode == 0, done.stderr
-    assert "going on: 8 trials are done" in done.stdout
+    assert "continuing: 8 trials are done" in done.stdout
     # A new trial among the best three replaces the model file of another one.
     assert [{**record, "model_file": None} for record in after[:8]] == [{**r, "model_file": None} for r in before]
     assert len(after) == 10
@@ -226,7 +226,7 @@ def test_ctrl_c_stops_cleanly_and_the_trials_resume(tmp_path: Path) -> None:
     os.killpg(again.pid, signal.SIGINT)
     out, err = again.communicate(timeout=PATIENCE)
 
-    assert "going on: 0 trials are done\ntaken up again: trial 0000 after epoch " in out
+    assert "continuing: 0 trials are done\nresuming: trial 0000 after epoch " in out
     resumed = records(tmp_path)
     assert [record["number"] for record in resumed] == [0, 1]
     assert [record["values"] for record in resumed] == [record["values"] for record in stopped]
@@ -259,7 +259,7 @@ def test_after_any_kill_the_trials_resume(tmp_path: Path) -> None:
     out, err = again.communicate(timeout=PATIENCE)
 
     assert (again.returncode, "Traceback" in err) == (130, False)
-    assert "taken back from a run that was killed: trial 0000 after epoch " in out
+    assert "recovered from a run that was killed: trial 0000 after epoch " in out
     resumed = records(tmp_path)
     assert [record["state"] for record in resumed] == ["interrupted", "interrupted"]
     for before, after in zip(killed, resumed, strict=True):

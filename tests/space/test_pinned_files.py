@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.commands.pretrained_weights import pin_weights
+from sweep.commands.prerequisites import pin_weights
 from sweep.errors import WeightsError
 from sweep.space.pinned_files import check_weights_file
 from sweep.space.reader import Override, read_space, space_from_text

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from sweep.terminal.console import make_console
-from sweep.terminal.display import LiveDisplay, NoDisplay, PlainDisplay, line, render
+from sweep.terminal.display import line, render, run_display
 from sweep.terminal.tally import Tally
 from tests.fakes import make_record
 
@@ -42,13 +42,13 @@ def test_before_anything_has_ended_the_display_says_so() -> None:
     lines = text_of(Tally(total=3, workers=1, epochs=4), 2.0)
     assert lines[1].split() == ["0", "-", "starting"]
     assert lines[3] == "0 of 3 trials   0 complete   0 pruned   0 failed   2.0 s   time left not known yet"
-    assert lines[4] == "no trial has finished yet"
+    assert lines[4] == "no trial is complete yet"
 
 
 def test_the_live_display_draws_on_a_terminal_and_cleans_up() -> None:
     file = io.StringIO()
     tally = Tally(total=3, workers=1, epochs=4)
-    with LiveDisplay(Console(file=file, force_terminal=True, width=100), tally) as display:
+    with run_display(Console(file=file, force_terminal=True, width=100), tally) as display:
         display(make_record(0, (0.5,), state="running"), 0)
     assert "0000" in file.getvalue()
     assert tally.on_worker(0) == make_record(0, (0.5,), state="running")
@@ -65,7 +65,7 @@ def test_an_ended_trial_is_one_line() -> None:
 
 
 def print_plainly(message: str) -> None:
-    with PlainDisplay(make_console(), Tally(total=3, workers=1, epochs=4)) as display:
+    with run_display(make_console(), Tally(total=3, workers=1, epochs=4)) as display:
         display(make_record(0, state="running"), 0)
         display(make_record(0, (0.25, 0.5, 0.5)), 0)
         display(make_record(1, state="failed", reason="bug", message=message), 0)
@@ -87,7 +87,7 @@ def test_brackets_in_a_message_are_printed_as_they_are(capsys: pytest.CaptureFix
 def test_a_quiet_display_counts_and_says_nothing() -> None:
     file = io.StringIO()
     tally = Tally(total=3, workers=1, epochs=4)
-    with NoDisplay(Console(file=file), tally) as display:
+    with run_display(Console(file=file, quiet=True), tally) as display:
         display(make_record(0, (0.5,)), 0)
     assert file.getvalue() == ""
     assert tally.ended == 1

@@ -42,4 +42,4 @@ def test_a_study_in_which_nothing_was_learned_says_so(accuracy: float, guessing:
     data = dataclasses.replace(STAMP, classes=("a", "b"), validation=20)
     text = " ".join(told(make_record(0, (0.4, accuracy), data=data)))
 
-    assert ("No trial is better than guessing, which gets one of 2 right (0.5000): more epochs" in text) is guessing
+    assert ("No trial is better than guessing, which gets one of 2 right (0.5000). Try more epochs" in text) is guessing

@@ -67,13 +67,13 @@ def test_the_status_counts_names_what_runs_and_the_best() -> None:
 
     assert shown[0] == "study demo: 1 complete, 1 interrupted, 1 pruned, 1 running; run by process 7 on here"
     assert shown[1] == "  trial 0002 1/4 epochs, best 0.1250 @1"
-    assert shown[2] == "  trial 0003 1/4 epochs, best 0.3750 @1; the next run goes on with it"
+    assert shown[2] == "  trial 0003 1/4 epochs, best 0.3750 @1; the next run resumes it"
     assert shown[-1].split()[:3] == ["0000", "0.7500", "2/2"]
 
 
 def test_a_study_without_trials_says_so() -> None:
     shown = text(status_view("demo", [], None)).splitlines()
-    assert shown == ["study demo: no trials yet; not running", "no trial has finished yet"]
+    assert shown == ["study demo: no trials yet; not running", "no trial is complete yet"]
 
 
 def test_a_difference_stands_beside_its_other() -> None:

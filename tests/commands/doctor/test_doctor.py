@@ -18,7 +18,7 @@ def test_a_healthy_folder_has_nothing_serious(healthy: Path) -> None:
         ["cat", "18", "2", "5"],
         ["dog", "18", "2", "5"],
     ]
-    assert lines[-1] == "nothing to complain of"
+    assert lines[-1] == "no problems found"
 
 
 def test_findings_are_told_with_files_and_advice(healthy: Path, tmp_path: Path) -> None:
@@ -41,9 +41,9 @@ def test_what_cannot_be_looked_at_ends_with_code_2(tmp_path: Path, healthy: Path
     for words, message in (
         ([str(tmp_path / "nowhere")], "no named set and no existing path"),
         ([str(tmp_path / "empty")], "holds no class folders"),
-        ([], "expected a folder, an .npz file, the name of a set, or --space FILE"),
+        ([], "expected a folder, an .npz file, the name of a data set, or --space FILE"),
         ([str(healthy), "--set", "data.validation=2"], "`validation` must be a number, more than 0, less than 1"),
-        ([str(healthy), "--html", "/dev/null/page.html"], "the page cannot be written"),
+        ([str(healthy), "--html", "/dev/null/page.html"], "cannot be written"),
     ):
         done = doctor(*words)
         assert done.returncode == 2, done

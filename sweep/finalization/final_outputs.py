@@ -17,14 +17,7 @@ from sweep.invocation import command_text
 from sweep.pictures.evaluation_pictures import ERRORS, draw_all
 from sweep.records.atomic_writing import write_atomically
 from sweep.records.disk import disk_errors
-from sweep.records.final_result import (
-    CARD_FILE,
-    MODEL_FILE,
-    PAGE_FILE,
-    PICTURES,
-    FinalResult,
-    final_folder,
-)
+from sweep.records.final_result import CARD_FILE, MODEL_FILE, PAGE_FILE, PICTURES, FinalResult, final_folder
 from sweep.records.openings_ledger import Opening, openings_text, read_openings
 from sweep.reporting.final_page import final_document, gap_text, luck_text, verdict_text
 from sweep.reporting.render import to_html
@@ -77,13 +70,9 @@ def print_final_summary(
     )
     console.print(gap_text(result))
     console.print(Text(openings_text(openings), style="" if len(openings) == 1 else "bold red"))
-    registered = result.registered
-    shown = (
-        f"models:/{registered.name}@{registered.alias} (version {registered.version})"
-        if registered
-        else "not registered"
-    )
-    for name, place in (("model", folder / MODEL_FILE), ("page", folder / PAGE_FILE), ("mlflow", shown)):
+    found = result.registered
+    mlflow = f"models:/{found.name}@{found.alias} (version {found.version})" if found else "not registered"
+    for name, place in (("model", folder / MODEL_FILE), ("page", folder / PAGE_FILE), ("mlflow", mlflow)):
         console.print(f"{name:<12} {place}")
 
 

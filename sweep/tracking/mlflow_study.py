@@ -42,8 +42,7 @@ class MlflowStudy:
         self._client = client
         self._experiment_id = experiment_id
         self._info = info
-        found = self._find(_STUDY)
-        self._parent = None if found is None else MlflowRun(client, found)
+        self._parent = self._find(_STUDY)
         self._trials: dict[int, MlflowRun] = {}
         self._outcomes: dict[int, TrialOutcome] = {}
         for run in search_runs(client, experiment_id, info, _TRIAL):
@@ -61,7 +60,7 @@ class MlflowStudy:
             if run is None:
                 tags = trial_identity(record, parent.id, study_id)
                 run = self._create_run(trial_name(record), milliseconds(record.started), tags)
-            self._trials[number] = run
+                self._trials[number] = run
             self._outcomes[number] = trial_outcome(record)
             wrote = run.write(trial_entry(record, parent.id, study_id, trial_files(record, self._info.folder)))
             if record.finished is not None:
@@ -113,7 +112,6 @@ class MlflowStudy:
             run = self._trial(number)
             if run is None:
                 return False
-            self._trials[number] = run
             wrote = run.add(*evaluation_files(record, self._info))
             digest = (record.weights_digest or "")[:16]
             if run.tags.get(MODEL_TAG) == digest:
@@ -126,10 +124,8 @@ class MlflowStudy:
         name, step = f"{record.study}-{record.number:04d}", record.best_epoch or 0
         tags = {"sweep.study": record.study, "sweep.trial": str(record.number)}
         model_file = trial_folder(self._info.folder, record.number) / (record.model_file or "")
-        with open_logged_model(self._client, self._experiment_id, run.id, record, name=name, tags=tags, step=step) as (
-            model,
-            folder,
-        ):
+        opened = open_logged_model(self._client, self._experiment_id, run.id, record, name=name, tags=tags, step=step)
+        with opened as (model, folder):
             write_model(folder, model_file, record, model)
         best = [point for point in trial_points(record) if point.step == record.best_epoch]
         self._client.log_batch(run.id, [Metric(*point, model_id=model.model_id, run_id=run.id) for point in best])
@@ -142,15 +138,17 @@ class MlflowStudy:
                     return status, self._parent.ended
         return None
 
-    def _find(self, filter_string: str) -> Run | None:
-        return find_run(self._client, self._experiment_id, self._info, filter_string)
+    def _find(self, filter_string: str) -> MlflowRun | None:
+        found = find_run(self._client, self._experiment_id, self._info, filter_string)
+        return None if found is None else MlflowRun(self._client, found)
 
     def _trial(self, number: int) -> MlflowRun | None:
         """Return the trial's run, read again from the store if the last attempt failed; None if it is missing."""
         if number not in self._trials:
             found = self._find(f"{_TRIAL} and tags.`sweep.trial` = '{number}'")
-            return None if found is None else MlflowRun(self._client, found)
-        return self._trials[number]
+            if found is not None:
+                self._trials[number] = found
+        return self._trials.get(number)
 
     @contextmanager
     def _forgotten_on_error(self, number: int) -> Iterator[None]:
@@ -163,18 +161,14 @@ class MlflowStudy:
 
     def _ensure_parent(self, started: int) -> MlflowRun:
         if self._parent is None:
-            found = self._find(_STUDY)
-            self._parent = (
-                self._create_run(self._info.name, started, study_identity(self._info))
-                if found is None
-                else MlflowRun(self._client, found)
-            )
+            self._parent = self._find(_STUDY)
+        if self._parent is None:
+            self._parent = self._create_run(self._info.name, started, study_identity(self._info))
         return self._parent
 
     def _create_run(self, name: str, started: int, tags: dict[str, str]) -> MlflowRun:
-        tags = {**tags, **_user()}
         return MlflowRun(
-            self._client, self._client.create_run(self._experiment_id, start_time=started, tags=tags, run_name=name)
+            self._client, self._client.create_run(self._experiment_id, started, {**tags, **_user()}, run_name=name)
         )
 
 

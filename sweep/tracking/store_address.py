@@ -133,8 +133,7 @@ def _check_owner(path: Path) -> None:
     if tables and "experiments" not in tables:
         shown = ", ".join(sorted(tables)[:4])
         raise TrackingError(
-            f"{path}: expected MLflow's tables, found another program's ({shown}, …). "
-            "Give the tracking store its own file."
+            f"{path}: expected MLflow's tables, found another program's ({shown}, …). Choose another file."
         )
 
 

@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,7 +52,13 @@ def folder_source(root: Path, config: DataConfig) -> Source:
 
 
 def _open(listing: Listing, config: DataConfig) -> Contents:
-    target = _target(listing, config)
+    """Open a directory; the training images alone decide channels and size."""
+    channels = _channels(listing) if config.channels is None else CHANNELS[config.channels]
+    size = config.image_size
+    (height, width), model_file = _first_size(listing) if size is None else ((size, size), "")
+    small = sum(file.size for file in listing.train) < SMALL_FILE * len(listing.train)
+    threads = 1 if small else min(MAX_THREADS, os.cpu_count() or 1)
+    target = Target(listing.root, (height, width, channels), size, model_file, threads)
     test = None if listing.test is None else _lazy_images(listing, listing.test, target)
     return Contents(listing.classes, target.shape, _lazy_images(listing, listing.train, target), test)
 
@@ -70,16 +77,6 @@ def _lazy_images(listing: Listing, files: Sequence[ImageFile], target: Target) -
     return LazyImages(labels, read, tuple(listing.below_class(file) for file in files), attempt)
 
 
-def _target(listing: Listing, config: DataConfig) -> Target:
-    """Channels and size are decided by the training images alone, never by the test part."""
-    channels = _channels(listing) if config.channels is None else CHANNELS[config.channels]
-    size = config.image_size
-    (height, width), model_file = _first_size(listing) if size is None else ((size, size), "")
-    small = sum(file.size for file in listing.train) < SMALL_FILE * len(listing.train)
-    threads = 1 if small else min(MAX_THREADS, os.cpu_count() or 1)
-    return Target(listing.root, (height, width, channels), size, model_file, threads)
-
-
 def _first_size(listing: Listing) -> tuple[tuple[int, int], str]:
     """Height and width of the first readable training image, and its path."""
     for file in listing.train:
@@ -91,14 +88,11 @@ def _first_size(listing: Listing) -> tuple[tuple[int, int], str]:
 
 def _channels(listing: Listing) -> int:
     """3 if any image has colour, else 1."""
-    return 3 if any(_is_colour(listing.root / file.path) for file in listing.train) else 1
-
-
-def _is_colour(path: Path) -> bool:
-    try:
-        return is_colour(path)
-    except Exception:  # decoding will list it with all other unreadable files
-        return False
+    for file in listing.train:
+        with suppress(Exception):  # decoding will list it with all other unreadable files
+            if is_colour(listing.root / file.path):
+                return 3
+    return 1
 
 
 def decode(paths: Sequence[str], target: Target, out: UInt8Array, advance: Advance) -> tuple[Unreadable, ...]:
@@ -124,7 +118,12 @@ def _decode(paths: Sequence[str], rows: range, target: Target, out: UInt8Array) 
         if isinstance(pixels, str):
             yield Unreadable(row, path, pixels)
         elif pixels.shape != target.shape:
-            raise _sizes_differ(path, pixels.shape, target)
+            (height, width), other = target.shape[:2], pixels.shape
+            raise DataError(
+                f"data `{target.root}`: all images must have the same size, but {target.model_file} is {width} x "
+                f"{height} and {path} is {other[1]} x {other[0]} pixels (width x height); set `image_size: 32` (or "
+                "another size) to resize every image."
+            )
         else:
             out[row] = pixels
 
@@ -144,13 +143,4 @@ def _refusal(faults: Sequence[Unreadable], count: int, root: Path) -> DataError:
         f"data `{root}`: {len(faults)} of {count} image files cannot be read:\n{shown}{more}\n"
         f"`{command_text('doctor')} {shlex.quote(str(root))}` lists all faults of the folder. Remove or replace the "
         "files, or leave them out with `--set data.on_unreadable=skip`."
-    )
-
-
-def _sizes_differ(path: str, shape: tuple[int, ...], target: Target) -> DataError:
-    height, width, _ = target.shape
-    return DataError(
-        f"data `{target.root}`: all images must have the same size, but {target.model_file} is {width} x {height} "
-        f"and {path} is {shape[1]} x {shape[0]} pixels (width x height); set `image_size: 32` (or another size) to "
-        "resize every image."
     )

@@ -87,20 +87,17 @@ def _list_parts(root: Path, names: Sequence[str]) -> Listing:
             advice = "name it `test/`, or move its images into `train/`: the validation images are split from there"
             raise _refusal(root, f"holds `{name}/` next to `train/`, which is not read", advice)
     classes = _subfolders(root / "train")
-    test = _test_images(root, classes) if "test" in names else None
-    return Listing(root, classes, _images(root, "train/", classes), test, parted=True)
-
-
-def _test_images(root: Path, classes: tuple[str, ...]) -> tuple[ImageFile, ...]:
+    train = _images(root, "train/", classes)
+    if "test" not in names:
+        return Listing(root, classes, train, None, parted=True)
     for name in _subfolders(root / "test"):
         if name not in classes:
-            raise _refusal(
-                root, f"holds the class `test/{name}/` but no `train/{name}/`", "use the same class names in both"
-            )
-    images = _images(root, "test/", classes)
-    if not images:
+            what = f"holds the class `test/{name}/` but no `train/{name}/`"
+            raise _refusal(root, what, "use the same class names in both")
+    test = _images(root, "test/", classes)
+    if not test:
         raise _refusal(root, "holds no images in `test/`", "remove it; a share of the images is then sealed instead")
-    return images
+    return Listing(root, classes, train, test, parted=True)
 
 
 def _refusal(root: Path, what: str, advice: str) -> DataError:

@@ -81,7 +81,14 @@ def make_folder(folder: Path, needed: int) -> None:
         DiskError: too little free space, or no permission to write.
         StudyError: it is on a network file system.
     """
-    _refuse_network(folder)
+    mounts = [Mount(part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True)]
+    network = network_mount(folder.resolve(), mounts)
+    if network is not None:
+        raise StudyError(
+            f"{folder} is on a network file system ({network.kind} at {network.point}), where neither SQLite's "
+            "write-ahead log nor locks are reliable. Put the studies on a disk of this machine with --home DIR; MLflow "
+            "may be anywhere (--tracking-uri URI)"
+        )
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         free = psutil.disk_usage(str(folder)).free
@@ -143,17 +150,6 @@ def trial_disk_error(folder: Path, message: str) -> DiskError | None:
     except DiskError as error:
         return error
     return None
-
-
-def _refuse_network(folder: Path) -> None:
-    mounts = [Mount(part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True)]
-    found = network_mount(folder.resolve(), mounts)
-    if found is not None:
-        raise StudyError(
-            f"{folder} is on a network file system ({found.kind} at {found.point}), where neither SQLite's write-ahead "
-            "log nor locks are reliable. Put the studies on a disk of this machine with --home DIR; MLflow may be "
-            "anywhere (--tracking-uri URI)"
-        )
 
 
 def network_mount(path: PurePath, mounts: Iterable[Mount]) -> Mount | None:

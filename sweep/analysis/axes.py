@@ -47,9 +47,9 @@ class Axis:
         """Position of a value; None for what cannot be on this axis."""
         if self.choices:
             return next((float(i) for i, choice in enumerate(self.choices) if same(choice, value)), None)
-        if not is_number(value) or (self.log and float(value) <= 0):  # type: ignore[arg-type]
+        if not is_number(value) or (self.log and value <= 0):
             return None
-        return math.log10(float(value)) if self.log else float(value)  # type: ignore[arg-type]
+        return math.log10(value) if self.log else float(value)
 
     @property
     def ticks(self) -> tuple[tuple[float, ...], tuple[str, ...]] | None:

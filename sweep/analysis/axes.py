@@ -1,4 +1,4 @@
-"""Where a parameter's values lie on an axis: numbers by size (or its logarithm), choices side by side."""
+"""The positions of a parameter's values on an axis: numbers by size or logarithm, choices in a row."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _UNITS = {
     "cooldown": "epochs",
     "kernel_size": "pixels",
 }
-"""By the configuration's key; every other parameter is a plain number."""
-
+"""Units by configuration key; all other parameters have no unit."""
 
 FEW_INTEGERS = 12
+"""Maximum width of an integer range with a tick per value."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Axis:
 
     Attributes:
         title: name, unit, scale.
-        log: positions are base-10 logarithms.
-        low, high: ends of the range as positions.
-        choices: in the order of the axis, positions 0, 1, …; empty for a range.
-        whole: a range of so few integers that each has a tick.
+        log: whether positions are base-10 logarithms.
+        low, high: the positions of the ends.
+        choices: the choices in the order of the axis, at positions 0, 1, …; empty for a range.
+        whole: whether it is a range of few integers, with a tick per value.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Axis:
     whole: bool = False
 
     def place(self, value: Value) -> float | None:
-        """Position of a value; None for what cannot be on this axis."""
+        """Return the position of a value; None if it cannot be on this axis."""
         if self.choices:
             return next((float(i) for i, choice in enumerate(self.choices) if same(choice, value)), None)
         if not is_number(value) or (self.log and value <= 0):
@@ -53,11 +53,10 @@ class Axis:
 
     @property
     def ticks(self) -> tuple[tuple[float, ...], tuple[str, ...]] | None:
-        """Positions and words; None where the plotting library's own are right."""
+        """Positions and texts of the ticks; None if the plotting library should choose them."""
         if self.choices:
-            return tuple(float(i) for i in range(len(self.choices))), tuple(
-                format_value(choice) for choice in self.choices
-            )
+            positions = tuple(float(i) for i in range(len(self.choices)))
+            return positions, tuple(format_value(choice) for choice in self.choices)
         if self.whole:
             steps = range(round(self.low), round(self.high) + 1)
             return tuple(float(step) for step in steps), tuple(str(step) for step in steps)
@@ -67,7 +66,7 @@ class Axis:
 
 
 def axis_of(parameter: Parameter) -> Axis:
-    """The axis of a parameter."""
+    """Return the axis of a parameter."""
     title = _title(parameter)
     if isinstance(parameter, Choice):
         choices = ordered(parameter)
@@ -79,17 +78,17 @@ def axis_of(parameter: Parameter) -> Axis:
 
 
 def ordered(choice: Choice) -> tuple[Value, ...]:
-    """Numbers by size, words as written."""
+    """Return the choices: numbers by size, others as written."""
     return tuple(sorted(choice.choices, key=float)) if is_scale(choice) else choice.choices  # type: ignore[arg-type]
 
 
 def is_scale(parameter: Parameter) -> bool:
-    """Its values have a size: a range, or a choice between numbers."""
+    """True if the values have a size: for a range or a choice of numbers."""
     return not isinstance(parameter, Choice) or all(is_number(choice) for choice in parameter.choices)
 
 
 def applies_when(parameter: Parameter) -> str:
-    """`optimizer is sgd and blocks is 3 or 4`; empty for a parameter that every trial has."""
+    """Return `optimizer is sgd and blocks is 3 or 4`; "" for a parameter without conditions."""
     return " and ".join(
         f"{condition.name} is {' or '.join(format_value(value) for value in condition.values)}"
         for condition in parameter.conditions
@@ -105,7 +104,7 @@ def _title(parameter: Parameter) -> str:
 
 
 def _log_ticks(low: float, high: float) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """Whole powers of ten; with less than two of them, 1, 2 and 5 times as well."""
+    """Powers of ten; if there are fewer than two, also 2 and 5 times a power of ten, or all multiples."""
     decades = range(math.floor(low), math.ceil(high) + 1)
     for factors in ((1,), (1, 2, 5), tuple(range(1, 10))):
         values = [factor * 10.0**decade for decade in decades for factor in factors]

@@ -1,4 +1,4 @@
-"""How far an accuracy and a model's probabilities can be believed. Pure NumPy and SciPy."""
+"""The confidence interval of an accuracy, and the calibration of a model's probabilities."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well confidence tells accuracy.
+    """How well the confidence of the predictions matches their accuracy.
 
     Attributes:
         error: expected calibration error: mean over images of |accuracy - confidence| of their bin.
-        confidence: mean over all images of the largest probability.
-        bins: of equal width over 0..1, in order; a bin has the answers whose confidence is in (low, high].
+        confidence: mean over images of the largest probability.
+        bins: bins of equal width over 0..1, in order, each with the predictions whose confidence is in (low, high].
     """
 
     error: float
@@ -40,7 +40,7 @@ class Calibration:
 
 
 def wilson(count: int, total: int) -> Interval:
-    """`count / total` with Wilson's 95 % score interval (1927), which stays within 0..1 and holds for small counts.
+    """Return `count / total` with Wilson's 95 % score interval (1927), which also holds for small counts.
 
     Raises:
         ValueError: `total` is less than 1.
@@ -50,10 +50,10 @@ def wilson(count: int, total: int) -> Interval:
 
 
 def calibrate(probabilities: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> Calibration:
-    """The calibration of the answers with the largest probability.
+    """Return the calibration of the predicted classes, those with the largest probability.
 
     Args:
-        probabilities: float (n, classes), rows that sum to 1.
+        probabilities: float (n, classes), rows sum to 1.
         labels: int64 (n,), the true classes.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
@@ -77,6 +77,6 @@ def _bin(
 
 
 def probabilities_of(outputs: npt.NDArray[np.floating], *, logits: bool) -> npt.NDArray[np.floating]:
-    """float (n, classes) that sum to 1: the outputs themselves, or their softmax."""
+    """Return probabilities, float (n, classes): the outputs, or their softmax if they are logits."""
     probabilities: npt.NDArray[np.floating] = softmax(outputs, axis=1) if logits else outputs
     return probabilities

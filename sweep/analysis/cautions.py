@@ -66,7 +66,7 @@ def _failed(history: History, progress: Progress) -> Iterator[str]:
 def _ties(lead: Lead) -> Iterator[str]:
     if lead.ties and lead.best is not None:
         yield (
-            f"Trial {lead.best} shares the first place with {numbers(list(lead.ties))}: their objectives are exactly "
+            f"Trial {lead.best} shares the first place with {numbers(lead.ties)}: their objectives are exactly "
             "equal, and the earlier trial is listed first."
         )
 

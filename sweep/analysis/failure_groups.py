@@ -1,4 +1,4 @@
-"""Why trials failed."""
+"""Failed trials, grouped by cause, with advice."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from sweep.analysis.history import History, total_seconds
 from sweep.records.trial_record import TrialRecord
 
 ADVICE: Mapping[str, str] = {
-    "nan": "the loss became infinite or not a number; smaller learning rates avoid it, and the sampler has been told",
-    "oom": "memory ran out; fewer trials at a time, smaller batches or a lower max_parameters leave more",
-    "too_large": "the model has more weights than max_parameters allows; the sampler has been told",
-    "infeasible": "no such model can be built, as when pooling shrinks the image to nothing; the sampler has been told",
-    "timeout": "no epoch came within search.watchdog times the usual; a hung driver or file system, or a busy machine",
-    "killed": "the trial's process was ended from outside; the system's log says by whom, often for lack of memory",
+    "nan": "the loss became infinite or NaN; smaller learning rates avoid it, and the sampler takes it into account",
+    "oom": "memory ran out; run fewer trials at a time, use smaller batches or a lower max_parameters",
+    "too_large": "the model has more parameters than max_parameters allows; the sampler takes it into account",
+    "infeasible": "the model cannot be built, for example because pooling shrinks the image to nothing; the sampler "
+    "takes it into account",
+    "timeout": "no epoch ended within search.watchdog times the usual time: the driver or the file system may hang, or "
+    "the machine may be busy",
+    "killed": "the trial's process was killed from outside, often because memory ran out; the system log says by what",
     "data": "the images could not be read; the data set may have moved or changed",
     "bug": "the trial's code raised an exception; the traceback says where",
 }
-"""What a cause means and what helps."""
+"""The meaning of each cause, and what helps."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Failure:
 
     Attributes:
         summary: first line of the message.
-        details: the message whole, with the traceback where there is one.
-        epochs: finished before it failed.
+        details: the whole message, with the traceback if there is one.
+        epochs: number of epochs finished before.
     """
 
     number: int
@@ -42,7 +44,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """The trials that failed for the same cause."""
+    """The trials that failed with the same cause."""
 
     cause: str
     advice: str
@@ -50,7 +52,7 @@ class FailureGroup:
 
 
 def failure_groups(history: History) -> tuple[FailureGroup, ...]:
-    """The failed trials by cause, the commonest first."""
+    """Return the failed trials by cause, the most frequent first."""
     groups: dict[str, list[Failure]] = {}
     for record in history.of("failed"):
         groups.setdefault(record.reason, []).append(_failure(record))
@@ -59,8 +61,11 @@ def failure_groups(history: History) -> tuple[FailureGroup, ...]:
 
 
 def _failure(record: TrialRecord) -> Failure:
-    lines = record.message.splitlines()
-    summary = lines[0] if lines else ""
     return Failure(
-        record.number, format_value(record.reason), summary, record.message, len(record.epochs), total_seconds(record)
+        number=record.number,
+        cause=format_value(record.reason),
+        summary=next(iter(record.message.splitlines()), ""),
+        details=record.message,
+        epochs=len(record.epochs),
+        seconds=total_seconds(record),
     )

@@ -1,7 +1,7 @@
-"""Who deserves another look, and who is really best: judging repeated trainings of the best trials. Pure NumPy.
+"""Choose the finalists, and judge from repeated trainings which one is the best.
 
-Every round trains all finalists once with the same seed and the same split, so what is luck of a split counts for all
-alike and differences are judged within rounds.
+Each round trains all finalists once, with the same seed and the same split. The luck of a split is therefore the same
+for all of them, and differences are judged within rounds.
 """
 
 from __future__ import annotations
@@ -17,28 +17,32 @@ from sweep.analysis.leaderboard import noise_of_difference
 from sweep.records.trial_record import TrialRecord
 
 Scores = Mapping[int, Sequence[float]]
-"""By trial number the objective of each round, in order."""
+"""The objective of each round, in order, by trial number."""
 Verdict = Literal["separated", "tie", "alone", "not repeated"]
 
 LEAST_ROUNDS = 3
 CERTAIN = 0.95
 LEVEL = 0.01
-"""One-sided level of the paired t-test against each rival. The rounds are looked at again and again, and a bootstrap of
-three rounds is sure of itself whenever one finalist was ahead three times (one case in four between equals). In 4,000
-simulated contests of up to 10 rounds (normal scores) the bootstrap alone told two equal finalists apart in 55 % and
-five in 16 %; both conditions together in 8 % and 0.1 %. A true lead of two standard deviations of a single score was
-found in 96 % and 82 % of the contests, after 6 and 8 rounds on average."""
+"""One-sided level of the paired t-test against each rival.
+
+The rounds are judged repeatedly, and a bootstrap of three rounds is certain whenever one finalist is ahead in all of
+them, which happens in one of four cases between equals. In 4,000 simulated comparisons of up to 10 rounds (normal
+scores), the bootstrap alone separated two equal finalists in 55 % and five in 16 % of the cases; both conditions
+together in 8 % and 0.1 %. A true lead of two standard deviations of a single score was found in 96 % and 82 % of the
+cases, after 6 and 8 rounds on average.
+"""
 RESAMPLES = 4000
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How one finalist did.
+    """The results of one finalist.
 
     Attributes:
-        mean, deviation: of the objective over rounds; deviation is the sample's (n - 1), None for a single round.
-        rounds: how many.
-        best_share: bootstrap P(best): share of resampled sets of rounds in which its mean is the best; ties share.
+        mean, deviation: of the objective over rounds; the deviation is the sample's (n - 1), None for a single round.
+        rounds: number of rounds.
+        best_share: bootstrap P(best): share of the resampled sets of rounds in which its mean is the best; equal means
+            share a set.
     """
 
     trial: int
@@ -51,15 +55,15 @@ class Standing:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the rounds say.
+    """The result of all rounds.
 
     Attributes:
-        verdict: `separated`: one is best, see `judge`; `tie`: the rounds cannot tell the best from `tied`; `alone`:
-            there is one finalist only; `not repeated`: no round was finished.
-        standings: of the finalists still compared, the best mean first.
-        leader: trial with the best mean.
-        tied: trials that cannot be told from the leader, the leader among them; by mean.
-        recommended: the leader, or of those that may as well be the best the trial with the fewest parameters.
+        verdict: `separated`: one finalist is the best, see `judge`; `tie`: the rounds do not separate the best from
+            `tied`; `alone`: there is only one finalist; `not repeated`: no round is finished.
+        standings: the finalists still compared, the best mean first.
+        leader: the trial with the best mean.
+        tied: the leader and the trials that are not separated from it, by mean.
+        recommended: the trial with the fewest parameters among the leader and the trials that may be the best as well.
     """
 
     verdict: Verdict
@@ -70,20 +74,17 @@ class Judgement:
 
 
 def choose_finalists(ranked: Sequence[TrialRecord], count: int) -> tuple[TrialRecord, ...]:
-    """The best `count` trials, and whoever is within noise of the last of them.
+    """Return the best `count` trials, and the trials within noise of the last of them.
 
     Noise is one standard error of the difference between two accuracies (the one-standard-error rule of Breiman et al.,
-    "Classification and Regression Trees", 1984). Of a loss no noise is known: there only equal values come along.
+    "Classification and Regression Trees", 1984). The noise of a loss is unknown, so only equal losses are added.
 
     Args:
-        ranked: complete trials, the best first.
+        ranked: complete trials, best first.
         count: at least 1.
     """
-    sure = tuple(ranked[:count])
-    if not sure:
-        return ()
-    last = sure[-1]
-    return (*sure, *(record for record in ranked[count:] if _within_noise(last, record)))
+    best = ranked[:count]
+    return (*best, *(record for record in ranked[count:] if _within_noise(best[-1], record)))
 
 
 def _within_noise(last: TrialRecord, other: TrialRecord) -> bool:
@@ -95,23 +96,23 @@ def _within_noise(last: TrialRecord, other: TrialRecord) -> bool:
 def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed: int) -> Judgement:
     """Judge the finished rounds.
 
-    A leader is separated after at least `LEAST_ROUNDS` rounds, if its bootstrap P(best) is `CERTAIN` or more and a
-    paired t-test over rounds finds it better than each other finalist at `LEVEL` (one-sided). Else it is a tie with
-    those of the others whose P(best) is 1 - `CERTAIN` or more; where there are none, with the second, and the leader is
-    recommended.
+    The leader is separated after at least `LEAST_ROUNDS` rounds if its bootstrap P(best) is at least `CERTAIN` and a
+    paired t-test over rounds finds it better than each other finalist at `LEVEL` (one-sided). Otherwise it ties with
+    the finalists whose P(best) is at least 1 - `CERTAIN`. If there are none, it ties with the second and is recommended
+    itself.
 
     Args:
         scores: the same number of rounds for every finalist.
-        parameters: weights of each finalist's model.
-        maximize: whether more is better.
-        seed: of the bootstrap.
+        parameters: number of parameters of each finalist's model.
+        maximize: whether a higher objective is better.
+        seed: seed of the bootstrap.
 
     Raises:
-        ValueError: no finalist, or unequal numbers of rounds.
+        ValueError: there is no finalist, or the numbers of rounds differ.
     """
     rounds = {len(values) for values in scores.values()}
     if len(rounds) != 1:
-        raise ValueError(f"expected as many rounds of every finalist, received {sorted(rounds)}")
+        raise ValueError(f"expected the same number of rounds for every finalist, received {sorted(rounds)}")
     if rounds == {0}:
         first = next(iter(scores))
         return Judgement("not repeated", (), first, tuple(scores), first)
@@ -124,43 +125,46 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
     ]
     if not open_to and standings[0].best_share >= CERTAIN:
         return Judgement("separated", standings, leader, (leader,), leader)
-    # Of few rounds the t-test is sure of nothing; who is hardly ever the best must not win by being small.
+    # A finalist that is almost never the best must not win by being small. The t-test separates nothing in few rounds.
     near = [s.trial for s in open_to if s.best_share >= 1 - CERTAIN or s.rounds < LEAST_ROUNDS]
     tied = (leader, *near) if near else tuple(standing.trial for standing in standings[:2])
     return Judgement("tie", standings, leader, tied, min((leader, *near), key=lambda trial: parameters[trial]))
 
 
 def _standings(scores: Scores, maximize: bool, seed: int) -> tuple[Standing, ...]:
-    shares = probabilities_of_best(
-        np.array([scores[trial] for trial in scores], dtype=float), maximize=maximize, seed=seed
-    )
-    found = [_standing(trial, scores[trial], share) for trial, share in zip(scores, shares, strict=True)]
+    shares = probabilities_of_best(np.array(list(scores.values()), dtype=float), maximize=maximize, seed=seed)
+    found = [
+        Standing(
+            trial=trial,
+            scores=tuple(values),
+            mean=float(np.mean(values)),
+            deviation=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            rounds=len(values),
+            best_share=share,
+        )
+        for (trial, values), share in zip(scores.items(), shares, strict=True)
+    ]
     return tuple(sorted(found, key=lambda s: -s.mean if maximize else s.mean))
-
-
-def _standing(trial: int, values: Sequence[float], share: float) -> Standing:
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Standing(trial, tuple(values), float(np.mean(values)), deviation, len(values), share)
 
 
 def probabilities_of_best(
     scores: np.ndarray[tuple[int, int], np.dtype[np.float64]], *, maximize: bool, seed: int
 ) -> tuple[float, ...]:
-    """Bootstrap P(best) of each row of (finalists, rounds): rounds are drawn with replacement, the same for all rows.
+    """Return the bootstrap P(best) of each row of (finalists, rounds).
 
-    A paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993): luck of a round stays with all
-    finalists of the round. Rows that share the best mean of a resample share its point.
+    The bootstrap is paired (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993): rounds are drawn with
+    replacement, the same rounds for all rows. Rows that share the best mean of a resample share its point.
     """
-    rows, rounds = scores.shape
+    rounds = scores.shape[1]
     drawn = np.random.default_rng(seed).integers(0, rounds, (RESAMPLES, rounds))
     means = (scores if maximize else -scores)[:, drawn].mean(axis=2)
     best = np.isclose(means, means.max(axis=0), rtol=0, atol=1e-12)
     shares = (best / best.sum(axis=0)).mean(axis=1)
-    return tuple(float(share) for share in shares[:rows])
+    return tuple(shares.tolist())
 
 
 def is_significantly_better(first: Sequence[float], second: Sequence[float], *, maximize: bool) -> bool:
-    """Whether the first is better by a paired one-sided t-test at `LEVEL`; never in less than `LEAST_ROUNDS` rounds."""
+    """True if the first is better by a paired one-sided t-test at `LEVEL`, which takes `LEAST_ROUNDS` rounds."""
     if len(first) < LEAST_ROUNDS:
         return False
     leads = np.subtract(first, second) if maximize else np.subtract(second, first)
@@ -170,9 +174,9 @@ def is_significantly_better(first: Sequence[float], second: Sequence[float], *, 
 
 
 def dominated(scores: Scores, *, maximize: bool) -> tuple[int, ...]:
-    """Finalists that another one is significantly better than: more rounds could no longer make them the winner.
+    """Return the finalists that the leader is significantly better than; more rounds would not make them the winner.
 
-    The same test as for separation, so none is dropped whose being best is still open.
+    This is the test of `judge`, so no finalist is dropped that may still be the best.
     """
     ordered = sorted(scores, key=lambda trial: float(np.mean(scores[trial])), reverse=maximize)
     return tuple(

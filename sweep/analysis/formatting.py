@@ -1,21 +1,21 @@
-"""Numbers and values as people read them."""
+"""Numbers and values as text for readers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sweep.space.fields import Value
 from sweep.space.wording import printable
 
 NONE = "-"
-"""What stands where there is no value."""
+"""The text for a missing value."""
 
 LONGEST = 80
-"""Characters of a value that a table or an axis shows."""
+"""Maximum number of characters of a value in a table or on an axis."""
 
 
 def duration(seconds: float) -> str:
-    """`4.2 s`, `3 min 20 s`, `2 h 05 min`, `120 h`."""
+    """Return `4.2 s`, `3 min 20 s`, `2 h 05 min`, `120 h`."""
     if seconds < 59.95:  # which would be rounded to 60.0
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -26,35 +26,35 @@ def duration(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 trial`, `2,000 trials`."""
+    """Return `1 trial`, `2,000 trials`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def listed(words: list[str], most: int = 8) -> str:
-    """`a, b and c`; with more than `most`, `a, b and 7 more`."""
+    """Return `a, b and c`, or `a, b and 7 more` if there are more than `most` words."""
     shown = words if len(words) <= most else [*words[:most], f"{len(words) - most:,} more"]
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
-def numbers(trials: list[int], most: int = 8) -> str:
-    """`trial 3`, `trials 3, 8 and 12`."""
-    return f"{'trial' if len(trials) == 1 else 'trials'} {listed([str(number) for number in trials], most)}"
+def numbers(trials: Sequence[int]) -> str:
+    """Return `trial 3` or `trials 3, 8 and 12`."""
+    return f"{'trial' if len(trials) == 1 else 'trials'} {listed([str(number) for number in trials])}"
 
 
 def metric(value: float | None) -> str:
-    """Four decimals; a loss that has exploded in powers of ten; a hyphen for none."""
+    """Return four decimals, an exploded loss in powers of ten, a hyphen for None."""
     if value is None:
         return NONE
     return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3g}"
 
 
 def share(part: float, whole: float) -> str:
-    """`12 %`; 0 % of nothing."""
+    """Return `12 %`; `0 %` if `whole` is 0."""
     return f"{100 * part / whole if whole else 0.0:.0f} %"
 
 
 def format_value(value: Value) -> str:
-    """A sampled value, short and without control characters."""
+    """Return a sampled value as short text without control characters."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
@@ -64,7 +64,7 @@ def format_value(value: Value) -> str:
 
 
 def format_values(values: Mapping[str, Value]) -> str:
-    """`learning_rate=0.00123 optimizer=adam filters=32,64`: `filters_1` and `filters_2` are joined."""
+    """Return `learning_rate=0.00123 optimizer=adam filters=32,64`: `filters_1` and `filters_2` are joined."""
     joined: dict[str, list[str]] = {}
     for name, value in values.items():
         stem, _, index = name.rpartition("_")

@@ -1,8 +1,9 @@
-"""The next space: the ranges that good trials touch, widened there."""
+"""The next space: the same space with wider ranges at the ends that good trials touch."""
 
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -19,16 +20,16 @@ from sweep.space.space import Space
 from sweep.space.writer import space_to_mapping
 
 SHARE = 0.5
-"""A range grows by half of its width, on its own scale; by less where the configuration allows no more."""
+"""A range grows by half of its width, on its own scale, or less if the configuration does not allow that."""
 MOST = 10.0
-"""On a logarithmic scale at most by this factor: a learning rate a hundred times as large is another world."""
+"""Maximum factor on a logarithmic scale: a learning rate a hundred times as large is too far away."""
 _SMALLER = (1.0, 0.5, 0.2, 0.1, 0.04)
 _LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
 class Widened:
-    """What becomes of one touched end; `new` is None where nothing beyond the bound is allowed."""
+    """A touched end and its new bound; `new` is None if nothing beyond the old bound is allowed."""
 
     touch: TouchedBound
     new: Value
@@ -36,23 +37,19 @@ class Widened:
 
 @dataclass(frozen=True)
 class NextSpace:
-    """The next space, and what it changes.
-
-    Attributes:
-        space: None where no end could be moved.
-    """
+    """The next space and its changes; `space` is None if no end could be moved."""
 
     space: Space | None
     changes: tuple[Widened, ...]
 
 
 def next_space(space: Space, touched: Iterable[TouchedBound], study: str) -> NextSpace:
-    """Widen a space where it was touched; every change is read back before it is kept.
+    """Widen a space at its touched ends. Each change is kept only if the reader accepts the changed space.
 
     Args:
-        space: that was searched.
-        touched: see `touched_bounds.touches`.
-        study: name of the study that is to search the new one.
+        space: the searched space.
+        touched: the ends to widen.
+        study: name of the next study.
     """
     current, changes = replace(space, study=study), []
     for touch in touched:
@@ -64,16 +61,12 @@ def next_space(space: Space, touched: Iterable[TouchedBound], study: str) -> Nex
 
 
 def next_name(study: str, taken: Iterable[str]) -> str:
-    """`vgg-2` after `vgg`, `vgg-3` after `vgg-2`; the first that is free."""
+    """Return the first free name: `vgg-2` after `vgg`, `vgg-3` after `vgg-2`."""
     stem, _, end = study.rpartition("-")
     base, number = (stem, int(end)) if stem and end.isdecimal() and len(end) < 6 else (study, 1)
+    names = (base[: _LONGEST_NAME - len(f"-{n}")] + f"-{n}" for n in itertools.count(number + 1))
     used = {*taken, study}
-    while True:
-        number += 1
-        suffix = f"-{number}"
-        name = base[: _LONGEST_NAME - len(suffix)] + suffix
-        if name not in used:
-            return name
+    return next(name for name in names if name not in used)
 
 
 def _widen(space: Space, touch: TouchedBound) -> tuple[Space | None, Value]:
@@ -87,7 +80,7 @@ def _widen(space: Space, touch: TouchedBound) -> tuple[Space | None, Value]:
 
 
 def _beyond(parameter: Parameter, touch: TouchedBound, part: float) -> Value:
-    """A bound further out, rounded to what a person would write."""
+    """A bound further out, rounded to a few digits."""
     sign = 1 if touch.end == "high" else -1
     if isinstance(parameter, Choice):
         return _next_choice(parameter, sign) if part == 1.0 else None
@@ -97,7 +90,7 @@ def _beyond(parameter: Parameter, touch: TouchedBound, part: float) -> Value:
 
 
 def _next_choice(parameter: Choice, sign: int) -> Value:
-    """One more in the rhythm of the last two: 512 after 128 and 256, 5 after 3 and 4."""
+    """Continue the sequence of the last two choices: 512 after 128 and 256, 5 after 3 and 4."""
     values = ordered(parameter)
     last, before = (values[-1], values[-2]) if sign > 0 else (values[0], values[1])
     whole = isinstance(last, int)
@@ -131,7 +124,7 @@ def _next_float(parameter: FloatRange, sign: int, part: float) -> Value:
     else:
         value = end + sign * SHARE * part * (high - low)
     rounded = float(f"{value:.2g}")
-    # Two digits are enough for a bound, unless they would move it the wrong way: 0.994 after 0.99.
+    # Two digits are enough, unless rounding moves the bound in the wrong direction: 0.994 after 0.99.
     return rounded if (rounded - end) * sign > 0 else float(f"{value:.4g}")
 
 
@@ -140,32 +133,26 @@ def _factor(low: float, high: float, part: float) -> float:
 
 
 def _read_back(space: Space, parameter: Parameter, touch: TouchedBound, value: Value) -> Space | None:
-    """The space with this bound; None if it is not allowed there."""
+    """The space with this bound; None if the bound is not allowed."""
     mapping = copy.deepcopy(space_to_mapping(space))
-    written = _written(mapping, parameter)
+    written: Any = mapping
+    for key in parameter.path:
+        if isinstance(key, str):
+            written = written[key]
     if isinstance(parameter, Choice):
         _add_choice(written, parameter, value)
     else:
         written[touch.end] = value
         _add_blocks(mapping, parameter, value)
     try:
-        # JSON is YAML, and the reader is the judge of what a space may be.
+        # JSON is valid YAML, and the reader decides which spaces are allowed.
         return space_from_text(json.dumps(mapping), "next_space.yaml")
     except SpaceError:
         return None
 
 
-def _written(mapping: dict[str, Any], parameter: Parameter) -> dict[str, Any]:
-    here: Any = mapping
-    for key in parameter.path:
-        if isinstance(key, str):
-            here = here[key]
-    found: dict[str, Any] = here
-    return found
-
-
 def _add_choice(written: dict[str, Any], parameter: Choice, value: Value) -> None:
-    """Where `choices` is one list for several blocks, all of them get the new value."""
+    """Add a choice; if all blocks share one list, all of them get it."""
     lists = written["choices"]
     target = lists[int(parameter.path[-1])] if lists and isinstance(lists[0], list) else lists
     if value not in target:
@@ -174,7 +161,7 @@ def _add_choice(written: dict[str, Any], parameter: Choice, value: Value) -> Non
 
 
 def _add_blocks(mapping: Mapping[str, Any], parameter: Parameter, value: Value) -> None:
-    """More blocks need choices of their own: those of the last one."""
+    """Give additional blocks the choices of the last one."""
     if parameter.path != ("model", "blocks") or not isinstance(value, int):
         return
     for written in mapping["model"].values():

@@ -1,4 +1,4 @@
-"""Everything that a report says, as plain values."""
+"""All findings of a report, as plain values."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from sweep.study.importance import Importances
 
 @dataclass(frozen=True)
 class ReportFindings:
-    """The answers to a report's questions.
+    """The findings of a report.
 
     Attributes:
-        standings: every trial, the best first.
-        next_study: name of the study that is to search the next space.
+        standings: all trials, best first.
+        next_study: name of the study for the next space.
     """
 
     lead: Lead
@@ -43,7 +43,7 @@ class ReportFindings:
 
 
 def collect_findings(history: History, importances: Importances, next_study: str) -> ReportFindings:
-    """Judge a study."""
+    """Judge a study and return all findings."""
     winner, course = lead(history), progress(history)
     return ReportFindings(
         lead=winner,
@@ -61,7 +61,7 @@ def collect_findings(history: History, importances: Importances, next_study: str
 
 
 def findings_mapping(history: History, findings: ReportFindings) -> dict[str, Any]:
-    """The findings as JSON values; every trial is in `standings`, best first."""
+    """Return the findings as JSON values; `standings` has all trials, best first."""
     plain = {f.name: _plain(getattr(findings, f.name)) for f in dataclasses.fields(findings) if f.name != "next_space"}
     wider = findings.next_space.space
     return {
@@ -78,7 +78,7 @@ def findings_mapping(history: History, findings: ReportFindings) -> dict[str, An
 
 
 def _final_mapping(final: FinalResult | None) -> dict[str, Any] | None:
-    """The numbers of the final result; all of it is in `final/final.json`."""
+    """The main numbers of the final result; `final/final.json` has all of them."""
     if final is None:
         return None
     test = final.test

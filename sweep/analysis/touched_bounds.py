@@ -1,4 +1,4 @@
-"""Which ends of their ranges the good trials touch: there the space may be too narrow."""
+"""The ends of ranges at which good trials pile up: the space may be too narrow there."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from sweep.space.parameters import Choice, Parameter, steps_between
 ZONE = 0.05
 """Share of a range, on its own scale, that counts as its end."""
 CHANCE = 0.002
-"""A pile is one if values spread evenly would give it more rarely; a space has some thirty ends to be wrong about."""
+"""A pile must be less likely than this for uniform values. The limit is low because a space has about thirty ends."""
 
 
 @dataclass(frozen=True)
 class TouchedBound:
-    """Good trials pile up at an end.
+    """An end of a range at which good trials pile up.
 
     Attributes:
-        end: of the range.
+        end: which end of the range.
         bound: the value there.
-        trials: good trials within `ZONE` of the end.
-        good: good trials that have the parameter.
-        chance: that evenly spread values would pile up so; one-sided binomial tail.
+        trials: number of good trials within `ZONE` of the end.
+        good: number of good trials that have the parameter.
+        chance: probability of such a pile for uniform values, a one-sided binomial tail.
     """
 
     name: str
@@ -40,28 +40,25 @@ class TouchedBound:
 
 
 def touched_bounds(history: History) -> tuple[TouchedBound, ...]:
-    """All ends that at least three good trials touch, and more than chance would have it."""
+    """Return all ends that at least three good trials touch, and more than chance explains."""
     found = [
         _touch(history, parameter, end)
         for parameter in history.space.parameters
         if is_scale(parameter) and axis_of(parameter).high > axis_of(parameter).low
+        if not isinstance(parameter, Choice) or len(parameter.choices) > 1
         for end in ("low", "high")
     ]
-    return tuple(touch for touch in found if touch is not None and touch.trials >= GOOD_LEAST and touch.chance < CHANCE)
+    return tuple(touch for touch in found if touch.trials >= GOOD_LEAST and touch.chance < CHANCE)
 
 
-def _touch(history: History, parameter: Parameter, end: Literal["low", "high"]) -> TouchedBound | None:
+def _touch(history: History, parameter: Parameter, end: Literal["low", "high"]) -> TouchedBound:
     axis = axis_of(parameter)
-    if isinstance(parameter, Choice) and len(axis.choices) < 2:
-        return None
     places = [axis.place(record.values.get(parameter.name)) for record in history.good]
     known = [place for place in places if place is not None]
     inside = sum(_in_zone(axis, place, end) for place in known)
-    bound = (
-        (ordered(parameter)[0 if end == "low" else -1]) if isinstance(parameter, Choice) else getattr(parameter, end)
-    )
-    chance = float(binom.sf(inside - 1, len(known), _even_share(parameter, axis)))
-    return TouchedBound(parameter.name, end, bound, inside, len(known), chance)
+    ends = ordered(parameter) if isinstance(parameter, Choice) else (parameter.low, parameter.high)
+    chance = float(binom.sf(inside - 1, len(known), _uniform_share(parameter, axis)))
+    return TouchedBound(parameter.name, end, ends[0 if end == "low" else -1], inside, len(known), chance)
 
 
 def _in_zone(axis: Axis, place: float, end: Literal["low", "high"]) -> bool:
@@ -71,8 +68,8 @@ def _in_zone(axis: Axis, place: float, end: Literal["low", "high"]) -> bool:
     return place <= axis.low + width if end == "low" else place >= axis.high - width
 
 
-def _even_share(parameter: Parameter, axis: Axis) -> float:
-    """What share of evenly spread values lies in an end's zone: of a few integers, the last one is much."""
+def _uniform_share(parameter: Parameter, axis: Axis) -> float:
+    """The share of uniform values in the zone of an end, which is large if there are few integers."""
     if axis.choices:
         return 1 / len(axis.choices)
     step: float | None = getattr(parameter, "step", None)

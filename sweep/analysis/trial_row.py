@@ -59,7 +59,7 @@ class TrialRow:
 
 
 def column_names(objective: str) -> tuple[str, ...]:
-    """Return the names of `TrialRow.columns`."""
+    """Return the column names of `TrialRow.columns`."""
     return ("state", "reason", objective, "best_epoch", "epochs", "weights", "seconds")
 
 

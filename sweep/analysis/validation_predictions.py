@@ -1,4 +1,4 @@
-"""What a model says of the validation images, judged. Pure NumPy."""
+"""A model's predictions for the validation images: confusion matrix, classes, and worst mistakes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sweep.records.array_types import IntArray
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Of one model, for all validation images.
+    """The outputs of a model for all validation images.
 
     Attributes:
-        outputs: float (n, classes), as the model gives them: probabilities or logits.
+        outputs: float (n, classes), probabilities or logits.
         labels: int64 (n,), the true classes.
-        positions: int64 (n,), of the images in the cached training part.
+        positions: int64 (n,), positions of the images in the cached training part.
     """
 
     outputs: npt.NDArray[np.floating]
@@ -32,13 +32,13 @@ class Predictions:
 
     @property
     def predicted(self) -> IntArray:
-        """int64 (n,): the class with the largest output, the first of equals."""
+        """int64 (n,), the class with the largest output, the first one of equal outputs."""
         classes: IntArray = np.argmax(self.outputs, axis=1).astype(np.int64)
         return classes
 
 
 class ClassResult(NamedTuple):
-    """How one class fared; `accuracy` is None without an image of it, `confused` what it was most often taken for."""
+    """The result for one class; `accuracy` is None without images, `confused` is the most frequent wrong class."""
 
     name: str
     images: int
@@ -48,7 +48,7 @@ class ClassResult(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """A wrong answer: the image's position in the cached training part, and the share of the wrong class's output."""
+    """A wrong prediction: the image's position in the cached training part, and the probability of the wrong class."""
 
     position: int
     label: int
@@ -57,7 +57,7 @@ class Mistake(NamedTuple):
 
 
 def read_predictions(path: Path, classes: int) -> Predictions | None:
-    """The predictions of a trial; None where there are none, or they do not fit the classes."""
+    """Return the predictions of a trial; None if there are none or they do not match the classes."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             found = Predictions(stored["outputs"], stored["labels"], stored["positions"])
@@ -68,13 +68,13 @@ def read_predictions(path: Path, classes: int) -> Predictions | None:
 
 
 def confusion(predictions: Predictions, classes: int) -> IntArray:
-    """The confusion matrix, int64 (classes, classes): a row per true class, a column per predicted class."""
+    """Return the confusion matrix, int64 (classes, classes): a row per true class, a column per predicted class."""
     counts: IntArray = confusion_matrix(predictions.labels, predictions.predicted, labels=np.arange(classes))
     return counts
 
 
 def class_results(counts: IntArray, names: Sequence[str]) -> list[ClassResult]:
-    """The results of each class, from its row of the confusion matrix."""
+    """Return the result for each class from its row of the confusion matrix."""
     return [_class_result(name, row, index, names) for index, (name, row) in enumerate(zip(names, counts, strict=True))]
 
 
@@ -87,15 +87,10 @@ def _class_result(name: str, row: IntArray, index: int, names: Sequence[str]) ->
 
 
 def worst_mistakes(predictions: Predictions, most: int, *, logits: bool) -> list[Mistake]:
-    """The wrong answers that the model was surest of, the surest first; at most `most`."""
-    shares = probabilities_of(predictions.outputs, logits=logits)
+    """Return at most `most` wrong predictions, the most confident first."""
     predicted = predictions.predicted
+    confidence = probabilities_of(predictions.outputs, logits=logits)[np.arange(len(predicted)), predicted]
     wrong = np.flatnonzero(predicted != predictions.labels)
-    sure = shares[wrong, predicted[wrong]]
-    chosen = wrong[np.argsort(-sure, kind="stable")[:most]]
-    return [
-        Mistake(
-            int(predictions.positions[i]), int(predictions.labels[i]), int(predicted[i]), float(shares[i, predicted[i]])
-        )
-        for i in chosen
-    ]
+    chosen = wrong[np.argsort(-confidence[wrong], kind="stable")[:most]]
+    columns = (predictions.positions, predictions.labels, predicted, confidence)
+    return [Mistake(*row) for row in zip(*(column[chosen].tolist() for column in columns), strict=True)]

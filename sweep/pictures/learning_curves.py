@@ -1,4 +1,4 @@
-"""The learning curves of a trial as a picture."""
+"""The learning curves of a trial, as PNG."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _PLACES = {"left": 0.07, "right": 0.98, "top": 0.91, "bottom": 0.23, "wspace": 0
 
 
 def rate_drops(epochs: Sequence[EpochMetrics]) -> list[tuple[int, float]]:
-    """The epochs that began with a lower learning rate than the one before, and that rate."""
+    """Return the epochs with a lower learning rate than the epoch before, and that rate."""
     return [(b.epoch, b.learning_rate) for a, b in pairwise(epochs) if b.learning_rate < a.learning_rate]
 
 
 def draw_curves(record: TrialRecord, path: Path) -> None:
-    """Loss and accuracy per epoch, train and validation, with learning-rate drops and the best epoch, as a PNG.
+    """Draw loss and accuracy by epoch, for training and validation, with learning-rate drops and the best epoch.
 
     Raises:
         ValueError: the trial has no epoch.
@@ -32,7 +32,7 @@ def draw_curves(record: TrialRecord, path: Path) -> None:
     if not record.epochs:
         raise ValueError(f"trial {record.number} has no epoch to draw")
     figure = new_figure(9.0, 3.9)
-    # Fixed places: matplotlib's automatic layout and legend placement take longer than all the rest.
+    # Fixed positions: matplotlib's automatic layout and legend placement take longer than everything else.
     left, right = figure.subplots(1, 2, gridspec_kw=_PLACES)
     _draw_metric(left, record, "loss")
     _draw_metric(right, record, "accuracy")
@@ -51,7 +51,7 @@ def _draw_metric(axes: Axes, record: TrialRecord, name: str) -> None:
     marker = "o" if len(epochs) == 1 else ""
     for key, label, color in ((name, "train", _TRAIN), (f"val_{name}", "validation", _VALIDATION)):
         axes.plot(epochs, [getattr(m, key) for m in record.epochs], marker=marker, color=color, label=label)
-    # Where curves of this kind seldom are: loss falls, accuracy rises.
+    # Loss falls and accuracy rises, so the curves are rarely there.
     _mark_rates(axes, record.epochs, "top" if name == "loss" else "bottom")
     _mark_best(axes, record, f"val_{name}")
     axes.set(xlabel="epoch", ylabel=name)

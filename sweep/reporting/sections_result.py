@@ -80,7 +80,7 @@ def _verdict(history: History, lead: Lead) -> tuple[str, ...]:
 
 def _gap(lead: Lead) -> str:
     if lead.verdict == "tie":
-        return f"the same as {numbers(list(lead.ties))}."
+        return f"the same as {numbers(lead.ties)}."
     meaning = {
         "clear": "That is more than noise.",
         "within noise": "That is within noise: another split might reverse the order.",

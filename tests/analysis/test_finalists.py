@@ -68,7 +68,7 @@ def test_one_finalist_is_alone_and_without_rounds_nothing_is_repeated() -> None:
     assert judge({4: (0.9,)}, WEIGHTS, maximize=True, seed=0).verdict == "alone"
     empty = judge({4: (), 7: ()}, WEIGHTS, maximize=True, seed=0)
     assert (empty.verdict, empty.recommended, empty.standings) == ("not repeated", 4, ())
-    with pytest.raises(ValueError, match=r"as many rounds of every finalist, received \[1, 2\]"):
+    with pytest.raises(ValueError, match=r"the same number of rounds for every finalist, received \[1, 2\]"):
         judge({4: (0.9,), 7: (0.9, 0.8)}, WEIGHTS, maximize=True, seed=0)
 
 

@@ -16,10 +16,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; when the block ends without an error, move what it wrote there to `path`.
 
     The temporary name keeps the suffix, because Keras and NumPy insist on it: `model.part.keras`. The block may write a
-    file or a folder. After an error nothing is left of it, and `path` is unchanged.
-
-    Raises:
-        OSError: the file cannot be written.
+    file or a folder. After an error, such as an OSError for a full disk, nothing is left of it; `path` is unchanged.
     """
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     remove(part)  # left by a process that was killed
@@ -31,11 +28,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file atomically.
-
-    Raises:
-        DiskError: it cannot be written.
-    """
+    """Write a text file atomically; raises DiskError if that fails."""
     with disk_errors(path), atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 

@@ -178,11 +178,7 @@ def _pack(checkpoint: Checkpoint, owner: str) -> dict[str, _Array]:
 
 
 def _verified(path: Path) -> bytes:
-    """Read a file and return its content without the digest.
-
-    Raises:
-        CheckpointError: the digest does not fit the content.
-    """
+    """Read a file and return its content without the digest; raises CheckpointError if the digest does not fit."""
     content = path.read_bytes()
     body, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
     if hashlib.sha256(body).digest() != digest:

@@ -26,11 +26,7 @@ class Home:
         return self.root / "cache"
 
     def study(self, name: str) -> Path:
-        """The folder of a study.
-
-        Raises:
-            StudyError: the name cannot be the name of a folder.
-        """
+        """The folder of a study; raises StudyError for a name that a folder cannot have."""
         wrong = check_study_name(name)
         if wrong:
             raise StudyError(wrong)

@@ -58,11 +58,7 @@ VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsi
 
 
 def check_archive(path: Path) -> None:
-    """Check that a .keras file contains only layers and weights.
-
-    Raises:
-        ModelFileError: it is missing, not a .keras file, damaged, or not trustworthy.
-    """
+    """Raise ModelFileError unless a file is an undamaged .keras file that contains only layers and weights."""
     try:
         if not zipfile.is_zipfile(path):
             raise _refusal(path, _kind(path.read_bytes()[:8]))
@@ -167,8 +163,7 @@ def _foreign(group: Any) -> Iterator[str]:
 def input_shape(path: Path) -> Shape:
     """Height, width and channels of the images for the model in a checked file, found without Keras.
 
-    Raises:
-        ModelFileError: the model does not take images of one fixed size.
+    Raises ModelFileError if the model does not take images of one fixed size.
     """
     with zipfile.ZipFile(path) as archive:
         objects = _objects(json.loads(archive.read(CONFIG_FILE)))
@@ -217,11 +212,7 @@ def embed_facts(source: Path, target: Path, facts: ModelFacts) -> None:
 
 
 def read_facts(path: Path) -> ModelFacts | None:
-    """Read the facts from a checked .keras file; None if it has none.
-
-    Raises:
-        ModelFileError: they are damaged.
-    """
+    """Read the facts from a checked .keras file; None if it has none. Raises ModelFileError for damaged facts."""
     with zipfile.ZipFile(path) as archive:
         if FACTS_FILE not in archive.namelist():
             return None

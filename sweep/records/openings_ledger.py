@@ -37,10 +37,9 @@ _OPENING = TypeAdapter(Opening)
 
 
 def record_opening(study_folder: Path, opening: Opening) -> None:
-    """Append an opening such that it survives a power cut. Only after this may the test part be read.
+    """Append an opening such that it survives a power cut; raises StudyError if that fails.
 
-    Raises:
-        StudyError: it cannot be written.
+    The test part may be read only after this.
     """
     path = study_folder / LEDGER_FILE
     try:
@@ -53,11 +52,7 @@ def record_opening(study_folder: Path, opening: Opening) -> None:
 
 
 def read_openings(study_folder: Path) -> tuple[Opening, ...]:
-    """All openings of a study's test part, the oldest first.
-
-    Raises:
-        StudyError: a line of the ledger cannot be read.
-    """
+    """All openings of a study's test part, the oldest first; raises StudyError for a damaged ledger."""
     path = study_folder / LEDGER_FILE
     try:
         lines = path.read_bytes().splitlines()

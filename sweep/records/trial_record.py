@@ -125,11 +125,7 @@ def record_to_json(record: TrialRecord) -> str:
 
 
 def record_from_json(text: str, source: str) -> TrialRecord:
-    """Parse the text of `trial.json`; `source` names it in errors.
-
-    Raises:
-        RecordError: it is not JSON, or not a record of this format.
-    """
+    """Parse the text of `trial.json`, which errors call `source`; raises RecordError for any other text."""
     return parse_json(_RECORD, text, source, RecordError, _EXPECTED, _ADVICE)
 
 
@@ -141,9 +137,5 @@ def write_record(folder: Path, record: TrialRecord) -> None:
 
 
 def read_record(folder: Path) -> TrialRecord:
-    """Read `folder/trial.json`.
-
-    Raises:
-        RecordError: it is missing, unreadable or not a record.
-    """
+    """Read `folder/trial.json`; raises RecordError if it is missing, unreadable or not a record."""
     return read_json(_RECORD, folder / RECORD_FILE, RecordError, _EXPECTED, _ADVICE)

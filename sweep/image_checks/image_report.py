@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -14,7 +14,7 @@ from sweep.data.sources import find_source
 from sweep.errors import DataError
 from sweep.image_checks.checked_images import CheckedImages, PartName, images_of_arrays, images_of_folder, read_one
 from sweep.image_checks.folder_survey import survey
-from sweep.image_checks.image_findings import LEVELS, ImageFinding
+from sweep.image_checks.image_findings import LEVELS, FindingEntry, ImageFinding
 from sweep.image_checks.judge_classes import judge_classes, judge_groups, part_counts
 from sweep.image_checks.judge_duplicates import judge_duplicates
 from sweep.image_checks.judge_files import judge_files, judge_survey
@@ -98,19 +98,11 @@ def image_report_mapping(report: ImageReport) -> dict[str, Any]:
         "classes": {name: dict(counts) for name, counts in report.counts.items()},
         "problems": len(report.of("problem")),
         "findings": [
-            {
-                "kind": finding.kind,
-                "level": finding.level,
-                "title": finding.title,
-                "advice": finding.advice,
-                "groups": [
-                    [
-                        {"name": entry.name, "class": entry.label, "part": entry.part, "detail": entry.detail}
-                        for entry in group
-                    ]
-                    for group in finding.groups
-                ],
-            }
+            {**asdict(finding), "groups": [[_entry_mapping(entry) for entry in group] for group in finding.groups]}
             for finding in report.findings
         ],
     }
+
+
+def _entry_mapping(entry: FindingEntry) -> dict[str, Any]:
+    return {"name": entry.name, "class": entry.label, "part": entry.part, "detail": entry.detail}

@@ -139,7 +139,8 @@ def test_bad_options_end_with_code_2_and_a_fast_check_builds_nothing(folder: Pat
         'not "../outside"\n'
     )
     assert reproduce.err == (
-        "error: there is no study nothing in studies: there are no studies yet; `python -m sweep.run --space FILE` makes one\n"
+        "error: there is no study nothing in studies: there are no studies yet; `python -m sweep.run --space FILE` "
+        "makes one\n"
     )
     assert "a study's name is at most 64 letters" in name.err
     assert not (folder / "studies").exists()

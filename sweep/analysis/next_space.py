@@ -14,7 +14,7 @@ from sweep.analysis.axes import ordered
 from sweep.analysis.touched_bounds import TouchedBound
 from sweep.errors import SpaceError
 from sweep.space.fields import Value
-from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter
+from sweep.space.parameters import Choice, IntRange, Parameter
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
 from sweep.space.writer import space_to_mapping
@@ -84,9 +84,19 @@ def _beyond(parameter: Parameter, touch: TouchedBound, part: float) -> Value:
     sign = 1 if touch.end == "high" else -1
     if isinstance(parameter, Choice):
         return _next_choice(parameter, sign) if part == 1.0 else None
+    low, high, step = parameter.low, parameter.high, parameter.step
+    end, growth = (high if sign > 0 else low), SHARE * part * (high - low)
+    if parameter.log:
+        value = end * min(math.pow(high / low, SHARE * part), MOST) ** sign
+    else:
+        value = end + sign * (growth if step is None else max(1, round(growth / step)) * step)
     if isinstance(parameter, IntRange):
-        return _next_int(parameter, sign, part)
-    return _next_float(parameter, sign, part)
+        return round(value) if (round(value) - end) * sign > 0 else None
+    if step is not None and not parameter.log:
+        return float(f"{value:.10g}")
+    rounded = float(f"{value:.2g}")
+    # Two digits are enough, unless rounding moves the bound in the wrong direction: 0.994 after 0.99.
+    return rounded if (rounded - end) * sign > 0 else float(f"{value:.4g}")
 
 
 def _next_choice(parameter: Choice, sign: int) -> Value:
@@ -101,35 +111,6 @@ def _next_choice(parameter: Choice, sign: int) -> Value:
     if whole:
         return round(value) if round(value) != round(last) else None
     return float(f"{value:.6g}")
-
-
-def _next_int(parameter: IntRange, sign: int, part: float) -> Value:
-    low, high, step = parameter.low, parameter.high, parameter.step
-    end = high if sign > 0 else low
-    if parameter.log:
-        value = round(end * _factor(low, high, part) ** sign)
-        return value if value >= 1 and (value - end) * sign > 0 else None
-    steps = max(1, round(SHARE * part * (high - low) / step))
-    return end + sign * steps * step
-
-
-def _next_float(parameter: FloatRange, sign: int, part: float) -> Value:
-    low, high, step = parameter.low, parameter.high, parameter.step
-    end = high if sign > 0 else low
-    if parameter.log:
-        value = end * _factor(low, high, part) ** sign
-    elif step is not None:
-        value = end + sign * max(1, round(SHARE * part * (high - low) / step)) * step
-        return float(f"{value:.10g}")
-    else:
-        value = end + sign * SHARE * part * (high - low)
-    rounded = float(f"{value:.2g}")
-    # Two digits are enough, unless rounding moves the bound in the wrong direction: 0.994 after 0.99.
-    return rounded if (rounded - end) * sign > 0 else float(f"{value:.4g}")
-
-
-def _factor(low: float, high: float, part: float) -> float:
-    return min(math.pow(high / low, SHARE * part), MOST)
 
 
 def _read_back(space: Space, parameter: Parameter, touch: TouchedBound, value: Value) -> Space | None:

@@ -62,7 +62,8 @@ def collect_findings(history: History, importances: Importances, next_study: str
 
 def findings_mapping(history: History, findings: ReportFindings) -> dict[str, Any]:
     """Return the findings as JSON values; `standings` has all trials, best first."""
-    plain = {f.name: _plain(getattr(findings, f.name)) for f in dataclasses.fields(findings) if f.name != "next_space"}
+    plain = dataclasses.asdict(dataclasses.replace(findings, next_space=NextSpace(None, findings.next_space.changes)))
+    bounds = plain.pop("next_space")["changes"]
     wider = findings.next_space.space
     return {
         "study": history.study,
@@ -72,7 +73,7 @@ def findings_mapping(history: History, findings: ReportFindings) -> dict[str, An
         "test_openings": len(history.openings),
         "final": _final_mapping(history.final),
         **plain,
-        "bounds": [_plain(change) for change in findings.next_space.changes],
+        "bounds": bounds,
         "next_space": space_to_yaml(wider) if wider is not None else None,
     }
 
@@ -93,11 +94,3 @@ def _final_mapping(final: FinalResult | None) -> dict[str, Any] | None:
         "search_gap": test.search_gap,
         "images": test.images,
     }
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return {str(key): _plain(item) for key, item in value.items()} if isinstance(value, dict) else value

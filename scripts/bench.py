@@ -157,7 +157,7 @@ def _plain(connection: Connection, configs: list[TrialConfig], prepared: Prepare
     import keras
 
     from sweep.models.build import build, compile_model
-    from sweep.training.batches import one_hot
+    from sweep.training.tf_batches import one_hot
 
     dataset = load(prepared, configs[0].data)
     facts = dataset.facts

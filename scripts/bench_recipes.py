@@ -181,7 +181,7 @@ def measure(model_file: Path, prepared: Prepared, threads: int) -> float:
     import numpy as np
 
     from sweep.data.sealed_test_part import open_test
-    from sweep.training.tf_threads import use_threads
+    from sweep.training.tf_determinism import use_threads
 
     use_threads(threads)
     images, labels = open_test(prepared)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 SWEEP, TESTS = ROOT / "sweep", ROOT / "tests"
 ROOMS_OF_TESTS = {"end_to_end", "faults"}
 """Rooms of tests for the program as a whole."""
-TENSORFLOW = {"tf_converters.py", "tf_data_pipeline.py", "tf_gradcam.py", "tf_runners.py", "tf_threads.py"}
+TENSORFLOW = {"tf_batches.py", "tf_converters.py", "tf_determinism.py", "tf_export_comparison.py", "tf_gradcam.py"}
 COMMANDS = {
     f"{name}.py"
     for name in (

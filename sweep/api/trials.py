@@ -97,7 +97,7 @@ class Trial:
         if not self.record.model_file or not path.is_file():
             raise StudyError(self._no_model())
         set_flags()
-        from sweep.inference.load_model import load_model
+        from sweep.inference.prediction import load_model
 
         return load_model(path)
 

@@ -28,9 +28,8 @@ from sweep.space.model_sections import HypermodelConfig
 from sweep.space.parameters import Choice, IntRange, Parameter, same
 from sweep.space.space import Space
 from sweep.space.wording import show
-from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, schedules
-from sweep.training.tf_data_pipeline import training_pipeline, validation_pipeline
+from sweep.training.tf_batches import training_batches, training_pipeline, validation_pipeline
 
 
 def hypermodel(space: Space, dataset: Dataset | None = None, *, cache: Path = Path("cache")) -> SpaceHyperModel:

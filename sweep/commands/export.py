@@ -145,7 +145,7 @@ def export(
             _write(kind, found.path, files[kind], prepared, facts)
     compared = {"keras": found.path, **files}
     measured: dict[str, Measured] = call_in_child(
-        "sweep.inference.export_comparison:compare_exports", compared, prepared, facts.data, facts.threads
+        "sweep.inference.tf_export_comparison:compare_exports", compared, prepared, facts.data, facts.threads
     )
     return [_exported(kind, path, measured[kind]) for kind, path in files.items()]
 

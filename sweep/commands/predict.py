@@ -141,7 +141,7 @@ def _probabilities(found: FoundModel, images: Sequence[ReadImage]) -> npt.NDArra
     stacked = np.stack([one.pixels for one in images])
     output = found.facts.output if found.facts else None
     shares: npt.NDArray[np.floating] = call_in_child(
-        "sweep.inference.probabilities:probabilities", found.path, stacked, output
+        "sweep.inference.prediction:probabilities", found.path, stacked, output
     )
     return shares
 

@@ -9,14 +9,13 @@ import numpy as np
 from sweep.analysis.calibration import probabilities_of
 from sweep.data.cache import Prepared
 from sweep.data.sealed_test_part import open_counted
-from sweep.inference.load_model import gives_logits, load_model
-from sweep.inference.probabilities import BATCH
+from sweep.inference.prediction import BATCH, gives_logits, load_model
 from sweep.inference.tf_gradcam import heat_maps
 from sweep.models.user_model_checks import check_outputs_for_noise
 from sweep.records.model_evaluation import Answers, WorstErrors
 from sweep.records.openings_ledger import Opening
 from sweep.space.config import TrialConfig
-from sweep.training.tf_threads import use_threads
+from sweep.training.tf_determinism import use_threads
 
 ERRORS = 12
 """Number of wrong answers to show."""

@@ -1,1 +1,1 @@
-"""A trained model in use: predictions, Grad-CAM, other formats and how they compare. Imports Keras."""
+"""Using a trained model: predictions, Grad-CAM, and other formats with their measurements. Imports Keras."""

@@ -1,6 +1,6 @@
-"""Writing a model in other formats. Imports TensorFlow: for `call_in_child`.
+"""Writing a model in other formats.
 
-Every format takes raw pixels, uint8 (batch, height, width, channels), and gives float32 (batch, classes).
+Every format takes raw pixels, uint8 (batch, height, width, channels), and returns float32 (batch, classes).
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ import tensorflow as tf
 
 from sweep.data.cache import Prepared
 from sweep.data.loading import load
-from sweep.inference.load_model import load_model
+from sweep.inference.prediction import load_model
 from sweep.records.array_types import UInt8Array
 from sweep.space.config import DataConfig
 from sweep.training.sample_images import choose_samples
 
 CALIBRATION = 200
-"""Training images for int8, from all classes in turn. TensorFlow's guide to post-training quantization: 100 to 500."""
+"""Training images for int8, with the classes in turn. TensorFlow's guide to post-training quantization: 100 to 500."""
 
 
 def write_format(kind: str, source: Path, target: Path, prepared: Prepared, data: DataConfig) -> None:
-    """Write the model of a .keras file.
+    """Write the model of a .keras file in another format. Runs in a child process.
 
     Args:
         kind: a key of `WRITERS`.
         source: the .keras file.
-        target: file, or for a SavedModel folder, to make.
-        prepared: decoded images, for calibration.
-        data: which of them are training images.
+        target: the file to write; for a SavedModel, the folder.
+        prepared: the decoded images, for calibration.
+        data: decides which of them are training images.
 
     Raises:
         ModelFileError: see `load_model`.
@@ -59,9 +59,9 @@ def _onnx(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) ->
 
 
 def _with_plain_constants(model: keras.Model) -> None:
-    """Keep the mean and the variance that a Normalization layer was given as NumPy arrays.
+    """Turn the mean and the variance of each Normalization layer into NumPy arrays.
 
-    It holds them as tensors made outside of the traced function, which tf2onnx 1.17 takes for further inputs.
+    The layer has them as tensors made outside of the traced function, which tf2onnx 1.17 takes for further inputs.
     """
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -75,10 +75,10 @@ def _tflite(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) 
 
 
 def _tflite_int8(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:
-    """Weights and activations in 8 bits.
+    """Write weights and activations in 8 bits.
 
     The input stays raw uint8 pixels, which the first operation casts: a quantized input would be raw pixels only if the
-    calibration images happened to reach from 0 to 255.
+    pixels of the calibration images ranged from 0 to 255.
     """
     chosen = images()
 
@@ -99,4 +99,4 @@ WRITERS: dict[str, Writer] = {
     "tflite-int8": _tflite_int8,
     "onnx": _onnx,
 }
-"""By format. `keras` is not among them: it is the file itself."""
+"""By format, except `keras`, which is the file itself."""

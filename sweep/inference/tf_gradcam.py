@@ -1,4 +1,4 @@
-"""Where a convolutional network looked: Grad-CAM. Imports TensorFlow.
+"""Grad-CAM: which places of an image a convolutional network based its output on.
 
 Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", 2017.
 """
@@ -15,28 +15,28 @@ import tensorflow as tf
 from sweep.records.array_types import IntArray, UInt8Array
 
 _COARSER = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout)
-"""Layers that only thin out what the last convolution has found: the map is finer before them."""
+"""Layers that only reduce the last convolution's output: the map is finer before them."""
 
 
 def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.NDArray[np.float32] | None:
-    """How much each place of the last feature map spoke for a class.
+    """Return how much each place of the last feature map contributes to the score of a class.
 
-    The class's score before softmax is differentiated by the feature map; each channel is weighted by the mean of its
-    gradient, and of the weighted sum the positive part is kept.
+    The class's score before softmax is differentiated with respect to the feature map. Each channel is weighted by the
+    mean of its gradient, and the positive part of the weighted sum is the map.
 
     Args:
-        model: from raw pixels to classes.
+        model: a model from raw pixels to classes.
         images: (n, h, w, c), as the model takes them.
-        classes: int64 (n,), the class that is asked about.
+        classes: int64 (n,), the class of each image's map.
 
     Returns:
-        float32 (n, h', w') of the feature map's size, each from 0 to 1; None for a model in which no feature map
-        decides alone: it has none, or other ways lead past the last one.
+        float32 (n, h', w') of the feature map's size, each scaled to 0..1. None for a model whose output does not
+        follow from one feature map: it has none, or other paths bypass the last one.
     """
     inner = model.layers[-1]
     if isinstance(inner, keras.Model):
-        # A network of the user's own behind our pixel scaling: the maps are inside it, unless it is the head alone.
-        # One that is a class of its own has no graph to look into.
+        # A user's network behind the pixel scaling: the maps are inside it, unless it is only the head.
+        # A subclass of keras.Model has no graph to search.
         if len(getattr(inner, "inputs", None) or ()) != 1:
             return None
         before = keras.Model(model.inputs, model.layers[-2].output)(images, training=False)
@@ -48,26 +48,26 @@ def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.
         return None
     try:
         head = keras.Model(features, _last_input(model))
-    except ValueError:  # Keras's word for a tensor that does not come from these alone
+    except ValueError:  # from Keras, if the output depends on other tensors too
         return None
     maps = keras.Model(model.inputs, features)(images, training=False)
     with tf.GradientTape() as tape:
         tape.watch(maps)
         scores = _scores(model, head(maps, training=False))
         chosen = tf.gather(tf.cast(scores, tf.float32), classes, batch_dims=1)
-    slopes = tape.gradient(chosen, maps)
-    if slopes is None:  # of an operation that has none, such as a rounding
+    gradients = tape.gradient(chosen, maps)
+    if gradients is None:  # after an operation without a gradient, such as rounding
         return None
-    weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
+    weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=-1)).numpy()
     highest = heat.max(axis=(1, 2), keepdims=True)
     return np.asarray(heat / np.maximum(highest, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 def feature_map(model: keras.Model) -> Any | None:
-    """The last tensor of places and channels, before pooling; None where there is none.
+    """Return the last tensor (batch, height, width, channels) before pooling; None if the model has none.
 
-    Of a model inside the model (a backbone) it is the output, as a tensor of the outer model.
+    For a model inside the model (a backbone), it is the inner model's output as a tensor of the outer one.
     """
     layers = model.layers
     for index in range(len(layers) - 1, 0, -1):
@@ -84,14 +84,14 @@ def _shape(layer: keras.Layer) -> tuple[int | None, ...]:
 
 
 def _last_input(model: keras.Model) -> Any:
-    """What goes into the last layer if that ends with softmax; else the model's output."""
+    """Return the input of the last layer if that may end with softmax, otherwise the model's output."""
     last = model.layers[-1]
     ends = isinstance(last, keras.layers.Softmax | keras.layers.Activation)
     return last.input if ends or isinstance(last, keras.layers.Dense) else model.outputs[0]
 
 
 def _scores(model: keras.Model, before: Any) -> Any:
-    """The classes' scores before softmax."""
+    """Return the classes' scores before softmax."""
     last = model.layers[-1]
     if not isinstance(last, keras.layers.Dense):
         return before

@@ -1,1 +1,1 @@
-"""Builders: functions from a configuration to a keras.Model, looked up in a plain dict."""
+"""From a configuration to a keras.Model: builders in a plain dict, and KerasTuner hypermodels."""

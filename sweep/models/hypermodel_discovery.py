@@ -111,7 +111,7 @@ class _Explorer:
         )
 
     def _unused(self, first: Built, user_fit: bool) -> dict[str, str]:
-        reasons = dict.fromkeys(_OF_OUR_MODELS, "a hypermodel is trained as it is built")
+        reasons = dict.fromkeys(_OF_OUR_MODELS, "hypermodels do not use it")
         if first.scheduled:
             reasons[PLATEAU] = f"the optimizer of {self._section.hypermodel} has its own schedule"
         if first.compiled:

@@ -122,7 +122,7 @@ def make_backbone(config: TransferConfig, shape: tuple[int, int, int], seed: int
 
 @contextmanager
 def _default_seeds(seed: int) -> Iterator[None]:
-    """Make initializers and dropout layers without a seed of their own use seeds that follow from this one.
+    """Give initializers and dropout layers that have no seed one that follows from this seed.
 
     Keras draws them from Python's generator (keras.utils.set_random_seed relies on it), whose state is restored.
     """

@@ -1,1 +1,1 @@
-"""Training one trial. Knows neither Optuna nor MLflow."""
+"""Training one trial. Imports neither Optuna nor MLflow."""

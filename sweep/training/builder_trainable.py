@@ -19,9 +19,8 @@ from sweep.records.trial_result import OnEpoch
 from sweep.space.config import TrialConfig
 from sweep.space.hypermodel_space import Discovery
 from sweep.space.parameters import Parameter
-from sweep.training.batches import training_batches
 from sweep.training.callbacks import EpochStart, PlainValidationLoss, Reporter, restarts, schedules
-from sweep.training.tf_data_pipeline import training_pipeline, validation_pipeline
+from sweep.training.tf_batches import training_batches, training_pipeline, validation_pipeline
 
 
 class BuilderTrainable:

@@ -1,4 +1,4 @@
-"""Callbacks of a trial's `fit`. None of them raises: a raise would skip the others' `on_train_end`."""
+"""Callbacks of a trial's `fit`. None of them raises: that would skip the `on_train_end` of the others."""
 
 from __future__ import annotations
 
@@ -10,91 +10,89 @@ from typing import Any, Protocol, runtime_checkable
 import keras
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
 from sweep.models.build import CROSS_ENTROPY
 from sweep.models.optimizer import RateSchedule
 from sweep.records.trial_result import EpochMetrics, OnEpoch, best_epoch
 from sweep.space.config import TrainingConfig, TrialConfig, direction_of
-from sweep.training.batches import Batches
-from sweep.training.determinism import seed_generators
+from sweep.training.tf_batches import Batches
+from sweep.training.tf_determinism import seed_generators
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
-"""What is reported of an epoch, by its name in Keras' logs."""
+"""The reported metrics of an epoch, by their names in Keras' logs. All callbacks count epochs from 0, as Keras does."""
 
 
 @runtime_checkable
 class Stateful(Protocol):
-    """A callback that remembers something from one epoch to the next; it is kept in the trial's checkpoints."""
+    """A callback that keeps something from one epoch to the next; the trial's checkpoints contain it."""
 
     def get_state(self) -> dict[str, Any]:
-        """What it remembers at the end of an epoch: scalars, None or numpy arrays by name."""
+        """Return the state at the end of an epoch: scalars, None or NumPy arrays by name."""
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Remember it again; called at the beginning of the first epoch of a trial that goes on."""
+        """Restore the state, at the start of the first epoch of a resumed trial."""
 
 
 class StateRestorer(keras.callbacks.Callback):
-    """Gives callbacks their states back at the first epoch's beginning; Keras' own forget them in `on_train_begin`.
-
-    Args:
-        restore: does it.
-    """
+    """Calls `restore` once, at the start of the first epoch: Keras' callbacks reset their state in `on_train_begin`."""
 
     def __init__(self, restore: Callable[[], None]) -> None:
         super().__init__()
-        self._restore = restore
-        self._restored = False
+        self._restore: Callable[[], None] | None = restore
 
+    @override
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Only once."""
-        if not self._restored:
+        if self._restore is not None:
             self._restore()
-        self._restored = True
+        self._restore = None
 
 
-class ReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
-    """Keras' callback that can be taken up again. Not `min_delta`: Keras turns its sign once per instance."""
+class _NamedState:
+    """Has the attributes in `STATE` as its state."""
 
-    def get_state(self) -> dict[str, Any]:
-        """The best value so far and the counters."""
-        return {"best": self.best, "wait": self.wait, "cooldown_counter": self.cooldown_counter}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """The same again."""
-        self.best, self.wait, self.cooldown_counter = state["best"], state["wait"], state["cooldown_counter"]
-
-
-class EarlyStopping(keras.callbacks.EarlyStopping):
-    """Keras' callback that can be taken up again; see `ReduceLROnPlateau`."""
+    STATE: tuple[str, ...]
 
     def get_state(self) -> dict[str, Any]:
-        """The best value so far, its epoch and the counter."""
-        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait}
+        return {name: getattr(self, name) for name in self.STATE}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """The same again."""
-        self.best, self.best_epoch, self.wait = state["best"], state["best_epoch"], state["wait"]
+        for name in self.STATE:
+            setattr(self, name, state[name])
+
+
+class ReduceLROnPlateau(_NamedState, keras.callbacks.ReduceLROnPlateau):
+    """Keras' callback, resumable. The state excludes `min_delta`, whose sign Keras changes once per instance."""
+
+    STATE = ("best", "wait", "cooldown_counter")
+
+
+class EarlyStopping(_NamedState, keras.callbacks.EarlyStopping):
+    """Keras' callback, resumable; see `ReduceLROnPlateau`."""
+
+    STATE = ("best", "best_epoch", "wait")
 
 
 class PlainValidationLoss(keras.callbacks.Callback):
     """Makes `val_loss` the mean cross-entropy of the validation images, for all callbacks after this one.
 
-    Keras's own has the trial's label smoothing and L2 penalty in it. By that, trials with less of them would rank
-    higher whatever they answer, and what is reported would not compare with the test's.
+    Keras' value includes the trial's label smoothing and L2 penalty. Trials with less of them would rank higher
+    regardless of their outputs, and the value would not be comparable with the loss on the test part.
     """
 
+    @override
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Keras hands one dict from callback to callback."""
+        # Keras passes the same dict to all callbacks.
         if logs is not None and f"val_{CROSS_ENTROPY}" in logs:
             logs["val_loss"] = logs[f"val_{CROSS_ENTROPY}"]
 
 
 class EpochStart(keras.callbacks.Callback):
-    """Sets data order and random generators for each epoch, before anything else runs.
+    """Sets data order and random generators for each epoch, before its first batch.
 
     Args:
-        batches: to shuffle.
-        seed: of the trial.
+        batches: the batches to shuffle.
+        seed: the trial's seed.
     """
 
     def __init__(self, batches: Batches, seed: int) -> None:
@@ -102,21 +100,23 @@ class EpochStart(keras.callbacks.Callback):
         self._batches = batches
         self._seed = seed
 
+    @override
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Keras counts epochs from 0."""
         self._batches.start_epoch(epoch + 1)
         seed_generators(self.model, self._seed, epoch + 1)
 
 
 class Reporter(keras.callbacks.Callback):
-    """Tells every epoch, keeps the best epoch's weights, and stops when told to.
+    """Reports every epoch, keeps the best epoch's weights, and stops training on request.
+
+    It runs last, after the schedules.
 
     Attributes:
         epochs: the finished epochs.
-        not_finite: the first epoch whose loss was not a finite number; it is not among `epochs`.
-        stopped: `on_epoch` said so.
-        best_epoch: its number, 0 before the first.
-        best_weights: of the best epoch, None before the first.
+        not_finite: the first epoch whose loss was not a finite number; it is not in `epochs`.
+        stopped: True if `on_epoch` requested to stop.
+        best_epoch: number of the best epoch, 0 before the first.
+        best_weights: weights of the best epoch, None before the first.
     """
 
     def __init__(self, config: TrialConfig, on_epoch: OnEpoch) -> None:
@@ -135,19 +135,19 @@ class Reporter(keras.callbacks.Callback):
         self.best_weights: list[npt.NDArray[Any]] | None = None
 
     def restore(self, epochs: Sequence[EpochMetrics], best_weights: list[npt.NDArray[Any]]) -> None:
-        """Know the epochs of an earlier start of the trial, of which there is at least one."""
+        """Continue after the epochs of an earlier start of the trial, at least one."""
         self.epochs = list(epochs)
         best = best_epoch(tuple(epochs), self._objective)
         self._best = self._sign * best.value(self._objective)
         self.best_epoch, self.best_weights = best.epoch, best_weights
 
+    @override
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the time and the learning rate of the epoch."""
         self._started = time.perf_counter()
         self._learning_rate = epoch_rate(self.model.optimizer, self._training, int(self.params["steps"]))
 
+    @override
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Report; runs last, when the schedules have seen the epoch."""
         values = {name: float((logs or {})[name]) for name in METRICS}
         if not all(math.isfinite(value) for value in values.values()):
             self.not_finite = epoch + 1
@@ -173,20 +173,20 @@ class Reporter(keras.callbacks.Callback):
 
 
 def epoch_rate(optimizer: keras.Optimizer, config: TrainingConfig, steps: int) -> float:
-    """The learning rate of the epoch that begins; its mean over the steps where a schedule changes it at each."""
+    """Return the learning rate of the epoch that starts; its mean if a schedule changes it at every step."""
     if config.schedule == "constant":
         return float(np.asarray(optimizer.learning_rate))
     return RateSchedule(config, steps).mean(int(optimizer.iterations), steps)
 
 
 class RestartFromBest(keras.callbacks.Callback):
-    """Training goes on from the best epoch's weights after every so many epochs; the optimizer's state stays.
+    """Restores the best epoch's weights after every `every` epochs; the optimizer's state stays.
 
-    It has no state of its own: which epochs begin so follows from their number, and the reporter keeps the weights.
+    It has no state: the epoch's number decides, and the reporter has the weights.
 
     Args:
-        every: epochs.
-        reporter: knows the best epoch.
+        every: number of epochs.
+        reporter: has the best weights.
     """
 
     def __init__(self, every: int, reporter: Reporter) -> None:
@@ -194,22 +194,22 @@ class RestartFromBest(keras.callbacks.Callback):
         self._every = every
         self._reporter = reporter
 
+    @override
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Keras counts epochs from 0."""
         if epoch > 0 and epoch % self._every == 0 and self._reporter.best_weights is not None:
             self.model.set_weights(self._reporter.best_weights)
 
 
 def restarts(config: TrainingConfig, reporter: Reporter) -> list[keras.callbacks.Callback]:
-    """A `RestartFromBest` if the configuration asks for it."""
+    """Return a `RestartFromBest` if the configuration has restarts."""
     return [] if config.restart_every is None else [RestartFromBest(config.restart_every, reporter)]
 
 
 def schedules(config: TrainingConfig) -> list[keras.callbacks.Callback]:
-    """What the configuration asks for: ReduceLROnPlateau, EarlyStopping."""
+    """Return ReduceLROnPlateau and EarlyStopping, if the configuration has them."""
     found: list[keras.callbacks.Callback] = []
-    if config.reduce_lr_on_plateau is not None:
-        plateau = config.reduce_lr_on_plateau
+    plateau, stopping = config.reduce_lr_on_plateau, config.early_stopping
+    if plateau is not None:
         found.append(
             ReduceLROnPlateau(
                 monitor=plateau.monitor,
@@ -221,8 +221,7 @@ def schedules(config: TrainingConfig) -> list[keras.callbacks.Callback]:
                 min_lr=plateau.min_lr,
             )
         )
-    if config.early_stopping is not None:
-        stopping = config.early_stopping
+    if stopping is not None:
         found.append(
             EarlyStopping(
                 monitor=stopping.monitor,

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
+from typing_extensions import override
 
 from sweep.data.dataset import Part
 from sweep.errors import TrialFailure
@@ -19,15 +20,14 @@ from sweep.models.preprocessing import pixel_scaling_layers
 from sweep.records.image_facts import ImageFacts
 from sweep.records.trial_result import OnEpoch
 from sweep.space.config import TrialConfig
-from sweep.training.batches import Batches
 from sweep.training.callbacks import METRICS, Reporter
+from sweep.training.tf_batches import VALIDATION_BATCH, Batches
 
 _Array = npt.NDArray[Any]
 _Arrays = Callable[[], tuple[_Array, _Array]]
 """Images and labels, made when they are needed."""
 SAME_AS_ACCURACY = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
 """Names that users' models report accuracy under."""
-_BATCH = 256
 
 
 class PixelScaler:
@@ -46,8 +46,8 @@ class PixelScaler:
     def scale_part(self, part: Part) -> npt.NDArray[np.float32]:
         """Return all images of a part, scaled."""
         positions = np.arange(len(part))
-        starts = range(0, len(part), _BATCH)
-        return np.concatenate([self(part.batch(positions[start : start + _BATCH])) for start in starts])
+        starts = range(0, len(part), VALIDATION_BATCH)
+        return np.concatenate([self(part.batch(positions[start : start + VALIDATION_BATCH])) for start in starts])
 
 
 def labels_of(one_hot: _Array, integer: bool) -> _Array:
@@ -75,8 +75,8 @@ class UnreadValues(keras.callbacks.Callback):
         super().__init__()
         self._hyperparameters = hyperparameters
 
+    @override
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Check."""
         unread = self._hyperparameters.unread
         if unread:
             raise TrialFailure(
@@ -85,9 +85,9 @@ class UnreadValues(keras.callbacks.Callback):
                 "state with hp.conditional_scope when it is used",
             )
 
+    @override
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Check, in a loop that reports only the ends of its epochs."""
-        self.on_epoch_begin(epoch)
+        self.on_epoch_begin(epoch)  # in a loop that reports only the ends of its epochs
 
 
 class LogCompleter(keras.callbacks.Callback):
@@ -108,8 +108,8 @@ class LogCompleter(keras.callbacks.Callback):
         self._parts = {"": train, "val_": validation}
         self._last: tuple[dict[str, Any], dict[str, float]] = ({}, {})
 
+    @override
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Complete the logs in place."""
         if logs is not None:
             logs.update(self.complete(logs))
 
@@ -134,7 +134,7 @@ class LogCompleter(keras.callbacks.Callback):
 
     def _measure(self, prefix: str, images: _Array, labels: _Array) -> dict[str, float]:
         """Measure cross-entropy and accuracy."""
-        outputs = np.asarray(self._trained.predict(images, batch_size=_BATCH, verbose=0), dtype=np.float64)
+        outputs = np.asarray(self._trained.predict(images, batch_size=VALIDATION_BATCH, verbose=0), dtype=np.float64)
         if self._logits:
             outputs = softmax(outputs, axis=1)
         numbers = labels if labels.ndim == 1 else labels.argmax(axis=1)
@@ -165,15 +165,15 @@ class HypermodelReporter(Reporter):
         self._rate = learning_rate
         self._start_epoch()
 
+    @override
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note time and learning rate."""
         self._end_if_stopped()
         self._start_epoch()
 
+    @override
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Report with sweep's own count of epochs."""
         self._end_if_stopped()
-        super().on_epoch_end(len(self.epochs), self._completer.complete(logs))
+        super().on_epoch_end(len(self.epochs), self._completer.complete(logs))  # sweep's own count of epochs
         self._completer.forget()
         self._start_epoch()
 

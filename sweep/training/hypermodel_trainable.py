@@ -33,9 +33,7 @@ from sweep.space.config import TrialConfig
 from sweep.space.hypermodel_space import Discovery
 from sweep.space.model_sections import HypermodelConfig
 from sweep.space.parameters import Parameter
-from sweep.training.batches import one_hot
 from sweep.training.callbacks import EpochStart, PlainValidationLoss, Reporter, schedules
-from sweep.training.determinism import epoch_order
 from sweep.training.hypermodel_fit import (
     HypermodelReporter,
     LogCompleter,
@@ -44,7 +42,8 @@ from sweep.training.hypermodel_fit import (
     UnreadValues,
     labels_of,
 )
-from sweep.training.tf_data_pipeline import VALIDATION_BATCH, training_pipeline, validation_pipeline_of_arrays
+from sweep.training.tf_batches import VALIDATION_BATCH, one_hot, training_pipeline, validation_pipeline_of_arrays
+from sweep.training.tf_determinism import epoch_order
 
 
 class HypermodelTrainable:

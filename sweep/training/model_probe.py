@@ -1,4 +1,4 @@
-"""Building models without training them, and timing a few batches."""
+"""Building models without training them, timing a few batches, and fetching weights. Runs in a child process."""
 
 from __future__ import annotations
 
@@ -19,17 +19,12 @@ from sweep.space.config import TrialConfig
 from sweep.space.hypermodel_space import Discovery
 from sweep.space.model_sections import TransferConfig
 from sweep.space.parameters import Parameter
-from sweep.training.tf_threads import use_threads
+from sweep.training.tf_determinism import use_threads
 from sweep.training.trainable import make_trainable
 
 TIMED_BATCHES = 3
 FETCH_TIMEOUT = 30.0
-"""Seconds without an answer after which a server of weights counts as away."""
-
-
-def build_all(configs: list[TrialConfig], facts: ImageFacts) -> list[tuple[int | None, str]]:
-    """Build each configuration, compile nothing: (number of parameters, "") or (None, why it cannot be built)."""
-    return [_build(config, facts) for config in configs]
+"""Seconds without an answer after which a server of weights counts as unreachable."""
 
 
 def inspect_model(config: TrialConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery | str:
@@ -48,13 +43,14 @@ def inspect_model(config: TrialConfig, facts: ImageFacts, written: Mapping[str, 
         return str(error)
 
 
-def _build(config: TrialConfig, facts: ImageFacts) -> tuple[int | None, str]:
-    model = _built(config, facts)
-    return (None, model) if isinstance(model, str) else (count_parameters(model), "")
+def build_all(configs: list[TrialConfig], facts: ImageFacts) -> list[tuple[int | None, str]]:
+    """Build each configuration's model: (number of parameters, "") or (None, why it cannot be built)."""
+    models = (_built(config, facts) for config in configs)
+    return [(None, model) if isinstance(model, str) else (count_parameters(model), "") for model in models]
 
 
 def _built(config: TrialConfig, facts: ImageFacts) -> keras.Model | str:
-    """The model, without pre-trained weights, or why it cannot be built."""
+    """Return the model, without pre-trained weights, or why it cannot be built."""
     keras.backend.clear_session()
     try:
         return make_trainable(config, facts).untrained()
@@ -63,23 +59,19 @@ def _built(config: TrialConfig, facts: ImageFacts) -> keras.Model | str:
 
 
 def multiply_adds_of(configs: list[TrialConfig], facts: ImageFacts) -> list[int]:
-    """Multiply-adds per image of each configuration's model; 0 where it cannot be built."""
-    return [_multiply_adds(config, facts) for config in configs]
-
-
-def _multiply_adds(config: TrialConfig, facts: ImageFacts) -> int:
-    model = _built(config, facts)
-    return 0 if isinstance(model, str) else multiply_adds(model)
+    """Return the multiply-adds per image of each configuration's model; 0 if it cannot be built."""
+    models = (_built(config, facts) for config in configs)
+    return [0 if isinstance(model, str) else multiply_adds(model) for model in models]
 
 
 def training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, float] | None:
-    """What a trial of the configuration takes before its first step and for each image, in seconds.
+    """Return how long a trial takes before its first step and for each image, in seconds.
 
-    The first is building, and tracing of training and validation; the second a training step over random pixels,
-    divided by the batch size: three batches after one to warm up. None where the configuration cannot be built.
+    The first is building, and tracing of training and validation. The second is a training step on random pixels
+    divided by the batch size: three batches after one to warm up. None if the model cannot be built.
     """
     use_threads(config.threads)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     model = _built(config, facts)
     if isinstance(model, str):
         return None
@@ -93,13 +85,13 @@ def training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, float
     ready = time.perf_counter()
     for _ in range(TIMED_BATCHES):
         model.train_on_batch(images, labels)
-    return ready - begun, (time.perf_counter() - ready) / (TIMED_BATCHES * len(images))
+    return ready - started, (time.perf_counter() - ready) / (TIMED_BATCHES * len(images))
 
 
 def missing_weights(configs: list[TransferConfig], shape: tuple[int, int, int]) -> str:
-    """Fetch the pre-trained weights of these models unless they are there; why they cannot be had, or ""."""
+    """Fetch the pre-trained weights of these models if they are missing; return why one is not available, or ""."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(FETCH_TIMEOUT)  # Keras sets none, and a silent network would hold up the start for ever
+    socket.setdefaulttimeout(FETCH_TIMEOUT)  # Keras sets none, and a silent network would block the start for ever
     try:
         return next((reason for config in configs if (reason := _missing(config, shape))), "")
     finally:
@@ -113,5 +105,5 @@ def _missing(config: TransferConfig, shape: tuple[int, int, int]) -> str:
     except WeightsError as error:
         return str(error)
     except TrialFailure:
-        return ""  # an image size that the backbone does not take is the trials' own failure
+        return ""  # an image size that the backbone does not take is a failure of its trials
     return ""

@@ -1,8 +1,8 @@
-"""Training a configuration once more on all images of a search, as a search has learned to train it.
+"""Training a configuration on all images of a search, as the search has learned to train it.
 
-There is no validation part left, so nothing is decided here: as many epochs as are given learning rates, no early
-stopping, no reduction on a plateau, no restart from the best weights. What a schedule changed at every step is replayed
-as its mean over each epoch.
+No validation part is left to decide anything by: one epoch per learning rate, no early stopping, no
+reduction on a plateau, no restart from the best weights. Of a schedule that changes the rate at every step, the mean
+over each epoch is replayed.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from typing_extensions import override
 
 from sweep.data.cache import Prepared
 from sweep.data.loading import load, load_whole
 from sweep.models.model_size import count_parameters
 from sweep.records.trial_result import RefitResult
 from sweep.space.config import TrialConfig
-from sweep.training.determinism import weights_digest
-from sweep.training.tf_threads import use_threads
+from sweep.training.tf_determinism import use_threads, weights_digest
 from sweep.training.train import check_finite, save_model
 from sweep.training.trainable import make_trainable
 
 
 class ReplayRates(keras.callbacks.Callback):
-    """Sets the learning rate of each epoch to what another run had there."""
+    """Sets the learning rate of each epoch to its rate in another run."""
 
     def __init__(self, rates: Sequence[float]) -> None:
         super().__init__()
         self._rates = tuple(rates)
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras's signature
-        """Keras counts epochs from 0. A model of the user's own may have no optimizer that Keras knows."""
+    @override
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is None:
+        if optimizer is None:  # the user's own loop has one that Keras does not know
             return
-        # One that was made with a schedule refuses to be given a rate; it counts the steps here as it did there.
+        # An optimizer with a schedule does not accept a rate; it counts the steps as in the other run.
         with suppress(TypeError):
             optimizer.learning_rate = self._rates[min(epoch, len(self._rates) - 1)]
 
@@ -52,7 +52,7 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
 
     Args:
         prepared: the decoded images.
-        config: the trial's configuration; it trains as many epochs as there are rates.
+        config: the trial's configuration; it trains one epoch per rate.
         rates: learning rate of each epoch.
         path: the .keras file to write; its model has no augmentation.
 

@@ -1,4 +1,4 @@
-"""Going on from a checkpoint, and writing one after every epoch: the bridge between Keras and `checkpoint`."""
+"""Resuming from a checkpoint, and writing one after each epoch: the bridge between Keras and `checkpoint`."""
 
 from __future__ import annotations
 
@@ -15,30 +15,25 @@ import numpy as np
 from sweep.records.checkpoint import Checkpoint, State, checkpoints, write_checkpoint
 from sweep.records.trial_result import EpochMetrics, OnEpoch
 from sweep.training.callbacks import Reporter, Stateful
-from sweep.training.determinism import is_generator_state
+from sweep.training.tf_determinism import state_variables
 
 _log = logging.getLogger("sweep.training")
 
 
-def model_variables(model: keras.Model) -> list[Any]:
-    """The variables that make up a model's state: its own without generator states, then the optimizer's."""
-    return [*(v for v in model.variables if not is_generator_state(v)), *model.optimizer.variables]
-
-
 class Resumption:
-    """The checkpoints of one trial while it is trained.
+    """The checkpoints of one trial during its training.
 
     Args:
-        folder: of the trial; None keeps no checkpoints.
+        folder: the trial's folder; None keeps no checkpoints.
         owner: `checkpoint.identity` of the trial.
-        model: built and compiled.
-        callbacks: of `fit`; those that are `Stateful` are kept.
+        model: the model, built and compiled.
+        callbacks: callbacks of `fit`; checkpoints contain the state of those that are `Stateful`.
         reporter: has the epochs and the best weights.
-        build_seconds: spent in this start of the trial.
+        build_seconds: time for building in this start of the trial.
 
     Attributes:
-        ended: training had ended, by itself, with the epoch that the trial goes on from.
-        build_seconds: spent in all starts of the trial.
+        ended: True if training had ended by itself with the epoch that the trial resumes after.
+        build_seconds: time for building in all starts of the trial.
     """
 
     def __init__(
@@ -66,11 +61,11 @@ class Resumption:
         self.build_seconds = build_seconds
 
     def resume(self, on_epoch: OnEpoch) -> None:
-        """Restore the newest checkpoint that can be used; `on_epoch` is told its epochs again, from the first.
+        """Restore the newest usable checkpoint, and report its epochs to `on_epoch` again, from the first.
 
-        Whoever keeps a record knows which of them it has; whoever does not is told the same as without the
-        interruption. Where `on_epoch` says stop before the last of them, the checkpoint is of no use: what is wanted
-        are the weights of that earlier epoch.
+        A caller that keeps a record skips those that it has; any other receives the same as without the interruption.
+        If `on_epoch` stops before the last of them, the checkpoint is not used, because the result must have the
+        weights of that earlier epoch.
         """
         for checkpoint in self._usable():
             stop = next((metrics.epoch for metrics in checkpoint.epochs if on_epoch(metrics)), None)
@@ -82,7 +77,7 @@ class Resumption:
     def _usable(self) -> Iterator[Checkpoint]:
         if self._folder is None:
             return
-        shapes = [tuple(variable.shape) for variable in model_variables(self._model)]
+        shapes = [tuple(variable.shape) for variable in state_variables(self._model)]
         for checkpoint in checkpoints(self._folder, self._owner):
             if [array.shape for array in checkpoint.variables] == shapes:
                 yield checkpoint
@@ -90,7 +85,7 @@ class Resumption:
                 _log.warning("the checkpoint of epoch %d is not used: it is of another model", checkpoint.epoch)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        for variable, array in zip(model_variables(self._model), checkpoint.variables, strict=True):
+        for variable, array in zip(state_variables(self._model), checkpoint.variables, strict=True):
             variable.assign(array)
         best = checkpoint.best_weights
         self._reporter.restore(checkpoint.epochs, self._model.get_weights() if best is None else list(best))
@@ -98,27 +93,27 @@ class Resumption:
         self._fit_before = checkpoint.fit_seconds
         self.build_seconds += checkpoint.build_seconds
         self.ended = checkpoint.ended
-        _log.info("goes on after epoch %d", checkpoint.epoch)
+        _log.info("resumes after epoch %d", checkpoint.epoch)
 
     def restore_states(self) -> None:
-        """Give the callbacks their states back; see `callbacks.StateRestorer`."""
+        """Restore the states of the callbacks; see `callbacks.StateRestorer`."""
         for name, state in self._states.items():
             self._stateful[name].set_state(state)
 
     @property
     def fit_seconds(self) -> float:
-        """Spent inside `fit` in all starts of the trial, as far as their checkpoints know, up to now."""
+        """Time inside `fit` up to now, including the earlier starts of the trial that have a checkpoint."""
         return self._fit_before + (time.perf_counter() - self._fit_started if self._fit_started is not None else 0.0)
 
     @contextmanager
     def fitting(self) -> Iterator[None]:
-        """Counts as time inside `fit`."""
+        """Count the time of the body as time inside `fit`."""
         self._fit_started = time.perf_counter()
         yield
         self._fit_before, self._fit_started = self.fit_seconds, None
 
     def save(self, metrics: EpochMetrics) -> None:
-        """Write the checkpoint of the epoch that has just ended, before anybody is told of it.
+        """Write the checkpoint of the epoch that has just ended, before it is reported.
 
         Raises:
             OSError: it cannot be written.
@@ -128,7 +123,7 @@ class Resumption:
         best = self._reporter.best_weights
         checkpoint = Checkpoint(
             epochs=tuple(self._reporter.epochs),
-            variables=tuple(np.asarray(variable) for variable in model_variables(self._model)),
+            variables=tuple(np.asarray(variable) for variable in state_variables(self._model)),
             best_weights=None if best is None or self._reporter.best_epoch == metrics.epoch else tuple(best),
             callbacks={name: _plain(callback.get_state()) for name, callback in self._stateful.items()},
             ended=bool(self._model.stop_training),
@@ -139,5 +134,5 @@ class Resumption:
 
 
 def _plain(state: dict[str, Any]) -> State:
-    """NumPy's scalars as Python's, which JSON keeps to the last bit."""
+    """Return NumPy's scalars as Python's, which JSON keeps to the last bit."""
     return {key: value.item() if isinstance(value, np.generic) else value for key, value in state.items()}

@@ -1,4 +1,4 @@
-"""Sample images of a study: some of its training images, and what augmentation makes of them."""
+"""Sample images of a study: some of its training images, with and without augmentation."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from sweep.space.config import AugmentationConfig, DataConfig
 SAMPLES_FILE = "samples.npz"
 STRENGTHS = (0.0, 0.5, 1.0)
 SHOWN, AUGMENTED = 24, 8
-"""So many images are kept, and so many of them augmented."""
+"""Number of images in the file, and how many of them are augmented."""
 LONGEST = 192
-"""Pixels of the longer side that are kept: enough to look at."""
+"""Maximum pixels of the longer side."""
 
 
 def write_samples(prepared: Prepared, data: DataConfig, augmentation: AugmentationConfig, folder: Path) -> None:
-    """Write `folder/samples.npz` unless it is there. Needs TensorFlow: for `call_in_child`.
+    """Write `folder/samples.npz` unless it exists. Runs in a child process.
+
+    The file has `images` uint8 (n, h, w, c), `names` (n,) of their classes, `strengths` float64 (s,) and `augmented`
+    uint8 (s, m, h, w, c), made from the first m images.
 
     Args:
         prepared: the decoded images.
-        data: of the study; decides which of them are training images.
-        augmentation: its maxima count, not its strength.
-        folder: `studies/NAME/samples`; made when it is not there.
-
-    The file holds `images` uint8 (n, h, w, c), `names` (n,) of their classes, `strengths` float64 (s,) and `augmented`
-    uint8 (s, m, h, w, c) of the first m images.
+        data: the study's section, which decides which of them are training images.
+        augmentation: its maxima; the strength is ignored.
+        folder: `studies/NAME/samples`; created if missing.
     """
     path = folder / SAMPLES_FILE
     if path.exists():
@@ -52,7 +52,7 @@ def write_samples(prepared: Prepared, data: DataConfig, augmentation: Augmentati
 
 
 def choose_samples(labels: IntArray, count: int) -> IntArray:
-    """Positions of the first images of the classes in turn: one of each class, then a second of each, and so on."""
+    """Return positions of images with the classes in turn: one of each class, then a second of each, and so on."""
     order = np.argsort(labels, kind="stable")
     starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
     lengths = np.diff(starts, append=len(labels))
@@ -62,7 +62,7 @@ def choose_samples(labels: IntArray, count: int) -> IntArray:
 
 
 def augment(images: UInt8Array, config: AugmentationConfig) -> UInt8Array:
-    """The images as training sees them, before scaling: uint8 (n, h, w, c); the same at every call."""
+    """Return the images with augmentation, before scaling: uint8 (n, h, w, c); the same at every call."""
     pixels = keras.ops.convert_to_tensor(images.astype(np.float32) / 255)
     for layer in augmentation_layers(config, seed=0):
         pixels = layer(pixels, training=True)
@@ -71,6 +71,6 @@ def augment(images: UInt8Array, config: AugmentationConfig) -> UInt8Array:
 
 
 def _reduce(images: UInt8Array) -> UInt8Array:
-    """Every second, third, … pixel of images that are too large to be looked at in a grid."""
+    """Return every second, third, … pixel of images that are too large for a grid."""
     step = -(-max(images.shape[-3:-1]) // LONGEST)
     return images[..., ::step, ::step, :]

@@ -26,10 +26,9 @@ from sweep.records.trial_result import (
 )
 from sweep.space.config import TrialConfig
 from sweep.training.callbacks import Reporter, StateRestorer
-from sweep.training.determinism import weights_digest
 from sweep.training.resume import Resumption
-from sweep.training.tf_data_pipeline import validation_pipeline
-from sweep.training.tf_threads import use_threads
+from sweep.training.tf_batches import validation_pipeline
+from sweep.training.tf_determinism import use_threads, weights_digest
 from sweep.training.trainable import Trainable, make_trainable
 
 MODEL_FILE = "model.keras"

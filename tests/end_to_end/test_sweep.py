@@ -243,7 +243,7 @@ def test_after_any_kill_the_trials_resume(tmp_path: Path) -> None:
     assert second.returncode == 2
     assert f"the study small is being run by process {process.pid} on " in second.stderr
     logs = tmp_path / "studies" / "small" / "trials"
-    wait_until(lambda: any("goes on after epoch" in log.read_text() for log in logs.glob("*/log.txt")))
+    wait_until(lambda: any("resumes after epoch" in log.read_text() for log in logs.glob("*/log.txt")))
     assert [record["state"] for record in records(tmp_path)] == ["running", "running"]
     fork_server = _children(process.pid)
     os.kill(process.pid, signal.SIGKILL)

@@ -48,7 +48,7 @@ def _one_epoch(task: Task, on_epoch: OnEpoch) -> TrialResult:
         epochs = list(checkpoint.epochs)
         for metrics in epochs:
             on_epoch(metrics)
-        logging.getLogger("sweep.training").info("goes on after epoch %d", checkpoint.epoch)
+        logging.getLogger("sweep.training").info("resumes after epoch %d", checkpoint.epoch)
         break
     if len(epochs) == task.config.training.epochs:
         return fake_result(task.config, epochs, stopped=False)

@@ -315,7 +315,7 @@ def test_a_child_killed_at_any_epoch_goes_on_from_its_checkpoint(executor: ForkS
     assert told == [1, 1, 2, 1, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4]
     assert isinstance(ended[-1], TrialResult)
     assert [metrics.val_accuracy for metrics in ended[-1].epochs] == [0.25, 0.375, 0.4375, 0.46875]
-    assert "goes on after epoch 3" in (task.folder / "log.txt").read_text()
+    assert "resumes after epoch 3" in (task.folder / "log.txt").read_text()
 
 
 def test_fifty_tasks_leave_neither_zombies_nor_open_files(executor: ForkServerExecutor, tmp_path: Path) -> None:

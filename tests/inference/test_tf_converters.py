@@ -10,7 +10,7 @@ import pytest
 
 from sweep.data.cache import Prepared
 from sweep.inference.tf_converters import write_format
-from sweep.inference.tf_runners import RUNNERS
+from sweep.inference.tf_export_comparison import RUNNERS
 from sweep.models.preprocessing import pixel_scaling_layers
 from sweep.records.image_facts import ImageFacts
 from sweep.space.config import DataConfig

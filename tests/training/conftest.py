@@ -8,7 +8,7 @@ from sweep.data.dataset import Dataset
 from sweep.data.loading import load
 from sweep.data.preparation import prepare
 from sweep.space.config import DataConfig
-from sweep.training.tf_threads import use_threads
+from sweep.training.tf_determinism import use_threads
 
 use_threads(1)  # before anything runs: TensorFlow takes the count only once per process
 

@@ -10,7 +10,7 @@ from sweep.data.dataset import Dataset, Part
 from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig
 from sweep.space.model_sections import VggConfig
-from sweep.training.batches import Batches, balanced_weights
+from sweep.training.tf_batches import Batches, balanced_weights
 from sweep.training.train import train
 
 PLAIN = TrialConfig(

@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from sweep.data.dataset import Dataset
-from sweep.training.batches import Batches
-from sweep.training.tf_data_pipeline import training_pipeline, validation_pipeline, validation_pipeline_of_arrays
+from sweep.training.tf_batches import Batches, training_pipeline, validation_pipeline, validation_pipeline_of_arrays
 
 
 class Numbers(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from sweep.records.seeds import Purpose, derive
-from sweep.training.batches import Batches, one_hot
-from sweep.training.determinism import digest, epoch_order, is_generator_state, seed_generators
+from sweep.training.tf_batches import Batches, one_hot
+from sweep.training.tf_determinism import digest, epoch_order, is_generator_state, seed_generators
 
 
 def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:

@@ -1,0 +1,3 @@
+from sweep.training.tf_determinism import use_threads
+
+use_threads(1)  # before anything runs: TensorFlow takes the number only once per process

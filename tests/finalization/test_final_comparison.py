@@ -93,9 +93,7 @@ def test_a_repeat_that_was_killed_is_tried_again_and_one_with_nan_is_not(scripte
     assert outcome.dropped == {2: "failed in round 1: nan"}
 
 
-def test_after_three_tries_a_finalist_is_dropped_and_the_next_run_finds_the_same(
-    scripted: Make, finalist: Finalist
-) -> None:
+def test_after_three_attempts_a_finalist_is_dropped_and_the_next_run_agrees(scripted: Make, finalist: Finalist) -> None:
     run = scripted({0: (0.9, 0.9), 1: (["killed"] * 3, 0.95)})
     run.comparison(finalist(0), finalist(1)).run(1, never, forever)
     again = scripted({0: (0.9, 0.9), 1: (0.95, 0.95)})
@@ -122,7 +120,7 @@ def test_a_round_that_would_not_fit_into_the_budget_is_not_started(scripted: Mak
     assert (outcome.ended, outcome.rounds) == ("repeats", 1)
 
 
-def test_without_rounds_the_search_decides_and_the_verdict_says_so(scripted: Make, finalist: Finalist) -> None:
+def test_without_rounds_the_search_decides_and_the_verdict_is_not_repeated(scripted: Make, finalist: Finalist) -> None:
     outcome = scripted(EVEN).comparison(finalist(1, 0.95), finalist(0)).run(0, never, forever)
 
     assert (outcome.judgement.verdict, outcome.judgement.recommended) == ("not repeated", 1)
@@ -140,7 +138,7 @@ def test_folds_are_judged_after_whole_passes_and_hold_out_every_image_once(scrip
 
 
 @pytest.mark.parametrize(("most", "rounds", "verdict"), [(3, 0, "not repeated"), (7, 5, "tie")])
-def test_a_pass_over_the_folds_that_was_cut_off_is_not_judged(
+def test_an_interrupted_pass_over_the_folds_is_not_judged(
     scripted: Make, finalist: Finalist, most: int, rounds: int, verdict: str
 ) -> None:
     # The rounds of the interrupted pass would separate the second one.

@@ -56,7 +56,7 @@ def test_a_candidate_without_a_result_is_cleared_away_and_changes_nothing(tmp_pa
 
 
 @pytest.mark.parametrize("moved", range(5))
-def test_cut_off_after_any_of_its_files_it_is_installed_by_the_next_run(
+def test_an_installation_interrupted_after_any_file_is_completed_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
 ) -> None:
     make_tested(tmp_path, dataclasses.replace(final_result(), study="old"), "old")
@@ -85,7 +85,7 @@ def test_cut_off_after_any_of_its_files_it_is_installed_by_the_next_run(
     assert read_final(tmp_path) == final_result()
 
 
-def test_of_a_model_without_errors_no_older_picture_stays(tmp_path: Path) -> None:
+def test_a_model_without_errors_keeps_no_older_picture(tmp_path: Path) -> None:
     make_tested(tmp_path, final_result(), "old")
     install_tested(tmp_path)
     right = dataclasses.replace(final_result(), test=dataclasses.replace(final_result().test, correct=4))

@@ -46,7 +46,7 @@ def final_result() -> FinalResult:
     )
 
 
-def test_the_test_set_is_judged_by_hand_counted_numbers() -> None:
+def test_the_test_set_is_judged_as_counted_by_hand() -> None:
     test = final_result().test
 
     assert (test.images, test.correct, test.accuracy) == (4, 3, 0.75)
@@ -70,7 +70,7 @@ def test_for_a_loss_a_positive_gap_means_too_optimistic_as_well() -> None:
     assert test.repeats_gap is None
 
 
-def test_an_answer_of_probability_zero_costs_much_but_not_infinity() -> None:
+def test_an_answer_of_probability_zero_has_a_large_but_finite_loss() -> None:
     test = judge_test(
         np.array([[1.0, 0.0]], dtype=np.float32), np.array([1]), ("cat", "dog"), "val_accuracy", 0.9, None
     )

@@ -94,7 +94,7 @@ def no_tracking_uri(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with its tables and one foreign experiment: creating the tables takes seconds, copying them nothing."""
+    """A store with its tables and another experiment: creating the tables takes seconds, copying them no time."""
     home = tmp_path_factory.mktemp("template")
     other = StudyInfo(name="other", id="2" * 32, space="", objective="val_loss", folder=Path("studies/other"))
     sync_study(other, [], f"sqlite:///{home}/mlflow.db", home)

@@ -1,4 +1,4 @@
-"""MLflow's own server, over a store, on a port that it finds free."""
+"""MLflow's own server for a store, on a free port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 
 @contextmanager
 def serve(store: Path, scratch: Path) -> Iterator[str]:
-    """Serve a folder with `mlflow.db` and `artifacts`; gives the address. The log goes to `scratch`."""
+    """Serve a folder with `mlflow.db` and `artifacts`, and yield the address. The log goes to `scratch`."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", "0", "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{store}/mlflow.db"]
     command += ["--artifacts-destination", str(store / "artifacts")]
@@ -34,14 +34,14 @@ def serve(store: Path, scratch: Path) -> Iterator[str]:
 
 
 def _address(log: Path, process: subprocess.Popen[bytes]) -> str:
-    """Where the server answers, as it says itself: a port that a test had chosen could be another's by then."""
+    """Return the address from the server's log: another process could take a port that a test chooses."""
 
-    def said() -> re.Match[str] | None:
+    def logged() -> re.Match[str] | None:
         assert process.poll() is None, f"mlflow server did not start:\n{log.read_text()}"
         return re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text())
 
-    wait_until(said, pause=0.1)
-    found = said()
+    wait_until(logged, pause=0.1)
+    found = logged()
     assert found is not None
     urllib.request.urlopen(f"{found[1]}/health").close()
     return found[1]

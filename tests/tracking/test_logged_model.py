@@ -1,4 +1,4 @@
-"""A logged model is read back by MLflow itself. Imports Keras, as the supervisor never does."""
+"""MLflow itself loads a logged model. Imports Keras, unlike the supervisor."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_model(path: Path) -> keras.Model:
     return model
 
 
-def test_a_logged_model_is_loaded_by_mlflow_and_says_the_same(
+def test_mlflow_loads_a_logged_model_that_predicts_the_same(
     make_record: MakeRecord, info: StudyInfo, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = make_record(3, "complete", epochs=4, model_file="model.keras", weights_digest="a" * 64)

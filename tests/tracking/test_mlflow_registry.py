@@ -74,7 +74,7 @@ WHOLE = {
      "create_model_version", "set_tag", "set_terminated", "set_registered_model_alias"],
 )  # fmt: skip
 @pytest.mark.parametrize("done", [False, True])
-def test_cut_off_at_any_step_the_next_call_completes_it(
+def test_a_registration_interrupted_at_any_step_is_completed_by_the_next_call(
     info: StudyInfo, final_model: FinalModel, home: Path, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
 ) -> None:
     """Before the step, or after it, if only its answer is lost."""

@@ -76,7 +76,7 @@ def read_artifact(client: MlflowClient, run: Run, name: str, folder: Path) -> by
     return Path(client.download_artifacts(run.info.run_id, name, str(folder))).read_bytes()
 
 
-def test_a_finished_trial_is_shown_with_all_that_was_sampled_and_measured(
+def test_a_finished_trial_is_shown_with_its_values_and_metrics(
     store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     store.sync_trial(make_record(7, "complete", epochs=4, reason="all epochs"))
@@ -139,7 +139,7 @@ def test_a_trial_that_ended_has_its_record_config_and_curves(
     assert (home / "mlflow" / "artifacts" / run.info.run_id / "artifacts" / "trial.json").is_file()
 
 
-def test_a_trial_that_may_go_on_has_no_artifacts_yet(
+def test_a_trial_that_may_be_resumed_has_no_artifacts_yet(
     store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     store.sync_trial(make_record(0, epochs=1))
@@ -186,7 +186,7 @@ def test_syncing_a_study_twice_changes_no_field_of_any_run(
     assert everything(client) == before
 
 
-def test_a_mirror_fed_epoch_by_epoch_and_one_rebuilt_from_records_hold_the_same(
+def test_a_mirror_written_epoch_by_epoch_equals_one_rebuilt_from_records(
     store: MlflowStudy, client: MlflowClient, info: StudyInfo, home: Path, make_record: MakeRecord
 ) -> None:
     final = [make_record(0, "complete", epochs=4), make_record(1, "pruned", epochs=2)]
@@ -247,7 +247,7 @@ def test_another_value_of_a_param_is_warned_of_once_and_skipped(
     ]
 
 
-def test_more_values_than_one_batch_takes_arrive(
+def test_more_values_than_fit_in_one_batch_arrive(
     store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     record = make_record(0, values={f"p{index}": index for index in range(230)})
@@ -278,7 +278,7 @@ def test_the_run_of_the_study_shows_its_space_its_counts_and_the_best_trial(
     assert (run.info.status, run.info.end_time) == ("KILLED", TEN + 99)
 
 
-def test_a_resumed_study_counts_the_trials_of_before_and_runs_again(
+def test_a_resumed_study_counts_its_earlier_trials_and_runs_again(
     store: MlflowStudy,
     open_again: Callable[[], MlflowStudy],
     client: MlflowClient,
@@ -295,7 +295,7 @@ def test_a_resumed_study_counts_the_trials_of_before_and_runs_again(
     assert [point[1:3] for point in points(client, run) if point[0] == "best_objective"] == [(1, 0.75), (2, 0.75)]
 
 
-def test_a_sync_leaves_the_end_that_the_sweep_wrote_unless_the_study_went_on(
+def test_a_sync_keeps_the_end_that_the_sweep_wrote_unless_the_study_continued(
     store: MlflowStudy, client: MlflowClient, info: StudyInfo, home: Path, make_record: MakeRecord
 ) -> None:
     first = make_record(0, "complete", epochs=4)
@@ -323,7 +323,7 @@ def test_a_deleted_experiment_is_restored(
     assert runs_of(client)["trial 0000"].info.lifecycle_stage == "active"
 
 
-def test_runs_that_were_deleted_meanwhile_are_made_again_by_the_next_attempt(
+def test_runs_deleted_in_the_meantime_are_created_again_by_the_next_attempt(
     store: MlflowStudy, client: MlflowClient, make_record: MakeRecord
 ) -> None:
     store.sync_trial(make_record(0))
@@ -357,7 +357,7 @@ def test_a_study_of_another_name_in_the_same_store_is_left_alone(
     assert [run.info.run_name for run in client.search_runs([other.experiment_id])] == ["other"]
 
 
-def test_two_studies_of_one_name_have_runs_of_their_own_in_one_experiment(
+def test_two_studies_of_one_name_have_separate_runs_in_one_experiment(
     client: MlflowClient, info: StudyInfo, home: Path, make_record: MakeRecord
 ) -> None:
     sync_study(info, [make_record(0, "complete", epochs=4)], None, home)

@@ -62,7 +62,7 @@ def test_while_the_store_is_busy_only_the_newest_record_of_a_trial_waits(make_re
 @pytest.mark.parametrize(
     ("state", "status", "models"), [("finished", "FINISHED", 1), ("interrupted", "KILLED", 0), ("failed", "FAILED", 1)]
 )
-def test_the_study_ends_as_the_sweep_did_and_its_models_are_logged_unless_it_will_go_on(
+def test_the_study_ends_as_the_sweep_did_and_its_models_are_logged_unless_it_was_interrupted(
     make_record: MakeRecord, state: str, status: str, models: int
 ) -> None:
     store = ListStore()
@@ -75,7 +75,7 @@ def test_the_study_ends_as_the_sweep_did_and_its_models_are_logged_unless_it_wil
     assert store.models == models
 
 
-def test_a_trial_that_is_refused_does_not_hold_up_the_others_and_is_tried_again(make_record: MakeRecord) -> None:
+def test_a_refused_trial_does_not_hold_up_the_others_and_is_sent_again(make_record: MakeRecord) -> None:
     store = ListStore(refuses={0})
     store.gate.set()
     tracker = mirror(lambda: store)
@@ -87,7 +87,7 @@ def test_a_trial_that_is_refused_does_not_hold_up_the_others_and_is_tried_again(
     assert (0, 0) in store.trials
 
 
-def test_a_trial_that_is_never_taken_makes_the_close_say_so(make_record: MakeRecord) -> None:
+def test_close_returns_false_if_a_trial_is_never_accepted(make_record: MakeRecord) -> None:
     store = ListStore(refuses={0})
     store.gate.set()
     tracker = mirror(lambda: store)
@@ -111,7 +111,7 @@ def test_a_failed_record_does_not_replace_a_newer_one(make_record: MakeRecord) -
     assert store.trials == [(0, 2)]
 
 
-def test_connecting_is_repeated_until_it_succeeds_and_warned_of_once(
+def test_connecting_is_repeated_until_it_succeeds_with_one_warning(
     make_record: MakeRecord, caplog: pytest.LogCaptureFixture
 ) -> None:
     store, attempts = ListStore(), []
@@ -133,7 +133,7 @@ def test_connecting_is_repeated_until_it_succeeds_and_warned_of_once(
     assert "Cause: ConnectionRefusedError: nothing there" in caplog.text
 
 
-def test_a_store_that_never_answers_lets_neither_update_nor_close_wait(make_record: MakeRecord) -> None:
+def test_neither_update_nor_close_waits_for_a_store_that_never_answers(make_record: MakeRecord) -> None:
     store = ListStore()
     tracker = mirror(lambda: store)
     for _ in range(1000):

@@ -36,7 +36,7 @@ make_database(pathlib.Path(sys.argv[1]))
 """MLflow creates a hundred tables in some fifty transactions."""
 
 
-def test_what_the_user_set_stays_and_the_rest_is_quiet_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_user_stay_and_the_others_are_quiet_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "55")
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY")
     prepare_environment()
@@ -79,7 +79,7 @@ def test_only_one_of_two_sweeps_at_a_time_prepares_the_store(
 
 
 @pytest.mark.slow
-def test_a_store_whose_making_was_killed_is_made_by_the_next_one(
+def test_a_store_whose_creation_was_killed_is_created_by_the_next_sweep(
     info: StudyInfo, tmp_path: Path, make_record: MakeRecord
 ) -> None:
     folder = tmp_path / "mlflow"

@@ -36,7 +36,7 @@ def test_every_sampled_value_is_a_param_under_its_plain_name(make_record: MakeRe
     }
 
 
-def test_a_param_is_cut_at_six_thousand_characters_and_its_key_keeps_to_the_signs_of_mlflow(
+def test_a_param_is_cut_at_six_thousand_characters_and_its_key_has_only_characters_that_mlflow_accepts(
     make_record: MakeRecord,
 ) -> None:
     params = trial_params(make_record(values={"filters[0]": "x" * 7000}))
@@ -51,7 +51,7 @@ def test_shortened_text_keeps_to_the_limit_and_short_text_stays(text: str, limit
     assert (short == text) == (len(text) <= limit)
 
 
-def test_the_name_of_a_run_sorts_by_number_and_tells_how_the_trial_went(make_record: MakeRecord) -> None:
+def test_the_name_of_a_run_has_the_number_and_the_outcome_of_the_trial(make_record: MakeRecord) -> None:
     records = [
         make_record(7, "complete", epochs=4, objective_value=0.91349),
         make_record(12, "pruned", epochs=3),
@@ -119,13 +119,13 @@ def test_each_state_has_its_status(make_record: MakeRecord, state: TrialState, s
     assert trial_entry(make_record(state=state), "parent", "1" * 32).status == status
 
 
-def test_what_a_trial_s_curves_say_is_a_tag(make_record: MakeRecord) -> None:
+def test_the_findings_of_a_trials_curves_are_a_tag(make_record: MakeRecord) -> None:
     finding = CurveFinding("under-fitting", "accuracy in training is 0.3")
     record = make_record(7, "complete", diagnosis=(finding,))
     assert trial_entry(record, "abc", "1" * 32).tags["sweep.diagnosis"] == "under-fitting: accuracy in training is 0.3"
 
 
-def test_a_trial_says_who_it_is_and_why_it_ended(make_record: MakeRecord) -> None:
+def test_tags_identify_a_trial_and_give_the_reason_of_its_end(make_record: MakeRecord) -> None:
     record = make_record(7, "failed", reason="oom")
     assert trial_entry(record, "abc", "1" * 32).tags == {
         "mlflow.parentRunId": "abc",

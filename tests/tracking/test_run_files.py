@@ -23,7 +23,7 @@ from sweep.tracking.tracker import StudyInfo
 MakeRecord = Callable[..., TrialRecord]
 
 
-def test_a_record_is_shown_without_its_model_file_which_may_go_any_time(
+def test_a_record_is_shown_without_its_model_file_which_may_be_removed_later(
     make_record: MakeRecord, tmp_path: Path
 ) -> None:
     record = make_record(7, "complete", epochs=2)
@@ -34,7 +34,7 @@ def test_a_record_is_shown_without_its_model_file_which_may_go_any_time(
     assert record_from_json((tmp_path / "trial.json").read_text(), "") == record
 
 
-def test_a_summary_that_comes_later_is_another_digest(make_record: MakeRecord, tmp_path: Path) -> None:
+def test_a_summary_that_is_added_later_changes_the_digest(make_record: MakeRecord, tmp_path: Path) -> None:
     record = make_record(7, "complete", epochs=2)
     (before,) = trial_files(record, tmp_path)
     (tmp_path / "trials/0007").mkdir(parents=True)
@@ -43,7 +43,7 @@ def test_a_summary_that_comes_later_is_another_digest(make_record: MakeRecord, t
     assert before.digest != after.digest
 
 
-def test_names_of_classes_become_keys_that_stay_apart(make_record: MakeRecord) -> None:
+def test_class_names_become_distinct_keys(make_record: MakeRecord) -> None:
     names = ["a/b", "a.b", "<b>", "日本", ".."]
     results = [ClassResult(name, 2, 1, 0.5, None) for name in names]
     points = class_points(make_record(0, "complete", epochs=4), results)
@@ -81,7 +81,7 @@ def test_a_study_shows_report_and_samples_once_it_has_ended(info: StudyInfo, tmp
     assert written == ["report.html", "samples/augmented.png", "samples/images.png", "space.yaml"]
 
 
-def test_samples_that_are_torn_are_left_out(tmp_path: Path) -> None:
+def test_damaged_samples_are_left_out(tmp_path: Path) -> None:
     assert read_samples(tmp_path) is None
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples/samples.npz").write_bytes(b"PK\x03\x04")

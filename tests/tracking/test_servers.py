@@ -45,7 +45,9 @@ def test_a_dead_server_holds_up_neither_update_nor_close(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", str(2 * round(PATIENCE)))  # what waits for an answer fails
+    monkeypatch.setenv(
+        "MLFLOW_HTTP_REQUEST_TIMEOUT", str(2 * round(PATIENCE))
+    )  # so a wait for an answer would fail the test
     uri: str = request.getfixturevalue(kind)
     records = [make_record(number, epochs=epochs) for number in range(5) for epochs in range(5)]
     start = time.perf_counter()
@@ -59,7 +61,7 @@ def test_a_dead_server_holds_up_neither_update_nor_close(
     assert closed - sent < PATIENCE
 
 
-def test_syncing_to_a_server_that_is_away_says_so(
+def test_syncing_to_an_unreachable_server_is_an_error(
     refusing: str, info: StudyInfo, make_record: MakeRecord, tmp_path: Path
 ) -> None:
     start = time.perf_counter()

@@ -68,7 +68,7 @@ def test_a_folder_instead_of_the_database_is_refused(tmp_path: Path) -> None:
         resolve_address(None, {}, tmp_path)
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_text("these are notes, and long enough to be read as a header")
     with pytest.raises(TrackingError, match=r"notes\.db: not a SQLite database"):

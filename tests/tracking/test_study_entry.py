@@ -93,7 +93,7 @@ def test_of_equal_trials_the_first_is_the_best(info: StudyInfo) -> None:
         (("failed", "failed"), "FAILED"),
     ],
 )
-def test_records_tell_how_the_study_stands(
+def test_the_status_of_a_study_follows_from_its_records(
     make_record: MakeRecord, states: tuple[TrialState, ...], status: str
 ) -> None:
     assert records_status(make_record(number, state) for number, state in enumerate(states)) == status
@@ -105,7 +105,7 @@ def test_a_study_without_a_complete_trial_has_no_best_one(info: StudyInfo) -> No
     assert tags["mlflow.note.content"] == ("1 trials: 1 pruned. Objective: val_accuracy, the larger the better.")
 
 
-def test_what_a_trial_tells_the_study_has_an_objective_only_where_it_was_judged(make_record: MakeRecord) -> None:
+def test_only_a_complete_or_pruned_trial_has_an_objective_in_the_study(make_record: MakeRecord) -> None:
     params = {"learning_rate": "0.001", "blocks": "3", "batch_norm": "true", "head": "none"}
     ten_past = 1735812600000 + 30000
     record = make_record(10, "pruned", epochs=2)
@@ -124,5 +124,5 @@ def test_a_description_shows_values_as_text_and_fits_into_a_tag(info: StudyInfo)
     assert text.count("\n| 00") == 6
 
 
-def test_text_for_markdown_keeps_no_markup_and_no_line_break() -> None:
+def test_text_for_markdown_has_no_markup_and_no_line_break() -> None:
     assert markdown_text("a_b [c](d)\n<i> | $x$") == r"a\_b \[c\]\(d\) &lt;i&gt; \| \$x\$"

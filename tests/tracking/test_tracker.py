@@ -31,7 +31,7 @@ class TrackerContract(ABC):
         """The store, if there is one, is locked by another process until the end of the block."""
         yield
 
-    def test_a_hundred_updates_wait_for_no_store(self, tracker: Tracker, make_record: MakeRecord) -> None:
+    def test_a_hundred_updates_do_not_wait_for_the_store(self, tracker: Tracker, make_record: MakeRecord) -> None:
         record = make_record(0, epochs=4)
         with self.held_store():
             start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""MLflow's own pages in a real browser: what a person sees of a mirrored study."""
+"""MLflow's own pages of a mirrored study in a real browser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ QUIET = (
 SLOW = 120_000
 """Milliseconds, for a machine that is busy with other tests."""
 AS_TRAINING = "workflowType=machine_learning"
-"""MLflow has one user interface for language models and one for these."""
+"""MLflow has one user interface for language models and one for model training."""
 LINES = """() => Object.fromEntries(
     [...document.querySelectorAll('.js-plotly-plot')]
         .flatMap(plot => plot.data)
@@ -44,7 +44,7 @@ LINES = """() => Object.fromEntries(
         .flatMap(trace => trace.dimensions)
         .map(axis => [axis.label, [...axis.values]])
 )"""
-"""What Plotly was given to draw: by axis, a value per trial."""
+"""The data of the plot: by axis, a value per trial."""
 
 
 @pytest.fixture

@@ -66,8 +66,10 @@ def complete(space: Space, discovery: Discovery) -> Space:
     """
     written = written_hyperparameters(space)
     _check_written(written, discovery)
-    fixed = {**discovery.fixed, **{n: p.choices[0] for n, p in written.items() if _is_single(p)}}  # type: ignore[union-attr]
-    searched = tuple(_narrowed(parameter, written) for parameter in discovery.parameters)
+    single = {n: p.choices[0] for n, p in written.items() if isinstance(p, Choice) and len(p.choices) == 1}
+    fixed = {**discovery.fixed, **single}
+    # The values of the file, under the conditions of the hypermodel.
+    searched = [dataclasses.replace(written.get(p.name, p), conditions=p.conditions) for p in discovery.parameters]
     active = _reachable(searched, fixed)
     _check_conditions(active, written, fixed)
     others = tuple(p for p in space.parameters if p.path[:-1] != HYPERPARAMETERS)
@@ -116,17 +118,6 @@ def _check_conditions(
                     f"`{key}` does not work for the hyperparameter `{parameter.name}`, because the hypermodel decides "
                     f"when it is active; remove `{key}`"
                 )
-
-
-def _is_single(parameter: Parameter) -> bool:
-    return isinstance(parameter, Choice) and len(parameter.choices) == 1
-
-
-def _narrowed(parameter: Parameter, written: Mapping[str, Parameter]) -> Parameter:
-    """Return the parameter with the values of the file, under the conditions of the hypermodel."""
-    if parameter.name not in written:
-        return parameter
-    return dataclasses.replace(written[parameter.name], conditions=parameter.conditions)
 
 
 def _reachable(parameters: Iterable[Parameter], fixed: Mapping[str, Value]) -> list[Parameter]:

@@ -168,12 +168,14 @@ class _Reader:
             self._faults.add(mark, "the section `model` is missing; write `model: {builder: vgg}` at least")
         elif isinstance(model.node, Mapping):
             user = user_section(model.node, self._root, self._path.parent, self._faults)
-            self._found = user.found if user else {}
-            builder = user.section if user else self._builder(model.node)
+            builder, self._found = user or (self._builder(model.node), {})
             if builder is not None:
                 return {"data": DataConfig, "model": builder, **sections}
         else:
-            self._faults.add(model.node.mark, "`model` is a section: a mapping that begins with `builder: vgg`")
+            self._faults.add(
+                model.node.mark,
+                f"`model` must be a mapping, not {received(model.node)}; write `model: {{builder: vgg}}` at least",
+            )
         return sections
 
     def _builder(self, model: Mapping) -> type[Any] | None:
@@ -200,10 +202,8 @@ class _Reader:
         entry = self._root.entries.get(name)
         if entry is None:
             return {}
-        if not isinstance(entry.node, Mapping):
-            self._faults.add(entry.node.mark, f"`{name}` is a section: a mapping of {', '.join(fields_of(cls))}")
-            return {}
-        return self._mapping(cls, entry.node, (name,))
+        section = self._subsection(FieldSpec(name, cls), cls, entry.node, (name,))
+        return section.value if section else {}
 
     def _mapping(self, cls: type[Any], node: Mapping, prefix: KeyPath) -> dict[str, Any]:
         """Return the fixed values of a section; searched values become drafts."""
@@ -240,9 +240,9 @@ class _Reader:
             return self._field(spec, node, path)
         if spec.optional and isinstance(node, Scalar) and node.value is None:
             return Fixed(None)
-        null = ", or null" if spec.optional else ""
-        keys = ", ".join(fields_of(cls))
-        self._faults.add(node.mark, f"`{spec.name}` must be a mapping of {keys}{null}, not {received(node)}")
+        mapping = "a mapping or null" if spec.optional else "a mapping"
+        keys = ", ".join(fields_of(cls)) or "the names of hyperparameters"
+        self._faults.add(node.mark, f"`{spec.name}` must be {mapping}, not {received(node)}; its keys are {keys}")
         return None
 
     def _default_strength(self, template: dict[str, Any]) -> None:

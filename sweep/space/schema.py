@@ -19,6 +19,11 @@ def space_schema() -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12) of a search space file."""
     augmentation = _section(AugmentationConfig)
     augmentation["properties"]["strength"]["default"] = 1.0  # in a file that has the section
+    user_builder = _section(UserBuilderConfig, required=["builder"])
+    del user_builder["properties"]["arguments"]
+    hypermodel = _section(HypermodelConfig, required=["hypermodel"])
+    narrower = {"type": "object", "description": "Narrower values than those of the hypermodel."}
+    hypermodel["properties"]["hyperparameters"] = narrower
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "sweep search space",
@@ -33,8 +38,8 @@ def space_schema() -> dict[str, Any]:
             "model": {
                 "oneOf": [
                     *(_section(cls, required=["builder"]) for cls in MODEL_SECTIONS.values()),
-                    _user_builder(),
-                    _hypermodel(),
+                    {**user_builder, "additionalProperties": True},  # only the function defines its parameters
+                    hypermodel,
                 ]
             },
             "training": _section(TrainingConfig),
@@ -61,22 +66,6 @@ def _section(cls: type[Any], required: list[str] | None = None) -> dict[str, Any
         "properties": properties,
     }
     return {**schema, "required": required} if required else schema
-
-
-def _user_builder() -> dict[str, Any]:
-    """Allow any further key, because only the function defines its parameters."""
-    section = _section(UserBuilderConfig, required=["builder"])
-    del section["properties"]["arguments"]
-    return {**section, "additionalProperties": True}
-
-
-def _hypermodel() -> dict[str, Any]:
-    section = _section(HypermodelConfig, required=["hypermodel"])
-    section["properties"]["hyperparameters"] = {
-        "type": "object",
-        "description": "Narrower values than those of the hypermodel.",
-    }
-    return section
 
 
 def _field(spec: FieldSpec) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +14,19 @@ from sweep.space.wording import did_you_mean, show
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar
 
 
-@dataclass(frozen=True)
-class UserSection:
-    """How to read a section.
-
-    Attributes:
-        section: for `fields_of`.
-        found: values of keys that are not in the file: the module's folder and digest.
-    """
-
-    section: type[Any]
-    found: dict[str, str]
-
-
-def user_section(model: Mapping, root: Mapping, folder: Path, faults: Faults) -> UserSection | None:
-    """Return the section of a user's model; None for a builder of sweep, or none.
+def user_section(
+    model: Mapping, root: Mapping, folder: Path, faults: Faults
+) -> tuple[type[Any], dict[str, str]] | None:
+    """Return the section of a user's model for `fields_of`, and the module's folder and digest if they are not written.
 
     Args:
         model: the section as written.
         root: the whole file.
         folder: of the space file.
         faults: receives what is wrong with the name or the signature.
+
+    Returns:
+        None if the section names no user's model.
     """
     is_hypermodel = "hypermodel" in model.entries
     entry = model.entries.get("hypermodel" if is_hypermodel else "builder")
@@ -60,7 +51,7 @@ def user_section(model: Mapping, root: Mapping, folder: Path, faults: Faults) ->
     else:
         specs = {name: spec for name, spec in fields_of(UserBuilderConfig).items() if name != "arguments"}
         specs |= _arguments(model, reference, entry, path, specs, faults)
-    return UserSection(_section_with(specs), found)
+    return _section_with(specs), found
 
 
 def _section_with(specs: dict[str, FieldSpec]) -> type[Any]:

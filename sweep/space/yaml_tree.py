@@ -125,28 +125,25 @@ class Faults:
 
 def read_tree(path: Path, faults: Faults) -> Mapping:
     """Read a file; if it cannot be read, add a fault and return an empty tree."""
-    file = str(path)
-    start = Mark(file, 1, 1)
     try:
         if path.is_dir():
-            raise IsADirectoryError("it is a directory; name the .yaml file in it")
+            raise ValueError("it is a directory; name the .yaml file in it")
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        faults.add(start, f"there is no such file{near_files(path)}")
-        return Mapping(start)
-    except (OSError, ValueError) as error:
-        faults.add(start, f"the file cannot be read: {getattr(error, 'strerror', None) or error}")
-        return Mapping(start)
-    if len(raw) > MAX_BYTES:
-        faults.add(start, f"the file is larger than {MAX_BYTES:,} bytes; a search space is a page of YAML text")
-        return Mapping(start)
-    try:
+        if len(raw) > MAX_BYTES:
+            raise ValueError(f"it is larger than {MAX_BYTES:,} bytes; a search space is a page of YAML text")
         text = raw.decode("utf-8-sig")
+    except FileNotFoundError:
+        wrong = f"there is no such file{near_files(path)}"
     except UnicodeDecodeError as error:
-        faults.add(start, f"not a text file: byte {error.start} is not UTF-8; a search space is YAML text")
-        return Mapping(start)
-    return parse_tree(text, file, faults)
+        wrong = f"not a text file: byte {error.start} is not UTF-8; a search space is YAML text"
+    except (OSError, ValueError) as error:
+        wrong = f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
+    else:
+        return parse_tree(text, str(path), faults)
+    start = Mark(str(path), 1, 1)
+    faults.add(start, wrong)
+    return Mapping(start)
 
 
 def near_files(path: Path) -> str:
@@ -181,9 +178,8 @@ def parse_value(text: str, file: str, faults: Faults) -> Node | None:
 
 def _compose(text: str, start: Mark, faults: Faults) -> RawNode | None:
     if deep := _deep_line(text):
-        faults.add(
-            Mark(start.file, deep, 1), f"nested more than {MAX_DEPTH} levels deep; write one block under another"
-        )
+        advice = "write one block under another"
+        faults.add(Mark(start.file, deep, 1), f"nested more than {MAX_DEPTH} levels deep; {advice}")
         return None
     yaml = YAML(typ="safe", pure=True)
     yaml.composer.warn_double_anchors = False  # they become faults
@@ -192,9 +188,8 @@ def _compose(text: str, start: Mark, faults: Faults) -> RawNode | None:
     except ReaderError as error:
         before = text[: error.position]
         mark = Mark(start.file, before.count("\n") + 1, error.position - before.rfind("\n"))
-        faults.add(
-            mark, f"not YAML text: it contains the control character U+{ord(text[error.position]):04X}; remove it"
-        )
+        character = f"U+{ord(text[error.position]):04X}"
+        faults.add(mark, f"not YAML text: it contains the control character {character}; remove it")
     except MarkedYAMLError as error:
         problem = str(error.problem or error.context)
         # A bracket or quote that is never closed is reported where it starts, not at the end of the file.

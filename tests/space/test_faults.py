@@ -182,7 +182,7 @@ def test_a_path_that_is_too_long_is_a_fault(tmp_path: Path) -> None:
         (b"study: a\n\0\0\0", "2:1: not YAML text: it contains the control character U+0000; remove it"),
         (
             b"# comment\n" * 1_000_000,
-            "1:1: the file is larger than 16,000 bytes; a search space is a page of YAML text",
+            "1:1: the file cannot be read: it is larger than 16,000 bytes; a search space is a page of YAML text",
         ),
     ],
     ids=["empty", "only a byte order mark", "an image", "UTF-16", "zeros", "10 MB"],

@@ -1,7 +1,7 @@
 """Measurements. `throughput`: images per second of the sweep's workers against one plain TensorFlow process; `recipes`
-(bench_recipes.py): the published systems, trained, beside their published figures.
+(bench_recipes.py): the published systems, trained and compared with their published figures.
 
-Figures of a shared machine drift, so both sides train the same models in turns, and the ratio is what counts.
+The speed of a shared machine varies, so both sides train the same models in turns, and only the ratio counts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from sweep.space.config import TrialConfig
 from sweep.space.corners import draw
 from sweep.space.reader import Override, read_space
 
-sys.path.insert(0, str(Path(__file__).parent))  # `python -P` leaves it out
+sys.path.insert(0, str(Path(__file__).parent))  # `python -P` does not add it
 from bench_keras_tuner import keras_tuner_command
 from bench_recipes import recipes
 
@@ -59,21 +59,21 @@ def throughput(
         "search_spaces/vgg.yaml"
     ),
     study: Annotated[str | None, typer.Option(help="Train the configurations of this study's trials instead.")] = None,
-    data: Annotated[str, typer.Option(help="As in `sweep run`; with --study the study's own data.")] = "digits",
+    data: Annotated[str, typer.Option(help="As in `sweep run`; ignored with --study.")] = "digits",
     limit: Annotated[int, typer.Option(help="Images of the training part, before the validation split.")] = 2000,
     epochs: Annotated[int, typer.Option(help="Epochs of each model.")] = 2,
-    models: Annotated[int, typer.Option(help="How many models.")] = 6,
-    rounds: Annotated[int, typer.Option(help="Turns of each side.")] = 2,
+    models: Annotated[int, typer.Option(help="Number of models.")] = 6,
+    rounds: Annotated[int, typer.Option(help="Number of turns of each side.")] = 2,
     home: Annotated[Path, typer.Option(help="Folder with studies/ and cache/.")] = Path(),
 ) -> None:
-    """Train the same models on the sweep's workers and in one process with TensorFlow's defaults, in turns."""
+    """Train the same models in turns on the sweep's workers and in one process with TensorFlow's defaults."""
     configs = _configs(Home(home), space, study, data, models)
     configs = [_shortened(config, limit, epochs) for config in configs]
     prepared = prepare(configs[0].data, Home(home).cache)
     dataset = load(prepared, configs[0].data)
     stamp = dataset.stamp
     facts = ImageFacts(stamp.shape, len(stamp.classes), (0.5,) * stamp.shape[2], (0.25,) * stamp.shape[2])
-    configs = _in_a_sweeps_order(configs, call_in_child("sweep.training.model_probe:multiply_adds_of", configs, facts))
+    configs = _in_sweep_order(configs, call_in_child("sweep.training.model_probe:multiply_adds_of", configs, facts))
     images = len(dataset.train) * epochs * len(configs)
     sides = {
         "sweep": lambda: _on_workers(configs, prepared),
@@ -100,8 +100,8 @@ def _configs(home: Home, space: Path, study: str | None, data: str, models: int)
     return [read.config(draw(read, generator), seed=number) for number in range(models)]
 
 
-def _in_a_sweeps_order(configs: list[TrialConfig], costs: list[int]) -> list[TrialConfig]:
-    """The last ones longest first, as a sweep begins them."""
+def _in_sweep_order(configs: list[TrialConfig], costs: list[int]) -> list[TrialConfig]:
+    """Move the longest of the last ones to the front, as a sweep starts them."""
     first = max(len(configs) - ASKED_AHEAD * len(default_slots(None)), 0)
     last = sorted(range(first, len(configs)), key=lambda index: -costs[index])
     return [*configs[:first], *(configs[index] for index in last)]
@@ -113,14 +113,14 @@ def _shortened(config: TrialConfig, limit: int, epochs: int) -> TrialConfig:
 
 
 def _on_workers(configs: list[TrialConfig], prepared: Prepared) -> float:
-    """Seconds for all models, from the first fork to the last result; TensorFlow's import is over by then."""
+    """Return the seconds for all models, from the first fork to the last result, without TensorFlow's import."""
     executor = ForkServerExecutor(default_slots(None))
     with tempfile.TemporaryDirectory() as scratch:
         tasks = [Task(n, config, prepared, Path(scratch) / str(n)) for n, config in enumerate(configs)]
         _drain(executor, [replace(tasks[0], number=-1, config=_tiny(tasks[0].config))])  # waits for the import
-        begun = time.perf_counter()
+        started = time.perf_counter()
         _drain(executor, tasks)
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
 
 def _tiny(config: TrialConfig) -> TrialConfig:
@@ -140,7 +140,7 @@ def _drain(executor: ForkServerExecutor, waiting: list[Task]) -> None:
 
 
 def _in_one_process(configs: list[TrialConfig], prepared: Prepared, jit_compile: str | bool) -> float:
-    """The same in a fresh process that sets no flag and no thread count, its import of TensorFlow not counted."""
+    """Return the same for a new process that sets no flags and no number of threads, without TensorFlow's import."""
     context = multiprocessing.get_context("spawn")
     before = {name: os.environ.pop(name) for name in ("TF_ENABLE_ONEDNN_OPTS",) if name in os.environ}
     ours, theirs = context.Pipe()
@@ -153,7 +153,7 @@ def _in_one_process(configs: list[TrialConfig], prepared: Prepared, jit_compile:
 
 
 def _plain(connection: Connection, configs: list[TrialConfig], prepared: Prepared, jit_compile: str | bool) -> None:
-    """A plain loop: build, compile, fit on arrays, next."""
+    """Build, compile and fit one model after the other on arrays."""
     import keras
 
     from sweep.models.build import build, compile_model
@@ -163,7 +163,7 @@ def _plain(connection: Connection, configs: list[TrialConfig], prepared: Prepare
     facts = dataset.facts
     x, y = dataset.train.all_images(), one_hot(dataset.train.labels, facts.classes)
     held_out = (dataset.validation.all_images(), one_hot(dataset.validation.labels, facts.classes))
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for config in configs:
         model = build(config, facts, seed=0)
         compile_model(model, config)
@@ -171,7 +171,7 @@ def _plain(connection: Connection, configs: list[TrialConfig], prepared: Prepare
         training = config.training
         model.fit(x, y, batch_size=training.batch_size, epochs=training.epochs, validation_data=held_out, verbose=0)
         keras.backend.clear_session()
-    connection.send(time.perf_counter() - begun)
+    connection.send(time.perf_counter() - started)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ from sweep.space.space import Space
 
 @dataclass(frozen=True)
 class Side:
-    """What one search has reached.
+    """The result of one search.
 
     Attributes:
-        best: objective of its best trial.
+        best: the objective of its best trial.
         seconds: wall time, imports included.
     """
 
@@ -36,8 +36,8 @@ def keras_tuner_command(
     space: Annotated[Path, typer.Option(help="Space that is searched.")] = Path("search_spaces/vgg.yaml"),
     data: Annotated[str, typer.Option(help="As in `sweep run`.")] = "digits",
     limit: Annotated[int, typer.Option(help="Images of the training part, before the validation split.")] = 600,
-    epochs: Annotated[int, typer.Option(help="The most that a trial trains.")] = 5,
-    trials: Annotated[int, typer.Option(help="Of each side; Hyperband counts its short ones.")] = 8,
+    epochs: Annotated[int, typer.Option(help="Maximum epochs per trial.")] = 5,
+    trials: Annotated[int, typer.Option(help="Trials of each side; Hyperband counts its short ones too.")] = 8,
     home: Annotated[Path, typer.Option(help="Folder with cache/.")] = Path(),
 ) -> None:
     """Search a space with a sweep and with RandomSearch, BayesianOptimization and Hyperband of KerasTuner."""
@@ -48,24 +48,24 @@ def keras_tuner_command(
         sides[name] = _tuner(name, read, trials, epochs, home)
     found = []
     for name, run in sides.items():
-        begun = time.perf_counter()
-        found.append(Side(name, run(), time.perf_counter() - begun))
+        started = time.perf_counter()
+        found.append(Side(name, run(), time.perf_counter() - started))
         print(f"{name:<22} best {read.search.objective} {found[-1].best:.4f} in {found[-1].seconds:7.1f} s", flush=True)
     print(json.dumps({side.name: {"best": side.best, "seconds": side.seconds} for side in found}))
 
 
 def _sweep(space: Path, words: dict[str, str], trials: int) -> float:
-    """The command as a user types it, in a folder of its own."""
+    """Run the command as a user types it, in a separate folder."""
     settings = [word for key, text in words.items() for word in ("--set", f"{key}={text}")]
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, "-m", "sweep.run", "--space", str(space), "--trials", str(trials), "--json"]
         done = subprocess.run([*command, *settings, "--home", home], stdout=subprocess.PIPE, text=True, check=True)
-    told = json.loads(done.stdout)["best"][0]
-    return float(told.get("val_accuracy", told.get("val_loss")))
+    best = json.loads(done.stdout)["best"][0]
+    return float(best.get("val_accuracy", best.get("val_loss")))
 
 
 def _tuner(name: str, space: Space, trials: int, epochs: int, home: Path) -> Callable[[], float]:
-    """A search by a tuner of KerasTuner, in this process as KerasTuner does it."""
+    """Return a function that searches with a tuner of KerasTuner, in this process as KerasTuner does."""
 
     def run() -> float:
         import keras_tuner

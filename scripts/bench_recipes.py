@@ -1,4 +1,4 @@
-"""The published systems, trained on the sweep's workers, in a table beside their published figures."""
+"""Trains the published systems on the sweep's workers and writes a table with their published figures."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Run:
     """A recipe with a seed.
 
     Attributes:
-        epochs: of the recipe as published; the configuration may have fewer.
+        epochs: the published number; the configuration may have fewer.
     """
 
     recipe: str
@@ -68,7 +68,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a run; `failure` is "" where it trained to its end."""
+    """The result of a run; `failure` is "" if it trained to its end."""
 
     run: Run
     validation: float = 0.0
@@ -82,20 +82,23 @@ class Result:
 def recipes(
     data: Annotated[str, typer.Option(help="As in `sweep run`.")] = "cifar10",
     limit: Annotated[int | None, typer.Option(min=1, help="Images of the training part; all by default.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each; the recipe's own by default.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs of each recipe; the published number by default.")
+    ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of each. Repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a value of each recipe. Repeatable."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each recipe.")] = 3,
-    first_seed: Annotated[int, typer.Option(min=0, help="Their seeds count from it: more runs, another day.")] = 0,
-    only: Annotated[str | None, typer.Option(metavar="A,B", help="These recipes only.")] = None,
+    first_seed: Annotated[int, typer.Option(min=0, help="First seed, for more runs on another day.")] = 0,
+    only: Annotated[str | None, typer.Option(metavar="A,B", help="Only these recipes.")] = None,
     test: Annotated[
-        bool, typer.Option("--test", help="Open the sealed test part at the end of each run. Never choose by it.")
+        bool, typer.Option("--test", help="Open the sealed test part at the end of each run. Never select by it.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="File of the table; studies/recipes.md by default.")] = None,
     home: Annotated[Path, typer.Option(help="Folder with studies/ and cache/.")] = Path(),
 ) -> None:
-    """Train the published systems and write their figures beside the published ones; the table grows run by run."""
+    """Train the published systems and compare them with their published figures; each run adds to the table."""
     names = _names(only)
     path = out or home / "studies" / "recipes.md"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +127,7 @@ def _names(only: str | None) -> list[str]:
 
 
 def _runs(names: Sequence[str], changes: Sequence[Override], seeds: range) -> tuple[list[Run], list[tuple[Run, str]]]:
-    """The runs, seed by seed, so that every recipe has one early; and those whose weights cannot be had, with why."""
+    """Return the runs by seed, so that every recipe has one early; and the runs without weights, with the reason."""
     runs: list[Run] = []
     skipped: list[tuple[Run, str]] = []
     for name in names:
@@ -141,7 +144,7 @@ def _runs(names: Sequence[str], changes: Sequence[Override], seeds: range) -> tu
 
 
 def _train(runs: Sequence[Run], home: Home, test: bool) -> Iterator[Result]:
-    """Train on the workers, as many at a time as there are."""
+    """Train on all workers; yield the results as the runs end."""
     executor = ForkServerExecutor(default_slots(None))
     waiting = list(enumerate(runs))
     prepared: dict[int, Prepared] = {}
@@ -170,13 +173,13 @@ def _result(run: Run, outcome: Outcome, folder: Path, prepared: Prepared, test: 
 
 
 def _test_accuracy(model_file: Path, prepared: Prepared, threads: int) -> float:
-    """Accuracy of a saved model on the sealed test part; nothing is chosen by it."""
+    """Return the accuracy of a saved model on the sealed test part; it selects nothing."""
     found: float = call_in_child("bench_recipes:measure", model_file, prepared, threads)
     return found
 
 
 def measure(model_file: Path, prepared: Prepared, threads: int) -> float:
-    """The same, in a process that may import TensorFlow."""
+    """Compute it, in a process that may import TensorFlow."""
     import keras
     import numpy as np
 
@@ -198,7 +201,7 @@ def _line(result: Result) -> str:
 
 
 def table(names: Sequence[str], results: Sequence[Result]) -> str:
-    """Markdown: a row for each recipe that has a result, mean and standard deviation over its seeds."""
+    """Return Markdown: a row per recipe with results, with mean and standard deviation over its seeds."""
     head = (
         "recipe", "seeds", "epochs (published)", "validation accuracy", "validation loss", "test accuracy",
         "published test accuracy", "parameters", "s a run",

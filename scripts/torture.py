@@ -1,9 +1,9 @@
-"""Is anything lost when processes are killed? Runs a sweep twice: left alone, and with SIGKILLs at random times.
+"""Is anything lost when processes are killed? Runs a sweep twice: undisturbed, and with SIGKILLs at random times.
 
-After each kill of the supervisor the same command is started again. In the end both studies and both MLflow stores must
-hold the same trials, to the bit. With one worker the sampler is TPE under a median pruner, so that points and pruning
-depend on all that came before; with more the order in which trials end depends on the clock, so points are drawn at
-random (a function of seed and number) and nothing is pruned.
+After each kill of the supervisor the same command starts again. In the end both studies and both MLflow stores must
+contain the same trials, to the bit. With one worker the sampler is TPE with a median pruner, so that points and pruning
+depend on all earlier trials. With more workers the order in which trials end depends on the clock, so points are random
+(a function of seed and number) and nothing is pruned.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 
 @dataclass
 class Disturbed:
-    """A sweep that was killed again and again.
+    """A sweep that was killed repeatedly.
 
     Attributes:
         seconds: from the first start to the end.
-        killed: how often each kind of process was.
+        killed: how often each kind of process was killed.
     """
 
     seconds: float = 0.0
@@ -55,17 +55,17 @@ class Disturbed:
 
 def main(
     trials: Annotated[int, typer.Option(min=1, help="Trials of the sweep.")] = 8,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs per trial.")] = 8,
     kills: Annotated[int, typer.Option(min=0, help="SIGKILLs during each disturbed sweep.")] = 20,
-    seed: Annotated[list[int] | None, typer.Option(help="Of times and victims; repeat it for more sweeps.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at a time; 1: with TPE and a median pruner.")] = 2,
-    image_size: Annotated[int, typer.Option(help="Digits are enlarged to it: trains longer.")] = 8,
-    limit: Annotated[int | None, typer.Option(help="Use so many digits.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed of times and victims. Repeatable: one sweep per seed.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at a time; 1 uses TPE and a median pruner.")] = 2,
+    image_size: Annotated[int, typer.Option(help="Enlarge the digits to this size, which trains longer.")] = 8,
+    limit: Annotated[int | None, typer.Option(help="Number of digits to use; all by default.")] = None,
     folder: Annotated[
         Path | None,
-        typer.Option(
-            help="Keep the sweeps here, and compare with the undisturbed one that lies here; without, a new folder."
-        ),
+        typer.Option(help="Keep the sweeps here and reuse the undisturbed one that is here; a new folder by default."),
     ] = None,
 ) -> None:
     """Kill a sweep's processes at random times and compare the result with an undisturbed sweep."""
@@ -75,24 +75,26 @@ def main(
     settings += [f"data.limit={limit}"] if limit else []
     words = ["--space", str(SPACE), "--trials", str(trials), "--workers", str(workers)]
     words += [word for setting in settings for word in ("--set", setting)]
-    calm = place / "undisturbed"
-    seconds = _undisturbed(words, calm)
-    print(f"undisturbed: {seconds:.1f} s, {_summary(calm)}", flush=True)
+    undisturbed = place / "undisturbed"
+    seconds = _run_undisturbed(words, undisturbed)
+    print(f"undisturbed: {seconds:.1f} s, {_summary(undisturbed)}", flush=True)
     different = 0
     for number in seed or [1]:
         home = place / f"kills-{number}"
-        ran = _disturbed(words, home, kills, _finished_epochs(calm), _epoch_seconds(calm), random.Random(number))
-        found = list(_differences(calm, home, trials))
+        ran = _run_disturbed(
+            words, home, kills, _finished_epochs(undisturbed), _epoch_seconds(undisturbed), random.Random(number)
+        )
+        found = list(_differences(undisturbed, home, trials))
         if sum(ran.killed.values()) < kills:
-            found.append(f"only {sum(ran.killed.values())} of {kills} kills came before the end: take longer trials")
-        _print(number, ran, seconds, found, calm, home)
+            found.append(f"only {sum(ran.killed.values())} of {kills} kills happened before the end: use longer trials")
+        _print(number, ran, seconds, found, undisturbed, home)
         different += len(found)
     print(f"both are in {place}")
     raise typer.Exit(1 if different else 0)
 
 
 def _history(epochs: int) -> list[str]:
-    """With one worker: points and pruning that depend on the trials before. What is pruned has trained for a while."""
+    """With one worker: points and pruning that depend on earlier trials. Pruned trials have trained for a while."""
     pruner = f"{{name: median, startup_trials: 2, warmup_epochs: {epochs * 5 // 8}}}"
     return ["search.sampler=tpe", "search.startup_trials=3", f"search.pruner={pruner}"]
 
@@ -107,29 +109,29 @@ def _start(words: list[str], home: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(_command(words, home), stdout=output, stderr=subprocess.STDOUT)
 
 
-def _undisturbed(words: list[str], home: Path) -> float:
-    """Seconds of a sweep that is left alone; one with the same words that lies there already is not run again."""
+def _run_undisturbed(words: list[str], home: Path) -> float:
+    """Return the seconds of an undisturbed sweep; an earlier one with the same options does not run again."""
     note = home / "undisturbed.json"
     if note.is_file() and (earlier := json.loads(note.read_text()))["words"] == words:
         return float(earlier["seconds"])
-    begun = time.perf_counter()
+    started = time.perf_counter()
     if _start(words, home).wait() != 0:
         raise SystemExit(f"the undisturbed sweep failed:\n{(home / 'output.txt').read_text()}")
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     note.write_text(json.dumps({"words": words, "seconds": seconds}))
     return seconds
 
 
-def _disturbed(
+def _run_disturbed(
     words: list[str], home: Path, kills: int, epochs: int, epoch_seconds: float, generator: random.Random
 ) -> Disturbed:
     """Run the sweep, and start it again whenever its supervisor was killed.
 
-    The moments are drawn from the work, not from the clock: after so many epochs of the whole sweep, and such a part of
-    the next one's usual time. Drawn from the clock, kills would come faster than the sweep can start.
+    The moments depend on the work, not on the clock: a number of epochs of the whole sweep, plus a fraction of the
+    usual time of an epoch. Otherwise kills would come faster than the sweep can start.
     """
     ran = Disturbed()
-    begun = time.perf_counter()
+    started = time.perf_counter()
     process = _start(words, home)
     for moment in sorted(generator.uniform(0.0, epochs) for _ in range(kills)):
         if not _reached(process, home, int(moment)) or _ended_within(process, moment % 1 * epoch_seconds):
@@ -142,24 +144,24 @@ def _disturbed(
             process = _start(words, home)
     if process.wait() != 0:
         raise SystemExit(f"the disturbed sweep failed:\n{(home / 'output.txt').read_text()}")
-    ran.seconds = time.perf_counter() - begun
+    ran.seconds = time.perf_counter() - started
     return ran
 
 
 def _finished_epochs(home: Path) -> int:
-    """On record so far, over all trials."""
+    """Return the number of recorded epochs of all trials."""
     if not (home / "studies" / STUDY / "study.db").exists():
         return 0
     return sum(len(record.epochs) for record in _records(home).values())
 
 
 def _epoch_seconds(home: Path) -> float:
-    """What an epoch takes in the middle."""
+    """Return the median time of an epoch."""
     return statistics.median(metrics.seconds for record in _records(home).values() for metrics in record.epochs)
 
 
 def _reached(process: subprocess.Popen[bytes], home: Path, epochs: int) -> bool:
-    """Wait for so many epochs; False if the sweep ended before."""
+    """Wait for this number of epochs; False if the sweep ended before."""
     while _finished_epochs(home) < epochs:
         if _ended_within(process, POLL_SECONDS):
             return False
@@ -175,13 +177,13 @@ def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def _victims(supervisor: int, home: Path) -> list[tuple[str, int]]:
-    """The processes of a sweep that are there: the supervisor, its fork server, the trials.
+    """Return the processes of a sweep: the supervisor, its fork server, the trials.
 
-    A trial is known by its log, because it has no parent any more when its fork server was killed.
+    A trial is recognized by its open log, because it has no parent any more after its fork server was killed.
     """
     found = [("supervisor", supervisor)]
     place = home.resolve()
-    with suppress(psutil.NoSuchProcess):  # it ended while it was looked at
+    with suppress(psutil.NoSuchProcess):  # it ended during the check
         found += [("fork server", one.pid) for one in psutil.Process(supervisor).children() if _is_forked(one)]
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -195,14 +197,14 @@ def _is_forked(process: psutil.Process) -> bool:
 
 
 def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):  # it was faster
+    with suppress(ProcessLookupError):  # it ended before
         os.kill(pid, signal.SIGKILL)
 
 
-def _differences(calm: Path, home: Path, trials: int) -> Iterator[str]:
-    yield from _record_differences(_records(calm), _records(home), trials)
-    yield from _study_differences(_stored(calm), _stored(home))
-    yield from _mirror_differences(_records(home), home)
+def _differences(undisturbed: Path, home: Path, trials: int) -> Iterator[str]:
+    yield from _record_differences(_records(undisturbed), _records(home), trials)
+    yield from _study_differences(_stored(undisturbed), _stored(home))
+    yield from _mlflow_differences(_records(home), home)
     left = [str(path.relative_to(home)) for path in home.glob("studies/*/trials/*/checkpoint-*")]
     if left:
         yield f"checkpoints of ended trials were left: {', '.join(left)}"
@@ -213,21 +215,23 @@ def _records(home: Path) -> dict[int, TrialRecord]:
 
 
 def _bits(record: TrialRecord) -> TrialRecord:
-    """The record without what differs between two runs of the same trial: times, and which files are kept."""
+    """Return the record without what differs between two runs of the same trial: times, and which files are kept."""
     epochs = tuple(replace(metrics, seconds=0.0) for metrics in record.epochs)
     return replace(record, epochs=epochs, timings={}, started="", finished=None, model_file=None)
 
 
-def _record_differences(calm: dict[int, TrialRecord], disturbed: dict[int, TrialRecord], trials: int) -> Iterator[str]:
+def _record_differences(
+    undisturbed: dict[int, TrialRecord], disturbed: dict[int, TrialRecord], trials: int
+) -> Iterator[str]:
     if sorted(disturbed) != list(range(trials)):
         yield f"the trials are {sorted(disturbed)}"
     for number, record in sorted(disturbed.items()):
-        if number in calm and _bits(record) != _bits(calm[number]):
-            yield f"trial {number}: {_first_difference(calm[number], record)}"
+        if number in undisturbed and _bits(record) != _bits(undisturbed[number]):
+            yield f"trial {number}: {_first_difference(undisturbed[number], record)}"
 
 
-def _first_difference(calm: TrialRecord, disturbed: TrialRecord) -> str:
-    for name, expected in vars(_bits(calm)).items():
+def _first_difference(undisturbed: TrialRecord, disturbed: TrialRecord) -> str:
+    for name, expected in vars(_bits(undisturbed)).items():
         received = getattr(_bits(disturbed), name)
         if received != expected:
             return f"{name}: {expected} without, {received} with kills"
@@ -235,7 +239,7 @@ def _first_difference(calm: TrialRecord, disturbed: TrialRecord) -> str:
 
 
 def _stored(home: Path) -> list[dict[str, Any]]:
-    """The study as Optuna has it."""
+    """Return the study as Optuna stores it."""
     study = optuna.load_study(study_name=STUDY, storage=f"sqlite:///{home}/studies/{STUDY}/study.db")
     return [
         {
@@ -249,17 +253,17 @@ def _stored(home: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _study_differences(calm: list[dict[str, Any]], disturbed: list[dict[str, Any]]) -> Iterator[str]:
-    if len(calm) != len(disturbed):
-        yield f"Optuna has {len(disturbed)} trials in place of {len(calm)}"
-    for expected, received in zip(calm, disturbed, strict=False):
+def _study_differences(undisturbed: list[dict[str, Any]], disturbed: list[dict[str, Any]]) -> Iterator[str]:
+    if len(undisturbed) != len(disturbed):
+        yield f"Optuna has {len(disturbed)} trials instead of {len(undisturbed)}"
+    for expected, received in zip(undisturbed, disturbed, strict=False):
         for key in expected:
             if expected[key] != received[key]:
                 yield f"Optuna's trial {expected['number']}: {key}: {expected[key]} without, {received[key]} with kills"
 
 
-def _mirror_differences(records: dict[int, TrialRecord], home: Path) -> Iterator[str]:
-    """MLflow must have each trial of the study once, ended, and each point of it once."""
+def _mlflow_differences(records: dict[int, TrialRecord], home: Path) -> Iterator[str]:
+    """MLflow must have each trial of the study once, ended, and each of its points once."""
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name(STUDY)
     runs = list(client.search_runs([experiment.experiment_id])) if experiment else []
@@ -289,23 +293,23 @@ def _summary(home: Path) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
-def _pace(calm: dict[int, TrialRecord], disturbed: dict[int, TrialRecord]) -> float:
-    """How much slower the same epoch is, at the lower quartile: about a third of the epochs were begun twice, or ran
-    while another process started, and are slower for that."""
+def _pace(undisturbed: dict[int, TrialRecord], disturbed: dict[int, TrialRecord]) -> float:
+    """Return how much slower the same epochs are, at the lower quartile: about a third of the epochs started twice or
+    ran while another process started, which made them slower."""
     pairs = [
         again.seconds / first.seconds
         for number, record in disturbed.items()
-        if number in calm
-        for first, again in zip(calm[number].epochs, record.epochs, strict=False)
+        if number in undisturbed
+        for first, again in zip(undisturbed[number].epochs, record.epochs, strict=False)
     ]
     return statistics.quantiles(pairs)[0] if len(pairs) > 1 else 1.0
 
 
-def _print(seed: int, ran: Disturbed, seconds: float, found: list[str], calm: Path, home: Path) -> None:
-    told = ", ".join(f"{count} x {kind}" for kind, count in sorted(ran.killed.items()))
-    print(f"\nseed {seed}: {sum(ran.killed.values())} kills ({told})")
+def _print(seed: int, ran: Disturbed, seconds: float, found: list[str], undisturbed: Path, home: Path) -> None:
+    kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(ran.killed.items()))
+    print(f"\nseed {seed}: {sum(ran.killed.values())} kills ({kinds})")
     print("trial  state      epochs  weights (undisturbed)  weights (killed)  same")
-    before, after = _records(calm), _records(home)
+    before, after = _records(undisturbed), _records(home)
     for number, record in sorted(after.items()):
         expected = before.get(number)
         same = expected is not None and _bits(expected) == _bits(record)
@@ -315,7 +319,7 @@ def _print(seed: int, ran: Disturbed, seconds: float, found: list[str], calm: Pa
     for difference in found:
         print(f"DIFFERENT: {difference}")
     print(f"wall time {ran.seconds:.1f} s against {seconds:.1f} s undisturbed: {ran.seconds / seconds:.2f} times")
-    print(f"epochs that nothing came between took {_pace(before, after):.2f} times as long: the machine's load")
+    print(f"epochs without an interruption took {_pace(before, after):.2f} times as long: the machine's load")
     print("everything is the same" if not found else f"{len(found)} differences", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What children of the fork server run in these tests: named by the task's data set, because a task is all they get."""
+"""What children do in these tests. The name of the task's data set selects it, because they receive only a task."""
 
 # ruff: noqa: ARG001 - behaviours share one signature
 
@@ -30,7 +30,7 @@ def make_task(folder: Path, behaviour: str = "train", number: int = 0) -> Task:
 
 
 def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Behave as the task's data set is named."""
+    """Behave as the name of the task's data set says."""
     name = task.config.data.name
     if name in BEHAVIOURS:
         BEHAVIOURS[name](task)
@@ -42,7 +42,7 @@ def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
 
 
 def _one_epoch(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Train an epoch in closed form, as `sweep.training.train` does: checkpoint first, then tell. Then die."""
+    """Train an epoch in closed form and die; like `sweep.training.train`, write the checkpoint before the report."""
     epochs: list[EpochMetrics] = []
     for checkpoint in checkpoints(task.folder, "owner"):
         epochs = list(checkpoint.epochs)
@@ -138,7 +138,7 @@ def _half_a_message(task: Task) -> None:
 
 
 def _rendezvous(task: Task) -> None:
-    """Wait until the other task of the folder runs too."""
+    """Wait until the folder's other task runs too."""
     (task.folder / "here").touch()
     wait_until(lambda: len(list(task.folder.parent.glob("*/here"))) == 2)
 
@@ -182,23 +182,23 @@ def leave() -> None:
 
 
 def refuse() -> None:
-    """Say what the user can mend."""
+    """Raise an error that the user can fix."""
     raise DataError("no such images")
 
 
 def diverge() -> None:
-    """Fail as a training does."""
+    """Fail as training does."""
     raise TrialFailure("nan", "the loss was not finite")
 
 
 def wait_long(mark: Path) -> None:
-    """Say that it runs, then do nothing for an hour."""
+    """Create the file, then do nothing for an hour."""
     mark.touch()
     time.sleep(3600)
 
 
 def endless(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Report epochs until the supervisor is gone; its pid is in the folder."""
+    """Report epochs until the supervisor is gone; write the pid into the folder."""
     (task.folder / "pid").write_text(str(os.getpid()))
     epochs = [EpochMetrics(1, 0.5, 0.5, 0.5, 0.5, 0.01, 1.0)]
     while not on_epoch(epochs[0]):

@@ -1,6 +1,6 @@
 """One contract for every executor."""
 
-# ruff: noqa: ARG001 - callbacks have the signature that the seam wants
+# ruff: noqa: ARG001 - callbacks have the signature of `OnEpoch`
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.fakes import InlineExecutor
 from tests.waiting import PATIENCE
 
 
-def go_on(metrics: EpochMetrics) -> bool:
+def never_stop(metrics: EpochMetrics) -> bool:
     return False
 
 
 def outcomes(executor: Executor, count: int, seconds: float = PATIENCE) -> dict[int, TrialResult | TrialFailure]:
-    """How the next `count` tasks end, by their number."""
+    """Return how the next `count` tasks end, by number."""
     found: list[Outcome] = []
     end = time.monotonic() + seconds
     while len(found) < count and time.monotonic() < end:
@@ -35,7 +35,7 @@ def outcomes(executor: Executor, count: int, seconds: float = PATIENCE) -> dict[
 
 
 def run(executor: Executor, task: Task) -> TrialResult | TrialFailure:
-    executor.submit(task, go_on)
+    executor.submit(task, never_stop)
     return outcomes(executor, 1)[task.number]
 
 
@@ -51,20 +51,20 @@ class ExecutorContract(ABC):
         assert [metrics.val_accuracy for metrics in ended.epochs] == [0.25, 0.375, 0.4375, 0.46875]
         assert (ended.stop_reason, ended.parameters) == ("epochs", 1234)
 
-    def test_every_epoch_is_told_in_order_within_wait(self, executor: Executor, tmp_path: Path) -> None:
-        told: list[EpochMetrics] = []
+    def test_every_epoch_is_reported_in_order_within_wait(self, executor: Executor, tmp_path: Path) -> None:
+        reported: list[EpochMetrics] = []
 
         def on_epoch(metrics: EpochMetrics) -> bool:
-            told.append(metrics)
+            reported.append(metrics)
             return False
 
         assert executor.submit(make_task(tmp_path), on_epoch) == 0
-        assert told == []
+        assert reported == []
         ended = outcomes(executor, 1)[0]
         assert isinstance(ended, TrialResult)
-        assert tuple(told) == ended.epochs
+        assert tuple(reported) == ended.epochs
 
-    def test_a_task_that_is_told_to_stop_stops(self, executor: Executor, tmp_path: Path) -> None:
+    def test_a_task_stops_on_request(self, executor: Executor, tmp_path: Path) -> None:
         executor.submit(make_task(tmp_path), lambda metrics: metrics.epoch == 2)
         ended = outcomes(executor, 1)[0]
         assert isinstance(ended, TrialResult)
@@ -76,13 +76,13 @@ class ExecutorContract(ABC):
         assert isinstance(ended, TrialFailure)
         assert (ended.cause, ended.message, ended.traceback) == (cause, "as asked for", "Traceback of it")
 
-    def test_a_task_that_was_cut_off_goes_on_and_tells_its_epochs_from_the_first(
+    def test_an_interrupted_task_resumes_and_reports_its_epochs_from_the_first(
         self, executor: Executor, tmp_path: Path
     ) -> None:
-        told: list[int] = []
+        reported: list[int] = []
 
         def on_epoch(metrics: EpochMetrics) -> bool:
-            told.append(metrics.epoch)
+            reported.append(metrics.epoch)
             return False
 
         ended = []
@@ -91,7 +91,7 @@ class ExecutorContract(ABC):
             ended.append(outcomes(executor, 1)[0])
 
         assert [type(one) for one in ended] == [TrialFailure] * 4 + [TrialResult]
-        assert told == [1, 1, 2, 1, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4]
+        assert reported == [1, 1, 2, 1, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4]
 
     def test_one_task_after_the_other(self, executor: Executor, tmp_path: Path) -> None:
         first = run(executor, make_task(tmp_path, "failure:nan", number=4))
@@ -101,13 +101,13 @@ class ExecutorContract(ABC):
     def test_with_nothing_to_do_wait_returns_nothing(self, executor: Executor) -> None:
         assert executor.wait(0.0) == []
 
-    def test_after_the_close_nothing_comes_any_more(self, executor: Executor, tmp_path: Path) -> None:
-        executor.submit(make_task(tmp_path), go_on)
+    def test_after_close_there_are_no_outcomes(self, executor: Executor, tmp_path: Path) -> None:
+        executor.submit(make_task(tmp_path), never_stop)
         executor.close()
         assert executor.wait(0.0) == []
         executor.close()
 
-    def test_an_error_of_the_supervisors_own_passes_through(self, executor: Executor, tmp_path: Path) -> None:
+    def test_an_error_in_the_supervisor_passes_through(self, executor: Executor, tmp_path: Path) -> None:
         def broken(metrics: EpochMetrics) -> bool:
             raise RuntimeError("the database is full")
 
@@ -137,6 +137,6 @@ class TestForkServerExecutor(ExecutorContract):
 
     def test_two_tasks_run_at_a_time_and_free_their_worker(self, executor: Executor, tmp_path: Path) -> None:
         tasks = [make_task(tmp_path, "rendezvous", number) for number in (0, 1)]
-        assert [executor.submit(task, go_on) for task in tasks] == [0, 1]
+        assert [executor.submit(task, never_stop) for task in tasks] == [0, 1]
         assert {type(ended) for ended in outcomes(executor, 2).values()} == {TrialResult}
-        assert executor.submit(make_task(tmp_path, number=2), go_on) == 0
+        assert executor.submit(make_task(tmp_path, number=2), never_stop) == 0

@@ -1,4 +1,4 @@
-"""Children do not run the user's script again, however it was started."""
+"""Children do not run the user's script again, no matter how it was started."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if __name__ == "__main__":
 
 
 def run(folder: Path, *words: str, text: str | None = None) -> str:
-    """What a Python started with these words in the folder prints."""
+    """Run Python with these arguments in the folder; return what it prints."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", *words],
         cwd=folder,
@@ -74,6 +74,6 @@ def test_a_script_from_standard_input_runs_once(tmp_path: Path) -> None:
     assert (tmp_path / "runs.txt").read_text() == "once "
 
 
-def test_processes_of_the_users_own_still_find_the_script(tmp_path: Path) -> None:
+def test_the_users_own_processes_still_import_the_script(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(OTHER)
     assert run(tmp_path, "script.py") == "ours\ncalled\n0 0\n"

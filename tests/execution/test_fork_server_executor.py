@@ -1,4 +1,4 @@
-"""What can happen to a child, without TensorFlow."""
+"""What can happen to a child; without TensorFlow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sweep.execution.child_call import Stopped, call_in_child
 from sweep.execution.fork_server_executor import ForkServerExecutor
 from sweep.records.trial_result import EpochMetrics, TrialResult
 from tests.execution.tasks import make_task, train
-from tests.execution.test_executors import go_on, outcomes, run
+from tests.execution.test_executors import never_stop, outcomes, run
 from tests.waiting import PATIENCE, wait_until
 
 PRELOAD = ["tests.execution.tasks"]
@@ -56,22 +56,22 @@ def failure(executor: ForkServerExecutor, folder: Path, behaviour: str) -> Trial
 
 
 def pid_of_hanging(folder: Path, executor: ForkServerExecutor | None = None) -> int:
-    """Wait until the child is there; `executor` makes it, if nobody else runs one."""
+    """Wait until the child runs; `executor` creates it, unless another process does."""
 
-    def is_there() -> bool:
+    def has_started() -> bool:
         if executor is not None:
             executor.wait(0.0)
         return (folder / "pid").is_file() and bool((folder / "pid").read_text())
 
-    wait_until(is_there)
+    wait_until(has_started)
     return int((folder / "pid").read_text())
 
 
 def state(pid: int) -> str:
-    """`R`, `S`, `Z` and so on; `gone` where there is no such process."""
+    """Return `R`, `S`, `Z` and so on, or `gone` if the process does not exist."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):  # the second one when it goes while its file is read
+    except (FileNotFoundError, ProcessLookupError):  # the second if it ends while its file is read
         return "gone"
 
 
@@ -92,11 +92,11 @@ def until_gone(pid: int) -> None:
         ("half a message", "the trial's process ended with exit code 1; its output is in {}"),
     ],
 )
-def test_a_child_that_dies_takes_its_own_trial_only(
+def test_a_child_that_dies_ends_only_its_own_trial(
     executor: ForkServerExecutor, tmp_path: Path, behaviour: str, message: str
 ) -> None:
-    executor.submit(make_task(tmp_path, behaviour, number=0), go_on)
-    executor.submit(make_task(tmp_path, "train", number=1), go_on)
+    executor.submit(make_task(tmp_path, behaviour, number=0), never_stop)
+    executor.submit(make_task(tmp_path, "train", number=1), never_stop)
     ended = outcomes(executor, 2)
     assert isinstance(ended[1], TrialResult)
     assert isinstance(ended[0], TrialFailure)
@@ -121,7 +121,7 @@ def test_an_exception_is_a_bug_with_its_traceback(executor: ForkServerExecutor, 
         ("no images", "data", "the images are gone"),
     ],
 )
-def test_an_exception_is_known_by_its_type(
+def test_an_exception_is_classified_by_its_type(
     executor: ForkServerExecutor, tmp_path: Path, behaviour: str, cause: str, message: str
 ) -> None:
     ended = failure(executor, tmp_path, behaviour)
@@ -140,32 +140,32 @@ def test_an_interrupt_from_the_keyboard_leaves_the_child_alone(executor: ForkSer
 def test_a_child_sees_the_gpu_of_its_slot(light_fork_server: None, tmp_path: Path) -> None:  # noqa: ARG001
     executor = ForkServerExecutor(["GPU-a", "GPU-b"], train, preload=PRELOAD)
     for number in (0, 1):
-        executor.submit(make_task(tmp_path, "gpu", number), go_on)
+        executor.submit(make_task(tmp_path, "gpu", number), never_stop)
     outcomes(executor, 2)
     assert [(tmp_path / name / "gpu").read_text() for name in ("0000", "0001")] == ["GPU-a", "GPU-b"]
 
 
-def test_a_child_that_never_answers_holds_up_nobody(executor: ForkServerExecutor, tmp_path: Path) -> None:
-    executor.submit(make_task(tmp_path, "hang", number=0), go_on)
-    executor.submit(make_task(tmp_path, "train", number=1), go_on)
+def test_a_child_that_never_answers_blocks_no_other(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    executor.submit(make_task(tmp_path, "hang", number=0), never_stop)
+    executor.submit(make_task(tmp_path, "train", number=1), never_stop)
     assert list(outcomes(executor, 1)) == [1]
-    begun = time.monotonic()
+    started = time.monotonic()
     assert executor.wait(0.05) == []
-    assert time.monotonic() - begun < PATIENCE
+    assert time.monotonic() - started < PATIENCE
 
 
 @pytest.mark.parametrize(("behaviour", "patience"), [("hang", 2 * PATIENCE), ("hang on", 0.2)])
-def test_close_ends_children_even_those_that_will_not(
+def test_close_ends_children_even_if_they_ignore_signals(
     executor: ForkServerExecutor, tmp_path: Path, behaviour: str, patience: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fork_server_executor, "_PATIENCE", patience)
-    executor.submit(make_task(tmp_path, behaviour), go_on)
+    executor.submit(make_task(tmp_path, behaviour), never_stop)
     pid = pid_of_hanging(tmp_path / "0000", executor)
     assert state(pid) in LIVING
-    begun = time.monotonic()
+    started = time.monotonic()
     executor.close()
     until_gone(pid)
-    assert time.monotonic() - begun < PATIENCE
+    assert time.monotonic() - started < PATIENCE
     assert executor.wait(0.0) == []
 
 
@@ -186,22 +186,22 @@ def parent_of(pid: int) -> int:
 
 
 def kill_the_server(pid: int, executor: ForkServerExecutor) -> None:
-    """Kill the parent of a child, and wait until another one is there."""
+    """Kill the parent of a child, and wait until another server runs."""
     lost = parent_of(pid)
     os.kill(lost, signal.SIGKILL)
 
-    def is_another_there() -> bool:
+    def has_another_started() -> bool:
         executor.wait(0.01)
         return server._forkserver._forkserver_pid not in (lost, None)  # type: ignore[attr-defined]
 
-    wait_until(is_another_there)
+    wait_until(has_another_started)
 
 
-def test_children_of_a_fork_server_that_is_killed_go_on(executor: ForkServerExecutor, tmp_path: Path) -> None:
-    told: list[int] = []
+def test_children_of_a_killed_fork_server_continue(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    reported: list[int] = []
 
     def on_epoch(metrics: EpochMetrics) -> bool:
-        told.append(metrics.epoch)
+        reported.append(metrics.epoch)
         return False
 
     executor.submit(make_task(tmp_path, "wait for go"), on_epoch)
@@ -210,25 +210,25 @@ def test_children_of_a_fork_server_that_is_killed_go_on(executor: ForkServerExec
     (tmp_path / "0000" / "go").touch()
 
     assert isinstance(outcomes(executor, 1)[0], TrialResult)
-    assert told == [1, 2, 3, 4]
+    assert reported == [1, 2, 3, 4]
     assert (tmp_path / "0000" / "pid").read_text() == str(pid)
 
 
 def test_the_next_child_comes_from_the_new_fork_server(executor: ForkServerExecutor, tmp_path: Path) -> None:
-    executor.submit(make_task(tmp_path, "hang"), go_on)
+    executor.submit(make_task(tmp_path, "hang"), never_stop)
     pid = pid_of_hanging(tmp_path / "0000", executor)
     kill_the_server(pid, executor)
 
-    executor.submit(make_task(tmp_path, number=1), go_on)
+    executor.submit(make_task(tmp_path, number=1), never_stop)
 
     assert isinstance(outcomes(executor, 1)[1], TrialResult)
     assert state(pid) in LIVING
 
 
-def test_a_child_that_is_killed_without_its_fork_server_is_begun_again(
+def test_a_child_that_is_killed_without_its_fork_server_starts_again(
     executor: ForkServerExecutor, tmp_path: Path
 ) -> None:
-    executor.submit(make_task(tmp_path, "hang"), go_on)
+    executor.submit(make_task(tmp_path, "hang"), never_stop)
     pid = pid_of_hanging(tmp_path / "0000", executor)
     kill_the_server(pid, executor)
     (tmp_path / "0000" / "pid").unlink()
@@ -245,12 +245,12 @@ def test_a_child_without_its_fork_server_can_be_ended(
     executor: ForkServerExecutor, tmp_path: Path, behaviour: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fork_server_executor, "_PATIENCE", 0.2)
-    executor.submit(make_task(tmp_path, behaviour), go_on)
-    executor.submit(make_task(tmp_path, behaviour, number=1), go_on)
+    executor.submit(make_task(tmp_path, behaviour), never_stop)
+    executor.submit(make_task(tmp_path, behaviour, number=1), never_stop)
     first, second = (pid_of_hanging(tmp_path / name, executor) for name in ("0000", "0001"))
     held = multiprocessing.active_children()  # a child whose object is forgotten ends by itself
     kill_the_server(first, executor)
-    assert not set(held) & set(multiprocessing.active_children())  # looked at, they are taken for dead from now on
+    assert not set(held) & set(multiprocessing.active_children())  # from this check on they count as dead
 
     ended = executor.end(0, TrialFailure("timeout", "as asked for"))
     executor.close()
@@ -273,21 +273,21 @@ def test_a_child_without_its_fork_server_ends_with_its_supervisor(tmp_path: Path
     until_gone(pid)
 
 
-def test_a_fork_server_that_is_killed_again_and_again_stops_the_sweep(
+def test_a_fork_server_that_is_killed_repeatedly_stops_the_sweep(
     executor: ForkServerExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fork_server_executor, "SERVER_STARTS", 1)
-    executor.submit(make_task(tmp_path, "kill the server"), go_on)
+    executor.submit(make_task(tmp_path, "kill the server"), never_stop)
     with pytest.raises(SweepError, match="was killed 1 times in a row before a trial could finish an epoch"):
         outcomes(executor, 1)
 
 
-def test_a_trial_that_somebody_trains_is_not_trained_beside_it(executor: ForkServerExecutor, tmp_path: Path) -> None:
+def test_a_trial_that_another_process_trains_is_not_trained_twice(executor: ForkServerExecutor, tmp_path: Path) -> None:
     task = make_task(tmp_path)
     task.folder.mkdir()
     with (task.folder / "log.txt").open("w") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
-        executor.submit(task, go_on)
+        executor.submit(task, never_stop)
         assert outcomes(executor, 1, seconds=1.0) == {}
     assert isinstance(outcomes(executor, 1)[0], TrialResult)
 
@@ -298,12 +298,12 @@ def test_the_log_of_an_earlier_start_is_kept(executor: ForkServerExecutor, tmp_p
     assert (tmp_path / "0000" / "log.txt").read_text() == "to the log\nand errors too\n" * 2
 
 
-def test_a_child_killed_at_any_epoch_goes_on_from_its_checkpoint(executor: ForkServerExecutor, tmp_path: Path) -> None:
-    told: list[int] = []
+def test_a_child_killed_at_any_epoch_resumes_from_its_checkpoint(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    reported: list[int] = []
     task = make_task(tmp_path, "killed at every epoch")
 
     def on_epoch(metrics: EpochMetrics) -> bool:
-        told.append(metrics.epoch)
+        reported.append(metrics.epoch)
         return False
 
     ended: list[TrialResult | TrialFailure] = []
@@ -312,7 +312,7 @@ def test_a_child_killed_at_any_epoch_goes_on_from_its_checkpoint(executor: ForkS
         ended += outcomes(executor, 1).values()
 
     assert [type(one) for one in ended] == [TrialFailure] * 4 + [TrialResult]
-    assert told == [1, 1, 2, 1, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4]
+    assert reported == [1, 1, 2, 1, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4]
     assert isinstance(ended[-1], TrialResult)
     assert [metrics.val_accuracy for metrics in ended[-1].epochs] == [0.25, 0.375, 0.4375, 0.46875]
     assert "resumes after epoch 3" in (task.folder / "log.txt").read_text()
@@ -323,7 +323,7 @@ def test_fifty_tasks_leave_neither_zombies_nor_open_files(executor: ForkServerEx
     before = len(os.listdir("/proc/self/fd"))
     for first in range(0, 50, 2):
         for number in (first, first + 1):
-            executor.submit(make_task(tmp_path, "train" if number % 5 else "exit", number), go_on)
+            executor.submit(make_task(tmp_path, "train" if number % 5 else "exit", number), never_stop)
         assert len(outcomes(executor, 2)) == 2
     assert len(os.listdir("/proc/self/fd")) <= before + 2
     parent = server._forkserver._forkserver_pid  # type: ignore[attr-defined]
@@ -331,22 +331,22 @@ def test_fifty_tasks_leave_neither_zombies_nor_open_files(executor: ForkServerEx
     assert [state(int(pid)) for pid in children if state(int(pid)) != "gone"] == []
 
 
-def test_a_call_in_a_child_gives_its_result(light_fork_server: None, capfd: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+def test_a_call_in_a_child_returns_its_result(light_fork_server: None, capfd: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
     assert call_in_child("tests.execution.tasks:add", 2, 3) == 5
     assert capfd.readouterr().out == ""
 
 
-def test_a_call_that_fails_gives_its_traceback(light_fork_server: None) -> None:  # noqa: ARG001
+def test_a_call_that_fails_raises_its_traceback(light_fork_server: None) -> None:  # noqa: ARG001
     with pytest.raises(SweepError, match=r"(?s)^Traceback .* in fail\n.*ValueError: on purpose"):
         call_in_child("tests.execution.tasks:fail")
 
 
-def test_a_call_whose_child_dies_gives_the_exit_code(light_fork_server: None) -> None:  # noqa: ARG001
+def test_a_call_whose_child_dies_raises_the_exit_code(light_fork_server: None) -> None:  # noqa: ARG001
     with pytest.raises(SweepError, match=r"^the child process ended with exit code 7$"):
         call_in_child("tests.execution.tasks:leave")
 
 
-def test_what_the_user_can_mend_and_a_failed_training_come_back_as_they_are(
+def test_user_errors_and_trial_failures_are_raised_unchanged(
     light_fork_server: None,  # noqa: ARG001
 ) -> None:
     with pytest.raises(DataError, match=r"^no such images$"):

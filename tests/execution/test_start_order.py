@@ -22,7 +22,7 @@ def numbers(folder: Path, workers: int, total: int, cost: Cost | None = by_learn
     return found
 
 
-def test_the_last_two_trials_of_each_worker_begin_with_the_longest(tmp_path: Path) -> None:
+def test_the_last_two_trials_of_each_worker_start_with_the_longest(tmp_path: Path) -> None:
     assert numbers(tmp_path, workers=2, total=4) == [2, 1, 0, 3]
 
 
@@ -42,7 +42,7 @@ def test_trials_of_equal_cost_keep_their_order(tmp_path: Path) -> None:
     assert numbers(tmp_path, workers=2, total=4, cost=lambda configs: [1.0] * len(configs)) == [0, 1, 2, 3]
 
 
-def test_a_trial_that_was_asked_for_and_never_begun_is_given_again(tmp_path: Path) -> None:
+def test_a_trial_that_was_requested_and_never_started_is_returned_again(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo", make_space(more=RATES))
     first = TrialQueue(study, 2, by_learning_rate).next(4)
     assert first is not None

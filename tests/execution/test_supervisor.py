@@ -1,4 +1,4 @@
-# ruff: noqa: ARG001, ARG002 - observers and fakes have the signatures that the seams want
+# ruff: noqa: ARG001, ARG002 - observers and fakes have the signatures of the interfaces
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def supervise(study: OptunaStudy, executor: Executor, tracker: MemoryTracker | N
 
 
 def failing(**causes: FailureCause) -> InlineExecutor:
-    """Trials `t0`, `t1`, … fail with their cause; bugs all at the same place."""
+    """Trials `t0`, `t1`, … fail with these causes; all bugs are at the same place."""
     failures = {int(name[1:]): failure(cause) for name, cause in causes.items()}
     return InlineExecutor(FakeTrain(failures))
 
@@ -77,7 +77,7 @@ def test_a_sweep_trains_every_trial_to_its_end(tmp_path: Path) -> None:
     assert (second.number, second.objective_value) == (1, 0.46875)
 
 
-def test_a_record_says_what_the_curves_show_once_the_trial_has_ended(tmp_path: Path) -> None:
+def test_the_record_of_an_ended_trial_has_the_findings_on_its_curves(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     supervise(make_study(tmp_path / "demo", make_space(more=STARTS)), InlineExecutor(FakeTrain()), tracker).run(1)
     (record,) = read_records(tmp_path / "demo")
@@ -85,19 +85,19 @@ def test_a_record_says_what_the_curves_show_once_the_trial_has_ended(tmp_path: P
     assert tracker.newest[0].diagnosis == record.diagnosis
 
 
-def test_observers_are_told_every_change_in_order(tmp_path: Path) -> None:
-    told: list[tuple[int, str, int, int]] = []
+def test_observers_receive_every_change_in_order(tmp_path: Path) -> None:
+    changes: list[tuple[int, str, int, int]] = []
     study = make_study(tmp_path / "demo")
     executor = SteppedExecutor(workers=2)
 
     def observe(record: TrialRecord, worker: int) -> None:
-        told.append((record.number, record.state, len(record.epochs), worker))
+        changes.append((record.number, record.state, len(record.epochs), worker))
 
     Supervisor(study, executor, SETTING, [observe]).run(3)
     for number, worker in ((0, 0), (1, 1), (2, 0)):
         running = [(number, "running", epochs, worker) for epochs in range(5)]
-        assert [change for change in told if change[0] == number] == [*running, (number, "complete", 4, worker)]
-    assert [change[:3] for change in told[:4]] == [
+        assert [change for change in changes if change[0] == number] == [*running, (number, "complete", 4, worker)]
+    assert [change[:3] for change in changes[:4]] == [
         (0, "running", 0),
         (1, "running", 0),
         (0, "running", 1),
@@ -112,7 +112,7 @@ def test_the_tracker_and_the_disk_have_the_same_records(tmp_path: Path) -> None:
     assert list(tracker.newest.values()) == read_records(tmp_path / "demo")
 
 
-def test_a_record_is_on_disk_before_its_observers_are_told(tmp_path: Path) -> None:
+def test_a_record_is_on_disk_before_the_observers_receive_it(tmp_path: Path) -> None:
     def observe(record: TrialRecord, worker: int) -> None:
         text = (tmp_path / "demo" / "trials" / f"{record.number:04d}" / "trial.json").read_text()
         assert len(json.loads(text)["epochs"]) == len(record.epochs)
@@ -121,7 +121,7 @@ def test_a_record_is_on_disk_before_its_observers_are_told(tmp_path: Path) -> No
 
 
 def pruning(epochs: int = 4) -> Space:
-    """From the second trial on, all that is behind the median is pruned after its first epoch."""
+    """A space that prunes each trial below the median after its first epoch, from the second trial on."""
     text = LINE.replace("epochs: 4", f"epochs: {epochs}")
     return make_space(text, "sampler: random, pruner: {name: median, startup_trials: 1, warmup_epochs: 1}", STARTS)
 
@@ -140,7 +140,7 @@ def test_a_prune_decision_at_the_last_epoch_changes_nothing(tmp_path: Path) -> N
     assert (second.state, second.reason) == ("complete", "all epochs")
 
 
-def test_early_stopping_is_named(tmp_path: Path) -> None:
+def test_early_stopping_is_the_reason(tmp_path: Path) -> None:
     def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
         epoch = fake_epoch(task.config, 1)
         on_epoch(epoch)
@@ -153,7 +153,7 @@ def test_early_stopping_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cause", ["nan", "killed", "bug"])
-def test_a_failure_of_one_trial_is_recorded_and_the_sweep_goes_on(tmp_path: Path, cause: FailureCause) -> None:
+def test_a_failure_of_one_trial_is_recorded_and_the_sweep_continues(tmp_path: Path, cause: FailureCause) -> None:
     assert supervise(make_study(tmp_path / "demo"), failing(t0=cause)).run(2) is True
     failed, complete = read_records(tmp_path / "demo")
     assert (failed.state, failed.reason, complete.state) == ("failed", cause, "complete")
@@ -161,7 +161,7 @@ def test_a_failure_of_one_trial_is_recorded_and_the_sweep_goes_on(tmp_path: Path
     assert (len(failed.epochs), failed.objective_value, failed.best_epoch) == (2, None, None)
 
 
-def test_a_message_that_is_no_utf8_is_recorded_all_the_same(tmp_path: Path) -> None:
+def test_a_message_that_is_not_utf8_is_recorded(tmp_path: Path) -> None:
     executor = InlineExecutor(FakeTrain({0: TrialFailure("bug", "cannot read caf\udce9.png")}))
     supervise(make_study(tmp_path / "demo"), executor).run(1)
     assert read_records(tmp_path / "demo")[0].message == r"cannot read caf\udce9.png"
@@ -200,7 +200,7 @@ def test_three_crashes_do_not_stop_it(tmp_path: Path) -> None:
 
 
 def after(calls: int) -> Callable[[], bool]:
-    """A stop request that comes at the loop's turn number `calls`."""
+    """Return a `stop` that requests the stop at the call number `calls`."""
     turns = iter(range(1000))
     return lambda: next(turns) >= calls
 
@@ -221,13 +221,13 @@ def test_a_stop_request_interrupts_what_runs_and_a_resume_finishes_with_the_tota
     assert study.next(4) is None
 
 
-def test_a_stop_request_before_the_first_trial_begins_none(tmp_path: Path) -> None:
+def test_a_stop_request_before_the_first_trial_starts_none(tmp_path: Path) -> None:
     assert supervise(make_study(tmp_path / "demo"), SteppedExecutor()).run(4, lambda: True) is False
     assert states(tmp_path / "demo") == []
 
 
 def test_a_child_that_the_stop_signal_killed_is_interrupted_and_not_failed(tmp_path: Path) -> None:
-    """A closed terminal ends supervisor and children at once; the children may well be the first to go."""
+    """A closed terminal ends supervisor and children together, and the children may end first."""
     executor = SteppedExecutor(workers=2, killed=(1,))
     requests = {"stop": False}
 
@@ -240,7 +240,7 @@ def test_a_child_that_the_stop_signal_killed_is_interrupted_and_not_failed(tmp_p
     assert make_study(tmp_path / "demo").interrupted_trials() == (0, 1)
 
 
-def test_a_database_that_fails_gives_the_running_trials_back(tmp_path: Path) -> None:
+def test_if_the_database_fails_the_running_trials_are_interrupted(tmp_path: Path) -> None:
     class BrokenStudy(OptunaStudy):
         def report(self, number: int, metrics: object) -> bool:
             raise StudyError("the database is full")
@@ -264,7 +264,7 @@ def test_usage_is_summed_over_all_trials(tmp_path: Path) -> None:
     assert supervisor.usage.wall_seconds > 0
 
 
-def test_usage_in_shares_and_images_per_second() -> None:
+def test_usage_as_share_and_images_per_second() -> None:
     usage = Usage(workers=2, wall_seconds=10.0, fit_seconds=15.0, images=4000)
     assert usage.fit_share == 0.75
     assert usage.images_per_second == 400.0
@@ -282,9 +282,9 @@ def test_models_beyond_the_best_are_removed_and_only_those(tmp_path: Path) -> No
         write_record(folder, record)
         for name in ("model.keras", "log.txt"):
             (folder / name).touch()
-    without_epochs = [replace(record, epochs=()) for record in records]  # as a display keeps them
+    without_epochs = [replace(record, epochs=()) for record in records]  # as in the display
     keep_best_models(tmp_path, ranked(without_epochs), keep=2)
-    keep_best_models(tmp_path, ranked(records), keep=2)  # what is gone is gone
+    keep_best_models(tmp_path, ranked(records), keep=2)  # the second call finds nothing to remove
     assert [read_record(tmp_path / "trials" / name).model_file for name in ("0001", "0002")] == ["model.keras", None]
     assert len(read_record(tmp_path / "trials" / "0002").epochs) == 1
     left = sorted(str(path.relative_to(tmp_path / "trials")) for path in tmp_path.glob("trials/*/model.keras"))
@@ -294,7 +294,7 @@ def test_models_beyond_the_best_are_removed_and_only_those(tmp_path: Path) -> No
     assert list(tmp_path.glob("trials/*/model.keras")) == []
 
 
-def test_an_audited_trial_runs_on_and_says_where_it_would_have_been_pruned(tmp_path: Path) -> None:
+def test_an_audited_trial_continues_and_records_where_it_would_have_been_pruned(tmp_path: Path) -> None:
     search = "sampler: random, pruner: {name: median, startup_trials: 1, warmup_epochs: 1, audit: 1.0}"
     study = make_study(tmp_path / "demo", make_space(search=search, more=STARTS))
     supervise(study, InlineExecutor(FakeTrain())).run(3)
@@ -306,11 +306,11 @@ def test_an_audited_trial_runs_on_and_says_where_it_would_have_been_pruned(tmp_p
 
 
 class Dies(BaseException):
-    """The supervisor is killed: nothing of it goes on."""
+    """The supervisor is killed: none of its code runs any more."""
 
 
 def dying(at: int, after_epochs: int | None = None) -> Callable[[Task, OnEpoch], TrialResult]:
-    """Training whose trial 0 takes the supervisor along: before it tells epoch `at`, or after it was answered."""
+    """Training that kills the supervisor: before it reports epoch `at`, or after the answer to `after_epochs`."""
 
     def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
         epochs = []
@@ -329,25 +329,25 @@ def dying(at: int, after_epochs: int | None = None) -> Callable[[Task, OnEpoch],
 
 
 def kill_supervisor(study: OptunaStudy, train: Callable[[Task, OnEpoch], TrialResult]) -> None:
-    """Run until it dies, and leave everything as a SIGKILL would."""
+    """Run until the supervisor dies, and leave everything as after a SIGKILL."""
     supervisor = supervise(study, InlineExecutor(train))
-    supervisor._interrupt_live_trials = lambda: None  # type: ignore[method-assign]  # a SIGKILL gives nothing back
+    supervisor._interrupt_live_trials = lambda: None  # type: ignore[method-assign]  # a SIGKILL records nothing
     with pytest.raises(Dies):
         supervisor.run(1)
 
 
-def test_epochs_on_record_are_not_told_again_when_a_trial_goes_on(tmp_path: Path) -> None:
-    told: list[tuple[str, int]] = []
+def test_observers_do_not_receive_recorded_epochs_again_when_a_trial_resumes(tmp_path: Path) -> None:
+    changes: list[tuple[str, int]] = []
 
     def observe(record: TrialRecord, worker: int) -> None:
-        told.append((record.state, len(record.epochs)))
+        changes.append((record.state, len(record.epochs)))
 
     kill_supervisor(make_study(tmp_path / "demo"), dying(at=3))
     before = read_records(tmp_path / "demo")[0]
     Supervisor(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain()), SETTING, [observe]).run(1)
 
     record = read_records(tmp_path / "demo")[0]
-    assert told == [("running", 2), ("running", 3), ("running", 4), ("complete", 4)]
+    assert changes == [("running", 2), ("running", 3), ("running", 4), ("complete", 4)]
     assert (before.state, before.epochs, before.started) == ("running", record.epochs[:2], record.started)
 
 
@@ -379,7 +379,9 @@ def test_usage_counts_epochs_twice_that_had_to_be_trained_twice(tmp_path: Path) 
     kill_supervisor(make_study(tmp_path / "demo"), dying(at=3))
     folder = tmp_path / "demo" / "trials" / "0000"
     record = read_record(folder)
-    first = dataclasses.replace(record.epochs[0], seconds=7.0)  # its checkpoint is gone: it takes another time now
+    first = dataclasses.replace(
+        record.epochs[0], seconds=7.0
+    )  # its checkpoint is gone: trained again, it takes another time
     write_record(folder, dataclasses.replace(record, epochs=(first, *record.epochs[1:])))
 
     supervisor = supervise(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain()))
@@ -387,7 +389,7 @@ def test_usage_counts_epochs_twice_that_had_to_be_trained_twice(tmp_path: Path) 
     assert (supervisor.usage.images, supervisor.usage.fit_seconds) == (300, 3.0)
 
 
-def test_a_decision_to_prune_holds_although_the_supervisor_died_before_the_trial_heard_it(tmp_path: Path) -> None:
+def test_a_decision_to_prune_holds_if_the_supervisor_dies_before_the_trial_receives_it(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo", pruning())
     supervise(study, InlineExecutor(FakeTrain())).run(1)
     supervisor = supervise(make_study(tmp_path / "demo", pruning()), InlineExecutor(dying(at=9, after_epochs=1)))
@@ -398,7 +400,7 @@ def test_a_decision_to_prune_holds_although_the_supervisor_died_before_the_trial
 
     class Unasked(OptunaStudy):
         def report(self, number: int, metrics: EpochMetrics) -> bool:
-            raise AssertionError("the pruner is asked anew")
+            raise AssertionError("the pruner is asked again")
 
     again = make_study(tmp_path / "demo", pruning())
     again.__class__ = Unasked
@@ -408,7 +410,7 @@ def test_a_decision_to_prune_holds_although_the_supervisor_died_before_the_trial
     assert (second.state, second.reason, len(second.epochs)) == ("pruned", "pruned at epoch 1 (median)", 1)
 
 
-def test_an_interrupted_decision_is_not_lost_either(tmp_path: Path) -> None:
+def test_a_decision_to_prune_an_interrupted_trial_holds_too(tmp_path: Path) -> None:
     folder = tmp_path / "demo" / "trials" / "0000"
     kill_supervisor(make_study(tmp_path / "demo"), dying(at=3))
     write_record(
@@ -418,7 +420,7 @@ def test_an_interrupted_decision_is_not_lost_either(tmp_path: Path) -> None:
     assert (read_record(folder).state, read_record(folder).reason) == ("pruned", "pruned at epoch 2 (none)")
 
 
-def test_an_epoch_that_comes_out_otherwise_takes_the_place_of_the_recorded_one(tmp_path: Path) -> None:
+def test_an_epoch_with_different_results_replaces_the_recorded_one(tmp_path: Path) -> None:
     folder = tmp_path / "demo" / "trials" / "0000"
     kill_supervisor(make_study(tmp_path / "demo"), dying(at=4))
     record = read_record(folder)
@@ -449,7 +451,7 @@ def test_a_trial_that_had_ended_when_its_supervisor_died_is_not_trained_again(tm
 
 
 def killed_at(*epochs: int) -> Callable[[Task, OnEpoch], TrialResult]:
-    """Training that is killed, start by start, before it tells these epochs; a later start is left alone."""
+    """Training that is killed before it reports these epochs, one per start; later starts are not killed."""
     left = list(epochs)
 
     def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
@@ -476,7 +478,9 @@ def killed_at(*epochs: int) -> Callable[[Task, OnEpoch], TrialResult]:
         ((2, 2, 2, 2), "failed"),
     ],
 )
-def test_a_killed_trial_is_started_again_while_it_gets_on(tmp_path: Path, killed: tuple[int, ...], state: str) -> None:
+def test_a_killed_trial_starts_again_while_it_makes_progress(
+    tmp_path: Path, killed: tuple[int, ...], state: str
+) -> None:
     assert supervise(make_study(tmp_path / "demo"), InlineExecutor(killed_at(*killed))).run(1) is True
     (record,) = read_records(tmp_path / "demo")
     assert (record.number, record.state) == (0, state)
@@ -484,7 +488,7 @@ def test_a_killed_trial_is_started_again_while_it_gets_on(tmp_path: Path, killed
         assert [metrics.epoch for metrics in record.epochs] == [1, 2, 3, 4]
 
 
-def test_the_checkpoints_of_a_trial_go_when_it_has_ended_and_stay_when_it_is_interrupted(tmp_path: Path) -> None:
+def test_checkpoints_are_removed_when_a_trial_ends_and_kept_when_it_is_interrupted(tmp_path: Path) -> None:
     def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
         task.folder.mkdir(parents=True, exist_ok=True)
         (task.folder / "checkpoint-0002.npz").touch()
@@ -498,7 +502,7 @@ def test_the_checkpoints_of_a_trial_go_when_it_has_ended_and_stay_when_it_is_int
     assert (tmp_path / "more" / "trials" / "0000" / "checkpoint-0001.npz").exists()
 
 
-def test_a_trial_that_is_killed_again_and_again_fails_under_its_number(tmp_path: Path) -> None:
+def test_a_trial_that_is_killed_repeatedly_fails_under_its_number(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     executor = failing(t0="killed")
     supervise(make_study(tmp_path / "demo", make_space(more=STARTS)), executor, tracker).run(2)
@@ -516,24 +520,24 @@ class KilledOnce(FakeTrain):
         return super().__call__(task, on_epoch)
 
 
-def test_a_trial_that_is_run_again_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+def test_a_trial_that_runs_again_ends_with_the_same_results(tmp_path: Path) -> None:
     supervise(make_study(tmp_path / "a" / "demo"), InlineExecutor(FakeTrain())).run(2)
     study = make_study(tmp_path / "b" / "demo")
     assert supervise(study, InlineExecutor(KilledOnce())).run(2) is True
-    calm, shaken = read_records(tmp_path / "a" / "demo"), read_records(tmp_path / "b" / "demo")
-    assert [(r.number, r.state, r.epochs, r.values, r.message) for r in shaken] == [
-        (r.number, r.state, r.epochs, r.values, "") for r in calm
+    undisturbed, killed = read_records(tmp_path / "a" / "demo"), read_records(tmp_path / "b" / "demo")
+    assert [(r.number, r.state, r.epochs, r.values, r.message) for r in killed] == [
+        (r.number, r.state, r.epochs, r.values, "") for r in undisturbed
     ]
     assert study.count_started() == 2
 
 
-def test_the_last_trial_of_a_study_is_run_again_too(tmp_path: Path) -> None:
-    """Two workers, so that the study has said already that there are no more trials."""
+def test_the_last_trial_of_a_study_runs_again_too(tmp_path: Path) -> None:
+    """With two workers, the study has already reported that there are no more trials."""
     assert supervise(make_study(tmp_path / "demo"), SteppedExecutor(workers=2, killed=(0,))).run(1) is True
     assert states(tmp_path / "demo") == ["failed"]
 
 
-def test_the_policy_stop_gives_the_trial_back_and_says_why(tmp_path: Path) -> None:
+def test_the_policy_stop_interrupts_the_trial_and_gives_the_reason(tmp_path: Path) -> None:
     executor = InlineExecutor(FakeTrain({1: TrialFailure("data", "the images are gone")}))
     with pytest.raises(SweepStopped) as caught:
         supervise(make_study(tmp_path / "demo"), executor).run(3)
@@ -557,7 +561,7 @@ def test_the_policy_prune_keeps_what_a_trial_has_reached(tmp_path: Path) -> None
     assert record.objective_value == record.epochs[1].val_accuracy
 
 
-def test_three_equal_tracebacks_stop_the_sweep_although_each_trial_may_be_run_again(tmp_path: Path) -> None:
+def test_three_equal_tracebacks_stop_the_sweep_although_each_trial_may_run_again(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo", make_space(search="sampler: random, failures: {bug: {retry: 5}}"))
     with pytest.raises(SweepStopped, match="the last 3 trials failed in the same way"):
         supervise(study, failing(t0="bug")).run(3)

@@ -1,4 +1,4 @@
-"""Trials that hang or take too much memory, with real processes; the decisions alone, without."""
+"""Trials that hang or use too much memory: with real processes, and the decisions alone without."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from sweep.records.trial_result import OnEpoch
 from sweep.space.config import SearchConfig
 from sweep.study.optuna_study import OptunaStudy
 from tests.execution.tasks import make_task
-from tests.execution.test_executors import go_on
+from tests.execution.test_executors import never_stop
 from tests.fakes import PREPARED, STAMP, make_space, make_study, metrics
 from tests.faults import tasks
 from tests.waiting import PATIENCE, wait_until
 
 
 def ignore(pid: int) -> None:
-    """Leave the process as it is."""
+    """Do not change the process."""
 
 
 def watched(train: TrainTask, limits: Limits) -> WatchedExecutor:
     return WatchedExecutor(ForkServerExecutor([None], train, ["tests.faults.tasks"]), limits)
 
 
-def begun(guarded: WatchedExecutor, executor: ForkServerExecutor) -> int:
-    """The process of task 0, once the fork server has made it."""
+def wait_for_process(guarded: WatchedExecutor, executor: ForkServerExecutor) -> int:
+    """Return the process of task 0 when the fork server has created it."""
 
-    def is_there() -> bool:
+    def has_started() -> bool:
         assert guarded.wait(0.05) == []
         return 0 in executor.pids()
 
-    wait_until(is_there)
+    wait_until(has_started)
     return executor.pids()[0]
 
 
@@ -63,20 +63,20 @@ def supervise(study: OptunaStudy, executor: Executor, trials: int = 1) -> bool:
 @pytest.mark.parametrize(
     ("train", "limits", "epochs", "said"),
     [
-        # The first epoch comes when the fork server is there and the child begun.
+        # The first epoch ends after the fork server and the child have started.
         (tasks.stopping, Limits(factor=0.1, least=0.5, unknown=PATIENCE), 1, "after epoch 1 of this start"),
         (tasks.silent, Limits(unknown=0.5), 0, "after epoch 0"),
     ],
 )
-def test_a_trial_that_stands_still_is_ended_with_the_cause_timeout(
+def test_a_trial_that_hangs_is_ended_with_the_cause_timeout(
     tmp_path: Path, train: TrainTask, limits: Limits, epochs: int, said: str
 ) -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     supervise(make_study(tmp_path / "demo"), watched(train, limits))
     (record,) = read_records(tmp_path / "demo")
     assert (record.state, record.reason, len(record.epochs)) == ("failed", "timeout", epochs)
     assert said in record.message
-    assert time.monotonic() - begun < PATIENCE
+    assert time.monotonic() - started < PATIENCE
 
 
 @pytest.mark.usefixtures("light_fork_server")
@@ -90,7 +90,7 @@ def test_a_trial_that_grows_beyond_its_memory_is_ended_with_the_cause_oom(tmp_pa
 
 
 @pytest.mark.usefixtures("light_fork_server")
-def test_a_trial_that_the_system_gives_no_more_memory_fails_with_the_cause_oom(tmp_path: Path) -> None:
+def test_a_trial_that_cannot_allocate_memory_fails_with_the_cause_oom(tmp_path: Path) -> None:
     supervise(make_study(tmp_path / "demo"), watched(tasks.beyond_the_address_space, Limits()))
     (record,) = read_records(tmp_path / "demo")
     assert (record.state, record.reason) == ("failed", "oom")
@@ -99,7 +99,7 @@ def test_a_trial_that_the_system_gives_no_more_memory_fails_with_the_cause_oom(t
 
 @pytest.mark.usefixtures("light_fork_server")
 @pytest.mark.parametrize(("retries", "state", "starts"), [(1, "failed", "2"), (2, "complete", "3")])
-def test_a_trial_that_is_killed_again_and_again_has_the_retries_of_the_policy(
+def test_a_trial_that_is_killed_repeatedly_has_the_retries_of_the_policy(
     tmp_path: Path, retries: int, state: str, starts: str
 ) -> None:
     space = make_space(search=f"sampler: random, failures: {{killed: {{retry: {retries}}}}}")
@@ -110,47 +110,47 @@ def test_a_trial_that_is_killed_again_and_again_has_the_retries_of_the_policy(
 
 
 @pytest.mark.usefixtures("light_fork_server")
-def test_the_kernel_would_take_a_trial_before_its_supervisor(tmp_path: Path) -> None:
+def test_the_kernel_would_kill_a_trial_before_its_supervisor(tmp_path: Path) -> None:
     executor = ForkServerExecutor([None], tasks.silent, ["tests.faults.tasks"])
     guarded = WatchedExecutor(executor, Limits())
     try:
-        guarded.submit(make_task(tmp_path), go_on)
-        pid = begun(guarded, executor)
+        guarded.submit(make_task(tmp_path), never_stop)
+        pid = wait_for_process(guarded, executor)
         assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "500\n"
     finally:
         guarded.close()
 
 
 class Scripted:
-    """Two tasks whose epochs come when a test says so."""
+    """Two tasks whose epochs end when the test calls their callbacks."""
 
     workers = 2
 
     def __init__(self) -> None:
-        self.told: dict[int, OnEpoch] = {}
+        self.callbacks: dict[int, OnEpoch] = {}
         self.ended: list[int] = []
         self.outcomes: list[Outcome] = []
 
     def submit(self, task: Task, on_epoch: OnEpoch) -> int:
-        self.told[task.number] = on_epoch
+        self.callbacks[task.number] = on_epoch
         return 0
 
-    def wait(self, seconds: float) -> list[Outcome]:  # noqa: ARG002 - the seam's signature
+    def wait(self, seconds: float) -> list[Outcome]:  # noqa: ARG002 - the interface's signature
         found, self.outcomes = self.outcomes, []
         for outcome in found:
-            self.told.pop(outcome.number)
+            self.callbacks.pop(outcome.number)
         return found
 
     def pids(self) -> dict[int, int]:
-        return dict.fromkeys(self.told, os.getpid())
+        return dict.fromkeys(self.callbacks, os.getpid())
 
     def end(self, number: int, failure: TrialFailure) -> Outcome:
-        self.told.pop(number)
+        self.callbacks.pop(number)
         self.ended.append(number)
         return Outcome(number, failure)
 
     def close(self) -> None:
-        self.told.clear()
+        self.callbacks.clear()
 
 
 class Clock:
@@ -161,7 +161,7 @@ class Clock:
 
 
 def pass_seconds(executor: WatchedExecutor, clock: Clock, seconds: int) -> list[Outcome]:
-    """Look every second; the outcomes in all."""
+    """Call `wait` every second; return all outcomes."""
     outcomes: list[Outcome] = []
     for _ in range(seconds):
         clock.now += 1
@@ -171,7 +171,7 @@ def pass_seconds(executor: WatchedExecutor, clock: Clock, seconds: int) -> list[
 
 @pytest.fixture(autouse=True)
 def oom_score(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """The tasks of `Scripted` have the pid of the tests themselves, which the kernel is not to take first."""
+    """The tasks of `Scripted` have the pid of the tests themselves, which the kernel must not kill first."""
     if "light_fork_server" not in request.fixturenames:
         monkeypatch.setattr(watchdog, "prefer_to_be_killed", ignore)
 
@@ -179,10 +179,10 @@ def oom_score(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -
 def test_an_epoch_may_take_ten_times_the_usual_and_no_more(tmp_path: Path) -> None:
     inner, clock = Scripted(), Clock()
     executor = WatchedExecutor(inner, Limits(factor=10, least=30, least_first=100, unknown=1000), clock)
-    executor.submit(make_task(tmp_path, number=0), go_on)
+    executor.submit(make_task(tmp_path, number=0), never_stop)
     for epoch in (1, 2, 3):
         assert pass_seconds(executor, clock, 5) == []
-        inner.told[0](metrics(epoch))
+        inner.callbacks[0](metrics(epoch))
     assert pass_seconds(executor, clock, 50) == []
     (outcome,) = pass_seconds(executor, clock, 1)
     assert isinstance(outcome.ended, TrialFailure)
@@ -193,35 +193,35 @@ def test_an_epoch_may_take_ten_times_the_usual_and_no_more(tmp_path: Path) -> No
     assert inner.ended == [0]
 
 
-def test_while_the_supervisor_itself_was_stopped_no_time_passes(tmp_path: Path) -> None:
+def test_time_does_not_count_while_the_supervisor_itself_is_stopped(tmp_path: Path) -> None:
     inner, clock = Scripted(), Clock()
     executor = WatchedExecutor(inner, Limits(factor=10, least=30, least_first=100, unknown=20), clock)
-    executor.submit(make_task(tmp_path, number=0), go_on)
+    executor.submit(make_task(tmp_path, number=0), never_stop)
     clock.now += 3600
-    assert executor.wait(0) == []  # it was a laptop's lid
+    assert executor.wait(0) == []  # a closed laptop lid
     assert pass_seconds(executor, clock, 15) == []
     assert len(pass_seconds(executor, clock, 1)) == 1
 
 
-def test_with_the_factor_0_nothing_is_ever_too_long(tmp_path: Path) -> None:
+def test_with_the_factor_0_there_is_no_time_limit(tmp_path: Path) -> None:
     inner, clock = Scripted(), Clock()
     executor = WatchedExecutor(inner, Limits(factor=0, least=1, least_first=1, unknown=1), clock)
-    executor.submit(make_task(tmp_path, number=0), go_on)
+    executor.submit(make_task(tmp_path, number=0), never_stop)
     assert pass_seconds(executor, clock, 100) == []
 
 
 @pytest.mark.parametrize(
     ("own", "first", "seconds"),
     [
-        ([], None, 21600.0),  # nothing is known
+        ([], None, 21600.0),  # no epoch has finished
         ([], 20.0, 600.0),
         ([], 90.0, 900.0),
         ([30.0], 30.0, 300.0),
-        ([30.0, 1.0, 1.0, 3.0], 30.0, 60.0),  # the first is not usual; one is never hurried
+        ([30.0, 1.0, 1.0, 3.0], 30.0, 60.0),  # the first epoch does not count; `least` applies
         ([30.0, 9.0, 10.0, 200.0], 30.0, 100.0),
     ],
 )
-def test_how_long_a_trial_may_be_silent(own: list[float], first: float | None, seconds: float) -> None:
+def test_how_long_a_trial_may_take_without_an_epoch(own: list[float], first: float | None, seconds: float) -> None:
     assert patience(own, first, Limits()) == seconds
 
 
@@ -236,14 +236,14 @@ def test_sizes_are_powers_of_1024(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(("kills", "cause"), [([3, 4], "oom"), ([3, 3], "killed")])
-def test_a_sigkill_is_the_kernels_when_it_has_counted_one_more(
+def test_a_sigkill_is_attributed_to_the_kernel_if_its_count_has_grown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: list[int], cause: str
 ) -> None:
     before, after = kills
     monkeypatch.setattr(watchdog, "kernel_kills", lambda: before)
     inner = Scripted()
     executor = WatchedExecutor(inner, Limits())
-    executor.submit(make_task(tmp_path, number=0), go_on)
+    executor.submit(make_task(tmp_path, number=0), never_stop)
     executor.wait(0)
     monkeypatch.setattr(watchdog, "kernel_kills", lambda: after)
     inner.outcomes = [Outcome(0, TrialFailure("killed", "the trial's process was ended by SIGKILL"))]
@@ -263,24 +263,26 @@ def test_the_kernels_count_is_read_from_each_of_its_files() -> None:
     ]
 
 
-def test_a_process_that_is_gone_takes_no_memory() -> None:
+def test_a_process_that_is_gone_uses_no_memory() -> None:
     assert resident(os.getpid()) > 10_000_000
     assert resident(2**22 + 1) == 0
 
 
 @pytest.mark.usefixtures("light_fork_server")
-def test_a_child_that_was_only_slow_and_is_woken_in_time_is_left_alone(tmp_path: Path) -> None:
+def test_a_child_that_continues_in_time_is_not_ended(tmp_path: Path) -> None:
     executor = ForkServerExecutor([None], tasks.stopping, ["tests.faults.tasks"])
-    patient = WatchedExecutor(executor, Limits(factor=10, least=PATIENCE, least_first=PATIENCE, unknown=PATIENCE))
+    watched_executor = WatchedExecutor(
+        executor, Limits(factor=10, least=PATIENCE, least_first=PATIENCE, unknown=PATIENCE)
+    )
 
-    patient.submit(make_task(tmp_path), go_on)
+    watched_executor.submit(make_task(tmp_path), never_stop)
     outcomes: list[Outcome] = []
-    pid = begun(patient, executor)
+    pid = wait_for_process(watched_executor, executor)
 
     def has_ended() -> bool:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-        outcomes.extend(patient.wait(0.1))
+        outcomes.extend(watched_executor.wait(0.1))
         return bool(outcomes)
 
     wait_until(has_ended)

@@ -21,11 +21,11 @@ GPUS = ["GPU-aaa1", "GPU-aaa2", "GPU-b"]
         ("1,3,0", ["GPU-aaa2"]),
         ("GPU-b", ["GPU-b"]),
         ("GPU-aaa2,0", ["GPU-aaa2", "GPU-aaa1"]),
-        ("GPU-a", []),  # more than one begins so
+        ("GPU-a", []),  # ambiguous
         ("GPU-c,0", []),
         ("0,,1", ["GPU-aaa1"]),
         ("none", []),
-        ("²", []),  # a digit to Python, but no number
+        ("²", []),  # a digit for Python, but not a decimal number
     ],
 )
 def test_cuda_visible_devices_is_read_as_cuda_does(setting: str | None, seen: list[str]) -> None:
@@ -39,7 +39,7 @@ def test_without_gpus_there_is_a_worker_per_core(monkeypatch: pytest.MonkeyPatch
     assert default_slots(1) == [None]
 
 
-def test_with_gpus_workers_are_dealt_out_over_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_take_turns_over_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "list_gpus", lambda: ["GPU-a", "GPU-b"])
     assert default_slots(None) == ["GPU-a", "GPU-b"]
     assert default_slots(3) == ["GPU-a", "GPU-b", "GPU-a"]

@@ -1,4 +1,4 @@
-"""Faults that are real: a disk of a few megabytes, rights that are taken away."""
+"""Real faults: a disk of a few megabytes, missing permissions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 from tests.execution.conftest import light_fork_server
 
 __all__ = ["light_fork_server"]
-NOBODY = 65534
+_UNPRIVILEGED = 65534
 
 
 @pytest.fixture
 def make_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Makes a disk of its own in memory; skips the test where this user may mount none."""
+    """Creates small disks in memory; skips the test if this user may not mount them."""
     places: list[Path] = []
 
     def make(options: str) -> Path:
@@ -42,12 +42,12 @@ def make_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 @pytest.fixture
 def plain_user() -> Iterator[Path]:
-    """Rights count: root, for whom they do not, becomes another user. Gives a folder where that user may write."""
+    """A user to whom permissions apply: root becomes another user. Yields a folder in which that user may write."""
     folder = Path(tempfile.mkdtemp(prefix="sweep-test-"))
     folder.chmod(0o777)
     user = os.geteuid()
     if user == 0:
-        os.seteuid(NOBODY)
+        os.seteuid(_UNPRIVILEGED)
     try:
         yield folder
     finally:
@@ -56,7 +56,7 @@ def plain_user() -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int = 0) -> Path:
-    """Take the disk's free bytes but `leave`; remove the file that is returned to give them back."""
+    """Fill the disk except for `leave` bytes; removing the returned file frees them again."""
     ballast = disk / "ballast"
     free = shutil.disk_usage(disk).free
     with ballast.open("wb") as stream:

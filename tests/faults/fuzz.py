@@ -1,6 +1,7 @@
 """Fuzzing with coverage (atheris, LLVM's libFuzzer): `python -m tests.faults.fuzz space -max_total_time=60 CORPUS`.
 
-Whatever the bytes, the reader has a space or faults, and a record is read or refused; anything else ends the run.
+For any bytes, the reader must return a space or faults, and a record must be read or refused. Anything else ends the
+run.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ with atheris.instrument_imports(include=["sweep", "ruamel"]):
     from sweep.space.reader import space_from_text
 
 SLOWEST = 5.0
-"""Seconds of processor time; with the coverage counted, what takes a tenth of it."""
+"""Maximum seconds of processor time. Measuring the coverage makes the code ten times slower."""
 
 
 def space(content: bytes) -> None:
     text = content.decode("utf-8", "ignore")
-    begun = time.process_time()
+    started = time.process_time()
     try:
         space_from_text(text, "s.yaml")
     except SpaceError as error:
         if not error.faults:
             raise RuntimeError("an error without a fault") from error
-    if time.process_time() - begun > SLOWEST:
+    if time.process_time() - started > SLOWEST:
         raise RuntimeError("too slow")
 
 

@@ -1,4 +1,4 @@
-"""A server between the mirror and MLflow's, which fails in every way that a network and a server can."""
+"""A proxy between the tracker and MLflow's server that fails like a network or a server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SLOW = 0.3
 
 
 class Proxy(ThreadingHTTPServer):
-    """Passes requests on, or does not.
+    """Forwards requests or fails.
 
     Attributes:
-        mode: of every request from now on; `flaky` loses every third answer, after the server has done its work.
+        mode: what happens to the next requests; `flaky` loses every third answer, after the server has done its work.
         upstream: MLflow's address.
-        seen: the mode of every request that came.
+        seen: the mode of every received request.
     """
 
     daemon_threads = True
@@ -37,7 +37,7 @@ class Proxy(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Broken connections are what this is for."""
+        """Ignore broken connections, which are intended here."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Trials that go wrong for real, in a child of the fork server; the preload without TensorFlow."""
+"""Trials that fail in a child of the fork server, with a preload without TensorFlow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEGABYTE = 2**20
 
 
 def stopping(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Finish one epoch, then stand still as with a hung driver; woken, train."""
+    """Finish one epoch, then stop as with a hung driver; after SIGCONT, train."""
     on_epoch(fake_epoch(task.config, 1))
     os.kill(os.getpid(), signal.SIGSTOP)
     return FakeTrain()(task, on_epoch)
@@ -29,7 +29,7 @@ def silent(task: Task, on_epoch: OnEpoch) -> TrialResult:
 
 
 def growing(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Take 400 MB, 5 every hundredth of a second, and keep them."""
+    """Allocate and keep 400 MB, 5 MB every hundredth of a second."""
     taken = []
     for _ in range(80):
         taken.append(b"x" * (5 * MEGABYTE))
@@ -39,7 +39,7 @@ def growing(task: Task, on_epoch: OnEpoch) -> TrialResult:
 
 
 def beyond_the_address_space(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Ask for more than the system gives."""
+    """Allocate more than the limit on the address space."""
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + 50 * MEGABYTE, resource.RLIM_INFINITY))
     bytearray(500 * MEGABYTE)
@@ -47,7 +47,7 @@ def beyond_the_address_space(task: Task, on_epoch: OnEpoch) -> TrialResult:
 
 
 def killed_twice(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """SIGKILL before the first epoch, the first two times."""
+    """Die of SIGKILL before the first epoch, the first two times."""
     starts = task.folder / "starts"
     count = int(starts.read_text()) + 1 if starts.exists() else 1
     starts.write_text(str(count))

@@ -32,15 +32,15 @@ NAMES = [
 
 
 def sweep(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Run a command here; its exit code."""
+    """Run a command in this process; return its exit code."""
     monkeypatch.setattr(sys, "argv", ["sweep", *words])
     with pytest.raises(SystemExit) as caught:
         run_app(app(), "sweep")
     return int(caught.value.code or 0)
 
 
-def said_of(call: Callable[[], object], error: type[SweepError]) -> str:
-    """The message of the only error that may come; "" if none did."""
+def message_of(call: Callable[[], object], error: type[SweepError]) -> str:
+    """Return the message of the only allowed error; "" if none is raised."""
     try:
         call()
     except error as caught:
@@ -54,24 +54,24 @@ def tree(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("command", ["status", "show", "report", "sync"])
-def test_a_study_name_that_is_no_folders_name_is_refused_in_one_line(
+def test_a_study_name_that_is_not_a_folder_name_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, name: str
 ) -> None:
     (tmp_path / "home").mkdir()
     code = sweep(monkeypatch, command, f"--study={name}", "--home", str(tmp_path / "home"))
-    told = capsys.readouterr()
-    assert (code, told.out) == (2, "")
-    assert told.err.startswith(
+    output = capsys.readouterr()
+    assert (code, output.out) == (2, "")
+    assert output.err.startswith(
         "error: a study's name is at most 64 letters, digits, `.`, `_` and `-`, the first a letter"
     )
-    assert told.err.count("\n") == 1
-    assert told.err.strip().isprintable()
+    assert output.err.count("\n") == 1
+    assert output.err.strip().isprintable()
     assert tree(tmp_path) == ["home"]
 
 
 @pytest.mark.parametrize("name", ["../evil", "a\nb", "a\0b", "<script>"])
 @pytest.mark.parametrize("option", ["--study", "--fork"])
-def test_a_run_refuses_such_a_name_before_it_makes_anything(
+def test_a_run_refuses_such_a_name_before_it_creates_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, name: str
 ) -> None:
     monkeypatch.setattr("sweep.execution.fork_server_executor.warm_up", list)
@@ -113,31 +113,31 @@ BOMBS: dict[str, str] = {
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """The least CPU time of three: a collection of garbage, or a host that wants its CPU, counts as the work's own."""
+    """Return the least CPU time of three runs: garbage collection or a busy host would count as the work's own."""
     found = []
     for _ in range(3):
-        begun = time.thread_time()
+        started = time.thread_time()
         work()
-        found.append(time.thread_time() - begun)
+        found.append(time.thread_time() - started)
     return min(found)
 
 
-@pytest.mark.timeout(60)  # one that goes off does not come back
+@pytest.mark.timeout(60)  # a bomb that works does not return
 @pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS.keys())
-def test_a_bomb_is_answered_within_a_second(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_refused_within_a_second(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "space.yaml").write_text(text)
-    told = said_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)
-    assert seconds_of(lambda: said_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)) < 1.0
-    assert all(line.isprintable() for line in told.splitlines())
+    message = message_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)
+    assert seconds_of(lambda: message_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)) < 1.0
+    assert all(line.isprintable() for line in message.splitlines())
     assert tree(tmp_path) == ["space.yaml"]
 
 
-def test_ten_megabytes_are_not_even_read(tmp_path: Path) -> None:
+def test_ten_megabytes_are_refused_without_reading_them(tmp_path: Path) -> None:
     with (tmp_path / "space.yaml").open("wb") as stream:
         stream.truncate(10_000_000)
-    assert "larger than 16,000 bytes" in said_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)
-    assert seconds_of(lambda: said_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)) < 0.1
+    assert "larger than 16,000 bytes" in message_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)
+    assert seconds_of(lambda: message_of(lambda: read_space(tmp_path / "space.yaml"), SpaceError)) < 0.1
 
 
 @pytest.fixture(scope="module")
@@ -151,22 +151,22 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened_or_refused(folder: Path) -> str:
-    """What was said of the database; "" if it could be used."""
-    return said_of(lambda: open_study(folder, make_space(), threads=1).next(100), StudyError)
+    """Return the message about the database; "" if it could be used."""
+    return message_of(lambda: open_study(folder, make_space(), threads=1).next(100), StudyError)
 
 
 @pytest.mark.parametrize("share", [0.001, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99])
-def test_a_database_cut_off_anywhere_is_refused_in_one_line(tmp_path: Path, whole: Path, share: float) -> None:
+def test_a_truncated_database_is_refused_in_one_line(tmp_path: Path, whole: Path, share: float) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
     content = whole.read_bytes()
     (folder / "study.db").write_bytes(content[: int(len(content) * share)])
-    told = opened_or_refused(folder)
-    assert told.startswith(f"{folder}/study.db")
-    assert "\n" not in told
+    message = opened_or_refused(folder)
+    assert message.startswith(f"{folder}/study.db")
+    assert "\n" not in message
 
 
-def test_a_database_with_damaged_pages_is_used_or_refused_and_nothing_else(tmp_path: Path, whole: Path) -> None:
+def test_a_database_with_damaged_pages_is_used_or_refused(tmp_path: Path, whole: Path) -> None:
     generator = random.Random(7)
     content = bytearray(whole.read_bytes())
     for number in range(15):
@@ -198,9 +198,9 @@ def test_a_database_of_another_version_or_content_is_refused_in_one_line(
     shutil.copy(whole, folder / "study.db")
     with closing(sqlite3.connect(folder / "study.db")) as connection, connection:
         connection.execute(statement)
-    told = opened_or_refused(folder)
-    assert str(folder) in told
-    assert "\n" not in told
+    message = opened_or_refused(folder)
+    assert str(folder) in message
+    assert "\n" not in message
 
 
 JSON = st.recursive(
@@ -211,7 +211,7 @@ JSON = st.recursive(
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The paths of all values inside a JSON value."""
+    """Return the paths of all values inside a JSON value."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(found for key, child in children for found in leaves(child, (*path, key)))]
 
@@ -238,13 +238,13 @@ def test_any_text_is_a_record_or_refused(text: str) -> None:
 
 
 def _read_or_refuse(text: str) -> None:
-    told = said_of(lambda: record_from_json(text, "trial.json"), RecordError)
-    assert told == "" or told.startswith("trial.json: not a trial record of format 1: ")
+    message = message_of(lambda: record_from_json(text, "trial.json"), RecordError)
+    assert message == "" or message.startswith("trial.json: not a trial record of format 1: ")
 
 
 @given(st.sampled_from(list(BOMBS.values())), st.integers(0, 16_000), st.text(max_size=5))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_piece_of_a_bomb_is_a_space_or_has_faults(text: str, at: int, inserted: str) -> None:
     piece = text[: at % (len(text) + 1)] + inserted
-    told = said_of(lambda: space_from_text(piece, "s.yaml"), SpaceError)
-    assert all(line.startswith("s.yaml:") for line in told.splitlines())
+    message = message_of(lambda: space_from_text(piece, "s.yaml"), SpaceError)
+    assert all(line.startswith("s.yaml:") for line in message.splitlines())

@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or no longer ours: one clear line, the study intact, and it goes on afterwards."""
+"""A disk that is full, read-only or not writable: one clear line, the study intact, and it continues afterwards."""
 
 from __future__ import annotations
 
@@ -61,20 +61,20 @@ def results(folder: Path) -> list[object]:
     return [(r.number, r.state, r.epochs, r.values, r.objective_value) for r in read_records(folder)]
 
 
-def assert_whole(folder: Path) -> None:
+def assert_intact(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "study.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 @pytest.fixture
-def calm(tmp_path: Path) -> list[object]:
-    """The results of a sweep that nothing disturbed."""
-    supervise(make_study(tmp_path / "calm" / "demo"), InlineExecutor(FakeTrain()))
-    return results(tmp_path / "calm" / "demo")
+def undisturbed(tmp_path: Path) -> list[object]:
+    """The results of an undisturbed sweep."""
+    supervise(make_study(tmp_path / "undisturbed" / "demo"), InlineExecutor(FakeTrain()))
+    return results(tmp_path / "undisturbed" / "demo")
 
 
-def test_a_disk_that_fills_up_stops_the_sweep_and_with_space_it_goes_on(
-    make_disk: MakeDisk, calm: list[object]
+def test_a_disk_that_fills_up_stops_the_sweep_and_with_space_it_continues(
+    make_disk: MakeDisk, undisturbed: list[object]
 ) -> None:
     disk = make_disk("size=8m")
     folder = disk / "studies" / "demo"
@@ -87,46 +87,46 @@ def test_a_disk_that_fills_up_stops_the_sweep_and_with_space_it_goes_on(
         str(caught.value),
     )
     (disk / "ballast").unlink()
-    assert_whole(folder)
+    assert_intact(folder)
     assert [record.state for record in read_records(folder)][:2] == ["complete", "complete"]
     again = make_study(folder)
     assert again.interrupted_trials() == (2,)
     assert supervise(again, InlineExecutor(FakeTrain())) is True
-    assert results(folder) == calm
+    assert results(folder) == undisturbed
 
 
-def test_on_a_full_disk_all_running_trials_are_given_back_although_none_can_be_recorded(make_disk: MakeDisk) -> None:
+def test_on_a_full_disk_all_running_trials_are_interrupted_although_none_can_be_recorded(make_disk: MakeDisk) -> None:
     disk = make_disk("size=8m")
-    told: list[tuple[int, str]] = []
+    changes: list[tuple[int, str]] = []
 
     def observe(record: TrialRecord, worker: int) -> None:  # noqa: ARG001 - an observer's signature
-        told.append((record.number, record.state))
+        changes.append((record.number, record.state))
         if len(record.epochs) == 2 and not (disk / "ballast").exists():
             fill(disk)
 
     study, executor = make_study(disk / "demo"), SteppedExecutor(workers=2)
     with pytest.raises(DiskError):
         Supervisor(study, executor, TrialSetting(PREPARED, STAMP, {}), [observe]).run(TRIALS)
-    assert told[-2:] == [(0, "interrupted"), (1, "interrupted")]
+    assert changes[-2:] == [(0, "interrupted"), (1, "interrupted")]
     assert executor.closed
     (disk / "ballast").unlink()
     assert make_study(disk / "demo").interrupted_trials() == (0, 1)
 
 
 @pytest.mark.parametrize("leave", [0, 4096, 16384, 65536])
-def test_whatever_little_is_left_the_study_stays_whole(make_disk: MakeDisk, calm: list[object], leave: int) -> None:
+def test_with_any_space_left_the_study_stays_intact(make_disk: MakeDisk, undisturbed: list[object], leave: int) -> None:
     disk = make_disk("size=8m")
     folder = disk / "demo"
-    with suppress(DiskError):  # the last of them is enough for four trials
+    with suppress(DiskError):  # the last of these is enough for four trials
         supervise(make_study(folder), InlineExecutor(Disturbed(lambda: fill(disk, leave))))
     (disk / "ballast").unlink()
-    assert_whole(folder)
+    assert_intact(folder)
     supervise(make_study(folder), InlineExecutor(FakeTrain()))
-    assert results(folder) == calm
+    assert results(folder) == undisturbed
 
 
-def test_rights_that_are_taken_away_stop_the_sweep_and_given_back_it_goes_on(
-    calm: list[object], plain_user: Path
+def test_without_write_permission_the_sweep_stops_and_with_it_continues(
+    undisturbed: list[object], plain_user: Path
 ) -> None:
     folder = plain_user / "demo"
 
@@ -141,7 +141,7 @@ def test_rights_that_are_taken_away_stop_the_sweep_and_given_back_it_goes_on(
     )
     (folder / "trials" / "0002").chmod(0o755)
     supervise(make_study(folder), InlineExecutor(FakeTrain()))
-    assert results(folder) == calm
+    assert results(folder) == undisturbed
 
 
 @pytest.mark.usefixtures("light_fork_server")
@@ -168,15 +168,15 @@ def test_a_child_that_cannot_even_write_its_log_is_not_a_failed_trial(make_disk:
         "OSError: [Errno 122] Disk quota exceeded",
     ],
 )
-def test_a_failure_that_names_the_disk_is_the_disks(tmp_path: Path, message: str) -> None:
+def test_a_failure_that_names_the_disk_is_a_disk_error(tmp_path: Path, message: str) -> None:
     assert trial_disk_error(tmp_path, f"Traceback\n{message}\n") is not None
 
 
-def test_any_other_failure_is_the_trials(tmp_path: Path) -> None:
+def test_any_other_failure_is_not_a_disk_error(tmp_path: Path) -> None:
     assert trial_disk_error(tmp_path, "MemoryError") is None
 
 
-def test_a_failure_for_lack_of_space_gives_the_trial_back(tmp_path: Path) -> None:
+def test_a_failure_because_of_a_full_disk_interrupts_the_trial(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     failure = TrialFailure("oom", "ResourceExhaustedError: model.keras; No space left on device")
     with pytest.raises(DiskError):
@@ -184,7 +184,7 @@ def test_a_failure_for_lack_of_space_gives_the_trial_back(tmp_path: Path) -> Non
     assert read_record(tmp_path / "demo" / "trials" / "0000").state == "interrupted"
 
 
-def test_a_sweep_does_not_begin_where_there_is_no_room_for_it(make_disk: MakeDisk) -> None:
+def test_a_sweep_does_not_start_without_enough_space(make_disk: MakeDisk) -> None:
     disk = make_disk("size=1m")
     with pytest.raises(DiskError) as caught:
         make_folder(disk / "demo", RESERVE)
@@ -196,13 +196,13 @@ def test_a_sweep_does_not_begin_where_there_is_no_room_for_it(make_disk: MakeDis
     make_folder(disk / "demo", 500_000)
 
 
-def test_a_sweep_does_not_begin_on_a_read_only_disk(make_disk: MakeDisk) -> None:
+def test_a_sweep_does_not_start_on_a_read_only_disk(make_disk: MakeDisk) -> None:
     disk = make_disk("size=1m,ro")
     with pytest.raises(DiskError, match=rf"^{disk}/demo: Read-only file system; .* Mount it for writing, then "):
         make_folder(disk / "demo", 0)
 
 
-def test_a_sweep_does_not_begin_where_this_user_may_not_write(plain_user: Path) -> None:
+def test_a_sweep_does_not_start_where_this_user_may_not_write(plain_user: Path) -> None:
     (plain_user / "demo").mkdir(mode=0o555)
     with pytest.raises(DiskError, match=rf"^{plain_user}/demo: Permission denied; "):
         make_folder(plain_user / "demo", 0)
@@ -210,12 +210,12 @@ def test_a_sweep_does_not_begin_where_this_user_may_not_write(plain_user: Path) 
         StudyLock(plain_user / "demo")
 
 
-def test_large_models_need_more_room() -> None:
+def test_large_models_need_more_space() -> None:
     assert needed_bytes(None, keep_models=3, workers=2) == 67_108_864
     assert needed_bytes(1_000_000, keep_models=3, workers=2) == 67_108_864 + 4_000_000 * (3 + 2 * 7)
 
 
-def test_a_text_that_cannot_be_written_leaves_the_old_one(make_disk: MakeDisk) -> None:
+def test_a_text_that_cannot_be_written_leaves_the_old_file(make_disk: MakeDisk) -> None:
     disk = make_disk("size=1m")
     write_atomically(disk / "space.yaml", "old")
     with pytest.raises(DiskError, match="No space left on device"):
@@ -223,9 +223,9 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one(make_disk: MakeDisk) -
     assert (disk / "space.yaml").read_text() == "old"
 
 
-def test_only_what_sqlite_says_of_the_disk_is_the_disks(tmp_path: Path) -> None:
-    said = str(database_disk_error(tmp_path, "(sqlite3.OperationalError) database or disk is full"))
-    assert said.startswith(f"{tmp_path}: (sqlite3.OperationalError) database or disk is full; ")
+def test_only_sqlite_messages_about_the_disk_are_disk_errors(tmp_path: Path) -> None:
+    message = str(database_disk_error(tmp_path, "(sqlite3.OperationalError) database or disk is full"))
+    assert message.startswith(f"{tmp_path}: (sqlite3.OperationalError) database or disk is full; ")
     assert database_disk_error(tmp_path, "attempt to write a readonly database") is not None
     assert database_disk_error(tmp_path, "file is not a database") is None
 
@@ -258,7 +258,7 @@ def test_the_nearest_mount_decides_whether_a_folder_is_on_the_network(path: str,
     assert (found.kind if found else None) == kind
 
 
-def test_a_network_file_system_is_refused_before_anything_is_made(
+def test_a_network_file_system_is_refused_before_anything_is_created(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sweep.records.disk.NETWORK", tuple(mount.kind for mount in _mounts()))

@@ -1,4 +1,4 @@
-"""A short run of the fuzzer, where it is installed: `pip install atheris`."""
+"""A short run of the fuzzer, if it is installed: `pip install atheris`."""
 
 from __future__ import annotations
 

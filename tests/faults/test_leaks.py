@@ -1,4 +1,4 @@
-"""A thousand trials in one sweep, each a real fork: nothing is kept of those that have ended."""
+"""A thousand trials in one sweep, each a real fork: ended trials use no memory, files or threads."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.faults.tasks import quick
 
 TRIALS = 1000
 WARM = 100
-"""Trials after which imports, caches and pools have grown as far as they do."""
+"""Trials after which imports, caches and pools no longer grow."""
 
 
 class Measured:
-    """Looks at this process when a trial ends."""
+    """Measures this process when a trial ends."""
 
     def __init__(self) -> None:
         self.ended = 0
@@ -44,7 +44,7 @@ class Measured:
 
 @pytest.fixture
 def memory_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, where there is one: ten thousand writes that wait for a disk would take minutes."""
+    """A folder in memory if possible: ten thousand writes to a disk would take minutes."""
     memory = Path("/dev/shm")
     if not memory.is_dir() or not os.access(memory, os.W_OK):
         yield tmp_path
@@ -65,4 +65,4 @@ def test_a_thousand_trials_leave_no_memory_file_or_thread_behind(memory_disk: Pa
     (first, last) = (measured.at[count] for count in sorted(measured.at))
     assert (last[0] - first[0]) / (TRIALS - 2 - WARM) < 10_000, "bytes of the supervisor's memory a trial"
     assert last[1] <= first[1] + 2
-    assert last[2] <= first[2]  # one of an earlier test may have ended meanwhile
+    assert last[2] <= first[2]  # a thread of an earlier test may have ended

@@ -1,4 +1,4 @@
-"""MLflow's server fails while a sweep runs: nothing waits for it, and afterwards every point is there exactly once."""
+"""MLflow's server fails while a sweep runs: training does not wait for it, and in the end it has each point once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def timeouts(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Only a black hole is given up soon. What a server does that is merely busy would otherwise be asked for twice."""
+    """Only requests to a black hole time out soon. With a short timeout, a busy server would receive requests twice."""
     fault = request.node.callspec.params.get("fault")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1" if fault == "black hole" else "60")
 
@@ -52,27 +52,27 @@ def test_training_does_not_wait_for_a_server_that_fails(tmp_path: Path, fault: M
     with running_proxy() as proxy:
         proxy.mode = fault
         tracker = tracker_to(proxy, info_of("away", tmp_path), tmp_path)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         for epochs in range(5):
             for number in range(100):
                 tracker.update(record("away", number, epochs))
-        told = time.perf_counter() - begun
+        update_seconds = time.perf_counter() - started
         making = _seconds_of_making(500)
         assert tracker.close("interrupted", timeout=0.5) is False
-        assert time.perf_counter() - begun < told + PATIENCE + making
-        assert told < making + PATIENCE  # in a black hole, 500 that are waited for take a second each
+        assert time.perf_counter() - started < update_seconds + PATIENCE + making
+        assert update_seconds < making + PATIENCE  # waiting for 500 timeouts of a black hole would take a second each
 
 
 def _seconds_of_making(count: int) -> float:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for number in range(count):
         record("away", number % 100, 3)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 @pytest.fixture(scope="module")
 def through(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[Proxy]:
-    """A proxy before a server of MLflow."""
+    """A proxy in front of an MLflow server."""
     store = tmp_path_factory.mktemp("served")
     shutil.copy(database, store / "mlflow.db")
     with serve(store, store) as upstream, running_proxy() as proxy:
@@ -82,7 +82,7 @@ def through(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterato
 
 @contextmanager
 def patient() -> Iterator[None]:
-    """The tests' own questions have the time that a busy machine needs."""
+    """Give the test's own requests the time that a busy machine needs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
         yield
@@ -90,7 +90,7 @@ def patient() -> Iterator[None]:
 
 @patient()
 def points(uri: str, study: str) -> dict[str, list[int]]:
-    """The steps of every metric of every trial's run; the runs of a trial that has two come out in one list."""
+    """Return the steps of every metric of every trial; several runs of a trial are in one list."""
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(study)
     assert experiment is not None
@@ -108,7 +108,7 @@ def everything(trials: int) -> dict[str, list[int]]:
 
 
 def disturb(proxy: Proxy, tracker: MlflowTracker, study: str, fault: Mode) -> None:
-    """Two epochs arrive, the fault comes, and the sweep goes on to the end of three trials."""
+    """Let two epochs arrive, cause the fault, and continue the sweep to the end of three trials."""
     proxy.mode = "pass"
     with patient():
         tracker.update(record(study, 0, 2))
@@ -125,7 +125,7 @@ def disturb(proxy: Proxy, tracker: MlflowTracker, study: str, fault: Mode) -> No
 
 @pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
-def test_after_a_fault_every_point_is_there_exactly_once(through: Proxy, tmp_path: Path, fault: Mode) -> None:
+def test_after_a_fault_every_point_is_stored_exactly_once(through: Proxy, tmp_path: Path, fault: Mode) -> None:
     study = f"during-{fault.replace(' ', '-')}"
     tracker = tracker_to(through, info_of(study, tmp_path), tmp_path)
     disturb(through, tracker, study, fault)
@@ -137,13 +137,11 @@ def test_after_a_fault_every_point_is_there_exactly_once(through: Proxy, tmp_pat
 
 @pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_a_sweep_that_ended_meanwhile_could_not_write_a_sync_completes(
-    through: Proxy, tmp_path: Path, fault: Mode
-) -> None:
+def test_a_sync_completes_what_an_ended_sweep_could_not_write(through: Proxy, tmp_path: Path, fault: Mode) -> None:
     study = f"after-{fault.replace(' ', '-')}"
     tracker = tracker_to(through, info_of(study, tmp_path), tmp_path)
     disturb(through, tracker, study, fault)
-    tracker.close("finished", timeout=PATIENCE)  # until it gives up, as the end of the process would end it
+    tracker.close("finished", timeout=PATIENCE)  # until it gives up, as at the end of the process
     through.mode = "pass"
     with patient():
         sync_study(info_of(study, tmp_path), [record(study, number, 4) for number in range(3)], through.uri, tmp_path)
@@ -162,12 +160,12 @@ def test_a_server_that_was_killed_and_comes_back_gets_every_point_once(
         tracker = tracker_to(proxy, info_of("killed", tmp_path), tmp_path)
         tracker.update(record("killed", 0, 2))
         wait_until(lambda: len(proxy.seen) >= 3)
-        servers.close()  # SIGKILL, perhaps in the middle of a write
-        begun = time.monotonic()
+        servers.close()  # SIGKILL, perhaps during a write
+        started = time.monotonic()
         for epochs in (3, 4):
             for number in range(3):
                 tracker.update(record("killed", number, epochs))
-        assert time.monotonic() - begun < 20.0
+        assert time.monotonic() - started < 20.0
         time.sleep(seconds)
         proxy.upstream = servers.enter_context(serve(home / "mlflow", tmp_path))
         assert tracker.close("finished", timeout=PATIENCE) is True

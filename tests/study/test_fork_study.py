@@ -20,7 +20,7 @@ STARTS = f"start_from: [{', '.join(f'{{learning_rate: {rate}}}' for rate in RATE
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """Four trials at the learning rates above: complete, failed, pruned, complete; and one that still runs."""
+    """Four trials at the learning rates above: complete, failed, pruned, complete; and one that is running."""
     study = make_study(tmp_path / "demo", make_space(more=STARTS))
     states: tuple[dict[str, Any], ...] = (
         {},
@@ -30,11 +30,11 @@ def old(tmp_path: Path) -> Path:
     )
     for changes in states:
         study.finish(record_for(study, take(study), **changes))
-    _begin(study)
+    _start(study)
     return tmp_path / "demo"
 
 
-def _begin(study: OptunaStudy) -> None:
+def _start(study: OptunaStudy) -> None:
     study.save(record_for(study, take(study), state="running"))
 
 
@@ -45,7 +45,7 @@ def new(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_fork_takes_what_fits_and_says_why_the_rest_does_not(old: Path, new: Path) -> None:
+def test_a_fork_copies_what_fits_and_says_why_the_rest_does_not(old: Path, new: Path) -> None:
     narrower = make_space(LINE.replace("high: 1.0", "high: 0.25"))
     assert fork_study(old, new, narrower) == Fork(
         taken=2,
@@ -57,7 +57,7 @@ def test_a_fork_takes_what_fits_and_says_why_the_rest_does_not(old: Path, new: P
     )
 
 
-def test_taken_trials_are_numbered_anew_and_keep_their_origin(old: Path, new: Path) -> None:
+def test_copied_trials_have_new_numbers_and_an_origin(old: Path, new: Path) -> None:
     fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.25")))
     records = read_records(new)
     assert [(r.study, r.number, r.state, r.origin, r.values["learning_rate"]) for r in records] == [
@@ -69,7 +69,7 @@ def test_taken_trials_are_numbered_anew_and_keep_their_origin(old: Path, new: Pa
     assert [record.model_file for record in records] == [None, None]
 
 
-def test_a_taken_record_that_is_torn_is_restored_like_any_other(old: Path, new: Path) -> None:
+def test_a_damaged_copied_record_is_restored_like_any_other(old: Path, new: Path) -> None:
     fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.25")))
     before = read_records(new)
     (new / "trials" / "0001" / "trial.json").write_text("{")
@@ -83,7 +83,7 @@ def test_the_old_study_is_not_changed(old: Path, new: Path) -> None:
     assert {path: path.read_bytes() for path in old.glob("trials/*/trial.json")} == before
 
 
-def test_a_fork_goes_on_after_the_trials_that_it_took(old: Path, new: Path) -> None:
+def test_a_fork_continues_after_the_trials_that_it_copied(old: Path, new: Path) -> None:
     space = make_space(LINE.replace("high: 1.0", "high: 0.25"))
     fork_study(old, new, space)
     study = make_study(new, space)
@@ -92,7 +92,7 @@ def test_a_fork_goes_on_after_the_trials_that_it_took(old: Path, new: Path) -> N
     assert study.next(3) is None
 
 
-def test_a_fork_tries_the_start_points_that_it_did_not_take(old: Path, new: Path) -> None:
+def test_a_fork_tries_the_start_points_that_it_did_not_copy(old: Path, new: Path) -> None:
     space = make_space(more=STARTS)
     assert fork_study(old, new, space).taken == 3
     trials = run_trials(make_study(new, space), 2)
@@ -100,7 +100,7 @@ def test_a_fork_tries_the_start_points_that_it_did_not_take(old: Path, new: Path
     assert [(trial.number, trial.values["learning_rate"] == 0.25) for trial in trials] == [(3, True), (4, False)]
 
 
-def test_a_forked_grid_leaves_out_what_was_taken(old: Path, new: Path) -> None:
+def test_a_forked_grid_leaves_out_the_copied_points(old: Path, new: Path) -> None:
     space = make_space(LINE.replace("{low: 1.0e-4, high: 1.0, log: true}", "[0.5, 0.25, 0.125]"), "sampler: grid")
     assert fork_study(old, new, space).taken == 2
     study = make_study(new, space)
@@ -137,13 +137,13 @@ def test_a_trial_fits_a_space_that_searches_what_was_fixed() -> None:
     )
 
 
-def test_a_fork_of_no_study_is_refused(tmp_path: Path, new: Path) -> None:
+def test_a_fork_of_a_missing_study_is_refused(tmp_path: Path, new: Path) -> None:
     with pytest.raises(StudyError, match="there is no study demo in "):
         fork_study(tmp_path / "demo", new, make_space())
     assert list(new.iterdir()) == []
 
 
-def test_a_fork_that_would_take_nothing_is_refused_with_a_reason(old: Path, new: Path) -> None:
+def test_a_fork_that_would_copy_nothing_is_refused_with_a_reason(old: Path, new: Path) -> None:
     with pytest.raises(StudyError) as caught:
         fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.0002")))
     assert str(caught.value) == (
@@ -153,7 +153,7 @@ def test_a_fork_that_would_take_nothing_is_refused_with_a_reason(old: Path, new:
     assert list(new.iterdir()) == []
 
 
-def test_a_fork_into_a_study_is_refused(old: Path, new: Path) -> None:
+def test_a_fork_into_an_existing_study_is_refused(old: Path, new: Path) -> None:
     make_study(new)
     with pytest.raises(StudyError, match=r"^the study next exists already; choose another name for --fork$"):
         fork_study(old, new, make_space())

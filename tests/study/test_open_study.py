@@ -30,7 +30,7 @@ GRID_POINTS = (2 + 4) * (3 + 1)
 
 
 def rates(folder: Path, space: Space, count: int) -> list[object]:
-    """The learning rates of the next trials, each after opening the study again."""
+    """Return the learning rates of the next trials; the study is opened again for each."""
     return [run_trials(make_study(folder, space), 1)[0].values["learning_rate"] for _ in range(count)]
 
 
@@ -42,7 +42,7 @@ def test_the_total_counts_the_trials_of_earlier_runs(tmp_path: Path) -> None:
     assert study.next(3) is None
 
 
-def test_a_total_that_is_reached_already_begins_nothing(tmp_path: Path) -> None:
+def test_if_the_total_is_already_reached_no_trial_starts(tmp_path: Path) -> None:
     run_trials(make_study(tmp_path / "demo"), 2)
     assert make_study(tmp_path / "demo").next(1) is None
 
@@ -77,14 +77,14 @@ def test_start_points_come_first_in_their_order_with_their_origin(tmp_path: Path
     assert [trial.config.training.learning_rate for trial in trials[:2]] == [0.25, 0.5]
 
 
-def test_start_points_wait_for_the_next_run_and_are_not_given_twice(tmp_path: Path) -> None:
+def test_start_points_wait_for_the_next_run_and_are_tried_once(tmp_path: Path) -> None:
     space = make_space(more=START)
     run_trials(make_study(tmp_path / "demo", space), 1)
     trials = run_trials(make_study(tmp_path / "demo", space), 2)
     assert [(trial.number, trial.origin) for trial in trials] == [(1, "start_from[1]"), (2, None)]
 
 
-def test_a_recipe_is_a_start_with_its_file_as_origin(tmp_path: Path) -> None:
+def test_a_recipe_is_a_start_point_with_its_file_as_origin(tmp_path: Path) -> None:
     (tmp_path / "slow.yaml").write_text(
         "data: {name: digits}\nmodel: {builder: vgg}\ntraining: {epochs: 4, learning_rate: 0.125}\n"
     )
@@ -94,7 +94,7 @@ def test_a_recipe_is_a_start_with_its_file_as_origin(tmp_path: Path) -> None:
     assert trial.values == {"learning_rate": 0.125}
 
 
-def test_another_space_is_refused_with_what_differs(tmp_path: Path) -> None:
+def test_another_space_is_refused_with_the_differences(tmp_path: Path) -> None:
     run_trials(make_study(tmp_path / "demo"), 1)
     changed = make_space(LINE.replace("high: 1.0", "high: 0.5"), search="sampler: tpe, pruner: {name: none}")
     with pytest.raises(StudyError) as caught:
@@ -108,7 +108,7 @@ def test_another_space_is_refused_with_what_differs(tmp_path: Path) -> None:
     )
 
 
-def test_what_changes_nothing_about_earlier_trials_may_change(tmp_path: Path) -> None:
+def test_keys_that_do_not_affect_earlier_trials_may_change(tmp_path: Path) -> None:
     run_trials(make_study(tmp_path / "demo"), 1)
     search = "sampler: random, pruner: {name: none}, trials: 500, keep_models: 0"
     search += ", failures: {nan: stop, bug: {retry: 1}}, watchdog: 0, memory_limit: 4G"
@@ -120,11 +120,11 @@ def test_what_changes_nothing_about_earlier_trials_may_change(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("old", "new"), [("epochs: 9", "epochs: 10"), ("[8, 16]", "[8, 16, 32]"), ("name: digits", "name: mnist")]
 )
-def test_every_other_change_counts(old: str, new: str) -> None:
+def test_every_other_change_is_a_difference(old: str, new: str) -> None:
     assert len(space_differences(make_space(TREE), make_space(TREE.replace(old, new)))) == 1
 
 
-def test_the_stored_space_is_the_one_that_was_given(tmp_path: Path) -> None:
+def test_the_stored_space_equals_the_original(tmp_path: Path) -> None:
     space = make_space(
         TREE, more="start_from: [{blocks: 1, filters_1: 8, use_l2: false, optimizer: adam, learning_rate: 0.5}]"
     )
@@ -132,7 +132,7 @@ def test_the_stored_space_is_the_one_that_was_given(tmp_path: Path) -> None:
     assert stored_space(tmp_path / "demo") == space
 
 
-def test_a_study_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+def test_the_error_about_a_missing_study_names_the_existing_ones(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         stored_space(tmp_path / "demo")
     assert str(caught.value) == (
@@ -168,14 +168,14 @@ def test_a_grid_does_not_repeat_its_start_points(tmp_path: Path) -> None:
     assert study.next(1000) is None
 
 
-def test_a_grid_that_runs_two_at_a_time_gives_no_point_twice(tmp_path: Path) -> None:
+def test_a_grid_with_two_trials_at_a_time_repeats_no_point(tmp_path: Path) -> None:
     space = make_space(LINE.replace("{low: 1.0e-4, high: 1.0, log: true}", "[0.5, 0.25]"), "sampler: grid")
     study = make_study(tmp_path / "demo", space)
     assert [take(study).values["learning_rate"] for _ in range(2)] == [0.5, 0.25]
     assert study.next(1000) is None
 
 
-def test_a_huge_grid_opens_at_once(tmp_path: Path) -> None:
+def test_a_huge_grid_opens_immediately(tmp_path: Path) -> None:
     text = TREE.replace("{low: 1.0e-4, high: 1.0, log: true}", "{low: 0.001, high: 1.0, step: 0.001}")
     text = text.replace("{low: 1.0e-6, high: 1.0e-2, log: true, or: 0}", "{low: 0.001, high: 1.0, step: 0.001}")
     text = text.replace("momentum: {low: 0.8, high: 0.99, when", "momentum: {low: 0.1, high: 0.9, step: 0.1, when")
@@ -183,14 +183,14 @@ def test_a_huge_grid_opens_at_once(tmp_path: Path) -> None:
     assert trial.values["learning_rate"] == 0.001
 
 
-def test_a_recipe_is_repeated_as_often_as_asked(tmp_path: Path) -> None:
+def test_a_recipe_is_repeated_up_to_the_total(tmp_path: Path) -> None:
     space = make_space(LINE.replace("{low: 1.0e-4, high: 1.0, log: true}", "0.5"), "sampler: grid")
     trials = run_trials(make_study(tmp_path / "demo", space), 2)
     assert [trial.values for trial in trials] == [{}, {}]
     assert trials[0].config.seed != trials[1].config.seed
 
 
-def test_a_study_in_which_nothing_was_tried_takes_another_space(tmp_path: Path) -> None:
+def test_a_study_without_trials_accepts_another_space(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     make_study(folder, make_space(more="start_from: [{learning_rate: 0.5}]"))
 
@@ -200,7 +200,7 @@ def test_a_study_in_which_nothing_was_tried_takes_another_space(tmp_path: Path) 
     assert take(study).number == 0
 
 
-def test_a_database_that_was_cut_off_while_it_was_made_is_made_anew(tmp_path: Path) -> None:
+def test_a_database_whose_creation_was_interrupted_is_created_again(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     (folder / ".making").mkdir(parents=True)
     (folder / ".making" / "study.db").write_bytes(b"half of it")

@@ -40,7 +40,7 @@ def reports(folder: Path) -> list[tuple[int, float]]:
         ).fetchall()
 
 
-def test_interrupted_trials_are_given_again_first_with_number_values_and_seed(tmp_path: Path) -> None:
+def test_interrupted_trials_come_first_with_the_same_number_values_and_seed(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo", make_space(TREE))
     first, second, third = (take(study) for _ in range(3))
     study.finish(record_for(study, second))
@@ -60,7 +60,7 @@ def test_interrupted_trials_are_finished_even_beyond_the_total(tmp_path: Path) -
     assert study.next(1) is None
 
 
-def test_a_trial_that_is_run_again_keeps_the_time_of_its_first_start(tmp_path: Path) -> None:
+def test_a_resumed_trial_keeps_the_time_of_its_first_start(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     pending = take(study)
     assert pending.earlier is None
@@ -70,15 +70,15 @@ def test_a_trial_that_is_run_again_keeps_the_time_of_its_first_start(tmp_path: P
     assert before.started == "2025-01-02T03:04:05+00:00"
 
 
-def test_a_trial_cut_off_before_its_values_were_drawn_draws_the_same_ones(tmp_path: Path) -> None:
+def test_a_trial_killed_before_its_values_were_drawn_draws_the_same_ones(tmp_path: Path) -> None:
     whole = take(make_study(tmp_path / "a" / "demo", make_space(TREE)))
     cut = make_study(tmp_path / "b" / "demo", make_space(TREE))
     cut._handle.sampler = optuna.samplers.RandomSampler()
-    cut._handle.ask()  # and no value suggested: killed right here
+    cut._handle.ask()  # killed here, before any value was suggested
     assert take(make_study(tmp_path / "b" / "demo", make_space(TREE))).values == whole.values
 
 
-def test_a_trial_that_had_its_values_and_was_not_begun_is_not_drawn_again(tmp_path: Path) -> None:
+def test_a_trial_that_had_its_values_but_did_not_start_is_not_drawn_again(tmp_path: Path) -> None:
     space = make_space(TREE, search="sampler: tpe, startup_trials: 1")
     study = make_study(tmp_path / "demo", space)
     first, second = take(study), take(study)
@@ -95,13 +95,13 @@ def test_an_epoch_is_never_reported_twice(tmp_path: Path) -> None:
     again = make_study(tmp_path / "demo")
     take(again)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # Optuna warns of a value that comes again
+        warnings.simplefilter("error")  # Optuna warns about a value that is reported twice
         for epoch, accuracy in ((1, 0.125), (2, 0.125), (3, 0.75)):
             assert again.report(0, metrics(epoch, accuracy)) is False
     assert reports(tmp_path / "demo") == [(1, 0.25), (2, 0.5), (3, 0.75)]
 
 
-def test_the_objective_is_what_is_reported_and_told(tmp_path: Path) -> None:
+def test_the_study_reports_the_objective(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo", make_space(search="objective: val_loss, sampler: random"))
     pending = take(study)
     study.report(0, metrics(1, accuracy=0.25, loss=3.5))
@@ -117,11 +117,11 @@ def test_a_trial_that_is_behind_is_pruned_and_one_that_is_ahead_is_not(tmp_path:
     assert _train(study, (0.9, 0.9, 0.9, 0.9)) == [False, False, False, False]
 
 
-def test_a_trial_run_again_is_not_pruned_for_epochs_that_are_yet_to_come(tmp_path: Path) -> None:
+def test_a_resumed_trial_is_not_pruned_for_later_epochs(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo", make_space(search=MEDIAN))
     take(study)
     for epoch in (1, 2, 3):
-        assert study.report(0, metrics(epoch, 0.1)) is False  # there is nothing to compare with
+        assert study.report(0, metrics(epoch, 0.1)) is False  # there is no other trial
     _train(study, (0.5, 0.5, 0.5, 0.5))
     again = make_study(tmp_path / "demo", make_space(search=MEDIAN))
     take(again)
@@ -129,11 +129,11 @@ def test_a_trial_run_again_is_not_pruned_for_epochs_that_are_yet_to_come(tmp_pat
 
 
 def _train(study: OptunaStudy, accuracies: tuple[float, ...]) -> list[bool]:
-    """Run a trial to its end, whatever the pruner says of it."""
+    """Run a trial to its end, regardless of the pruner; return the pruner's decisions."""
     pending = take(study)
-    said = [study.report(pending.number, metrics(n, value)) for n, value in enumerate(accuracies, start=1)]
+    decisions = [study.report(pending.number, metrics(n, value)) for n, value in enumerate(accuracies, start=1)]
     study.finish(record_for(study, pending, accuracies=accuracies))
-    return said
+    return decisions
 
 
 def test_a_failure_of_the_sampled_point_becomes_a_violated_constraint(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_failure_of_the_sampled_point_becomes_a_violated_constraint(tmp_path: 
     assert trials[0].user_attrs == {"state": "failed", "reason": "nan"}
 
 
-def test_a_failure_that_says_nothing_of_the_point_is_a_fail(tmp_path: Path) -> None:
+def test_a_failure_unrelated_to_the_sampled_point_is_a_fail(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     causes: tuple[FailureCause, ...] = ("bug", "killed", "timeout", "data")
     for cause in causes:
@@ -157,7 +157,7 @@ def test_a_failure_that_says_nothing_of_the_point_is_a_fail(tmp_path: Path) -> N
     assert [trial.constraints for trial in trials] == [{}] * 4
 
 
-def test_what_the_policies_say_decides_what_the_sampler_is_told(tmp_path: Path) -> None:
+def test_the_policies_decide_what_the_sampler_learns(tmp_path: Path) -> None:
     search = "sampler: random, failures: {nan: fail, killed: infeasible, timeout: {retry: 2}, oom: {retry: 2}}"
     study = make_study(tmp_path / "demo", make_space(search=search))
     for cause in ("nan", "killed", "timeout", "oom"):
@@ -186,7 +186,7 @@ def test_the_sampler_keeps_away_from_where_trials_are_infeasible(tmp_path: Path)
         fits = pending.values["blocks"] != 4
         failed = {"state": "failed", "reason": "too_large", "accuracies": ()}
         study.finish(record_for(study, pending, **({} if fits else failed)))
-    assert proposed[:10].count(4) >= 2  # it has had the chance to learn
+    assert proposed[:10].count(4) >= 2  # it could learn
     assert proposed[10:].count(4) <= 2
 
 
@@ -222,7 +222,7 @@ def test_a_study_without_trials_has_no_records(tmp_path: Path) -> None:
     assert read_records(tmp_path / "demo") == []
 
 
-def test_a_torn_record_is_an_error_and_not_a_missing_trial(tmp_path: Path) -> None:
+def test_a_damaged_record_is_an_error_and_not_a_missing_trial(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     study.save(make_record(0))
     (tmp_path / "demo" / "trials" / "0000" / "trial.json").write_text('{"study": "de')
@@ -276,7 +276,7 @@ def test_a_missing_study_has_no_records(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("search", ["sampler: random", "sampler: tpe, startup_trials: 2"])
 @pytest.mark.parametrize("drawn", [1, 2, 3])
-def test_a_trial_cut_off_while_its_values_were_drawn_has_the_values_of_an_undisturbed_one(
+def test_a_trial_killed_while_its_values_were_drawn_has_the_values_of_an_undisturbed_one(
     tmp_path: Path, search: str, drawn: int
 ) -> None:
     space = make_space(TREE, search=search)
@@ -308,7 +308,7 @@ def test_a_trial_cut_off_while_its_values_were_drawn_has_the_values_of_an_undist
     assert stored(tmp_path / "b" / "demo")[4].params == stored(tmp_path / "a" / "demo")[4].params
 
 
-def test_a_trial_that_goes_on_keeps_its_thread_count(tmp_path: Path) -> None:
+def test_a_resumed_trial_keeps_its_number_of_threads(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     pending = take(study)
     study.save(record_for(study, pending, state="running"))
@@ -317,7 +317,7 @@ def test_a_trial_that_goes_on_keeps_its_thread_count(tmp_path: Path) -> None:
     assert take(again).config.threads == 4
 
 
-def test_a_trial_killed_before_it_had_a_record_is_no_obstacle(tmp_path: Path) -> None:
+def test_a_trial_killed_before_its_first_record_is_ignored(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
     (tmp_path / "demo" / "trials" / "0000").mkdir(parents=True)
     assert study.records() == []

@@ -20,19 +20,19 @@ def test_a_trial_is_not_pruned_after_its_last_epoch() -> None:
 
 
 @pytest.mark.parametrize(("grace", "allowed"), [(0, True), (1, True), (2, False), (3, False)])
-def test_a_trial_is_left_alone_for_some_epochs_after_its_rate_dropped(grace: int, allowed: bool) -> None:
+def test_a_trial_is_not_pruned_for_some_epochs_after_its_rate_dropped(grace: int, allowed: bool) -> None:
     # The third epoch is the first at the lower rate; the fourth is the second.
     assert may_prune(PrunerConfig(grace_after_drop=grace), epochs_at(0.1, 0.1, 0.05, 0.05), limit=9) is allowed
 
 
-def test_the_share_of_audited_trials_is_about_what_was_asked_for() -> None:
+def test_the_share_of_audited_trials_is_about_as_configured() -> None:
     audited = [number for number in range(2000) if is_audited(PrunerConfig(audit=0.1), 7, number)]
     assert 150 < len(audited) < 250
     assert not any(is_audited(PrunerConfig(audit=0.0), 7, number) for number in range(2000))
     assert all(is_audited(PrunerConfig(audit=1.0), 7, number) for number in range(2000))
 
 
-def test_a_trial_is_audited_or_not_whenever_it_is_asked() -> None:
+def test_whether_a_trial_is_audited_depends_on_seed_and_number() -> None:
     config = PrunerConfig(audit=0.5)
     first = [is_audited(config, 7, number) for number in range(50)]
     assert first == [is_audited(config, 7, number) for number in range(50)]

@@ -1,4 +1,4 @@
-"""Records that are torn or gone: the sweep goes on, and says what it did about them."""
+"""Records that are damaged or missing: the sweep continues and reports what it repaired."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ def path_of(folder: Path, number: int) -> Path:
     return folder / "trials" / f"{number:04d}" / "trial.json"
 
 
-def test_a_record_cut_off_at_any_byte_is_set_aside_and_restored(folder: Path) -> None:
+def test_a_record_truncated_at_any_byte_is_renamed_and_restored(folder: Path) -> None:
     before, path = read_records(folder), path_of(folder, 1)
     whole = path.read_bytes()
-    for length in range(0, len(whole) - 1, 97):  # the last byte is a line's end
+    for length in range(0, len(whole) - 1, 97):  # the last byte is a newline
         path.write_bytes(whole[:length])
         with pytest.raises(RecordError):
             read_records(folder)
-        (told,) = repair_records(folder, unfinished=())
-        assert told.startswith(f"trial 1: {path}: not a trial record of format 1: ")
-        assert told.endswith("renamed to trial.json.damaged, and the record was restored from the study's database")
+        (sentence,) = repair_records(folder, unfinished=())
+        assert sentence.startswith(f"trial 1: {path}: not a trial record of format 1: ")
+        assert sentence.endswith("renamed to trial.json.damaged, and the record was restored from the study's database")
         assert path.with_name("trial.json.damaged").read_bytes() == whole[:length]
         assert [r.epochs for r in read_records(folder)] == [r.epochs for r in before]
     assert path.read_bytes() == whole.replace(b'"model_file": "model.keras"', b'"model_file": null')
 
 
 @pytest.mark.parametrize("content", [b"\0" * 500, b"\xff\xfe", b"[]", b"null", b"9" * 5000, b"[" * 100_000, b"{}"])
-def test_a_record_of_anything_else_is_restored_too(folder: Path, content: bytes) -> None:
+def test_a_record_with_any_other_content_is_restored_too(folder: Path, content: bytes) -> None:
     path_of(folder, 0).write_bytes(content)
     assert len(repair_records(folder, ())) == 1
     assert [record.number for record in read_records(folder)] == [0, 1, 2]
 
 
-def test_a_record_that_is_gone_is_restored(folder: Path) -> None:
+def test_a_missing_record_is_restored(folder: Path) -> None:
     path_of(folder, 2).unlink()
     assert len(read_records(folder)) == 2
     assert repair_records(folder, ()) == ["trial 2: its record was missing; restored from the study's database"]
@@ -58,15 +58,15 @@ def test_a_record_that_is_gone_is_restored(folder: Path) -> None:
     assert repair_records(folder, ()) == []
 
 
-def test_a_torn_record_of_a_trial_that_is_run_again_is_only_set_aside(folder: Path) -> None:
+def test_a_damaged_record_of_a_trial_that_runs_again_is_only_renamed(folder: Path) -> None:
     study = make_study(folder)
     pending = take(study)
     path = path_of(folder, 3)
     path.parent.mkdir()
     path.write_text('{"study": "de')
     again = make_study(folder)
-    (told,) = repair_records(folder, again.interrupted_trials())
-    assert told.endswith("The file was renamed to trial.json.damaged, and the trial runs again")
+    (sentence,) = repair_records(folder, again.interrupted_trials())
+    assert sentence.endswith("The file was renamed to trial.json.damaged, and the trial runs again")
     Supervisor(again, InlineExecutor(FakeTrain()), TrialSetting(PREPARED, STAMP, {}), []).run(4)
     assert read_record(path.parent).values == pending.values
     assert [record.state for record in read_records(folder)] == ["complete"] * 4
@@ -78,8 +78,8 @@ def test_without_a_copy_the_trial_counts_and_is_not_shown(folder: Path) -> None:
         connection.execute("UPDATE sweep_records SET record = x'1234' WHERE number = 1")
     for number in (0, 1):
         path_of(folder, number).write_text("{")
-    told = repair_records(folder, ())
-    assert [sentence.split("; ")[-1] for sentence in told] == [
+    sentences = repair_records(folder, ())
+    assert [sentence.split("; ")[-1] for sentence in sentences] == [
         "there is no copy of it, so the trial counts but is not shown"
     ] * 2
     assert [record.number for record in read_records(folder)] == [2]
@@ -93,8 +93,8 @@ def test_a_copy_is_kept_of_every_trial_that_has_ended(folder: Path) -> None:
     assert read_copy(folder, 3) is None
 
 
-def test_a_folder_without_a_record_yet_is_in_nobodys_way(folder: Path) -> None:
-    """What a kill between the making of the folder and the first record leaves."""
+def test_a_folder_without_a_record_is_ignored(folder: Path) -> None:
+    """A kill after the folder was created and before the first record leaves such a folder."""
     (folder / "trials" / "0003").mkdir()
     (folder / "trials" / "0003" / "trial.part.json").write_text('{"stu')
     assert len(read_records(folder)) == 3

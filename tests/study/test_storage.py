@@ -1,4 +1,4 @@
-"""Database files that are no study's: each is refused in one line, and left as it was."""
+"""Database files that do not belong to a study: each is refused in one line and stays unchanged."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ NO_STUDY = "{} is not a study's database, or its creation was interrupted; move 
         (cut_in_half, "{}: cannot be used as a study's database: database disk image is malformed. Move"),
     ],
 )
-def test_a_database_that_is_no_study_is_refused_in_one_line_and_left_alone(
+def test_a_database_without_the_study_is_refused_in_one_line_and_unchanged(
     tmp_path: Path, fill: Fill, message: str
 ) -> None:
     path = tmp_path / "demo" / "study.db"
@@ -96,7 +96,7 @@ def test_a_folder_in_the_databases_place_is_refused(tmp_path: Path) -> None:
         open_study(tmp_path, make_space(), threads=1)
 
 
-def test_a_renamed_study_says_what_it_was(tmp_path: Path) -> None:
+def test_a_renamed_study_is_refused_with_its_former_name(tmp_path: Path) -> None:
     make_study(tmp_path / "demo")
     (tmp_path / "demo").rename(tmp_path / "better")
     with pytest.raises(StudyError, match="contains demo, not better"):
@@ -115,11 +115,11 @@ def test_a_write_waits_for_another_process_that_writes(tmp_path: Path) -> None:
         other.execute("BEGIN IMMEDIATE")
         released = threading.Event()
 
-        def let_go() -> None:
+        def release_lock() -> None:
             released.set()
             other.rollback()
 
-        release = threading.Timer(0.5, let_go)
+        release = threading.Timer(0.5, release_lock)
         release.start()
         run_trials(study, 1)
         assert released.is_set()
@@ -127,7 +127,7 @@ def test_a_write_waits_for_another_process_that_writes(tmp_path: Path) -> None:
     assert study.count_started() == 1
 
 
-def test_an_error_without_a_text_still_makes_a_sentence() -> None:
+def test_an_error_without_a_message_becomes_a_sentence() -> None:
     with (
         pytest.raises(StudyError, match=r"^study\.db: the database failed: AssertionError$"),
         storage_errors(Path("study.db")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -22,10 +23,8 @@ from sweep.study.storage import close_storage, open_storage, storage_errors
 _SPACE = "sweep.space"
 _FORMAT = "sweep.format"
 
-_MAY_CHANGE = ("study", "search.trials", "search.keep_models", "search.watchdog", "search.memory_limit")
+_MAY_CHANGE = re.compile(r"study|search\.(trials|keep_models|watchdog|memory_limit|failures\..+)")
 """Keys that may change because they do not affect the results of earlier trials."""
-_FAILURES = "search.failures."
-"""So may the keys below this one."""
 
 
 def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
@@ -136,5 +135,5 @@ def space_differences(old: Space, new: Space) -> list[Difference]:
     return [
         difference
         for difference in differences(space_to_mapping(old), space_to_mapping(new))
-        if difference.key not in _MAY_CHANGE and not difference.key.startswith(_FAILURES)
+        if not _MAY_CHANGE.fullmatch(difference.key)
     ]

@@ -21,7 +21,7 @@ from sweep.execution.child_call import call_in_child
 from sweep.execution.workers import default_slots
 from sweep.records.home import Home
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import DataConfig, TrialConfig
+from sweep.space.config import DataConfig
 from sweep.space.corners import branches, draw, largest, smallest
 from sweep.space.parameters import Values
 from sweep.space.space import Space, bounds
@@ -84,9 +84,7 @@ def _print_space(space: Space, console: Console) -> None:
     console.print(f"study {space.study}: {kind}")
     for parameter in space.parameters:
         when = " and ".join(f"{condition.name} in {list(condition.values)}" for condition in parameter.conditions)
-        console.print(
-            f"  {parameter.name:<24} {bounds(parameter)}{f'   when {when}' if when else ''}",
-        )
+        console.print(f"  {parameter.name:<24} {bounds(parameter)}{f'   when {when}' if when else ''}")
     for point in space.start_from:
         notes = f", with {'; '.join(point.notes)}" if point.notes else ""
         console.print(f"tried first: {point.name}{notes}")
@@ -143,19 +141,14 @@ def _found(points: Sequence[BuiltPoint], images: KnownImages, space: Space, tota
 def _estimate(space: Space, images: KnownImages, total: int) -> dict[str, float] | None:
     """Estimate the seconds of a sweep in which all trials have the smallest model, and the largest."""
     configs = [space.smallest_config, space.config(largest(space))]
-    times = [_training_times(config, images.facts) for config in configs]
+    # The seconds before the first step and per image; None if the model cannot be built.
+    times = [call_in_child("sweep.training.model_probe:training_times", config, images.facts) for config in configs]
     workers = len(default_slots(None))
     images_seen = images.train * space.epochs
     known = [(start + seconds * images_seen) * total / workers for start, seconds in filter(None, times)]
     if not known:
         return None
     return {"all_smallest": min(known), "all_largest": max(known), "workers": workers}
-
-
-def _training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, float] | None:
-    """Return the seconds before the first step and per image; None if the model cannot be built."""
-    found: tuple[float, float] | None = call_in_child("sweep.training.model_probe:training_times", config, facts)
-    return found
 
 
 def _print_found(found: dict[str, Any], points: Sequence[BuiltPoint], console: Console) -> None:

@@ -6,11 +6,10 @@ import dataclasses
 import importlib.util
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from sweep.analysis.formatting import count
 from sweep.commands.model_references import FoundModel, find_model
@@ -26,26 +25,31 @@ from sweep.records.keras_archive import ModelFacts
 from sweep.records.model_evaluation import Latency, Measured
 from sweep.terminal.console import make_console, plain_table
 
-NEEDS: dict[str, tuple[str, ...]] = {
-    "keras": (),
-    "saved-model": (),
-    "tflite": ("ai_edge_litert",),
-    "tflite-int8": ("ai_edge_litert",),
-    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
-}
-"""The packages that writing and checking a format needs."""
-NAMES = {
-    "keras": "model.keras",
-    "saved-model": "saved_model",
-    "tflite": "model.tflite",
-    "tflite-int8": "model-int8.tflite",
-    "onnx": "model.onnx",
-}
-ALL = "all"
 LABELS_FILE = "labels.txt"
-LEAST_AGREEMENT = {"tflite-int8": 0.97}
-EXACT_AGREEMENT = 0.995
-"""Share of validation images on which a format must name the same class as the Keras model."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """How a model is written.
+
+    Attributes:
+        file: name of the file or folder.
+        packages: the packages that writing and checking it needs.
+        agreement: share of the validation images for which it must predict the same class as the Keras model.
+    """
+
+    file: str
+    packages: tuple[str, ...] = ()
+    agreement: float = 0.995
+
+
+FORMATS = {
+    "keras": Format("model.keras"),
+    "saved-model": Format("saved_model"),
+    "tflite": Format("model.tflite", ("ai_edge_litert",)),
+    "tflite-int8": Format("model-int8.tflite", ("ai_edge_litert",), 0.97),
+    "onnx": Format("model.onnx", ("tf2onnx", "onnx", "onnxruntime")),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +77,7 @@ def export_model(root: Path, model: str, kind: str, out: Path | None, tracking_u
     Raises:
         UserError: there is no such model, its file is refused, its images are missing, or a package is missing.
     """
-    kinds = tuple(NEEDS) if kind == ALL else (kind,)
+    kinds = tuple(FORMATS) if kind == "all" else (kind,)
     check_packages(kinds)
     home, console = Home(root), make_console(as_json=as_json)
     with find_model(model, home, tracking_uri) as found:
@@ -97,7 +101,7 @@ def check_packages(kinds: Sequence[str]) -> None:
     """
     faults = []
     for kind in kinds:
-        missing = [name.replace("_", "-") for name in NEEDS[kind] if importlib.util.find_spec(name) is None]
+        missing = [name.replace("_", "-") for name in FORMATS[kind].packages if importlib.util.find_spec(name) is None]
         if missing:
             faults.append(f"{kind} needs {', '.join(missing)}")
     if faults:
@@ -136,7 +140,7 @@ def export(
         UserError: the folder cannot be written.
         SweepError: a converter failed, with its traceback.
     """
-    files = {kind: out / NAMES[kind] for kind in kinds}
+    files = {kind: out / FORMATS[kind].file for kind in kinds}
     with output_errors(out, "--out"):
         out.mkdir(parents=True, exist_ok=True)
         (out / LABELS_FILE).write_text("".join(f"{name}\n" for name in facts.classes), encoding="utf-8")
@@ -161,7 +165,7 @@ def _write(kind: str, source: Path, target: Path, prepared: Prepared, facts: Mod
 
 def _exported(kind: str, path: Path, measured: Measured) -> Exported:
     size = sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
-    return Exported(kind, path, size, measured, measured.agreement >= LEAST_AGREEMENT.get(kind, EXACT_AGREEMENT))
+    return Exported(kind, path, size, measured, measured.agreement >= FORMATS[kind].agreement)
 
 
 def _as_mapping(model: str, out: Path, facts: ModelFacts, exported: Sequence[Exported]) -> dict[str, object]:
@@ -191,7 +195,17 @@ def _print(model: str, exported: Sequence[Exported], facts: ModelFacts, out: Pat
     for heading in ("differ-\nence", "same\nclass", "\naccuracy", "\nsize", "1\nimage", "\np95", "32\nimages", "\np95"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in exported:
-        table.add_row(*_row(one), style="" if one.holds else "red")
+        measured = one.measured
+        table.add_row(
+            one.kind,
+            f"{measured.difference:.2g}",
+            f"{measured.agreement:.2%}",
+            f"{measured.accuracy:.4f}",
+            f"{one.size / 1000:,.0f} kB",
+            *_times(measured.single),
+            *_times(measured.batch),
+            style="" if one.holds else "red",
+        )
     console.print(f"{model}, compared with its exports on {exported[0].measured.images:,} validation images:")
     console.print(table)
     shape = ", ".join(map(str, facts.shape))
@@ -202,33 +216,15 @@ def _print(model: str, exported: Sequence[Exported], facts: ModelFacts, out: Pat
         "A final model has also been trained on these images: use their accuracy to compare formats, and the test "
         "accuracy to judge the model."
     )
-    for line in _disagreements(exported):
-        console.print(Text(line, style="bold red"))
+    for one in exported:
+        if not one.holds:
+            console.print(
+                f"{one.kind} and the Keras model predict different classes for {1 - one.measured.agreement:.2%} of the "
+                f"images; expected at most {1 - FORMATS[one.kind].agreement:.1%}. Do not deploy it.",
+                style="bold red",
+            )
     console.print(str(out))
-
-
-def _row(one: Exported) -> tuple[str, ...]:
-    measured = one.measured
-    return (
-        one.kind,
-        f"{measured.difference:.2g}",
-        f"{measured.agreement:.2%}",
-        f"{measured.accuracy:.4f}",
-        f"{one.size / 1000:,.0f} kB",
-        *_times(measured.single),
-        *_times(measured.batch),
-    )
 
 
 def _times(latency: Latency) -> tuple[str, str]:
     return f"{latency.median:.2f}", f"{latency.p95:.2f}"
-
-
-def _disagreements(exported: Sequence[Exported]) -> Iterator[str]:
-    for one in exported:
-        if not one.holds:
-            least = LEAST_AGREEMENT.get(one.kind, EXACT_AGREEMENT)
-            yield (
-                f"{one.kind} and the Keras model predict different classes for {1 - one.measured.agreement:.2%} of the "
-                f"images; expected at most {1 - least:.1%}. Do not deploy it."
-            )

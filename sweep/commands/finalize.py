@@ -112,104 +112,95 @@ def finalize_study(request: FinalizeRequest) -> int:
     return 0
 
 
+@dataclass
 class _Finalizing:
     """One run of the command, with the study locked."""
 
-    def __init__(
-        self,
-        request: FinalizeRequest,
-        home: Home,
-        folder: Path,
-        console: Console,
-        stop: Callable[[], bool],
-        started: float,
-    ) -> None:
-        self._request = request
-        self._home = home
-        self._folder = folder
-        self._console = console
-        self._stop = stop
-        self._started = started
-        self._ranked = ranked(read_records(folder))
-        self._seed = stored_space(folder).search.seed
+    request: FinalizeRequest
+    home: Home
+    folder: Path
+    console: Console
+    stop: Callable[[], bool]
+    started: float
+
+    def __post_init__(self) -> None:
+        self.ranked = ranked(read_records(self.folder))
+        self.seed = stored_space(self.folder).search.seed
 
     def run(self) -> FinalResult | None:
         """Return the final result; None if the run was interrupted or the budget is used up."""
-        install_tested(self._folder)
-        finalists = choose_finalists(self._ranked, self._request.top)
-        setting = prepare_setting(finalists[0].config.data, finalists, self._home, self._console)
+        install_tested(self.folder)
+        finalists = choose_finalists(self.ranked, self.request.top)
+        setting = prepare_setting(finalists[0].config.data, finalists, self.home, self.console)
         outcome = self._compare(finalists, setting)
         if outcome.ended == "stopped":
             return None
         if outcome.ended == "budget" and outcome.rounds == 0:
             raise NothingFinished(
-                f"the budget of {duration(self._request.budget or 0.0)} leaves no time for "
-                f"{'a pass over the folds' if self._request.folds else 'a round'} in addition to the final training, "
+                f"the budget of {duration(self.request.budget or 0.0)} leaves no time for "
+                f"{'a pass over the folds' if self.request.folds else 'a round'} in addition to the final training, "
                 "so luck could not be measured; the test set stays closed. Continue with a larger budget, or accept "
-                f"the best trial of the search with --max-repeats 0: {self._request.again}"
+                f"the best trial of the search with --max-repeats 0: {self.request.again}"
             )
         if outcome.ended == "budget":
-            self._console.print(f"the budget is used up after {count(outcome.rounds, 'round')}")
+            self.console.print(f"the budget is used up after {count(outcome.rounds, 'round')}")
         winner = next(r for r in finalists if r.number == outcome.judgement.recommended)
         plan = plan_training(
-            winner, learned_schedule(winner, outcome.repeats[winner.number]), setting.prepared, self._seed
+            winner, learned_schedule(winner, outcome.repeats[winner.number]), setting.prepared, self.seed
         )
-        earlier = read_final(self._folder)
-        if earlier is not None and earlier.trained.key == plan.key and self._model_file.is_file():
-            self._console.print("the final model has been tested already: the test set stays closed")
+        earlier = read_final(self.folder)
+        tested = final_folder(self.folder) / MODEL_FILE
+        if earlier is not None and earlier.trained.key == plan.key and tested.is_file():
+            self.console.print("the final model has been tested already: the test set stays closed")
             again = self._result(finalists, outcome, earlier.trained, earlier.test, setting)
             return self._finish(with_more_rounds(earlier, again), plan)
         if self._left() <= 0:
             return None
-        candidate = make_candidate_folder(self._folder) / MODEL_FILE
+        candidate = make_candidate_folder(self.folder) / MODEL_FILE
         trained = self._train(plan, candidate)
         answers = self._open(plan, trained, candidate)
         result = self._result(finalists, outcome, trained, self._judge(winner, outcome, answers), setting)
-        keep_tested(self._folder, result, answers)
-        install_tested(self._folder)
+        keep_tested(self.folder, result, answers)
+        install_tested(self.folder)
         return self._finish(result, plan)
-
-    @property
-    def _model_file(self) -> Path:
-        return final_folder(self._folder) / MODEL_FILE
 
     def _left(self) -> float:
         """Return the seconds left of the budget."""
-        return math.inf if self._request.budget is None else self._request.budget - (time.monotonic() - self._started)
+        return math.inf if self.request.budget is None else self.request.budget - (time.monotonic() - self.started)
 
     def _compare(self, finalists: Sequence[TrialRecord], setting: TrialSetting) -> ComparisonOutcome:
-        slots = default_slots(self._request.workers)
+        slots = default_slots(self.request.workers)
         executor = ForkServerExecutor(slots, train=train_repeat)
-        plan = RepeatPlan(self._folder, self._seed, self._request.folds)
+        plan = RepeatPlan(self.folder, self.seed, self.request.folds)
         how = f"{plan.folds}-fold cross-validation" if plan.folds else "a fresh split each"
         numbers = ", ".join(str(record.number) for record in finalists)
-        self._console.print(
-            f"study {self._request.study}: {len(finalists)} finalists of {len(self._ranked)} complete trials "
-            f"({numbers}); up to {self._request.max_repeats} rounds, {how}, {len(slots)} at a time"
+        self.console.print(
+            f"study {self.request.study}: {len(finalists)} finalists of {len(self.ranked)} complete trials "
+            f"({numbers}); up to {self.request.max_repeats} rounds, {how}, {len(slots)} at a time"
         )
         comparison = FinalComparison(finalists, plan, executor, setting, self._print_repeat)
         reserve = CLOSING_SECONDS + max(_final_seconds(record) for record in finalists)
-        return comparison.run(self._request.max_repeats, self._stop, lambda: self._left() - reserve)
+        return comparison.run(self.request.max_repeats, self.stop, lambda: self._left() - reserve)
 
     def _print_repeat(self, record: TrialRecord, number: int) -> None:
         failure = f"failed: {record.reason}: {record.message.splitlines()[0] if record.message else ''}"
         result = result_text(record) if record.state == "complete" else failure
-        self._console.print(f"round {number} trial {record.number:04d}: {result}, {duration(record.timings['total'])}")
+        self.console.print(f"round {number} trial {record.number:04d}: {result}, {duration(record.timings['total'])}")
 
     def _train(self, plan: FinalTraining, candidate: Path) -> TrainedFinal:
         images = min(plan.config.data.limit or plan.prepared.train, plan.prepared.train)
-        self._console.print(
+        self.console.print(
             f"training trial {plan.record.number:04d} on all {images:,} images for {len(plan.schedule.rates)} epochs "
             f"with the learning rates of {plan.schedule.reference}"
         )
-        return train_final(plan, candidate, lambda: self._stop() or self._left() <= 0)
+        return train_final(plan, candidate, lambda: self.stop() or self._left() <= 0)
 
     def _open(self, plan: FinalTraining, trained: TrainedFinal, candidate: Path) -> Answers:
         opening = Opening(time_text(), plan.record.number, trained.weights_digest, plan.prepared.test)
-        earlier = len(read_openings(self._folder))
+        earlier = len(read_openings(self.folder))
         if earlier:
-            self._console.print(f"opening the test set again, opening number {earlier + 1}; every report will say so")
-        arguments = (self._folder, plan.prepared, opening, candidate, plan.config)
+            self.console.print(f"opening the test set again, opening number {earlier + 1}; every report will say so")
+        arguments = (self.folder, plan.prepared, opening, candidate, plan.config)
         answers: Answers = call_in_child("sweep.finalization.evaluate:evaluate", *arguments)
         return answers
 
@@ -231,19 +222,19 @@ class _Finalizing:
     ) -> FinalResult:
         judgement = outcome.judgement
         return FinalResult(
-            study=self._request.study,
+            study=self.request.study,
             objective=finalists[0].config.objective,
             finished=time_text(),
-            seconds=time.monotonic() - self._started,
+            seconds=time.monotonic() - self.started,
             verdict=judgement.verdict,
             winner=judgement.recommended,
             tied=judgement.tied,
             rounds=outcome.rounds,
-            folds=self._request.folds,
+            folds=self.request.folds,
             finalists=finalist_results(finalists, outcome),
             trained=trained,
             test=test,
-            openings=len(read_openings(self._folder)),
+            openings=len(read_openings(self.folder)),
             environment=setting.environment,
         )
 
@@ -251,17 +242,17 @@ class _Finalizing:
         """Write everything; the local result is complete before MLflow is called."""
         self._write(result)
         try:
-            registered = hand_over_final_model(result, plan, self._folder, self._home, self._request.tracking_uri)
+            registered = hand_over_final_model(result, plan, self.folder, self.home, self.request.tracking_uri)
         except TrackingError as error:
-            self._console.print(f"the model is not registered: {error}\nRun the same command again to register it.")
+            self.console.print(f"the model is not registered: {error}\nRun the same command again to register it.")
             return result
         result = dataclasses.replace(result, registered=registered)
         self._write(result)
         return result
 
     def _write(self, result: FinalResult) -> None:
-        write_final(self._folder, result)
-        write_outputs(self._folder, result, home_option(self._home.root))
+        write_final(self.folder, result)
+        write_outputs(self.folder, result, home_option(self.home.root))
 
 
 def _final_seconds(record: TrialRecord) -> float:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,10 @@ from rich.text import Text
 
 from sweep.analysis.formatting import count
 from sweep.analysis.record_comparison import Comparison, compare_with_record
+from sweep.commands.output_files import output_errors
 from sweep.commands.prerequisites import prepare_images
 from sweep.data.loading import load
-from sweep.errors import DataError, ModelError, TrialFailure, UserError
+from sweep.errors import DataError, ModelError, TrialFailure
 from sweep.execution.executor import Executor, Task
 from sweep.execution.fork_server_executor import ForkServerExecutor, warm_up
 from sweep.execution.workers import default_slots
@@ -108,15 +107,19 @@ def run_again(
     Raises:
         UserError: the images are missing or have changed, or the folder cannot be made.
     """
-    _announce(record, console)
+    value = f", {record.config.objective} {record.objective_value:.4f}" if record.objective_value is not None else ""
+    epochs = count(len(record.epochs), "epoch")
+    console.print(f"training trial {record.number:04d} of {record.study} ({record.state}{value}) again for {epochs}")
     _check_source(record)
     executor = ForkServerExecutor(default_slots(1))
     warm_up()
     prepared = prepare_images(record.config.data, home.cache, console)
-    stamp = load(prepared, record.config.data).stamp
-    _check_data(record, stamp)
-    with _folder(folder) as place:
-        task = Task(record.number, record.config, prepared, place)
+    _check_data(record, load(prepared, record.config.data).stamp)
+    if folder:
+        with output_errors(folder, "the argument `folder`"):
+            folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        task = Task(record.number, record.config, prepared, folder or Path(scratch))
         repeat = repeat_trial(record, task, executor, console)
     comparison = compare_with_record(
         record.epochs,
@@ -132,24 +135,6 @@ def run_again(
     return found
 
 
-@contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    """Yield the folder for the files of the run; without `kept`, a temporary one.
-
-    Raises:
-        UserError: the folder cannot be made.
-    """
-    if kept is None:
-        with tempfile.TemporaryDirectory() as scratch:
-            yield Path(scratch)
-        return
-    try:
-        kept.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"folder: {kept} cannot be made: {error.strerror}; choose another") from error
-    yield kept
-
-
 def cause_of(record: TrialRecord) -> str:
     """Return why a trial failed; "" if it did not. Older records have the cause only in the reason."""
     if record.cause is None and record.state == "pruned":
@@ -163,18 +148,8 @@ def _comparable(cause: str) -> str:
     return "killed" if cause == "oom" else cause
 
 
-def _announce(record: TrialRecord, console: Console) -> None:
-    value = f", {record.config.objective} {record.objective_value:.4f}" if record.objective_value is not None else ""
-    epochs = count(len(record.epochs), "epoch")
-    console.print(f"training trial {record.number:04d} of {record.study} ({record.state}{value}) again for {epochs}")
-
-
 def _check_source(record: TrialRecord) -> None:
-    """Check the user's code.
-
-    Raises:
-        ModelError: the source of the trial's model is missing or has changed.
-    """
+    """Raise ModelError if the source of a user's model is missing or has changed."""
     section = record.config.model
     changed = changed_source(section) if isinstance(section, UserBuilderConfig | HypermodelConfig) else ""
     if changed:
@@ -184,15 +159,11 @@ def _check_source(record: TrialRecord) -> None:
 
 
 def _check_data(record: TrialRecord, stamp: DataStamp) -> None:
-    """Check the images.
-
-    Raises:
-        DataError: the images or their split are not those of the record.
-    """
+    """Raise DataError if the images or their split are not those of the record."""
     changed = [
-        f"{field.name}: {getattr(record.data, field.name)} -> {getattr(stamp, field.name)}"
-        for field in dataclasses.fields(DataStamp)
-        if getattr(record.data, field.name) != getattr(stamp, field.name)
+        f"{name}: {getattr(record.data, name)} -> {value}"
+        for name, value in dataclasses.asdict(stamp).items()
+        if getattr(record.data, name) != value
     ]
     if changed:
         raise DataError(

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -115,84 +115,78 @@ def _fork(source: Path, folder: Path, space: Space, console: Console) -> None:
         console.print(f"  left trial {number:04d}: {reason}")
 
 
+@dataclass
 class _Run:
     """The sweep, once everything is open."""
 
-    def __init__(
-        self,
-        request: RunRequest,
-        home: Home,
-        study: OptunaStudy,
-        executor: Executor,
-        setting: TrialSetting,
-        console: Console,
-        stop: StopRequests,
-    ) -> None:
-        self._request = request
-        self._home = home
-        self._study = study
-        self._setting = setting
-        self._console = console
-        self._stop = stop
-        self._executor = executor
-        stop.graceful = True
+    request: RunRequest
+    home: Home
+    study: OptunaStudy
+    executor: Executor
+    setting: TrialSetting
+    console: Console
+    stop: StopRequests
+
+    def __post_init__(self) -> None:
+        self.stop.graceful = True
+        study = self.study
         text, objective = space_to_yaml(study.space), study.space.search.objective
-        info = StudyInfo(study.name, study_id(study.folder), text, objective, study.folder, home.cache)
-        self._tracker = open_mlflow(info, request.tracking_uri, home.root)
+        info = StudyInfo(study.name, study_id(study.folder), text, objective, study.folder, self.home.cache)
+        self._tracker = open_mlflow(info, self.request.tracking_uri, self.home.root)
         log = logging.getLogger("sweep.tracking")
         if not log.handlers:  # a notebook may run several sweeps
             log.addHandler(logging.StreamHandler())
         earlier = [record for record in study.records() if record.state != "running"]
-        total = total_trials(study.space, request.trials)
-        self._tally = Tally(total, executor.workers, study.space.epochs, earlier)
+        total = total_trials(study.space, self.request.trials)
+        self._tally = Tally(total, self.executor.workers, study.space.epochs, earlier)
         self._complete_mirror(earlier)
 
     def run(self) -> int:
         self._announce()
         state: CloseState = "failed"
         try:
-            with run_display(self._console, self._tally) as display:
+            with run_display(self.console, self._tally) as display:
                 observers = [display, self._mirror, self._drop_models]
-                supervisor = Supervisor(self._study, self._executor, self._setting, observers, self._cost)
-                finished = supervisor.run(self._tally.total, self._stop)
+                supervisor = Supervisor(self.study, self.executor, self.setting, observers, self._cost)
+                finished = supervisor.run(self._tally.total, self.stop)
             state = "finished" if finished else "interrupted"
             if finished:
                 self._write_samples()
                 self._write_report()
         finally:
             written = self._close_tracker(state)
-        records = self._study.records()
+        records = self.study.records()
         places = self._places(records, written)
-        if self._request.as_json:
-            print(json.dumps(summary_mapping(self._study.name, records, supervisor.usage, places)))
-        print_summary(self._console, records, supervisor.usage, places)
+        if self.request.as_json:
+            print(json.dumps(summary_mapping(self.study.name, records, supervisor.usage, places)))
+        print_summary(self.console, records, supervisor.usage, places)
         if not finished:
             return INTERRUPTED
         if not ranked(records):
             raise NothingFinished(
-                f"no trial of the study {self._study.name} is complete; the records in {self._study.folder / 'trials'} "
+                f"no trial of the study {self.study.name} is complete; the records in {self.study.folder / 'trials'} "
                 "have the reasons"
             )
         return 0
 
     def _cost(self, configs: Sequence[TrialConfig]) -> Sequence[float]:
         """Return the multiply-adds of the models, to compare how long their training takes."""
-        shape, classes = self._setting.stamp.shape, len(self._setting.stamp.classes)
+        shape, classes = self.setting.stamp.shape, len(self.setting.stamp.classes)
         facts = ImageFacts(shape, classes, (0.5,) * shape[2], (0.25,) * shape[2])
         try:
             found: list[int] = call_in_child("sweep.training.model_probe:multiply_adds_of", list(configs), facts)
         except SweepError as error:
             # A model that cannot be built becomes a failed trial with the same message; until then any order will do.
-            self._console.print(f"the last trials start in order of their numbers: {str(error).splitlines()[-1]}")
+            self.console.print(f"the last trials start in order of their numbers: {str(error).splitlines()[-1]}")
             return [0] * len(configs)
         return found
 
     def _complete_mirror(self, records: list[TrialRecord]) -> None:
         """Send the tracking store what an earlier run could not, because it was killed or the store was unreachable."""
-        marker = self._study.folder / _MIRRORED
+        marker = self.study.folder / _MIRRORED
         complete = marker.stat().st_mtime if marker.exists() else 0.0
         for record in records:
-            path = trial_folder(self._study.folder, record.number) / RECORD_FILE
+            path = trial_folder(self.study.folder, record.number) / RECORD_FILE
             if path.stat().st_mtime > complete:
                 self._tracker.update(record)
 
@@ -201,61 +195,61 @@ class _Run:
         started = time.monotonic()
         newest = time.time()
         while not (written := self._tracker.close(state, 0.25)):
-            if time.monotonic() - started > (INTERRUPTED_FLUSH_SECONDS if self._stop() else FLUSH_SECONDS):
+            if time.monotonic() - started > (INTERRUPTED_FLUSH_SECONDS if self.stop() else FLUSH_SECONDS):
                 break
         if written:
-            marker = self._study.folder / _MIRRORED
+            marker = self.study.folder / _MIRRORED
             marker.touch()
             os.utime(marker, (newest, newest))
         return written
 
     def _write_samples(self) -> None:
         """Write pictures of some training images for the tracking store, after the trials, so that none waits."""
-        space = self._study.space
+        space = self.study.space
         augmentation = space.smallest_config.augmentation
-        arguments = (self._setting.prepared, space.data, augmentation, self._study.folder / "samples")
+        arguments = (self.setting.prepared, space.data, augmentation, self.study.folder / "samples")
         try:
             call_in_child("sweep.training.sample_images:write_samples", *arguments)
         except SweepError as error:
-            self._console.print(f"no pictures of the training images: {error}")
+            self.console.print(f"no pictures of the training images: {error}")
 
     def _write_report(self) -> None:
         """Write the page, also for the tracking store. In a child: its plotting libraries take seconds to import."""
         try:
-            call_in_child("sweep.commands.report:write_page_in_study", self._home, self._study.name)
+            call_in_child("sweep.commands.report:write_page_in_study", self.home, self.study.name)
         except SweepError as error:
-            self._console.print(f"no report: {error}")
+            self.console.print(f"no report: {error}")
 
     def _announce(self) -> None:
-        prepared, stamp = self._setting.prepared, self._setting.stamp
+        prepared, stamp = self.setting.prepared, self.setting.stamp
         skipped = f"; {count(stamp.skipped, 'unreadable file')} skipped" if stamp.skipped else ""
-        self._console.print(
-            f"study {self._study.name}: {self._tally.total} trials, {self._executor.workers} at a time; "
+        self.console.print(
+            f"study {self.study.name}: {self._tally.total} trials, {self.executor.workers} at a time; "
             f"{prepared.description}: {stamp.train:,} training and {stamp.validation:,} validation images of "
             f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes{skipped}",
         )
-        waiting = self._study.interrupted_trials()
+        waiting = self.study.interrupted_trials()
         done = sum(record.state in ENDED for record in self._tally.before)
         if done or waiting:
             over = done >= self._tally.total and not waiting
             more = "; nothing to do, because --trials is the total" if over else ""
-            self._console.print(f"continuing: {count(done, 'trial')} {'is' if done == 1 else 'are'} done{more}")
+            self.console.print(f"continuing: {count(done, 'trial')} {'is' if done == 1 else 'are'} done{more}")
             self._announce_resumed(waiting)
-        elif self._study.space.start_from:
-            names = ", ".join(point.name for point in self._study.space.start_from)
-            self._console.print(f"tried first: {names}", style="dim")
+        elif self.study.space.start_from:
+            names = ", ".join(point.name for point in self.study.space.start_from)
+            self.console.print(f"tried first: {names}", style="dim")
 
     def _announce_resumed(self, waiting: Sequence[int]) -> None:
         """List the trials to resume; one without a record had only its values, and was waiting for a worker."""
-        states = {record.number: record.state for record in self._study.records()}
+        states = {record.number: record.state for record in self.study.records()}
         interrupted = [number for number in waiting if states.get(number) == "interrupted"]
         killed = [number for number in waiting if number in states and number not in interrupted]
         for heading, numbers in (("recovered from a run that was killed", killed), ("resuming", interrupted)):
             if numbers:
-                self._console.print(f"{heading}: {', '.join(map(self._resumed_text, numbers))}")
+                self.console.print(f"{heading}: {', '.join(map(self._resumed_text, numbers))}")
 
     def _resumed_text(self, number: int) -> str:
-        epoch = last_epoch(trial_folder(self._study.folder, number))
+        epoch = last_epoch(trial_folder(self.study.folder, number))
         return f"trial {number:04d} after epoch {epoch}" if epoch else f"trial {number:04d} from its start"
 
     def _mirror(self, record: TrialRecord, worker: int) -> None:  # noqa: ARG002 - an observer's signature
@@ -263,30 +257,30 @@ class _Run:
 
     def _drop_models(self, record: TrialRecord, worker: int) -> None:  # noqa: ARG002 - an observer's signature
         if record.state == "complete":
-            keep_best_models(self._study.folder, ranked(self._tally.records), self._study.space.search.keep_models)
+            keep_best_models(self.study.folder, ranked(self._tally.records), self.study.space.search.keep_models)
 
     def _places(self, records: Sequence[TrialRecord], written: bool) -> dict[str, str]:
         """Return where the results are, and what to do next."""
-        name, words, stopped = self._study.name, self._request.words, self._stop()
-        home = home_option(self._home.root)
-        page = self._study.folder / REPORT_FILE
+        name, words, stopped = self.study.name, self.request.words, self.stop()
+        home = home_option(self.home.root)
+        page = self.study.folder / REPORT_FILE
         return {
-            "study": str(self._study.folder),
+            "study": str(self.study.folder),
             "mlflow": self._mlflow_place(written),
             "report": str(page) if page.is_file() and not stopped else report_hint(name, home, words),
-            "next": self._request.again if stopped else next_hint(name, home, bool(ranked(records)), words),
+            "next": self.request.again if stopped else next_hint(name, home, bool(ranked(records)), words),
         }
 
     def _mlflow_place(self, written: bool) -> str:
         """Return the address of the server, or the command that shows the local store."""
-        option = home_option(self._home.root)
+        option = home_option(self.home.root)
         if not written:
-            command = f"{command_text('sync')} --study {self._study.name}{option}"
+            command = f"{command_text('sync')} --study {self.study.name}{option}"
             return f"not everything could be written; `{command}` completes it"
-        address = named_store(self._request.tracking_uri, os.environ)
+        address = named_store(self.request.tracking_uri, os.environ)
         if address:
             return hide_passwords(address)
         if not UI.is_file():  # installed without the repository
-            return f"mlflow server --backend-store-uri sqlite:///{self._home.root.absolute()}/mlflow/mlflow.db shows it"
+            return f"mlflow server --backend-store-uri sqlite:///{self.home.root.absolute()}/mlflow/mlflow.db shows it"
         shown = UI.relative_to(Path.cwd()) if UI.is_relative_to(Path.cwd()) else UI
         return f"{shown}{option} shows it"

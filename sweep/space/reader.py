@@ -83,19 +83,13 @@ def _finish(root: Mapping, path: Path, overrides: SequenceType[Override], faults
     if len(faults) and not root.entries:
         raise SpaceError(faults.found)
     for item in overrides:
-        _apply(root, item, faults)
+        node = parse_value(item.text, item.option, faults)
+        if node is not None:
+            override(root, tuple(item.key.split(".")), node, faults)
     space = _read(root, path, faults)
     if space is None or len(faults):
         raise SpaceError(faults.found)
     return space
-
-
-def _apply(root: Mapping, item: Override, faults: Faults) -> None:
-    before = len(faults)
-    node = parse_value(item.text, item.option, faults)
-    if node is not None or len(faults) == before:
-        value = Scalar(Mark(item.option, 1, 1), None) if node is None else node
-        override(root, tuple(item.key.split(".")), value, faults)
 
 
 def _read(root: Mapping, path: Path, faults: Faults) -> Space | None:

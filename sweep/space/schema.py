@@ -78,23 +78,24 @@ def _field(spec: FieldSpec) -> dict[str, Any]:
     if not spec.searched:
         return value
     when = {"type": "object", "description": "Active only while these keys have these values."}
+    each = {"each": {"const": "blocks"}} if spec.many else {}
+    common = {**each, "when": when}
+    values = {"type": "array", "items": value, "minItems": 1}
     if spec.many:
-        forms = [_object({"fixed": {"type": "array", "items": value}}, ["fixed"])]
-        per_block = {"type": "array", "items": {"type": "array", "items": value, "minItems": 1}, "minItems": 1}
-        forms.append(_object({"each": {"const": "blocks"}, "choices": per_block, "when": when}, ["choices", "each"]))
-        common: dict[str, Any] = {"each": {"const": "blocks"}}
-        needed = ["each"]
+        per_block = {"type": "array", "items": values, "minItems": 1}
+        forms = [
+            _object({"fixed": {"type": "array", "items": value}}, ["fixed"]),
+            _object({**each, "choices": per_block, "when": when}, ["choices", "each"]),
+        ]
     else:
-        forms = [value, {"type": "array", "items": value, "minItems": 1}, _object({"fixed": value}, ["fixed"])]
-        common, needed = {}, []
-    common = {**common, "when": when}
-    forms.append(_object({"choices": {"type": "array", "items": value, "minItems": 1}, **common}, ["choices", *needed]))
+        forms = [value, values, _object({"fixed": value}, ["fixed"])]
+    forms.append(_object({"choices": values, **common}, ["choices", *each]))
     if spec.kind is not None:
         number = {"type": "integer" if spec.kind is int else "number"}
         ends = {"low": number, "high": number, "step": number}
         ends |= {"log": {"type": "boolean"}, "reverse_log": {"type": "boolean"}}
         alternative = {} if spec.many else {"or": value}
-        forms.append(_object({**ends, **alternative, **common}, ["low", "high", *needed]))
+        forms.append(_object({**ends, **alternative, **common}, ["low", "high", *each]))
     return {"anyOf": forms}
 
 

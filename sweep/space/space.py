@@ -112,10 +112,6 @@ class Space:
                 found.append(f"{parameter.name} {show(values[parameter.name])} is not in {bounds(parameter)}")
         return found
 
-    def contains(self, values: Values) -> bool:
-        """True if these values are a point of the space."""
-        return not self.faults(values)
-
     def values_of(self, config: TrialConfig) -> dict[str, Value]:
         """Return the parameters' values in a configuration, which may be outside the space: check with `faults`."""
         mapping = config_to_mapping(config)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from sweep.space.config import config_to_mapping, flatten
+from sweep.space.config import TrialConfig, config_to_mapping, flatten
 from sweep.space.fields import Value
-from sweep.space.parameters import Values, value_at
+from sweep.space.parameters import value_at
 from sweep.space.space import Space, StartPoint
 from sweep.space.wording import show
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar, Sequence, near_files, read_tree, received
@@ -16,7 +16,7 @@ from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar, Sequence
 ReadSpace: TypeAlias = Callable[[Mapping, Path, Faults], Space | None]
 """Makes a space of a tree; its path is the base of relative paths."""
 
-Start: TypeAlias = Space | dict[str, Value]
+Start: TypeAlias = TrialConfig | dict[str, Value]
 """A recipe, or the values of a point; neither is checked against the space yet."""
 
 
@@ -46,7 +46,7 @@ def _read_start(item: Node, folder: Path, read: ReadSpace, faults: Faults) -> St
     return None
 
 
-def _read_recipe(path: Path, item: Scalar, read: ReadSpace, faults: Faults) -> Space | None:
+def _read_recipe(path: Path, item: Scalar, read: ReadSpace, faults: Faults) -> TrialConfig | None:
     if not _is_file(path):
         faults.add(item.mark, f"there is no recipe file {show(str(path), 250)}{near_files(path)}")
         return None
@@ -56,8 +56,10 @@ def _read_recipe(path: Path, item: Scalar, read: ReadSpace, faults: Faults) -> S
         own.add(tree.entries["start_from"].mark, "a recipe in `start_from` cannot have a `start_from`; remove it")
     recipe = None if len(own) else read(tree, path, own)
     faults.extend(own)
-    if recipe is None or recipe.is_recipe:
-        return recipe
+    if recipe is None:
+        return None
+    if recipe.is_recipe:
+        return recipe.config({})
     names = ", ".join(parameter.name for parameter in recipe.parameters[:5])
     faults.add(item.mark, f"{path} still searches {names}; `start_from` takes recipes, which have fixed values only")
     return None
@@ -65,29 +67,22 @@ def _read_recipe(path: Path, item: Scalar, read: ReadSpace, faults: Faults) -> S
 
 def start_point(space: Space, index: int, item: Node, start: Start, faults: Faults) -> StartPoint | None:
     """Return the point of item `index` in the space; None, and a fault, if it is outside."""
-    if isinstance(start, Space):
-        config = start.config({})
-        values = space.values_of(config)
-        name = str(item.value) if isinstance(item, Scalar) else ""
-        point = StartPoint(name, values, _notes(space, values, config_to_mapping(config)))
-    else:
-        point = StartPoint(f"start_from[{index}]", start)
-    wrong = "; ".join(space.faults(point.values))
+    name = str(item.value) if isinstance(item, Scalar) else f"start_from[{index}]"
+    values = start if isinstance(start, dict) else space.values_of(start)
+    wrong = "; ".join(space.faults(values))
     if wrong:
-        faults.add(item.mark, f"{point.name} is outside this space: {wrong}; widen the space or remove this item")
+        faults.add(item.mark, f"{name} is outside this space: {wrong}; widen the space or remove this item")
         return None
-    return point
+    return StartPoint(name, values, () if isinstance(start, dict) else _notes(space.config(values), start))
 
 
-def _notes(space: Space, values: Values, recipe: dict[str, Any]) -> tuple[str, ...]:
+def _notes(config: TrialConfig, recipe: TrialConfig) -> tuple[str, ...]:
     """Return where the fixed values of the space differ from the recipe."""
-    if not space.contains(values):
-        return ()
-    config = config_to_mapping(space.config(values))
+    ours, theirs = config_to_mapping(config), config_to_mapping(recipe)
     notes = []
-    for key, value in flatten({name: config[name] for name in ("model", "training", "augmentation")}).items():
+    for key, value in flatten({name: ours[name] for name in ("model", "training", "augmentation")}).items():
         *section, last = key.split(".")
-        found, other = value_at(recipe, (*section, last))
+        found, other = value_at(theirs, (*section, last))
         if not found:
             key, value = ".".join(section), "set"
         if value != other and key != "model.max_parameters":

@@ -171,9 +171,12 @@ def parse_tree(text: str, file: str, faults: Faults) -> Mapping:
 
 
 def parse_value(text: str, file: str, faults: Faults) -> Node | None:
-    """Parse one value, as in `--set key=value`; None if it is empty, or not YAML, which adds a fault."""
-    raw = _compose(text, Mark(file, 1, 1), faults)
-    return None if raw is None else _convert(raw, file, faults)
+    """Parse one value, as in `--set key=value`; no text is null. None if it is not YAML, which adds a fault."""
+    start, before = Mark(file, 1, 1), len(faults)
+    raw = _compose(text, start, faults)
+    if raw is None:
+        return Scalar(start, None) if len(faults) == before else None
+    return _convert(raw, file, faults)
 
 
 def _compose(text: str, start: Mark, faults: Faults) -> RawNode | None:

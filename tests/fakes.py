@@ -1,4 +1,4 @@
-"""What the tests of many rooms share: small spaces, records, and closed-form training."""
+"""Shared by the tests of many rooms: small spaces, records, and training in closed form."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ CONFIG = TrialConfig(
 
 
 def make_space(text: str = LINE, search: str = "sampler: random, pruner: {name: none}", more: str = "") -> Space:
-    """A space; `search` is the inside of its search section."""
+    """Return a space; `search` is the content of its search section."""
     return space_from_text(f"{text}\nsearch: {{{search}}}\n{more}", "demo.yaml")
 
 
 def make_study(folder: Path, space: Space | None = None) -> OptunaStudy:
-    """A study in `folder`, opened or made."""
+    """Open the study in `folder`, or create it."""
     space = space or make_space()
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / DATABASE).exists():
@@ -76,7 +76,7 @@ def make_study(folder: Path, space: Space | None = None) -> OptunaStudy:
 
 
 def _new_database(name: str, space: Space) -> bytes:
-    """What `open_study` makes of a space: making it takes a quarter of a second, copying it nothing."""
+    """Return the database that `open_study` creates for a space. Cached: creating it takes a quarter of a second."""
     key = (name, repr(space))
     if key not in _NEW:
         with tempfile.TemporaryDirectory() as scratch:
@@ -93,21 +93,21 @@ _NEW: dict[tuple[str, str], bytes] = {}
 
 
 def take(study: OptunaStudy, total: int = 100) -> PendingTrial:
-    """The next trial, which must be there."""
+    """Return the next trial, which must exist."""
     pending = study.next(total)
     assert pending is not None
     return pending
 
 
 def metrics(epoch: int, accuracy: float = 0.5, loss: float = 1.0) -> EpochMetrics:
-    """One epoch of a second."""
+    """Return the metrics of an epoch that took a second."""
     return EpochMetrics(
         epoch=epoch, loss=loss, accuracy=accuracy, val_loss=loss, val_accuracy=accuracy, learning_rate=0.01, seconds=1.0
     )
 
 
 def make_record(number: int = 0, accuracies: tuple[float, ...] = (), **changes: Any) -> TrialRecord:
-    """The record of a complete trial with these validation accuracies, `changes` aside."""
+    """Return the record of a complete trial with these validation accuracies and `changes`."""
     epochs = tuple(metrics(epoch, accuracy) for epoch, accuracy in enumerate(accuracies, start=1))
     best = max(epochs, key=lambda epoch: epoch.val_accuracy, default=None)
     fields: dict[str, Any] = {
@@ -127,7 +127,7 @@ def make_record(number: int = 0, accuracies: tuple[float, ...] = (), **changes: 
 
 
 def record_for(study: OptunaStudy, pending: PendingTrial, **changes: Any) -> TrialRecord:
-    """The record of a pending trial, complete after two epochs unless `changes` say otherwise."""
+    """Return the record of a pending trial: complete after two epochs, unless `changes` override it."""
     fields: dict[str, Any] = {
         "study": study.name,
         "config": pending.config,
@@ -140,7 +140,7 @@ def record_for(study: OptunaStudy, pending: PendingTrial, **changes: Any) -> Tri
 
 
 def run_trials(study: OptunaStudy, count: int) -> list[PendingTrial]:
-    """Ask for trials and end each as complete with 0.5."""
+    """Request trials and finish each as complete with 0.5."""
     done = []
     for _ in range(count):
         pending = take(study)
@@ -150,14 +150,14 @@ def run_trials(study: OptunaStudy, count: int) -> list[PendingTrial]:
 
 
 def fake_epoch(config: TrialConfig, epoch: int) -> EpochMetrics:
-    """Training in closed form: best at a learning rate of 0.01, better with every epoch."""
+    """Return an epoch of training in closed form: best at a learning rate of 0.01, better with every epoch."""
     quality = 1.0 / (1.0 + abs(math.log10(config.training.learning_rate) + 2.0))
     accuracy = quality * (1.0 - 0.5**epoch)
     return metrics(epoch, accuracy, loss=1.0 - accuracy)
 
 
 def fake_result(config: TrialConfig, epochs: list[EpochMetrics], stopped: bool) -> TrialResult:
-    """A second of fitting per epoch, as `metrics` says, and half a second before the first."""
+    """Return a result with a second of fitting per epoch, as in `metrics`, and half a second before the first."""
     return TrialResult(
         epochs=tuple(epochs),
         stop_reason="stopped" if stopped else "epochs",

@@ -54,9 +54,6 @@ class TrialQueue:
         if total - self._study.count_started() < self._ahead:
             while (more := self._study.next(total)) is not None:
                 trials.append(more)
-        return self._longest_first(trials)
-
-    def _longest_first(self, trials: list[PendingTrial]) -> list[PendingTrial]:
         if len(trials) == 1 or self._cost is None:
             return trials
         costs = self._cost([trial.config for trial in trials])

@@ -11,7 +11,6 @@ from sweep.space.config import FailurePolicy, FailuresConfig, RetryPolicy
 Action: TypeAlias = Literal["retry", "infeasible", "prune", "fail", "stop"]
 """`retry` runs the trial again; the others are the words of `FailurePolicy`."""
 
-CAUSES: tuple[FailureCause, ...] = get_args(FailureCause)
 _CAUSED_BY_VALUES = ("nan", "oom", "too_large", "infeasible")
 """Failures that the sampled values cause: by default the sampler learns to avoid such values."""
 
@@ -34,4 +33,5 @@ def decide(cause: FailureCause, failures: FailuresConfig, retries: float) -> Act
 
 def is_infeasible(reason: str, failures: FailuresConfig) -> bool:
     """True if the sampler must avoid the values of a trial that failed for this reason."""
-    return any(reason == cause and decide(cause, failures, retries=math.inf) == "infeasible" for cause in CAUSES)
+    causes: tuple[FailureCause, ...] = get_args(FailureCause)
+    return any(reason == cause and decide(cause, failures, retries=math.inf) == "infeasible" for cause in causes)

@@ -56,7 +56,7 @@ def test_the_sampler_keeps_away_only_from_what_the_policy_calls_infeasible() -> 
         ("failures: {nan: [fail, stop]}", "`nan` takes one value for the whole study: one of infeasible, prune,"),
         (
             "failures: stop",
-            '`failures` must be a mapping, not "stop"; its keys are nan, oom, too_large, infeasible, timeout, killed, data, bug',
+            '`failures` must be a mapping, not "stop"; its keys are nan, oom, too_large, infeasible',
         ),
         ("memory_limit: 4X", '`memory_limit` must be text, like 512M or 4G, or null, not "4X"'),
         ("memory_limit: 4", "`memory_limit` must be text, like 512M or 4G, or null, not 4"),

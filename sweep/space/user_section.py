@@ -45,7 +45,7 @@ def user_section(
         if "augmentation" in root.entries:
             faults.add(
                 root.entries["augmentation"].mark,
-                "`augmentation` has no effect on a hypermodel, which is trained as it is built; remove the section, or "
+                "`augmentation` has no effect on a hypermodel, whose model sweep does not change; remove the section, or "
                 "augment inside the hypermodel (keras_tuner.applications.HyperImageAugment)",
             )
     else:

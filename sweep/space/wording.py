@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 def show(value: object, longest: int = 60) -> str:
-    """Return a value as it is written in YAML, at most `longest` characters long and without control characters."""
+    """Return a value in the notation of YAML, at most `longest` characters long and without control characters."""
     if value is None:
         return "null"
     if isinstance(value, bool):

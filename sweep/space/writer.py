@@ -53,7 +53,7 @@ def _copy(value: Any) -> Any:
 
 
 def _place(mapping: dict[str, Any], parameter: Parameter, space: Space) -> None:
-    """Write the distribution in place of the value; the first block also represents the others."""
+    """Write the distribution at the path of the value; the first block also represents the others."""
     *parents, block = parameter.path
     path = tuple(parents) if isinstance(block, int) else parameter.path
     if isinstance(block, int) and block > 0:

@@ -1,4 +1,4 @@
-"""The model section of a configuration as what the test knows it to be."""
+"""The model section of a configuration with its actual type."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from sweep.space.model_sections import VggConfig
 
 
 def vgg(config: TrialConfig) -> VggConfig:
-    """The section of the builder `vgg`."""
+    """Return the section of the builder `vgg`."""
     assert isinstance(config.model, VggConfig)
     return config.model

@@ -19,11 +19,11 @@ model:
 )
 
 
-def test_the_smallest_point_has_the_least_of_all_and_every_switch_off() -> None:
+def test_the_smallest_point_has_the_smallest_values_and_every_switch_off() -> None:
     assert smallest(SPACE) == {"blocks": 1, "filters_1": 8, "batch_norm": False, "use_l2": False}
 
 
-def test_the_largest_point_has_the_most_of_all_and_every_switch_on() -> None:
+def test_the_largest_point_has_the_largest_values_and_every_switch_on() -> None:
     assert largest(SPACE) == {
         "blocks": 2,
         "filters_1": 32,
@@ -52,7 +52,7 @@ def test_every_value_of_every_switch_and_word_has_a_small_point() -> None:
     ]
 
 
-def test_a_branch_meets_conditions_that_stand_above_one_another() -> None:
+def test_a_branch_meets_nested_conditions() -> None:
     space = space_from_text(
         "model:\n  builder: vgg\n  blocks: [1, 2, 3]\n"
         "  batch_norm: {choices: [true, false], when: {blocks: [2, 3]}}\n"

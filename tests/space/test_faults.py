@@ -1,4 +1,4 @@
-"""Every kind of mistake, with the whole of what is said about it: `line:column: what is wrong and what to write`."""
+"""Every kind of fault with its complete message: `line:column: what is wrong and what to write`."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ def test_a_fault_says_where_it_is_and_what_to_write_instead(text: str, faults: l
         "5000 lists in 5000 lines",
     ],
 )
-def test_so_does_a_fault_of_a_text_too_strange_for_a_page(text: str, faults: list[str]) -> None:
+def test_a_fault_of_very_long_or_unprintable_text_says_so_too(text: str, faults: list[str]) -> None:
     assert faults_in(text) == faults
 
 
-def test_all_faults_of_a_file_come_at_once_in_the_order_of_the_file() -> None:
+def test_all_faults_of_a_file_are_reported_at_once_in_the_order_of_the_file() -> None:
     assert faults_in(
         "study: my study\n"
         "modle: {}\n"
@@ -120,7 +120,7 @@ def test_all_faults_of_a_file_come_at_once_in_the_order_of_the_file() -> None:
     ]
 
 
-def test_two_anchors_of_one_name_are_two_faults_and_no_warning() -> None:
+def test_two_anchors_of_the_same_name_are_two_faults_and_not_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert faults_in("model: {builder: vgg, l2: &x 0.1, blocks: &x 3}\n") == [
@@ -148,7 +148,7 @@ def faults_of_file(path: Path) -> list[str]:
     return [str(fault).removeprefix(f"{path}:") for fault in caught.value.faults]
 
 
-def test_a_missing_file_is_a_fault_that_names_the_folders_files(tmp_path: Path) -> None:
+def test_the_fault_of_a_missing_file_names_the_files_in_the_folder(tmp_path: Path) -> None:
     other = tmp_path / "vgg.yaml"
     other.write_text("model: {builder: vgg}")
     assert faults_of_file(tmp_path / "vg.yaml") == [f"1:1: there is no such file; the folder has {other}"]
@@ -187,7 +187,7 @@ def test_a_path_that_is_too_long_is_a_fault(tmp_path: Path) -> None:
     ],
     ids=["empty", "only a byte order mark", "an image", "UTF-16", "zeros", "10 MB"],
 )
-def test_a_file_that_is_no_text_is_a_fault(content: bytes, fault: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_a_fault(content: bytes, fault: str, tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_bytes(content)
     assert faults_of_file(path) == [fault]

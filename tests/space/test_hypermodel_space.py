@@ -29,7 +29,7 @@ def space(model: str = "", rest: str = "") -> Space:
     return space_from_text(f"model: {{hypermodel: 'keras_tuner:HyperModel'{model}}}\n{rest}", "s.yaml")
 
 
-def test_what_was_found_becomes_the_space_and_the_defaults_its_first_point() -> None:
+def test_found_hyperparameters_become_parameters_and_their_defaults_the_first_point() -> None:
     made = complete(space(), FOUND)
 
     assert made.parameters == FOUND.parameters
@@ -38,13 +38,13 @@ def test_what_was_found_becomes_the_space_and_the_defaults_its_first_point() -> 
     assert made.start_from[0].values == {"kind": "mlp", "a.b/units": 16, "rate": 0.1, "lr": 1e-3}
 
 
-def test_a_completed_space_reads_back_as_it_was_written() -> None:
+def test_a_completed_space_is_the_same_after_writing_and_reading() -> None:
     made = complete(space(rest="training: {batch_size: [16, 32]}\n"), FOUND)
 
     assert space_from_text(space_to_yaml(made), "s.yaml") == made
 
 
-def test_a_file_narrows_and_fixes_what_was_found() -> None:
+def test_a_file_narrows_and_fixes_found_hyperparameters() -> None:
     made = complete(space(", hyperparameters: {kind: mlp, 'a.b/units': [8, 32]}"), FOUND)
 
     assert made.parameters == (
@@ -52,11 +52,11 @@ def test_a_file_narrows_and_fixes_what_was_found() -> None:
         dataclasses.replace(FOUND.parameters[2], conditions=(Condition("a.b/units", (8,)),)),
         FOUND.parameters[3],
     )
-    # The default is not among the values any more.
+    # The default is no longer among the values.
     assert made.start_from[0].values == {"a.b/units": 8, "rate": 0.1, "lr": 1e-3}
 
 
-def test_what_depends_on_a_value_that_the_file_excludes_is_gone() -> None:
+def test_a_hyperparameter_is_dropped_if_the_file_excludes_the_value_it_depends_on() -> None:
     made = complete(space(", hyperparameters: {kind: cnn}"), FOUND)
 
     assert [parameter.name for parameter in made.parameters] == ["lr"]
@@ -77,7 +77,7 @@ def test_a_condition_keeps_the_values_that_its_parameter_still_has() -> None:
         ("{lr: {low: 1e-4, high: 1}}", "the hyperparameter `lr` cannot be 1: the hypermodel has 0.0001 to 0.01 (log)"),
     ],
 )
-def test_a_file_cannot_go_beyond_what_was_found(model: str, message: str) -> None:
+def test_a_file_cannot_add_hyperparameters_or_values(model: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         complete(space(f", hyperparameters: {model}"), FOUND)
 
@@ -100,7 +100,7 @@ def test_the_conditions_of_a_completed_space_are_those_of_the_hypermodel() -> No
     assert complete(again, FOUND) == made
 
 
-def test_two_parameters_of_one_name_are_refused() -> None:
+def test_two_parameters_of_the_same_name_are_refused() -> None:
     found = Discovery(parameters=(IntRange("batch_size", (*AT, "batch_size"), low=1, high=2),))
 
     with pytest.raises(UserError, match="two parameters would have the name 'batch_size'"):
@@ -130,9 +130,9 @@ def test_the_middle_of_a_parameter_is_one_of_its_values(parameter: Parameter, va
     assert middle(parameter) == pytest.approx(value) if isinstance(value, float) else middle(parameter) == value
 
 
-def test_a_reversed_range_is_kept_turned_round() -> None:
-    turned = IntRange("a", (), low=1, high=100, reverse_log=True)
+def test_the_sampler_stores_a_reverse_logarithmic_range_mirrored() -> None:
+    reverse = IntRange("a", (), low=1, high=100, reverse_log=True)
 
-    assert mirrored(turned, 1) == 100
-    assert mirrored(turned, 98) == 3
-    assert mirrored(dataclasses.replace(turned, reverse_log=False), 98) == 98
+    assert mirrored(reverse, 1) == 100
+    assert mirrored(reverse, 98) == 3
+    assert mirrored(dataclasses.replace(reverse, reverse_log=False), 98) == 98

@@ -5,7 +5,7 @@ import pytest
 from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, needed, same, steps_between
 
 
-def test_true_and_one_are_not_the_same_but_one_and_one_point_zero_are() -> None:
+def test_true_and_1_differ_but_1_and_1_point_0_are_the_same() -> None:
     assert not same(True, 1)
     assert not same(0, False)
     assert same(1, 1.0)
@@ -76,13 +76,13 @@ def test_a_continuous_range_cannot_be_listed() -> None:
         list(FloatRange("a", (), low=0.0, high=1.0).grid())
 
 
-def test_rounding_loses_no_step() -> None:
+def test_rounding_does_not_lose_a_step() -> None:
     assert steps_between(0.0, 0.3, 0.1) == 3
     assert steps_between(1.0, 1.0, 0.1) == 0
     assert steps_between(32, 100, 32) == 2
 
 
-def test_what_a_parameter_needs_is_what_all_conditions_above_it_allow() -> None:
+def test_a_parameter_needs_the_values_that_all_conditions_above_it_allow() -> None:
     a = Choice("a", (), choices=(1, 2, 3))
     b = Choice("b", (), (Condition("a", (2, 3)),), choices=(True, False))
     c = Choice("c", (), (Condition("b", (True,)), Condition("a", (1, 2))), choices=("x",))

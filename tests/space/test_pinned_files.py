@@ -12,17 +12,17 @@ from sweep.space.writer import space_to_yaml
 
 TEXT = "model: {builder: transfer, backbone: VGG16, weights: own.weights.h5}\n"
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-"""sha256 of nothing."""
+"""SHA-256 of an empty file."""
 
 
-def test_a_weights_file_is_looked_for_beside_the_space(tmp_path: Path) -> None:
+def test_a_weights_file_is_relative_to_the_space_file(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(TEXT)
     space = read_space(tmp_path / "space.yaml")
 
     assert space.template["model"]["weights"] == str(tmp_path / "own.weights.h5")
 
 
-def test_one_on_the_command_line_is_looked_for_in_the_current_folder(
+def test_a_weights_file_on_the_command_line_is_relative_to_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sub").mkdir()
@@ -34,7 +34,7 @@ def test_one_on_the_command_line_is_looked_for_in_the_current_folder(
 
 
 @pytest.mark.parametrize("word", ["imagenet", "none"])
-def test_the_words_are_no_paths(word: str) -> None:
+def test_the_words_are_not_paths(word: str) -> None:
     space = space_from_text(f"model: {{builder: transfer, weights: {word}}}", "s.yaml")
 
     assert space.template["model"]["weights"] == word
@@ -51,7 +51,7 @@ def test_the_digest_of_the_file_becomes_part_of_the_space(tmp_path: Path) -> Non
     assert pin_weights(space_from_text(space_to_yaml(pinned), str(tmp_path / "again.yaml"))) == pinned
 
 
-def test_a_file_that_is_missing_changed_or_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_a_missing_or_changed_file_or_one_of_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.weights.h5"
     with pytest.raises(WeightsError, match="there is no weights file"):
         check_weights_file(str(path), None)

@@ -1,4 +1,4 @@
-"""What holds for every space and for every file, however strange."""
+"""Properties of every space and of every file, valid or not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ fuzz_settings = settings(max_examples=80, deadline=None, suppress_health_check=[
 
 
 def ints(low: int, high: int) -> st.SearchStrategy[Any]:
-    """Any way to write a distribution of integers: ranges plain, in steps and logarithmic, and choices."""
+    """Distributions of integers: choices and ranges, plain, in steps and logarithmic."""
     number = st.integers(low, high)
 
     @st.composite
@@ -47,7 +47,7 @@ def ints(low: int, high: int) -> st.SearchStrategy[Any]:
 
 
 def floats(low: float, high: float) -> st.SearchStrategy[Any]:
-    """The same for numbers, with `or: 0` for ranges that begin above it."""
+    """Distributions of numbers, with `or: 0` for ranges that start above 0."""
     number = st.floats(low, high, allow_subnormal=False)
 
     @st.composite
@@ -67,7 +67,7 @@ def floats(low: float, high: float) -> st.SearchStrategy[Any]:
 
 
 def maybe(draw: st.DrawFn, section: dict[str, Any], key: str, values: st.SearchStrategy[Any]) -> None:
-    """Leave the key out now and then."""
+    """Sometimes leave the key out."""
     if draw(st.booleans()):
         section[key] = draw(values)
 
@@ -95,7 +95,7 @@ def model_sections(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def blocks_of(blocks: Any) -> int:
-    """A number of blocks that there can be."""
+    """A valid number of blocks."""
     if isinstance(blocks, int):
         return blocks
     return int(blocks["choices"][-1] if "choices" in blocks else blocks["high"])
@@ -133,7 +133,7 @@ def training_sections(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def without_or(section: dict[str, Any]) -> dict[str, Any]:
-    """0 is no factor, so `or: 0` cannot stand there."""
+    """0 is not a valid factor, so `or: 0` is left out."""
     return {key: {k: v for k, v in form.items() if k != "or"} for key, form in section.items()}
 
 
@@ -153,12 +153,12 @@ def without_or_of(section: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def read(mapping: dict[str, Any]) -> Space:
-    """JSON is YAML."""
+    """Read the mapping as JSON, which is also YAML."""
     return space_from_text(json.dumps(mapping), "spaces/s.yaml")
 
 
 def shuffled(value: Any, generator: random.Random) -> Any:
-    """The same with the keys of every mapping in another order."""
+    """Shuffle the keys of every mapping."""
     if isinstance(value, list):
         return [shuffled(item, generator) for item in value]
     if not isinstance(value, dict):
@@ -176,7 +176,7 @@ def points(space: Space, generator: random.Random) -> list[Any]:
 
 @spaces_settings
 @given(space_mappings(), st.randoms(use_true_random=False))
-def test_every_corner_and_draw_is_a_point_and_its_configuration_gives_it_back(
+def test_every_corner_and_draw_is_a_point_that_its_configuration_contains(
     mapping: dict[str, Any], generator: random.Random
 ) -> None:
     space = read(mapping)
@@ -251,7 +251,7 @@ TOKENS = st.sampled_from([*PUNCTUATION, *VALUES, *STRANGE, *LANGUAGE])
 
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
-    """vgg.yaml with a few things inserted, removed or moved."""
+    """vgg.yaml with a few parts inserted, removed or moved."""
     text = VGG
     for _ in range(draw(st.integers(1, 4))):
         at, length = draw(st.integers(0, len(text))), draw(st.integers(0, 20))
@@ -262,7 +262,7 @@ def mutated(draw: st.DrawFn) -> str:
 
 
 def faults_of(attempt: Callable[[], Space]) -> tuple[Fault, ...]:
-    """The faults of a reading; any other exception than theirs fails the test."""
+    """Return the faults of a reading; any other exception fails the test."""
     try:
         attempt()
     except SpaceError as error:
@@ -271,7 +271,7 @@ def faults_of(attempt: Callable[[], Space]) -> tuple[Fault, ...]:
 
 
 def assert_only_faults(text: str, overrides: Sequence[Override] = ()) -> None:
-    """Either a space, or faults with a place and a message that any terminal can show."""
+    """The text is a space, or has faults with a place and a printable message."""
     for fault in faults_of(lambda: space_from_text(text, str(VGG_FILE), overrides)):
         assert fault.line >= 1
         assert fault.column >= 1
@@ -280,13 +280,13 @@ def assert_only_faults(text: str, overrides: Sequence[Override] = ()) -> None:
 
 @fuzz_settings
 @given(mutated())
-def test_a_damaged_file_has_faults_and_nothing_else(text: str) -> None:
+def test_a_damaged_file_raises_only_faults(text: str) -> None:
     assert_only_faults(text)
 
 
 @fuzz_settings
 @given(st.one_of(st.text(), st.text(alphabet="{}[]:,-?&*!|>'\"%@` \n\ta1#."), st.lists(TOKENS).map("".join)))
-def test_any_text_has_faults_and_nothing_else(text: str) -> None:
+def test_any_text_raises_only_faults(text: str) -> None:
     assert_only_faults(text)
     assert_only_faults("model: {builder: vgg, l2: " + text + "}\n")
     assert_only_faults(
@@ -296,7 +296,7 @@ def test_any_text_has_faults_and_nothing_else(text: str) -> None:
 
 @fuzz_settings
 @given(st.binary())
-def test_any_bytes_have_faults_and_nothing_else(tmp_path_factory: Any, content: bytes) -> None:
+def test_any_bytes_raise_only_faults(tmp_path_factory: Any, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_bytes(content)
     for fault in faults_of(lambda: read_space(path)):
@@ -336,5 +336,5 @@ KEYS += [
 
 @fuzz_settings
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, min_size=1, max_size=3))
-def test_any_value_of_any_key_has_faults_and_nothing_else(values: dict[str, Any]) -> None:
+def test_any_value_of_any_key_raises_only_faults(values: dict[str, Any]) -> None:
     assert_only_faults(SMALL, [Override(key, json.dumps(value), f"--set {key}") for key, value in values.items()])

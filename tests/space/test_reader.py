@@ -57,7 +57,7 @@ def test_a_range_can_be_logarithmic() -> None:
     assert found["dense_units"] == IntRange("dense_units", ("model", "dense_units"), low=8, high=64, log=True)
 
 
-def test_or_is_a_switch_beside_the_range() -> None:
+def test_or_adds_a_switch_to_the_range() -> None:
     assert parameters("model: {builder: vgg, l2: {low: 1e-6, high: 1e-2, log: true, or: 0}}") == {
         "use_l2": Choice("use_l2", (), choices=(True, False)),
         "l2": FloatRange("l2", ("model", "l2"), (Condition("use_l2", (True,)),), low=1e-6, high=1e-2, log=True),
@@ -105,7 +105,7 @@ def test_a_condition_on_a_fixed_value_is_decided_at_once() -> None:
     assert "momentum" not in parameters(text % "adam")
 
 
-def test_what_depends_on_a_parameter_that_does_not_exist_does_not_exist() -> None:
+def test_a_parameter_does_not_exist_if_its_condition_names_one_that_does_not() -> None:
     assert parameters(
         "model: {builder: vgg}\n"
         "training:\n"
@@ -115,7 +115,7 @@ def test_what_depends_on_a_parameter_that_does_not_exist_does_not_exist() -> Non
     ) == {}  # fmt: skip
 
 
-def test_the_blocks_that_no_trial_has_are_no_parameters() -> None:
+def test_blocks_that_no_trial_has_are_not_parameters() -> None:
     found = parameters(
         "model:\n  builder: vgg\n  blocks: [1, 2]\n  filters: {fixed: [8, 8]}\n"
         "  dropout:\n    schedule: {choices: [none, listed], when: {blocks: 1}}\n"
@@ -136,11 +136,11 @@ def test_fixed_is_a_fixed_list() -> None:
     assert vgg(read("model: {builder: vgg, filters: {fixed: [8, 16, 32, 64]}}").config({})).filters == (8, 16, 32, 64)
 
 
-def test_an_integer_in_place_of_a_number_is_the_number() -> None:
+def test_an_integer_for_a_number_is_the_number() -> None:
     assert read("model: {builder: vgg, l2: 1}") == read("model: {builder: vgg, l2: 1.0}")
 
 
-def test_nested_sections_exist_when_they_are_written() -> None:
+def test_optional_subsections_exist_if_they_are_written() -> None:
     text = "model: {builder: vgg}\n"
     assert read(text).config({}).training.reduce_lr_on_plateau is None
     assert (
@@ -150,7 +150,7 @@ def test_nested_sections_exist_when_they_are_written() -> None:
     assert list(found) == ["reduce_lr_on_plateau_patience"]
 
 
-def test_augmentation_that_is_described_is_meant() -> None:
+def test_the_section_augmentation_switches_it_on() -> None:
     text = "model: {builder: vgg}\n"
     assert read(text).config({}).augmentation.strength == 0.0
     assert read(text + "augmentation: {flip: horizontal}").config({}).augmentation.strength == 1.0
@@ -162,7 +162,7 @@ def test_the_direction_follows_from_the_objective() -> None:
     assert read("model: {builder: vgg}\nsearch: {objective: val_loss}").search.direction == "minimize"
 
 
-def test_a_file_that_names_no_study_gives_its_own_name() -> None:
+def test_the_file_name_is_the_default_name_of_the_study() -> None:
     assert read("model: {builder: vgg}").study == "my-space"
     assert space_from_text("model: {builder: vgg}", "größe & co.yaml").study == "gr--e---co"
     assert space_from_text("model: {builder: vgg}", "…").study == "study"
@@ -180,7 +180,7 @@ def test_a_date_is_text() -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "-a", "a b", "a\n", "a\0", "ü", "a" * 65])
-def test_a_study_cannot_have_a_name_that_makes_a_bad_folder(name: str) -> None:
+def test_a_study_cannot_have_a_name_that_is_a_bad_folder_name(name: str) -> None:
     rule = "a study's name is at most 64 letters, digits, `.`, `_` and `-`, the first a letter or digit; not "
     assert (check_study_name(name) or "").startswith(rule)
 
@@ -191,7 +191,7 @@ def test_a_folder_of_images_is_relative_to_the_file(tmp_path: Path) -> None:
     assert read_space(path).template["data"]["name"] == str(tmp_path.resolve() / "images")
 
 
-def test_a_folder_of_images_on_the_command_line_is_relative_to_where_the_user_is(tmp_path: Path) -> None:
+def test_a_folder_of_images_on_the_command_line_is_relative_to_the_current_folder(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text("model: {builder: vgg}\ndata: {name: ./images}")
     space = read_space(path, [Override("data.name", "./mine.npz", "--set data.name=./mine.npz")])
@@ -206,7 +206,7 @@ def test_an_override_replaces_a_value_a_range_or_one_end_of_it() -> None:
     assert parameter == IntRange("dense_units", ("model", "dense_units"), low=8, high=16)
 
 
-def test_an_override_makes_the_sections_that_are_missing() -> None:
+def test_an_override_creates_missing_sections() -> None:
     space = read("model: {builder: vgg}", ("training.early_stopping.patience", "3"), ("search.seed", "5"))
     stopping = space.config({}).training.early_stopping
     assert stopping is not None
@@ -214,7 +214,7 @@ def test_an_override_makes_the_sections_that_are_missing() -> None:
     assert space.search.seed == 5
 
 
-def test_the_last_of_two_overrides_counts() -> None:
+def test_the_last_of_two_overrides_wins() -> None:
     assert vgg(read("model: {builder: vgg}", ("model.blocks", "1"), ("model.blocks", "2")).config({})).blocks == 2
 
 
@@ -231,14 +231,14 @@ def test_the_fault_of_an_override_names_the_option() -> None:
     ) == ["--set model.blocks.a=1:1:1: `blocks` is not a section, so nothing below it can be set"]
 
 
-def test_an_override_that_is_no_yaml_has_one_fault() -> None:
+def test_an_override_that_is_not_yaml_is_one_fault() -> None:
     assert faults("model: {builder: vgg}", ("training.epochs", "[20")) == [
         "--set training.epochs=[20:1:1: not valid YAML: expected ',' or ']', but got '<stream end>'; "
         "a bracket or brace is never closed"
     ]
 
 
-def test_faults_of_the_file_and_of_overrides_come_together() -> None:
+def test_faults_of_the_file_and_of_overrides_are_reported_together() -> None:
     assert faults("model: {builder: vgg, blocks: 0}", ("training.epochs", "0")) == [
         "--set training.epochs=0:1:1: `epochs` must be an integer, at least 1, not 0",
         "folder/my-space.yaml:1:31: `blocks` must be an integer, at least 1, at most 8, not 0",
@@ -253,7 +253,7 @@ def test_reading_a_space_imports_nothing_heavy() -> None:
     assert done.stderr == ""
 
 
-def test_a_list_of_lists_gives_each_block_choices_of_its_own() -> None:
+def test_a_list_of_lists_gives_each_block_its_own_choices() -> None:
     filters = "{each: blocks, choices: [[8, 16], [32]]}"
     space = read(f"model: {{builder: vgg, blocks: [1, 2], filters: {filters}}}")
 
@@ -261,7 +261,7 @@ def test_a_list_of_lists_gives_each_block_choices_of_its_own() -> None:
     assert space_to_mapping(space)["model"]["filters"] == {"each": "blocks", "choices": [[8, 16], [32]]}
 
 
-def test_choices_per_block_must_be_enough_for_the_most_blocks() -> None:
+def test_a_list_of_lists_needs_choices_for_every_possible_block() -> None:
     text = "model: {builder: vgg, blocks: {low: 1, high: 3}, filters: {each: blocks, choices: [[8], [16]]}}"
 
     assert faults(text) == [

@@ -30,7 +30,7 @@ def test_every_shipped_space_reads_and_contains_the_points_it_starts_from(path: 
         assert space.faults(point.values) == []
 
 
-def test_the_vgg_space_starts_from_two_recipes_and_says_what_it_fixes_otherwise() -> None:
+def test_the_vgg_space_starts_from_two_recipes_and_notes_differing_fixed_values() -> None:
     first, second = read_space(FOLDER / "vgg.yaml").start_from
     assert first.name == "recipes/vgg3-dropout.yaml"
     assert first.values == {
@@ -84,7 +84,7 @@ def test_a_recipe_becomes_a_point_of_the_space(tmp_path: Path) -> None:
     assert point.notes == ("training.epochs 5 (recipe: 20)",)
 
 
-def test_a_recipe_outside_the_space_is_a_fault_of_its_line(tmp_path: Path) -> None:
+def test_a_recipe_outside_the_space_is_a_fault_at_its_line(tmp_path: Path) -> None:
     assert faults(tmp_path, "model: {builder: vgg, blocks: 3, filters: {fixed: [8, 16, 32]}}") == [
         "space.yaml:4:5: recipe.yaml is outside this space: blocks 3 is not in 1 to 2; filters_1 8 is not in [16, 32]; "
         "widen the space or remove this item"
@@ -105,20 +105,20 @@ def test_the_faults_of_a_recipe_are_shown_in_the_recipe(tmp_path: Path) -> None:
     ]
 
 
-def test_a_recipe_cannot_start_from_another(tmp_path: Path) -> None:
+def test_a_recipe_cannot_have_a_start_from(tmp_path: Path) -> None:
     assert faults(tmp_path, "model: {builder: vgg}\nstart_from: [recipe.yaml]\n") == [
         "recipe.yaml:2:1: a recipe in `start_from` cannot have a `start_from`; remove it"
     ]
 
 
-def test_a_missing_recipe_names_those_that_there_are(tmp_path: Path) -> None:
+def test_the_fault_of_a_missing_recipe_names_the_existing_ones(tmp_path: Path) -> None:
     assert faults(tmp_path, "model: {builder: vgg}", SPACE.replace("recipe.yaml", "recip.yaml")) == [
         f'space.yaml:4:5: there is no recipe file "{tmp_path}/recip.yaml"; '
         f"the folder has {tmp_path}/recipe.yaml, {tmp_path}/space.yaml"
     ]
 
 
-def test_a_point_can_be_written_in_place(tmp_path: Path) -> None:
+def test_a_point_can_be_written_in_the_space_file(tmp_path: Path) -> None:
     text = SPACE.replace("recipe.yaml", "{blocks: 2, filters_1: 16, filters_2: 32}")
     (point,) = read(tmp_path, "", text).start_from
     assert (point.name, point.values) == ("start_from[0]", {"blocks": 2, "filters_1": 16, "filters_2": 32})

@@ -18,7 +18,7 @@ def test_the_schema_file_is_up_to_date() -> None:
     assert written == schema_text(), "run: python -m sweep.space.schema > search_spaces/schema.json"
 
 
-def test_the_schema_knows_every_section_and_only_the_model_is_required() -> None:
+def test_the_schema_has_every_section_and_requires_only_the_model() -> None:
     schema = space_schema()
     assert list(schema["properties"]) == [
         "study", "data", "model", "training", "augmentation", "search", "start_from",
@@ -28,7 +28,7 @@ def test_the_schema_knows_every_section_and_only_the_model_is_required() -> None
 
 
 def forms(section: str, key: str) -> list[dict[str, Any]]:
-    """The ways in which a key can be written."""
+    """Return the ways in which a key can be written."""
     found = space_schema()["properties"][section]
     section_schema = found["oneOf"][0] if section == "model" else found
     forms_of: list[dict[str, Any]] = section_schema["properties"][key]["anyOf"]

@@ -34,13 +34,13 @@ POINT: dict[str, Value] = {
 OFF: dict[str, Value] = {"blocks": 1, "filters_1": 32, "use_l2": False, "optimizer": "adam"}
 
 
-def test_parameters_come_after_those_that_their_conditions_name() -> None:
+def test_a_parameter_comes_after_those_in_its_conditions() -> None:
     assert [parameter.name for parameter in SPACE.parameters] == [
         "blocks", "filters_1", "filters_2", "use_l2", "l2", "optimizer", "momentum",
     ]  # fmt: skip
 
 
-def test_only_active_parameters_are_asked_for() -> None:
+def test_only_active_parameters_are_sampled() -> None:
     asked = []
 
     def first(parameter: Choice | IntRange | FloatRange) -> object:
@@ -61,7 +61,7 @@ def test_a_point_becomes_a_configuration() -> None:
     assert (config.training.optimizer, config.training.momentum) == ("sgd", 0.9)
 
 
-def test_a_switch_that_is_off_leaves_the_value_of_or() -> None:
+def test_a_switch_that_is_off_results_in_the_value_of_or() -> None:
     config = SPACE.config(OFF)
     assert vgg(config).l2 == 0.0
     assert SPACE.values_of(config) == OFF
@@ -74,12 +74,12 @@ def test_what_all_trials_share_is_read_from_the_smallest_point() -> None:
     assert not SPACE.has_user_model
 
 
-def test_two_configurations_of_a_space_share_nothing_that_could_change() -> None:
+def test_two_configurations_of_a_space_share_no_mutable_values() -> None:
     one, two = SPACE.config(POINT), SPACE.config({**POINT, "filters_1": 32})
     assert (vgg(one).filters, vgg(two).filters) == ((16, 32), (32, 32))
 
 
-def test_what_is_wrong_with_a_point_is_said_of_each_parameter() -> None:
+def test_the_faults_of_a_point_name_each_wrong_parameter() -> None:
     values: dict[str, Value] = {
         "blocks": 1,
         "filters_1": 17,
@@ -99,12 +99,12 @@ def test_what_is_wrong_with_a_point_is_said_of_each_parameter() -> None:
     assert SPACE.faults(POINT) == []
 
 
-def test_no_configuration_is_made_of_values_outside_the_space() -> None:
+def test_values_outside_the_space_have_no_configuration() -> None:
     with pytest.raises(ValueError, match=r"not a point of the space: blocks 3 is not in 1 to 2"):
         SPACE.config({**POINT, "blocks": 3})
 
 
-def test_the_values_of_a_foreign_configuration_can_lie_outside() -> None:
+def test_the_values_of_another_configuration_can_be_outside_the_space() -> None:
     other = space_from_text("model: {builder: vgg, blocks: 3}\ntraining: {optimizer: nadam}", "t.yaml").config({})
     assert SPACE.values_of(other) == {
         "blocks": 3,

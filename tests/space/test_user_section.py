@@ -31,7 +31,7 @@ def positional(width, /):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """With a module of the user's that cannot be imported."""
+    """A folder with a user's module that cannot be imported."""
     (tmp_path / "mine.py").write_text(SOURCE)
     return tmp_path
 
@@ -55,7 +55,7 @@ def faults(folder: Path, text: str) -> list[str]:
         ("width: 8, act: rel", ['1:45: `act` must be one of relu, tanh, not "rel"; did you mean `relu`?']),
     ],
 )
-def test_what_a_file_gives_is_held_against_the_signature(folder: Path, model: str, expected: list[str]) -> None:
+def test_the_values_of_a_file_are_checked_against_the_signature(folder: Path, model: str, expected: list[str]) -> None:
     assert faults(folder, f"model: {{builder: mine:build, {model}}}\n") == expected
 
 
@@ -86,7 +86,7 @@ def test_a_switch_and_a_parameter_of_the_same_name_are_refused(folder: Path) -> 
         ("mine:a.b", '1:18: "mine:a.b" is not a `module:name`; write it like `my_models:build`'),
     ],
 )
-def test_a_builder_that_cannot_be_had_is_a_fault_at_its_name(folder: Path, name: str, expected: str) -> None:
+def test_a_builder_that_cannot_be_used_is_a_fault_at_its_name(folder: Path, name: str, expected: str) -> None:
     assert faults(folder, "model: {builder: mine:build}\n".replace("mine:build", name))[0] == expected
 
 
@@ -96,7 +96,7 @@ def test_a_wrong_reference_of_a_hypermodel_is_one_fault(folder: Path) -> None:
     ]
 
 
-def test_python_that_cannot_be_parsed_is_shown_with_its_own_line(folder: Path) -> None:
+def test_a_syntax_error_of_the_module_is_shown_with_its_line(folder: Path) -> None:
     (folder / "mine.py").write_text("def build(:\n")
 
     assert faults(folder, "model: {builder: mine:build}\n")[0].startswith("1:18: HERE/mine.py:1:")
@@ -105,7 +105,7 @@ def test_python_that_cannot_be_parsed_is_shown_with_its_own_line(folder: Path) -
 TEXT = "model: {builder: 'mine:build', width: [4, 8], rate: {low: 0, high: 1, when: {width: 8}}}\n"
 
 
-def test_the_section_becomes_arguments_beside_the_place_and_digest_of_the_source(folder: Path) -> None:
+def test_the_section_becomes_arguments_with_the_folder_and_digest_of_the_source(folder: Path) -> None:
     (folder / "s.yaml").write_text(TEXT)
     space = read_space(folder / "s.yaml", [Override("model.act", "tanh", "--set model.act=tanh")])
     config = space.config({"width": 8, "rate": 0.25})
@@ -118,7 +118,7 @@ def test_the_section_becomes_arguments_beside_the_place_and_digest_of_the_source
     assert config_to_mapping(config)["model"]["width"] == 8
 
 
-def test_a_written_space_needs_the_source_no_more(folder: Path) -> None:
+def test_a_written_space_does_not_need_the_source(folder: Path) -> None:
     (folder / "s.yaml").write_text(TEXT)
     space = read_space(folder / "s.yaml")
     (folder / "mine.py").unlink()
@@ -129,7 +129,7 @@ def test_a_written_space_needs_the_source_no_more(folder: Path) -> None:
     assert again.values_of(again.config(largest(again))) == {"width": 8, "rate": 1.0}
 
 
-def test_a_changed_source_is_told_by_its_digest(folder: Path) -> None:
+def test_a_changed_source_is_found_by_its_digest(folder: Path) -> None:
     (folder / "s.yaml").write_text(TEXT)
     section = read_space(folder / "s.yaml").config({"width": 4}).model
     assert isinstance(section, UserBuilderConfig)

@@ -68,11 +68,11 @@ start_from:
 """  # noqa: E501 - the writer decides where a line ends
 
 
-def test_a_space_is_written_whole_in_its_own_language() -> None:
+def test_a_space_is_written_completely() -> None:
     assert space_to_yaml(space_from_text(TEXT, "s.yaml")) == WRITTEN
 
 
-def test_what_was_written_reads_as_the_same_space() -> None:
+def test_a_written_space_reads_as_the_same_space() -> None:
     assert space_from_text(WRITTEN, "s.yaml") == space_from_text(TEXT, "s.yaml")
 
 
@@ -104,7 +104,7 @@ def test_each_key_that_differs_is_named_with_both_values() -> None:
     ]
 
 
-def test_an_empty_section_is_a_difference_to_none() -> None:
+def test_an_empty_section_differs_from_no_section() -> None:
     assert difference("model: {builder: vgg}", "model: {builder: vgg}\ntraining: {early_stopping: {}}") == [
         "training.early_stopping: <absent> -> {}"
     ]

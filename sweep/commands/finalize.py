@@ -26,7 +26,7 @@ from sweep.finalization.final_outputs import print_final_summary, write_outputs
 from sweep.finalization.final_training import FinalTraining, learned_schedule, plan_training, train_final
 from sweep.finalization.installation import install_tested, keep_tested, make_candidate_folder, with_more_rounds
 from sweep.finalization.judge_answers import finalist_results, judge_test
-from sweep.finalization.registration import hand_over_final_model
+from sweep.finalization.registration import register_final_model
 from sweep.finalization.repeats import RepeatPlan, train_repeat
 from sweep.invocation import home_option
 from sweep.records.final_result import (
@@ -242,7 +242,7 @@ class _Finalizing:
         """Write everything; the local result is complete before MLflow is called."""
         self._write(result)
         try:
-            registered = hand_over_final_model(result, plan, self.folder, self.home, self.request.tracking_uri)
+            registered = register_final_model(result, plan, self.folder, self.home, self.request.tracking_uri)
         except TrackingError as error:
             self.console.print(f"the model is not registered: {error}\nRun the same command again to register it.")
             return result

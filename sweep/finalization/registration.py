@@ -25,7 +25,7 @@ from sweep.tracking.open_mlflow import register_model
 from sweep.tracking.tracker import FinalModel, StudyInfo
 
 
-def hand_over_final_model(
+def register_final_model(
     result: FinalResult, plan: FinalTraining, study_folder: Path, home: Home, uri: str | None
 ) -> Registration:
     """Register the model under the study's name, with the alias `champion`.

@@ -8,7 +8,7 @@ import os
 import signal
 import traceback
 from multiprocessing.connection import Connection
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from sweep.errors import DataError, FailureCause, ModelError, TrialFailure, WeightsError
 from sweep.execution.executor import Task, TrainTask
@@ -42,7 +42,7 @@ def child_main(connection: Connection, train: TrainTask, task: Task, gpu: str | 
     try:
         connection.send(message)
     except OSError:
-        _exit_without_supervisor()
+        os._exit(1)  # the supervisor is gone, so no process receives the result
 
 
 def _redirect_output(task: Task) -> None:
@@ -74,8 +74,8 @@ def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
             connection.send(metrics)
             return bool(connection.recv())
         except (EOFError, OSError):
-            # Must not propagate through `train`, where an EOFError of a damaged file would look the same.
-            _exit_without_supervisor()
+            # The supervisor is gone. Must not propagate through `train`: an EOFError of a damaged file looks the same.
+            os._exit(1)
 
     try:
         return train(task, on_epoch)
@@ -87,11 +87,6 @@ def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
         return TrialFailure("data", str(error))
     except Exception as error:
         return TrialFailure(_cause(error), _first_line(error), traceback.format_exc())
-
-
-def _exit_without_supervisor() -> NoReturn:
-    """End this process: the supervisor is gone, so no process receives the result."""
-    os._exit(1)
 
 
 def train_task(task: Task, on_epoch: OnEpoch) -> TrialResult:

@@ -52,7 +52,9 @@ def survey(listing: Listing) -> Survey:
     for path, entry in sorted(_walk(listing.root, "", followed)):
         full = listing.root / path
         if os.path.islink(full):
-            links.append(_link(listing.root, path, path in read or path in followed))
+            target = Path(os.path.realpath(full))
+            leaves = not target.is_relative_to(os.path.realpath(listing.root))
+            links.append(Link(path, str(target), leaves, os.path.exists(full), path in read or path in followed))
         if entry == "file" and path not in read and os.path.exists(full):
             ignored.append((path, _kind(full, path)))
     return Survey(tuple(ignored), tuple(links))
@@ -76,12 +78,6 @@ def _walk(root: Path, folder: str, followed: frozenset[str]) -> Iterator[tuple[s
                 yield from _walk(root, path, followed)
             else:
                 yield path, "folder" if entry.is_dir() else "file"
-
-
-def _link(root: Path, path: str, followed: bool) -> Link:
-    target = Path(os.path.realpath(root / path))
-    leaves = not target.is_relative_to(os.path.realpath(root))
-    return Link(path, str(target), leaves, os.path.exists(root / path), followed)
 
 
 def _kind(full: Path, path: str) -> Kind:

@@ -96,7 +96,9 @@ def examine(path: Path) -> FileFacts:
 def _decode(data: bytes, content: bytes) -> FileFacts:
     with Image.open(io.BytesIO(data)) as image:
         traits = _traits(image, data)
-        reason = _depth(image) if "deep" in traits else ""
+        reason = "16 bits per channel" if "deep" in traits else ""
+        if _is_deep_grey(image):
+            reason = f"values up to {int(np.asarray(image).max())} of 65535"
         ImageOps.exif_transpose(image, in_place=True)
         pixels = fit_image(image, 3, None)
     height, width, _ = pixels.shape
@@ -122,12 +124,6 @@ def _traits(image: Image.Image, data: bytes) -> tuple[Trait, ...]:
 
 def _is_deep_grey(image: Image.Image) -> bool:
     return image.mode == "I" or image.mode.startswith("I;16")
-
-
-def _depth(image: Image.Image) -> str:
-    if _is_deep_grey(image):
-        return f"values up to {int(np.asarray(image).max())} of 65535"
-    return "16 bits per channel"
 
 
 def _damage(data: bytes, error: Exception) -> FileFault:

@@ -6,9 +6,8 @@ import base64
 import io
 import warnings
 from dataclasses import dataclass
-from importlib import resources
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image
 
@@ -48,16 +47,15 @@ class FindingSection:
 
 def image_report_html(report: ImageReport) -> str:
     """Return the page. Names come from a file system: control characters are made visible and everything is escaped."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    loader = PackageLoader("sweep.image_checks", "")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"plain": printable, "prose": _prose}
-    template = environment.from_string(_file("page.html.j2"))
-    return template.render(
+    return environment.get_template("page.html.j2").render(
         report=report,
         sections=[_section(finding, report.picture) for finding in report.findings],
         levels=[(level, len(report.of(level))) for level in LEVELS],
         parts=PARTS,
         most=max((sum(counts.values()) for counts in report.counts.values()), default=0) or 1,
-        css=Markup(_file("page.css")),
         policy=POLICY,
     )
 
@@ -94,7 +92,3 @@ def _prose(text: str) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(p) if odd % 2 else escape(p) for odd, p in enumerate(pieces)
     )
-
-
-def _file(name: str) -> str:
-    return resources.files("sweep.image_checks").joinpath(name).read_text(encoding="utf-8")

@@ -19,6 +19,11 @@ STATE_COLORS = {"complete": BLUE, "pruned": ORANGE, "failed": RED, "interrupted"
 SCALE: list[tuple[float, str]] = [(0.0, "#54408c"), (0.35, "#3f7fd1"), (0.7, "#37a68f"), (1.0, "#d9b13b")]
 """From bad to good. The colours also differ in lightness and are visible on white and on near black."""
 
+OBJECTIVE_TITLES: dict[Objective, str] = {
+    "val_accuracy": "validation accuracy (share correct)",
+    "val_loss": "validation loss",
+}
+
 T = TypeVar("T")
 
 
@@ -68,12 +73,6 @@ def axis_layout(axis: Axis) -> dict[str, Any]:
 def shortened(word: str, most: int = 16) -> str:
     """Shorten the text of a tick, so that long choices leave room for the chart."""
     return chart_text(word if len(word) <= most else word[: most - 1] + "…")
-
-
-def objective_title(objective: Objective) -> str:
-    """Return the objective with its unit."""
-    words = {"val_accuracy": "validation accuracy (share correct)", "val_loss": "validation loss"}
-    return words[objective]
 
 
 def trial_marker(state: str, points: int) -> dict[str, Any]:

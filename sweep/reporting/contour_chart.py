@@ -7,7 +7,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from sweep.analysis.axes import Axis, axis_of
 from sweep.analysis.formatting import format_value
@@ -44,12 +43,8 @@ def contour_parameters(history: History, parameters: Sequence[Parameter]) -> tup
 
 
 def _placed(records: Sequence[TrialRecord], x: Axis, y: Axis) -> list[tuple[TrialRecord, float, float]]:
-    found = []
-    for record in records:
-        places = x.place(record.values.get(x.name)), y.place(record.values.get(y.name))
-        if places[0] is not None and places[1] is not None:
-            found.append((record, places[0], places[1]))
-    return found
+    places = ((r, x.place(r.values.get(x.name)), y.place(r.values.get(y.name))) for r in records)
+    return [(record, px, py) for record, px, py in places if px is not None and py is not None]
 
 
 def contour_chart(history: History, parameters: tuple[Parameter, Parameter]) -> Any:
@@ -63,28 +58,26 @@ def contour_chart(history: History, parameters: tuple[Parameter, Parameter]) -> 
     surface = smooth(points, np.clip(values, low, high))
     found = figure(x.title, y.title, height=440, showlegend=False)
     colors = SCALE if history.maximize else [[1 - place, color] for place, color in reversed(SCALE)]
-    found.add_trace(
-        go.Contour(
-            x=grid_x,
-            y=grid_y,
-            z=[[None if np.isnan(cell) else float(cell) for cell in row] for row in surface],
-            colorscale=colors,
-            ncontours=14,
-            line={"width": 0.5},
-            colorbar={"title": {"text": history.objective, "side": "right"}, "thickness": 12, "outlinewidth": 0},
-            hoverinfo="skip",
-            opacity=0.85,
-        )
+    found.add_contour(
+        x=grid_x,
+        y=grid_y,
+        z=[[None if np.isnan(cell) else float(cell) for cell in row] for row in surface],
+        colorscale=colors,
+        ncontours=14,
+        line={"width": 0.5},
+        colorbar={"title": {"text": history.objective, "side": "right"}, "thickness": 12, "outlinewidth": 0},
+        hoverinfo="skip",
+        opacity=0.85,
     )
-    found.add_trace(_trials(thinned(placed, MOST_POINTS, first=50), x, y))
+    _add_trials(found, thinned(placed, MOST_POINTS, first=50), x, y)
     found.update_xaxes(axis_layout(x), showgrid=False)
     found.update_yaxes(axis_layout(y), showgrid=False)
     return found
 
 
-def _trials(placed: Sequence[tuple[TrialRecord, float, float]], x: Axis, y: Axis) -> Any:
+def _add_trials(found: Any, placed: Sequence[tuple[TrialRecord, float, float]], x: Axis, y: Axis) -> None:
     others = len(placed) - 1  # the best trial comes first
-    return go.Scatter(
+    found.add_scatter(
         x=[px for _, px, _ in placed],
         y=[py for _, _, py in placed],
         mode="markers",

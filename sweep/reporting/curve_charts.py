@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from sweep.analysis.history import History
 from sweep.records.trial_record import TrialRecord
-from sweep.reporting.chart_style import BLUE, GREEN, GREY, STATE_COLORS, figure, objective_title, rgba, robust_range
+from sweep.reporting.chart_style import BLUE, GREEN, GREY, OBJECTIVE_TITLES, STATE_COLORS, figure, rgba, robust_range
 
 FEW = 15
 """Maximum number of trials with a line each."""
@@ -54,23 +52,19 @@ def has_curves(history: History) -> bool:
 
 def curves_chart(history: History) -> Any:
     """The objective by epoch."""
-    found = figure("epoch", objective_title(history.objective), height=420)
+    found = figure("epoch", OBJECTIVE_TITLES[history.objective], height=420)
     drawn = [record for record in history.of("complete", "pruned") if record.epochs]
     top = [record for record in history.ranked if record.epochs][:TOP]
     if len(drawn) > FEW:
-        for trace in _band_traces(bands(history)):
-            found.add_trace(trace)
+        _add_bands(found, history)
     else:
         for record in drawn:
             if record not in top:
-                found.add_trace(_line(history, record, STATE_COLORS[record.state], 1.2, f"trial {record.number}"))
+                _add_line(found, history, record, STATE_COLORS[record.state], 1.2)
     for place, record in reversed(list(enumerate(top))):
         color, width = (GREEN, 3.0) if place == 0 else (BLUE, 1.3)
-        found.add_trace(_line(history, record, color, width, f"{place + 1}. trial {record.number}"))
-        if place == 0:
-            found.data[-1].update(showlegend=True, name=f"the winner, trial {record.number}")
-        elif place == 1:
-            found.data[-1].update(showlegend=True, name="the next best")
+        legend = {0: f"the winner, trial {record.number}", 1: "the next best"}.get(place, "")
+        _add_line(found, history, record, color, width, legend)
     values = [metrics.value(history.objective) for record in drawn[:2000] for metrics in record.epochs]
     found.update_yaxes(range=robust_range(values, [record.objective_value or 0.0 for record in top]))
     longest = max((len(record.epochs) for record in drawn), default=0)
@@ -79,50 +73,41 @@ def curves_chart(history: History) -> Any:
     return found
 
 
-def _line(history: History, record: TrialRecord, color: str, width: float, name: str) -> Any:
+def _add_line(found: Any, history: History, record: TrialRecord, color: str, width: float, legend: str = "") -> None:
     values = [metrics.value(history.objective) for metrics in record.epochs]
-    epochs = list(range(1, len(values) + 1))
-    return go.Scatter(
-        x=epochs,
+    found.add_scatter(
+        x=list(range(1, len(values) + 1)),
         y=values,
         mode="lines+markers" if len(values) < 3 else "lines",
         line={"color": color, "width": width, "dash": "dot" if record.state == "pruned" else "solid"},
         marker={"size": 5},
-        name=name + (" (pruned)" if record.state == "pruned" else ""),
+        name=legend,
         opacity=1.0 if width > 2 else 0.75,
         hovertemplate=f"trial {record.number}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
-        showlegend=False,
+        showlegend=bool(legend),
     )
 
 
-def _band_traces(found: Sequence[Band]) -> list[Any]:
-    if not found:
-        return []
-    epochs = [band.epoch for band in found]
-    traces = []
+def _add_bands(found: Any, history: History) -> None:
+    shown = bands(history)
+    epochs = [band.epoch for band in shown]
     for low, high, opacity, name in ((0, 4, 0.16, "middle 80 %"), (1, 3, 0.28, "middle 50 %")):
-        outline = [band.quantiles[high] for band in found] + [band.quantiles[low] for band in reversed(found)]
-        traces.append(
-            go.Scatter(
-                x=epochs + epochs[::-1],
-                y=outline,
-                fill="toself",
-                fillcolor=rgba(GREY, opacity),
-                line={"width": 0},
-                mode="lines",
-                hoverinfo="skip",
-                name=name,
-            )
-        )
-    traces.append(
-        go.Scatter(
-            x=epochs,
-            y=[band.quantiles[2] for band in found],
+        found.add_scatter(
+            x=epochs + epochs[::-1],
+            y=[band.quantiles[high] for band in shown] + [band.quantiles[low] for band in reversed(shown)],
+            fill="toself",
+            fillcolor=rgba(GREY, opacity),
+            line={"width": 0},
             mode="lines",
-            line={"color": GREY, "width": 2, "dash": "dash"},
-            name="median",
-            text=[f"{band.trials:,} trials" for band in found],
-            hovertemplate="median after epoch %{x}: %{y:.4f} (%{text})<extra></extra>",
+            hoverinfo="skip",
+            name=name,
         )
+    found.add_scatter(
+        x=epochs,
+        y=[band.quantiles[2] for band in shown],
+        mode="lines",
+        line={"color": GREY, "width": 2, "dash": "dash"},
+        name="median",
+        text=[f"{band.trials:,} trials" for band in shown],
+        hovertemplate="median after epoch %{x}: %{y:.4f} (%{text})<extra></extra>",
     )
-    return traces

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from sweep.analysis.axes import Axis, axis_of
 from sweep.analysis.history import History, value_of
@@ -37,38 +36,34 @@ def importance_chart(rows: Sequence[Importance]) -> Any:
     """A bar per parameter with its interval, and the limit of chance as a line."""
     found = figure("share of the total importance (%)", "", height=90 + 26 * len(rows))
     names = [shortened(row.name, 32) for row in rows]
-    found.add_trace(
-        go.Bar(
-            y=names,
-            x=[100 * row.share for row in rows],
-            orientation="h",
-            marker={"color": [BLUE if row.matters else GREY for row in rows]},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [max(0.0, 100 * (row.high - row.share)) for row in rows],
-                "arrayminus": [max(0.0, 100 * (row.share - row.low)) for row in rows],
-                "thickness": 1.2,
-                "width": 3,
-                "color": GREY,
-            },
-            customdata=[[100 * row.low, 100 * row.high, 100 * row.chance, row.trials] for row in rows],
-            hovertemplate=(
-                "%{y}: %{x:.1f} %<br>90 % interval %{customdata[0]:.1f} to %{customdata[1]:.1f} %"
-                "<br>by chance up to %{customdata[2]:.1f} %<br>in %{customdata[3]:,} trials<extra></extra>"
-            ),
-            name="importance, 90 % interval",
-        )
+    found.add_bar(
+        y=names,
+        x=[100 * row.share for row in rows],
+        orientation="h",
+        marker={"color": [BLUE if row.matters else GREY for row in rows]},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [max(0.0, 100 * (row.high - row.share)) for row in rows],
+            "arrayminus": [max(0.0, 100 * (row.share - row.low)) for row in rows],
+            "thickness": 1.2,
+            "width": 3,
+            "color": GREY,
+        },
+        customdata=[[100 * row.low, 100 * row.high, 100 * row.chance, row.trials] for row in rows],
+        hovertemplate=(
+            "%{y}: %{x:.1f} %<br>90 % interval %{customdata[0]:.1f} to %{customdata[1]:.1f} %"
+            "<br>by chance up to %{customdata[2]:.1f} %<br>in %{customdata[3]:,} trials<extra></extra>"
+        ),
+        name="importance, 90 % interval",
     )
-    found.add_trace(
-        go.Scatter(
-            x=[100 * rows[0].chance] * 2,
-            y=[names[0], names[-1]],
-            mode="lines",
-            line={"color": RED, "width": 1.5, "dash": "dot"},
-            name="95 % limit of chance",
-            hoverinfo="skip",
-        )
+    found.add_scatter(
+        x=[100 * rows[0].chance] * 2,
+        y=[names[0], names[-1]],
+        mode="lines",
+        line={"color": RED, "width": 1.5, "dash": "dot"},
+        name="95 % limit of chance",
+        hoverinfo="skip",
     )
     found.update_yaxes(autorange="reversed", ticksuffix=" ", dtick=1)
     found.update_xaxes(rangemode="tozero")
@@ -84,8 +79,17 @@ def slice_chart(history: History, parameter: Parameter) -> Any:
     others = [record for record in complete if record is not history.ranked[0]]
     for records in (thinned(pruned, MOST_SLICE_POINTS // 2), thinned(others, MOST_SLICE_POINTS, first=50)):
         if records:
-            found.add_trace(_points(records, axis))
-    _mark_best(found, history, axis)
+            _add_points(found, records, axis)
+    if complete and complete[0] is history.ranked[0]:
+        found.add_scatter(
+            x=[axis.place(complete[0].values[axis.name])],
+            y=[value_of(complete[0])],
+            mode="markers",
+            marker={"symbol": "star", "size": 13, "color": GREEN},
+            text=[value_text(axis.name, complete[0])],
+            hovertemplate="%{text}<br>the best<extra></extra>",
+            name="best",
+        )
     values = [value_of(record) for record in (*complete, *pruned)]
     found.update_yaxes(range=robust_range(values, [value_of(record) for record in complete[:1]]))
     return found
@@ -96,12 +100,12 @@ def _with(records: Sequence[TrialRecord], parameter: Parameter) -> list[TrialRec
     return [r for r in records if parameter.name in r.values and axis.place(r.values[parameter.name]) is not None]
 
 
-def _points(records: Sequence[TrialRecord], axis: Axis) -> Any:
+def _add_points(found: Any, records: Sequence[TrialRecord], axis: Axis) -> None:
     state = records[0].state
     # Points with the same value would hide each other; within a category, the horizontal position has no meaning.
     reach = 0.22 if axis.choices or axis.whole else 0.0
     jitter = np.random.default_rng(0).uniform(-reach, reach, len(records))
-    return go.Scatter(
+    found.add_scatter(
         x=[(axis.place(r.values[axis.name]) or 0.0) + float(j) for r, j in zip(records, jitter, strict=True)],
         y=[value_of(record) for record in records],
         mode="markers",
@@ -112,46 +116,26 @@ def _points(records: Sequence[TrialRecord], axis: Axis) -> Any:
     )
 
 
-def _mark_best(found: Any, history: History, axis: Axis) -> None:
-    best = history.ranked[0] if history.ranked else None
-    place = axis.place(best.values[axis.name]) if best is not None and axis.name in best.values else None
-    if best is None or place is None:
-        return
-    found.add_trace(
-        go.Scatter(
-            x=[place],
-            y=[value_of(best)],
-            mode="markers",
-            marker={"symbol": "star", "size": 13, "color": GREEN},
-            text=[value_text(axis.name, best)],
-            hovertemplate="%{text}<br>the best<extra></extra>",
-            name="best",
-        )
-    )
-
-
 def parallel_chart(history: History, parameters: Sequence[Parameter]) -> Any:
     """Parallel coordinates of the complete trials."""
     records = list(reversed(thinned(history.ranked, MOST_LINES, first=100)))  # the best are drawn last, on top
     values = [value_of(record) for record in records]
     found = figure("", "", height=420)
     lowest, highest = robust_range(values, values[-1:], colors=True) or (0.0, 1.0)
-    found.add_trace(
-        go.Parcoords(
-            dimensions=[
-                *(_dimension(axis_of(parameter), records) for parameter in parameters),
-                {"label": history.objective, "values": values, "range": [min(values), max(values)]},
-            ],
-            line={
-                "color": [history.loss(value) for value in values],
-                "colorscale": [[1 - place, color] for place, color in reversed(SCALE)],
-                "cmin": min(history.loss(lowest), history.loss(highest)),
-                "cmax": max(history.loss(lowest), history.loss(highest)),
-            },
-            labelangle=-18,
-            labelside="top",
-            unselected={"line": {"opacity": 0.06}},
-        )
+    found.add_parcoords(
+        dimensions=[
+            *(_dimension(axis_of(parameter), records) for parameter in parameters),
+            {"label": history.objective, "values": values, "range": [min(values), max(values)]},
+        ],
+        line={
+            "color": [history.loss(value) for value in values],
+            "colorscale": [[1 - place, color] for place, color in reversed(SCALE)],
+            "cmin": min(history.loss(lowest), history.loss(highest)),
+            "cmax": max(history.loss(lowest), history.loss(highest)),
+        },
+        labelangle=-18,
+        labelside="top",
+        unselected={"line": {"opacity": 0.06}},
     )
     found.update_layout(margin={"l": 70, "r": 50, "t": 90, "b": 24})
     return found

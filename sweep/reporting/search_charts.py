@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import plotly.graph_objects as go
 
 from sweep.analysis.formatting import metric
 from sweep.analysis.history import History
@@ -13,9 +11,9 @@ from sweep.analysis.progress import Progress, Step, TimeSpent
 from sweep.analysis.pruning_effects import PruningSummary
 from sweep.reporting.chart_style import (
     GREEN,
+    OBJECTIVE_TITLES,
     STATE_COLORS,
     figure,
-    objective_title,
     robust_range,
     thinned,
     trial_marker,
@@ -30,7 +28,7 @@ def progress_chart(history: History, progress: Progress, *, by_hours: bool) -> A
     """The best value so far over each trial's own value, by ended trials or by hours of search."""
     minutes = by_hours and progress.hours < FEW_HOURS
     x = f"time of search ({'minutes' if minutes else 'hours'})" if by_hours else "ended trials"
-    found = figure(x, objective_title(history.objective), showlegend=True)
+    found = figure(x, OBJECTIVE_TITLES[history.objective], showlegend=True)
 
     def place(step: Step) -> float:
         return (step.hours * 60 if minutes else step.hours) if by_hours else step.place
@@ -38,36 +36,29 @@ def progress_chart(history: History, progress: Progress, *, by_hours: bool) -> A
     for state in ("pruned", "complete"):
         steps = thinned([s for s in progress.steps if s.state == state and s.value is not None], MOST_POINTS)
         if steps:
-            found.add_trace(_dots(steps, state, place))
-    best = [step for step in progress.steps if step.best is not None]
-    line = _corners(best)
-    if line:
-        found.add_trace(
-            go.Scatter(
-                x=[place(step) for step in line],
-                y=[step.best for step in line],
-                mode="lines+markers" if len(line) == 1 else "lines",
-                line={"shape": "hv", "color": GREEN, "width": 2.5},
-                name="best so far",
-                hovertemplate="best so far %{y:.4f}<extra></extra>",
+            found.add_scatter(
+                x=[place(step) for step in steps],
+                y=[step.value for step in steps],
+                mode="markers",
+                marker=trial_marker(state, len(steps)),
+                name=state if state == "complete" else "pruned (best value before pruning)",
+                text=[f"<b>trial {step.number}</b> {metric(step.value)}<br>{step.state}" for step in steps],
+                hovertemplate="%{text}<extra></extra>",
             )
+    line = _corners([step for step in progress.steps if step.best is not None])
+    if line:
+        found.add_scatter(
+            x=[place(step) for step in line],
+            y=[step.best for step in line],
+            mode="lines+markers" if len(line) == 1 else "lines",
+            line={"shape": "hv", "color": GREEN, "width": 2.5},
+            name="best so far",
+            hovertemplate="best so far %{y:.4f}<extra></extra>",
         )
     values = [step.value for step in progress.steps if step.value is not None]
     found.update_yaxes(range=robust_range(values, [step.best for step in line if step.best is not None][-1:]))
     found.update_xaxes(rangemode="tozero", dtick=1 if not by_hours and len(progress.steps) <= 12 else None)
     return found
-
-
-def _dots(steps: Sequence[Step], state: str, place: Callable[[Step], float]) -> Any:
-    return go.Scatter(
-        x=[place(step) for step in steps],
-        y=[step.value for step in steps],
-        mode="markers",
-        marker=trial_marker(state, len(steps)),
-        name=state if state == "complete" else "pruned (best value before pruning)",
-        text=[f"<b>trial {step.number}</b> {metric(step.value)}<br>{step.state}" for step in steps],
-        hovertemplate="%{text}<extra></extra>",
-    )
 
 
 def _corners(steps: Sequence[Step]) -> list[Step]:
@@ -79,14 +70,12 @@ def _corners(steps: Sequence[Step]) -> list[Step]:
 def pruning_chart(summary: PruningSummary) -> Any:
     """The number of pruned trials by epoch."""
     found = figure("pruned after epoch", "pruned trials", height=280)
-    found.add_trace(
-        go.Bar(
-            x=list(summary.cuts),
-            y=list(summary.cuts.values()),
-            width=0.8,
-            marker={"color": STATE_COLORS["pruned"]},
-            hovertemplate="%{y} trials pruned after epoch %{x}<extra></extra>",
-        )
+    found.add_bar(
+        x=list(summary.cuts),
+        y=list(summary.cuts.values()),
+        width=0.8,
+        marker={"color": STATE_COLORS["pruned"]},
+        hovertemplate="%{y} trials pruned after epoch %{x}<extra></extra>",
     )
     found.update_xaxes(dtick=1 if len(summary.cuts) < 15 and max(summary.cuts, default=0) < 25 else None)
     found.update_yaxes(dtick=1 if max(summary.cuts.values(), default=0) <= 8 else None)
@@ -99,17 +88,14 @@ def time_chart(rows: Sequence[TimeSpent]) -> Any:
     unit, divisor = ("hours", 3600.0) if whole >= 7200 else ("minutes", 60.0) if whole >= 120 else ("seconds", 1.0)
     found = figure(f"summed time ({unit})", "", height=110 + 42 * len(rows), barmode="stack")
     names = [f"{row.state} ({row.trials:,})" for row in rows]
-    parts = (("fit", "#3f7fd1"), ("build", "#37a68f"), ("rest", "#8b929c"))
-    for part, color in parts:
-        found.add_trace(
-            go.Bar(
-                y=names,
-                x=[getattr(row, part) / divisor for row in rows],
-                orientation="h",
-                name=part,
-                marker={"color": color},
-                hovertemplate=f"{part} %{{x:.3g}} {unit}<extra></extra>",
-            )
+    for part, color in (("fit", "#3f7fd1"), ("build", "#37a68f"), ("rest", "#8b929c")):
+        found.add_bar(
+            y=names,
+            x=[getattr(row, part) / divisor for row in rows],
+            orientation="h",
+            name=part,
+            marker={"color": color},
+            hovertemplate=f"{part} %{{x:.3g}} {unit}<extra></extra>",
         )
     found.update_yaxes(autorange="reversed", ticksuffix=" ")
     found.update_layout(legend={"traceorder": "normal"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from sweep.analysis.failure_groups import FailureGroup
 from sweep.analysis.formatting import count, duration, metric, share
@@ -29,7 +30,7 @@ def pruning_section(history: History, findings: ReportFindings) -> Section:
         blocks = (Chart(title, pruning_chart(summary), warmup), *blocks)
         result = (
             f"Pruning stopped {count(summary.pruned, 'trial')} and saved {count(summary.saved, 'epoch')}, "
-            f"{share(summary.saved_share, 1.0)} of the epochs without pruning: about "
+            f"{share(summary.saved_share, 1.0)} of the epochs that would have been trained without it: about "
             f"{duration(summary.saved_seconds)} of fitting."
         )
     elif audit.trials:
@@ -52,12 +53,11 @@ def _audit(history: History, audit: Audit) -> Iterator[str]:
     pruned = len(history.of("pruned"))
     if audit.share is None or audit.lost is None:
         if pruned:
-            how = (
-                "no audited trial has finished yet"
+            yield "Whether it stopped a good trial is unknown" + (
+                ": no audited trial has finished yet."
                 if history.space.search.pruner.audit
-                else "with search.pruner.audit: 0.1, a tenth of such trials would run to the end to show it"
+                else ". Set search.pruner.audit: 0.1 to let a tenth of such trials run to the end and measure it."
             )
-            yield f"Whether it stopped a good trial is unknown: {how}."
         return
     part, low, high = (round(100 * bound) for bound in audit.share)
     yield (
@@ -103,10 +103,10 @@ def _foresight(summary: PruningSummary) -> Iterator[str]:
 
 def hours_section(findings: ReportFindings) -> Section:
     """Where did the time go?"""
-    question, rows = "Where did the time go?", findings.hours
+    section, rows = partial(Section, "hours", "Time", "Where did the time go?"), findings.hours
     whole = sum(row.total for row in rows)
     if not whole:
-        return Section("hours", "Time", question, ("No time is recorded.",))
+        return section(("No time is recorded.",))
     fit = sum(row.fit for row in rows)
     lost = sum(row.total for row in rows if row.state in ("failed", "interrupted"))
     answer = [f"Fitting took {share(fit, whole)} of the trials' total time of {duration(whole)}."]
@@ -124,21 +124,21 @@ def hours_section(findings: ReportFindings) -> Section:
         "Summed over trials that ran in parallel. Rest: starting processes, reading images, writing models and records."
     )
     chart = Chart("Fitting, building, and the rest", time_chart(rows), note)
-    return Section("hours", "Time", question, tuple(answer), (chart, table))
+    return section(tuple(answer), (chart, table))
 
 
 def failures_section(history: History, findings: ReportFindings) -> Section:
     """Why did trials fail?"""
-    question, groups = "Why did trials fail?", findings.failures
+    section, groups = partial(Section, "failures", "Failures", "Why did trials fail?"), findings.failures
     failed = sum(len(group.failures) for group in groups)
     if not failed:
-        return Section("failures", "Failures", question, ("No trial failed.",))
+        return section(("No trial failed.",))
     answer = [f"{failed:,} of {count(len(history.records), 'trial')} failed."]
     answer += [
         f"{group.cause}, {count(len(group.failures), 'trial')}" + (f": {group.advice}." if group.advice else ".")
         for group in groups
     ]
-    return Section("failures", "Failures", question, tuple(answer), tuple(_failure_blocks(groups, failed)))
+    return section(tuple(answer), tuple(_failure_blocks(groups, failed)))
 
 
 def _failure_blocks(groups: tuple[FailureGroup, ...], failed: int) -> list[Block]:

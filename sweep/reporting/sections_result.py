@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 from sweep.analysis.formatting import count, duration, listed, metric, numbers, share
 from sweep.analysis.history import History
@@ -161,9 +162,9 @@ def _progress_title(findings: ReportFindings) -> str:
 
 def curves_section(history: History) -> Section:
     """How did the trials learn?"""
-    question = "How did the trials learn?"
+    section = partial(Section, "curves", "Learning", "How did the trials learn?")
     if not has_curves(history):
-        return Section("curves", "Learning", question, ("No complete or pruned trial has finished an epoch.",))
+        return section(("No complete or pruned trial has finished an epoch.",))
     drawn = sum(bool(record.epochs) for record in history.of("complete", "pruned"))
     top = min(TOP, len(history.ranked))
     if drawn <= FEW:
@@ -176,10 +177,7 @@ def curves_section(history: History) -> Section:
             "epoch. Trials leave the bands when they are pruned, so the bands rise there."
         ) + (f" The lines are the best {top} trials; the winner is green." if top else "")
     summary, notes = curve_summary(history), curve_notes(history)
-    return Section(
-        "curves",
-        "Learning",
-        question,
+    return section(
         (_best_epochs(history), *([summary] if summary else [])),
         (Chart(title, curves_chart(history), note), *([Notes(notes)] if notes else [])),
     )
@@ -213,9 +211,8 @@ def curve_notes(history: History) -> tuple[str, ...]:
 
 def cautions_section(findings: ReportFindings) -> Section:
     """What should you keep in mind?"""
-    question = "What should you keep in mind?"
+    section = partial(Section, "cautions", "Cautions", "What should you keep in mind?")
     if not findings.cautions:
-        return Section("cautions", "Cautions", question, ("Nothing stands out.",))
+        return section(("Nothing stands out.",))
     ranking = " before you rely on the ranking" if findings.lead.best is not None else ""
-    answer = (f"{count(len(findings.cautions), 'point')} to consider{ranking}.",)
-    return Section("cautions", "Cautions", question, answer, (Notes(findings.cautions),))
+    return section((f"{count(len(findings.cautions), 'point')} to consider{ranking}.",), (Notes(findings.cautions),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from sweep.analysis.axes import applies_when
 from sweep.analysis.formatting import count, format_value, listed, share
@@ -11,7 +12,7 @@ from sweep.analysis.history import History
 from sweep.analysis.next_space import Widened
 from sweep.analysis.report_findings import ReportFindings
 from sweep.reporting.contour_chart import contour_chart, contour_parameters
-from sweep.reporting.document import Block, Chart, Code, Grid, Section, Table
+from sweep.reporting.document import Chart, Code, Grid, Section, Table
 from sweep.reporting.parameter_charts import (
     MOST_AXES,
     MOST_LINES,
@@ -32,16 +33,16 @@ MOST_BARS = 24
 
 def importance_section(history: History, findings: ReportFindings) -> Section:
     """Which parameters mattered?"""
-    question, found = "Which parameters mattered?", findings.importances
-    conditions = _conditions(history)
+    section = partial(Section, "importance", "Importance", "Which parameters mattered?")
+    found, conditions = findings.importances, _conditions(history)
     if not history.space.parameters:
-        return Section("importance", "Importance", question, ("The space has no parameters: it is a recipe.",))
+        return section(("The space has no parameters: it is a recipe.",))
     if not found.rows:
         few = (
             f"Too few trials to measure importance: {count(found.trials, 'complete or pruned trial')}, and at least "
             f"{FEWEST} are needed."
         )
-        return Section("importance", "Importance", question, (few,), conditions)
+        return section((few,), conditions)
     matter = [row.name for row in found.rows if row.matters]
     sure = (
         f"{listed(matter)} made a difference, more than chance explains."
@@ -62,7 +63,7 @@ def importance_section(history: History, findings: ReportFindings) -> Section:
     if found.trials < found.available:
         note += f" Computed on {found.trials:,} of {found.available:,} trials, evenly chosen."
     chart = Chart("What distinguishes the best trials", importance_chart(rows), note)
-    return Section("importance", "Importance", question, (sure, how), (chart, *conditions))
+    return section((sure, how), (chart, *conditions))
 
 
 def _conditions(history: History) -> tuple[Table, ...]:
@@ -96,19 +97,15 @@ def by_importance(history: History, found: Importances) -> list[Parameter]:
 
 def landscape_section(history: History, findings: ReportFindings) -> Section:
     """Where are the good trials?"""
-    question = "Where are the good trials?"
+    section = partial(Section, "landscape", "Landscape", "Where are the good trials?")
     if len(history.ranked) < FEWEST_LINES:
         few = f"{len(history.ranked)}, and at least {FEWEST_LINES} are needed."
-        return Section("landscape", "Landscape", question, (f"Too few complete trials to show a pattern: {few}",))
+        return section((f"Too few complete trials to show a pattern: {few}",))
     parameters = by_importance(history, findings.importances)
     if not parameters:
-        return Section("landscape", "Landscape", question, ("All trials had the same values.",))
-    blocks: tuple[Block, ...] = (
-        _parallel(history, parameters, findings),
-        _slices(history, parameters, findings),
-        *_contour(history, parameters),
-    )
-    return Section("landscape", "Landscape", question, (_where(history, parameters),), blocks)
+        return section(("All trials had the same values.",))
+    combinations, slices = _parallel(history, parameters, findings), _slices(history, parameters, findings)
+    return section((_where(history, parameters),), (combinations, slices, *_contour(history, parameters)))
 
 
 def _where(history: History, parameters: Sequence[Parameter]) -> str:
@@ -174,13 +171,11 @@ def _contour(history: History, parameters: Sequence[Parameter]) -> tuple[Chart, 
 
 def bounds_section(history: History, findings: ReportFindings, command: str, file: str) -> Section:
     """Is the space too narrow?"""
-    question, found = "Is the space too narrow?", findings.next_space
+    section, found = partial(Section, "bounds", "Bounds", "Is the space too narrow?"), findings.next_space
     if len(history.good) < FEWEST_LINES:
-        few = "Too few complete trials to tell: at least three good trials at one end of a range are needed."
-        return Section("bounds", "Bounds", question, (few,))
+        return section(("Too few complete trials to tell: at least three good trials at one end are needed.",))
     if not found.changes:
-        none = f"No: the best {len(history.good)} trials are not concentrated at the end of any range."
-        return Section("bounds", "Bounds", question, (none,))
+        return section((f"No: the best {len(history.good)} trials are not concentrated at the end of any range.",))
     names = listed(list(dict.fromkeys(change.touch.name for change in found.changes)))
     table = Table(
         ("parameter", "touched end", "good trials there", "next bound"),
@@ -189,12 +184,10 @@ def bounds_section(history: History, findings: ReportFindings, command: str, fil
         "Good trials within 5 % of the end, on the parameter's own scale, and more of them than chance explains.",
     )
     if found.space is None:
-        answer = f"The best trials are at an end of {names}, but nothing beyond it is allowed."
-        return Section("bounds", "Bounds", question, (answer,), (table,))
+        return section((f"The best trials are at an end of {names}, but nothing beyond it is allowed.",), (table,))
     answer = f"Perhaps: the best trials are at an end of {names}; the optimum may be beyond it."
     then = f"{file} next to this report is the same space with wider ranges. Search it and keep the trials so far:"
-    code = (Code(then, command),) if file else ()
-    return Section("bounds", "Bounds", question, (answer,), (table, *code))
+    return section((answer,), (table, Code(then, command)) if file else (table,))
 
 
 def _bound_cells(change: Widened) -> tuple[str, ...]:

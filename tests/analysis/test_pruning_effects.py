@@ -95,8 +95,8 @@ def test_an_audit_without_a_mistake_suggests_nothing() -> None:
 
 def test_without_an_audit_the_report_says_that_the_cost_is_unknown_and_how_to_know_it() -> None:
     assert pruning_answer(history(*FINISHED, *CUT))[2] == (
-        "Whether it stopped a good trial is unknown: with search.pruner.audit: 0.1, a tenth of such trials would run "
-        "to the end to show it."
+        "Whether it stopped a good trial is unknown. Set search.pruner.audit: 0.1 to let a tenth of such trials run to "
+        "the end and measure it."
     )
     space = make_space()
     pruner = replace(space.search.pruner, audit=0.1)

@@ -1,4 +1,4 @@
-"""What a reader is warned of."""
+"""Cautions, failures and times of a study."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.analysis.histories import IMAGES, complete, failed, history, pruned, 
 NO_IMPORTANCES = Importances((), 0, 0, 0.1, 0)
 
 
-def told(found: History, importances: Importances = NO_IMPORTANCES) -> str:
-    """All warnings in one text."""
+def caution_text(found: History, importances: Importances = NO_IMPORTANCES) -> str:
+    """All cautions in one text."""
     return "\n".join(cautions(found, lead(found), progress(found), importances))
 
 
 def test_a_tie_names_the_trials() -> None:
-    assert "Trial 0 shares the first place with trial 1" in told(history(complete(0, 0.5), complete(1, 0.5)))
+    assert "Trial 0 shares the first place with trial 1" in caution_text(history(complete(0, 0.5), complete(1, 0.5)))
 
 
-def test_fifty_trials_without_a_new_best_are_worth_a_word_and_forty_nine_are_not() -> None:
+def test_fifty_trials_without_a_new_best_give_a_caution_and_forty_nine_do_not() -> None:
     def after(count: int) -> str:
-        return told(history(complete(0, 0.9), *(pruned(n, 0.1) for n in range(1, count + 1))))
+        return caution_text(history(complete(0, 0.9), *(pruned(n, 0.1) for n in range(1, count + 1))))
 
     assert "50 trials have ended since the best one" in after(50)
     assert "since the best one" not in after(49)
@@ -34,30 +34,30 @@ def test_fifty_trials_without_a_new_best_are_worth_a_word_and_forty_nine_are_not
 
 def test_parameters_below_chance_are_named_and_those_above_are_not() -> None:
     rows = (Importance("a", 0.9, 0.8, 1.0, 0.1, 30), Importance("b", 0.05, 0.0, 0.1, 0.1, 30))
-    text = told(history(complete(0, 0.5)), Importances(rows, 30, 30, 0.1, 40))
+    text = caution_text(history(complete(0, 0.5)), Importances(rows, 30, 30, 0.1, 40))
     assert "No effect beyond chance was found for b;" in text
 
 
-def test_one_value_in_all_trials_says_nothing() -> None:
+def test_the_same_value_in_all_trials_gives_a_caution() -> None:
     trials = [complete(n, 0.1 * n, values={"optimizer": "adam", "blocks": n % 4 + 1}) for n in range(4)]
-    assert "the same value of optimizer," in told(history(*trials))
+    assert "the same value of optimizer," in caution_text(history(*trials))
 
 
-def test_best_trials_that_end_at_their_best_want_more_epochs() -> None:
+def test_best_trials_that_are_still_improving_need_more_epochs() -> None:
     trials = [with_epochs(complete(n, 0.5 + n / 100), 2) for n in range(3)]
-    assert "best in their last epoch of 2" in told(history(*trials))
+    assert "best in their last epoch of 2" in caution_text(history(*trials))
 
 
-def test_other_images_make_trials_incomparable() -> None:
+def test_trials_on_different_images_are_not_comparable() -> None:
     other = dataclasses.replace(IMAGES, split="6" * 64)
-    assert "not comparable" in told(history(complete(0, 0.5), complete(1, 0.6, data=other)))
+    assert "not comparable" in caution_text(history(complete(0, 0.5), complete(1, 0.6, data=other)))
 
 
 def test_a_sampler_that_has_only_drawn_at_random_has_learned_nothing() -> None:
-    assert "3 trials counted so far" in told(history(*(complete(n, 0.1 * n) for n in range(3))))
+    assert "3 trials counted so far" in caution_text(history(*(complete(n, 0.1 * n) for n in range(3))))
 
 
-def test_failures_are_grouped_by_cause_the_commonest_first() -> None:
+def test_failures_are_grouped_by_cause_the_most_frequent_first() -> None:
     groups = failure_groups(history(failed(0, "oom", "no memory"), failed(1), failed(2, message="nan\nTraceback: x")))
     assert [(group.cause, [failure.number for failure in group.failures]) for group in groups] == [
         ("nan", [1, 2]),
@@ -82,5 +82,7 @@ def test_values_that_differ_and_build_the_same_model_are_named() -> None:
     assert (
         "Trials 0 and 1 differ in blocks but trained the same model with the same optimizer and augmentation: "
         "this difference has no effect."
-    ) in told(history(first, second))
-    assert "but trained the same model" not in told(history(first, dataclasses.replace(second, same_model_as=None)))
+    ) in caution_text(history(first, second))
+    assert "but trained the same model" not in caution_text(
+        history(first, dataclasses.replace(second, same_model_as=None))
+    )

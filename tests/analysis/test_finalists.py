@@ -28,14 +28,14 @@ def test_a_tie_is_called_a_tie_and_the_smaller_model_recommended() -> None:
     assert 0.5 < found.standings[0].best_share < 0.95
 
 
-def test_two_rounds_separate_nobody_however_clear_they_look() -> None:
+def test_two_rounds_never_separate_finalists() -> None:
     found = judge({4: (0.9, 0.9), 7: (0.5, 0.5)}, WEIGHTS, maximize=True, seed=0)
 
     assert found.verdict == "tie"
     assert found.standings[0].best_share == 1.0
 
 
-def test_a_small_model_that_is_hardly_ever_best_is_no_part_of_a_tie() -> None:
+def test_a_small_model_that_is_almost_never_best_is_not_part_of_a_tie() -> None:
     # Rounds that vary: the t-test keeps all three, but the third is best in one resample of a thousand.
     scores = {4: (0.97, 0.99, 0.97, 0.98), 5: (0.98, 0.96, 0.98, 0.97), 7: (0.93, 0.98, 0.94, 0.95)}
     found = judge(scores, {4: 9000, 5: 8000, 7: 100}, maximize=True, seed=3)
@@ -46,7 +46,7 @@ def test_a_small_model_that_is_hardly_ever_best_is_no_part_of_a_tie() -> None:
     pair = judge({4: (0.95,) * 4, 7: (0.80, 0.93, 0.955, 0.70)}, {4: 9000, 7: 100}, maximize=True, seed=3)
     assert (pair.verdict, pair.tied, pair.recommended) == ("tie", (4, 7), 4)
     early = judge({trial: values[:2] for trial, values in scores.items()}, {4: 9, 5: 8, 7: 1}, maximize=True, seed=3)
-    assert (early.verdict, early.recommended) == ("tie", 7)  # two rounds say nothing yet
+    assert (early.verdict, early.recommended) == ("tie", 7)  # two rounds are too few
 
 
 def test_three_lucky_rounds_with_a_lead_that_varies_are_still_a_tie() -> None:
@@ -104,14 +104,14 @@ def test_a_lead_without_variance_is_significant_and_no_lead_is_not() -> None:
     assert not is_significantly_better((0.9, 0.9, 0.9), (0.9, 0.9, 0.9), maximize=True)
 
 
-def test_only_who_is_clearly_behind_is_hopeless() -> None:
+def test_only_finalists_that_are_clearly_behind_are_dominated() -> None:
     scores = {**AHEAD, 9: (0.91, 0.90, 0.92, 0.92)}
 
     assert dominated(scores, maximize=True) == (7,)
     assert dominated({4: (0.9, 0.9), 7: (0.1, 0.1)}, maximize=True) == ()
 
 
-def test_finalists_are_the_best_and_whoever_is_within_a_standard_error_of_the_last() -> None:
+def test_finalists_are_the_best_trials_and_those_within_a_standard_error_of_the_last() -> None:
     # Of 100 images at 0.90 the standard error of a difference is about 0.043.
     ranked = [complete(n, value) for n, value in enumerate((0.95, 0.90, 0.87, 0.86, 0.80))]
 

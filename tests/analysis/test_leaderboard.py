@@ -1,4 +1,4 @@
-"""Who won, and whether it means anything."""
+"""The winner, and whether its lead means anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_the_standard_error_of_half_on_a_hundred_images_is_five_points() -> None
     assert standard_error(0.5, 100) == 0.05
 
 
-def test_what_is_no_proportion_has_no_standard_error() -> None:
+def test_a_value_that_is_not_a_proportion_has_no_standard_error() -> None:
     assert standard_error(1.5, 100) is None
     assert standard_error(0.5, 0) is None
 
@@ -27,7 +27,7 @@ def test_four_points_on_a_hundred_images_are_noise() -> None:
     assert found.gap == pytest.approx(0.04)
 
 
-def test_thirty_points_on_a_hundred_images_are_none() -> None:
+def test_thirty_points_on_a_hundred_images_are_not_noise() -> None:
     found = lead(history(complete(0, 0.5), complete(1, 0.8)))
     assert (found.verdict, found.best, found.rivals) == ("clear", 1, 0)
 
@@ -43,7 +43,7 @@ def test_the_noise_of_a_loss_is_not_known() -> None:
     assert (found.verdict, found.best, found.gap, found.standard_error) == ("unknown", 1, 0.25, None)
 
 
-def test_one_complete_trial_is_alone_and_none_is_nobody() -> None:
+def test_one_complete_trial_is_alone_and_without_one_there_is_no_winner() -> None:
     assert lead(history(complete(0, 0.5), pruned(1, 0.9))).verdict == "alone"
     assert lead(history(pruned(1, 0.9))) == Lead("nobody")
 

@@ -48,4 +48,4 @@ def test_every_picture_is_drawn_and_errors_only_where_there_are_some(tmp_path: P
     assert sorted(path.name for path in (tmp_path / "few").iterdir()) == ["confusion.png", "reliability.png"]
     assert not (tmp_path / "none.png").exists()
     with Image.open(tmp_path / "pairs.png") as pairs, Image.open(tmp_path / "single.png") as single:
-        assert pairs.width > single.width  # each error has an overlay beside it
+        assert pairs.width > single.width  # each error has an overlay next to it

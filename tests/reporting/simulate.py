@@ -53,7 +53,7 @@ def simulated_space(text: str = SPACE) -> Space:
 
 
 def simulate(count: int, *, seed: int = 0, space: Space | None = None, stamp: DataStamp = STAMP) -> list[TrialRecord]:
-    """The records of a study of so many trials: about half of them pruned, one in 25 failed."""
+    """Return the records of a study with this number of trials: about half of them pruned, one in 25 failed."""
     space, generator = space or simulated_space(), random.Random(seed)
     medians: dict[int, list[float]] = {epoch: [] for epoch in range(1, EPOCHS + 1)}
     clock = datetime(2025, 1, 2, 10, tzinfo=UTC)
@@ -73,7 +73,7 @@ def _trial(
     generator: random.Random,
     medians: dict[int, list[float]],
     stamp: DataStamp,
-    begun: datetime,
+    started: datetime,
 ) -> TrialRecord:
     limit = space.config(values).training.epochs
     epochs = _curve(values, generator, limit)
@@ -103,8 +103,8 @@ def _trial(
         values=values,
         data=stamp,
         environment={"version.tensorflow": "2.21.0"},
-        started=begun.isoformat(timespec="milliseconds"),
-        finished=(begun + timedelta(seconds=timings["total"])).isoformat(timespec="milliseconds"),
+        started=started.isoformat(timespec="milliseconds"),
+        finished=(started + timedelta(seconds=timings["total"])).isoformat(timespec="milliseconds"),
         message="the loss was nan after epoch 3\nTraceback (most recent call last): …" if fails else "",
         epochs=tuple(epochs),
         best_epoch=None if fails else best.epoch,

@@ -32,7 +32,7 @@ FLAGS = (
 )
 
 SLOW = 300_000
-"""Milliseconds: a machine that is busy with other tests compiles Plotly slowly."""
+"""Milliseconds; a machine that is busy with other tests compiles Plotly slowly."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Browser:
     folder: Path
 
     def open(self, found: History, scheme: str = "light", width: int = 1200) -> tuple[Any, list[str]]:
-        """The report of a history, all charts drawn as for printing; and what went wrong on the page."""
+        """Open the report, draw all charts as for printing, and return the page and the list of its errors."""
         page, wrong = self.begin(found, scheme, width)
         page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
         count = page.locator(".chart").count()
@@ -51,11 +51,11 @@ class Browser:
         return page, wrong
 
     def begin(self, found: History, scheme: str = "light", width: int = 1200) -> tuple[Any, list[str]]:
-        """The report as it is when the browser says that it is loaded; and what goes wrong on the page."""
+        """Open the report and return the loaded page and the list of its errors."""
         path = self.folder / "report.html"
         measured = importances(found.space, found.records, resamples=20)
         document = report_document(
-            found, collect_findings(found, measured, "demo-2"), Commands("again", "go on", "next_space.yaml")
+            found, collect_findings(found, measured, "demo-2"), Commands("again", "search", "next_space.yaml")
         )
         path.write_text(to_html(document), encoding="utf-8")
         context = self.handle.new_context(offline=True, color_scheme=scheme, viewport={"width": width, "height": 900})
@@ -94,7 +94,7 @@ def test_every_chart_of_a_large_study_draws_offline_without_an_error(browser: Br
     assert all(drawn)
 
 
-def test_the_words_wait_for_no_chart_and_a_chart_is_drawn_when_it_comes_near(browser: Browser) -> None:
+def test_the_text_does_not_wait_for_charts_and_a_chart_is_drawn_when_it_is_near(browser: Browser) -> None:
     page, wrong = browser.begin(simulated(40))
     assert page.evaluate("document.documentElement.dataset.drawn").startswith("0 of ")
     page.evaluate("document.querySelector('#search').scrollIntoView({behavior: 'instant'})")

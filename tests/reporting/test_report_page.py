@@ -1,4 +1,4 @@
-"""The report as a whole: it never raises, says what it should, and lets nothing through that a user wrote."""
+"""The whole report: it never raises, gives the right answers, and escapes what users write."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.analysis.histories import complete, failed, history, make_space, prun
 from tests.reporting.simulate import simulate, simulated_space, write_study
 
 EVIL = "<script>alert(1)</script>"
-COMMANDS = Commands("reproduce it", "go on", "next_space.yaml")
+COMMANDS = Commands("reproduce it", "search it", "next_space.yaml")
 
 
 def document_of(found: History) -> Document:
@@ -71,7 +71,7 @@ def test_the_answers_come_in_the_order_of_the_questions() -> None:
     )
 
 
-def test_without_a_winner_no_row_stands_out_and_no_sentence_speaks_of_one() -> None:
+def test_without_a_winner_no_row_stands_out_and_no_sentence_mentions_one() -> None:
     running = complete(2, 0.9, state="running", reason="")
     only_pruned = document_of(history(pruned(0, 0.1), pruned(1, 0.2), running))
     (board, *_) = only_pruned.sections[0].blocks
@@ -133,7 +133,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_command_writes_the_page_beside_the_study_and_prints_its_path(
+def test_the_command_writes_the_page_into_the_study_and_prints_its_path(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_or_print_report(home, "demo", None, "html", None)
@@ -142,14 +142,14 @@ def test_the_command_writes_the_page_beside_the_study_and_prints_its_path(
     assert path.stat().st_size < 8e6
 
 
-def test_a_tracking_store_that_is_away_costs_a_line_and_not_the_report(
+def test_an_unavailable_tracking_store_costs_a_line_and_not_the_report(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_or_print_report(home, "demo", None, "html", "http://127.0.0.1:1")
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     assert (home / "studies" / "demo" / "report.html").exists()
-    assert told.err.startswith("not added to MLflow: http://127.0.0.1:1: the report cannot be written: ")
-    assert told.err.count("\n") == 1
+    assert output.err.startswith("not added to MLflow: http://127.0.0.1:1: the report cannot be written: ")
+    assert output.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("kind", ["md", "csv", "json"])
@@ -195,7 +195,7 @@ def test_the_next_space_can_be_read_and_is_wider(tmp_path: Path) -> None:
     assert "--study demo --fork demo-2 --trials 400" in (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_importance_finds_what_the_simulation_put_in() -> None:
+def test_importance_finds_the_parameters_that_matter_in_the_simulation() -> None:
     measured = importances(simulated_space(), simulate(200), resamples=20)
     assert [row.name for row in measured.rows[:2]] == ["learning_rate", "blocks"]
     assert measured.rows[0].matters
@@ -203,7 +203,7 @@ def test_importance_finds_what_the_simulation_put_in() -> None:
     assert not measured.by_name["optimizer"].matters
 
 
-def test_importance_is_the_same_again_and_says_nothing_of_few_trials() -> None:
+def test_importance_is_deterministic_and_empty_for_few_trials() -> None:
     records = simulate(60)
     assert importances(simulated_space(), records, resamples=20) == importances(
         simulated_space(), records, resamples=20
@@ -213,7 +213,7 @@ def test_importance_is_the_same_again_and_says_nothing_of_few_trials() -> None:
 
 @st.composite
 def strange_records(draw: st.DrawFn, space: Space) -> TrialRecord:
-    """Records of any state, with whatever is missing or odd."""
+    """Records in any state, with missing and odd values."""
     state = draw(st.sampled_from(["running", "interrupted", "complete", "pruned", "failed"]))
     accuracies = tuple(draw(st.lists(st.floats(0, 1), max_size=4)))
     odd = st.one_of(st.text(max_size=5), st.integers(-3, 300), st.floats(-1, 1), st.booleans(), st.none())

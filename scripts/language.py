@@ -1,4 +1,4 @@
-"""Find the idioms that docs/language.md lists under "Out" in the texts of the repository."""
+"""Find the idioms that docs/language.md lists under "Words to avoid" in the texts of the repository."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_OURS = re.compile(r"\.lock$|\.(png|svg|npz|sql)$|^LICENSE$|^CHANGELOG\.md$|/
 
 def idioms(text: str) -> list[tuple[re.Pattern[str], str]]:
     """Return the pattern and the advice of each row of the table."""
-    out = text.partition("## Out")[2]
+    out = text.partition("## Words to avoid")[2]
     rows = [(pattern.replace("\\|", "|"), advice) for pattern, advice in ROW.findall(out)]
     return [(re.compile(rf"\b(?:{pattern})(?!\w)", re.IGNORECASE), advice) for pattern, advice in rows]
 

@@ -148,32 +148,23 @@ class Resolver:
         return None
 
     def _condition(self, target: Known, entry: Entry) -> tuple[Condition, ...] | None:
-        """Return one condition, or none if a fixed value meets it; None if it can never hold or is wrong."""
-        allowed = self._allowed(target, entry)
-        if allowed is None:
-            return None
-        if isinstance(target, Draft):
-            return (Condition(plain_name(target.path), allowed),)
-        holds = target.broken or any(same(target.value, value) for value in allowed)
-        return () if holds else None
-
-    def _allowed(self, target: Known, entry: Entry) -> tuple[Value, ...] | None:
+        """Return one condition, or none if a fixed value meets it; None if it can never hold."""
         items = entry.node.items if isinstance(entry.node, Sequence) else (entry.node,)
         if not items:
             self._faults.add(entry.node.mark, "`when` takes a value or a list of values, not an empty list")
-            return None
-        values: list[Value] = []
+        values: dict[Value, None] = {}
         for item in items:
             if not isinstance(item, Scalar):
                 self._faults.add(item.mark, f"`when` takes a value or a list of values, not {received(item)}")
-                return None
+                continue
             try:
-                values.append(checked(target.spec, item.value))
+                values[checked(target.spec, item.value)] = None
                 _check_possible(target, item.value)
             except ValueError as error:
                 self._faults.add(item.mark, f"`when`: {error}")
-                return None
-        return tuple(dict.fromkeys(values))
+        if isinstance(target, Draft):
+            return (Condition(plain_name(target.path), tuple(values)),)
+        return () if target.broken or any(same(target.value, value) for value in values) else None
 
     def _check_counter(self, draft: Draft) -> None:
         """The number of blocks decides which other parameters exist, so every trial must have it."""

@@ -45,8 +45,8 @@ def user_section(
         if "augmentation" in root.entries:
             faults.add(
                 root.entries["augmentation"].mark,
-                "`augmentation` has no effect on a hypermodel, whose model sweep does not change; remove the section, or "
-                "augment inside the hypermodel (keras_tuner.applications.HyperImageAugment)",
+                "`augmentation` has no effect on a hypermodel, whose model sweep does not change; remove the section, "
+                "or augment inside the hypermodel (keras_tuner.applications.HyperImageAugment)",
             )
     else:
         specs = {name: spec for name, spec in fields_of(UserBuilderConfig).items() if name != "arguments"}

@@ -52,7 +52,7 @@ def test_a_file_narrows_and_fixes_found_hyperparameters() -> None:
         dataclasses.replace(FOUND.parameters[2], conditions=(Condition("a.b/units", (8,)),)),
         FOUND.parameters[3],
     )
-    # The default is no longer among the values.
+    # The default is not among the values of the file.
     assert made.start_from[0].values == {"a.b/units": 8, "rate": 0.1, "lr": 1e-3}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -33,9 +34,10 @@ def read_starts(entry: Entry | None, folder: Path, read: ReadSpace, faults: Faul
 
 def _read_start(item: Node, folder: Path, read: ReadSpace, faults: Faults) -> Start | None:
     if isinstance(item, Mapping):
-        values = {key: entry.node.value for key, entry in item.entries.items() if isinstance(entry.node, Scalar)}
-        if len(values) == len(item.entries):
-            return values
+        for key, entry in item.entries.items():
+            if not isinstance(entry.node, Scalar):
+                faults.add(entry.node.mark, f"`{key}` must be one value here, not {received(entry.node)}")
+        return {key: entry.node.value for key, entry in item.entries.items() if isinstance(entry.node, Scalar)}
     if isinstance(item, Scalar) and isinstance(item.value, str):
         return _read_recipe(folder / item.value, item, read, faults)
     faults.add(
@@ -47,7 +49,7 @@ def _read_start(item: Node, folder: Path, read: ReadSpace, faults: Faults) -> St
 
 
 def _read_recipe(path: Path, item: Scalar, read: ReadSpace, faults: Faults) -> TrialConfig | None:
-    if not _is_file(path):
+    if not os.path.isfile(path):  # False for a name that is too long, too
         faults.add(item.mark, f"there is no recipe file {show(str(path), 250)}{near_files(path)}")
         return None
     own = Faults()
@@ -88,10 +90,3 @@ def _notes(config: TrialConfig, recipe: TrialConfig) -> tuple[str, ...]:
         if value != other and key != "model.max_parameters":
             notes.append(f"{key} {show(value) if found else value} (recipe: {show(other)})")
     return tuple(dict.fromkeys(notes))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # the name is too long
-        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sweep.space.fields import FieldSpec, fields_of
 from sweep.space.model_sections import GIVEN, REFERENCE, HypermodelConfig, UserBuilderConfig
@@ -12,6 +12,9 @@ from sweep.space.pinned_files import SourceError, file_digest, find_module_sourc
 from sweep.space.signatures import NO_DEFAULT, UNKNOWN, Argument, defined_names, parse_source, read_signature
 from sweep.space.wording import did_you_mean, show
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar
+
+_ANY: Any = bool | int | float | str | None
+"""The values of a key of unknown type."""
 
 
 def user_section(
@@ -97,8 +100,16 @@ def _arguments(
             faults.unreadable(entry.node.mark, f"{path}: {error}")
         else:
             _check_arguments(arguments, name, entry, model, taken, faults)
-            return {item.name: _argument_spec(item, written.get(item.name)) for item in arguments}
-    return {key: _free_spec(key, node) for key, node in written.items()}
+            return {
+                item.name: _spec(
+                    item.name,
+                    written.get(item.name),
+                    item.annotation or _ANY,
+                    None if item.default in (NO_DEFAULT, UNKNOWN) else item.default,
+                )
+                for item in arguments
+            }
+    return {key: _spec(key, node) for key, node in written.items()}
 
 
 def _check_arguments(
@@ -120,23 +131,17 @@ def _check_arguments(
         faults.add(entry.node.mark, f"`{name}` needs {', '.join(missing)}: add a value to the section `model`")
 
 
-def _argument_spec(argument: Argument, node: Node | None) -> FieldSpec:
-    default = None if argument.default in (NO_DEFAULT, UNKNOWN) else argument.default
-    if argument.annotation is None:
-        return _free_spec(argument.name, node, default)
-    return FieldSpec(argument.name, argument.annotation, default=default)
-
-
-def _free_spec(name: str, node: Node | None, default: Any = None) -> FieldSpec:
-    """Return a key of unknown type; the numbers of a range decide whether it is an integer."""
-    if not isinstance(node, Mapping) or not {"low", "high"} & node.entries.keys():
-        return FieldSpec(name, bool | int | float | str | None, default=default)
-    ends = [_value(node.entries[key]) for key in ("low", "high", "step") if key in node.entries]
-    whole = all(isinstance(end, int) and not isinstance(end, bool) for end in ends)
-    return FieldSpec(name, int | None if whole else float | None, default=default)
+def _spec(name: str, node: Node | None, annotation: Any = _ANY, default: Any = None) -> FieldSpec:
+    """Return a key; if it takes integers and other numbers, the numbers of a range decide which of them it is."""
+    both = {int, float} <= set(get_args(annotation))
+    if both and isinstance(node, Mapping) and {"low", "high"} & node.entries.keys():
+        ends = [_value(node.entries[key]) for key in ("low", "high", "step") if key in node.entries]
+        whole = all(isinstance(end, int) and not isinstance(end, bool) for end in ends)
+        annotation = int | None if whole else float | None
+    return FieldSpec(name, annotation, default=default)
 
 
 def _hyperparameters(entry: Entry | None) -> FieldSpec:
     written = entry.node.entries if entry is not None and isinstance(entry.node, Mapping) else {}
-    specs = {name: _free_spec(name, each.node) for name, each in written.items()}
+    specs = {name: _spec(name, each.node) for name, each in written.items()}
     return FieldSpec("hyperparameters", dict, nested=_section_with(specs), searched=False)

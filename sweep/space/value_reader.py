@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from annotated_types import Gt
 
 from sweep.space.fields import FieldSpec, Value, checked, describe
-from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter, Path, steps_between
+from sweep.space.parameters import Choice, FloatRange, IntRange, Parameter, Path, is_number, steps_between
 from sweep.space.wording import nearest, show
 from sweep.space.yaml_tree import Faults, Mapping, Mark, Node, Scalar, Sequence, received
 
@@ -206,10 +206,10 @@ class _FieldReader:
         return entry.node.value if isinstance(entry.node, Scalar) else None
 
     def _bound(self, node: Mapping, key: str) -> Any:
-        inner = node.entries[key].node
+        inner, before = node.entries[key].node, len(self._faults)
         value = self._single(inner)
-        if value is None and isinstance(inner, Scalar) and self._spec.optional:
-            self._faults.add(inner.mark, f"the end of the range of `{self._name}` must be a number, not null")
+        if len(self._faults) == before and not is_number(value):
+            self._faults.add(inner.mark, f"the end of the range of `{self._name}` must be a number, not {show(value)}")
         return value
 
     def _check_ends(self, node: Mapping, low: float, high: float, log: bool) -> None:

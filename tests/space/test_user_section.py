@@ -10,6 +10,7 @@ from sweep.errors import SpaceError
 from sweep.space.config import config_from_mapping, config_to_mapping
 from sweep.space.corners import largest
 from sweep.space.model_sections import UserBuilderConfig
+from sweep.space.parameters import FloatRange, IntRange
 from sweep.space.pinned_files import changed_source
 from sweep.space.reader import Override, read_space, space_from_text
 from sweep.space.signatures import NO_DEFAULT, UNKNOWN, Argument, read_signature
@@ -94,6 +95,22 @@ def test_a_wrong_reference_of_a_hypermodel_is_one_fault(folder: Path) -> None:
     assert faults(folder, "model: {hypermodel: mine}\n") == [
         '1:21: "mine" is not a `module:name`; write it like `my_models:build`'
     ]
+
+
+def test_the_ends_of_a_range_are_numbers_even_if_the_parameter_also_takes_words(folder: Path) -> None:
+    (folder / "words.py").write_text("def build(width: int | str): pass\n")
+    assert faults(folder, "model: {builder: words:build, width: {low: a, high: 5}}\n") == [
+        '1:44: the end of the range of `width` must be a number, not "a"'
+    ]
+
+
+def test_the_numbers_of_a_range_decide_whether_it_has_integers(folder: Path) -> None:
+    (folder / "both.py").write_text("def build(a: int | float, b: int | float): pass\n")
+    (folder / "s.yaml").write_text("model: {builder: both:build, a: {low: 0.1, high: 0.9}, b: {low: 1, high: 9}}\n")
+    assert read_space(folder / "s.yaml").parameters == (
+        FloatRange("a", ("model", "a"), low=0.1, high=0.9),
+        IntRange("b", ("model", "b"), low=1, high=9),
+    )
 
 
 def test_a_syntax_error_of_the_module_is_shown_with_its_line(folder: Path) -> None:

@@ -11,18 +11,18 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import keras_tuner
 import numpy as np
+from typing_extensions import override
 
 from sweep.errors import ModelError, SweepError
 from sweep.models.hypermodels import (
     build_from,
     deployable_hypermodel,
-    fit_signature,
+    fit_takes,
     has_user_fit,
     label_kind,
     make_hypermodel,
@@ -49,21 +49,6 @@ class FitEnded(BaseException):
     """Ends a user's `fit`. It is not an Exception, so that no user's code catches it."""
 
 
-@dataclass(frozen=True)
-class Built:
-    """One build.
-
-    Attributes:
-        read: names of the hyperparameters that it read.
-        compiled: True if the user compiles the model.
-        scheduled: True if the user's optimizer has a schedule.
-    """
-
-    read: frozenset[str]
-    compiled: bool
-    scheduled: bool
-
-
 def discover(section: HypermodelConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery:
     """Return the hyperparameters of a hypermodel.
 
@@ -84,13 +69,13 @@ class _Explorer:
         self._facts = facts
         self._hypermodel = make_hypermodel(section, facts)
         self._written = {plain_hyperparameter(name): parameter for name, parameter in written.items()}
-        self._built: dict[frozenset[tuple[str, Value]], Built | None] = {}
+        self._built: dict[frozenset[tuple[str, Value]], frozenset[str] | None] = {}
+        """By values: names of the hyperparameters that the build read; None if it failed."""
+        self._unused: dict[str, str] = {}
         self._space: list[Any] = []
 
     def discovery(self) -> Discovery:
-        first = self._build(self._within({}))
-        if first is None:
-            raise ModelError(f"{self._section.hypermodel} cannot be built with its defaults")  # pragma: no cover
+        self._build(self._within({}))
         self._explore()
         conditions = self._implied()
         definitions = list(named(self._space))
@@ -102,28 +87,28 @@ class _Explorer:
             for name, each in searched
         ]
         parameters = tuple(each for each in made if all(condition.values for condition in each.conditions))
-        user_fit = has_user_fit(self._hypermodel)
         return Discovery(
             parameters=_ordered(parameters),
             fixed={name: each.value for name, each in definitions if isinstance(each, hp_types.Fixed)},
             defaults={name: each.default for name, each in searched if name in {p.name for p in parameters}},
-            unused=self._unused(first, user_fit),
+            unused=self._unused,
         )
 
-    def _unused(self, first: Built, user_fit: bool) -> dict[str, str]:
-        reasons = dict.fromkeys(_OF_OUR_MODELS, "hypermodels do not use it")
-        if first.scheduled:
-            reasons[PLATEAU] = f"the optimizer of {self._section.hypermodel} has its own schedule"
-        if first.compiled:
-            reasons |= dict.fromkeys(OPTIMIZER_KEYS, f"{self._section.hypermodel} compiles its model itself")
+    def _unused_by(self, model: keras.Model) -> dict[str, str]:
+        """Return the keys of the section `training` that have no effect, with the reason."""
+        hypermodel = self._section.hypermodel
+        reasons = dict.fromkeys(_OF_BUILDERS, "hypermodels do not use it")
+        user_fit = has_user_fit(self._hypermodel)
+        if is_compiled(model):
+            if has_schedule(model):
+                reasons[PLATEAU] = f"the optimizer of {hypermodel} has its own schedule"
+            reasons |= dict.fromkeys(OPTIMIZER_KEYS, f"{hypermodel} compiles its model itself")
         elif user_fit:
-            reason = f"the `fit` of {self._section.hypermodel} has its own optimizer"
+            reason = f"the `fit` of {hypermodel} has its own optimizer"
             reasons |= dict.fromkeys((*OPTIMIZER_KEYS, PLATEAU, "early_stopping"), reason)
-        if user_fit:
-            signature = fit_signature(self._hypermodel)
-            for key in ("epochs", "batch_size"):
-                if not signature.takes(key):
-                    reasons[key] = f"the `fit` of {self._section.hypermodel} has its own `{key}`"
+        for key in ("epochs", "batch_size") if user_fit else ():
+            if not fit_takes(self._hypermodel, key):
+                reasons[key] = f"the `fit` of {hypermodel} has its own `{key}`"
         return reasons
 
     def _explore(self) -> None:
@@ -167,7 +152,7 @@ class _Explorer:
         allowed = {n: v for n, v in values.items() if n not in self._written or self._written[n].contains(v)}
         return {**given, **allowed}
 
-    def _build(self, values: Mapping[str, Value]) -> Built | None:
+    def _build(self, values: Mapping[str, Value]) -> frozenset[str] | None:
         """Build with these values; None if that fails, except with the defaults, whose error is raised."""
         key = frozenset(values.items())
         if key not in self._built:
@@ -178,14 +163,14 @@ class _Explorer:
                 )
             first = not self._built
             try:
-                self._built[key] = self._ask(values)
+                self._built[key] = self._read_by(values)
             except SweepError:
                 if first:
                     raise
                 self._built[key] = None
         return self._built[key]
 
-    def _ask(self, values: Mapping[str, Value]) -> Built:
+    def _read_by(self, values: Mapping[str, Value]) -> frozenset[str]:
         keras.backend.clear_session()
         if len(self._built) % COLLECT_EVERY == 0:
             gc.collect()
@@ -198,8 +183,9 @@ class _Explorer:
         for definition in hyperparameters.space:
             if not any(d.name == definition.name and d.conditions == definition.conditions for d in self._space):
                 self._space.append(definition)
-        compiled = is_compiled(model)
-        return Built(frozenset(hyperparameters.read), compiled, compiled and has_schedule(model))
+        if not self._built:
+            self._unused = self._unused_by(model)  # after `fit`, which may have compiled the model
+        return frozenset(hyperparameters.read)
 
     def _check_outputs(self, model: keras.Model) -> None:
         """Check a model that is not compiled by its outputs, unless its `fit` may reshape the images before."""
@@ -210,17 +196,17 @@ class _Explorer:
 
     def _implied(self) -> dict[str, tuple[Condition, ...]]:
         """Return the conditions that Python code makes, by name: found by changing one parameter at a time."""
-        built = [each for each in self._built.values() if each is not None]
+        built = [read for read in self._built.values() if read is not None]
         names = list(dict.fromkeys(definition.name for definition in self._space))
         stated = {definition.name for definition in self._space if definition.conditions}
-        doubtful = [n for n in names if n not in stated and not all(n in each.read for each in built)]
+        doubtful = [n for n in names if n not in stated and not all(n in read for read in built)]
         return {name: self._deciders(name, names) for name in doubtful if self._is_searched(name)}
 
     def _is_searched(self, name: str) -> bool:
         return not any(isinstance(each, hp_types.Fixed) for each in self._space if each.name == name)
 
     def _deciders(self, name: str, names: list[str]) -> tuple[Condition, ...]:
-        base = next((dict(key) for key, each in self._built.items() if each is not None and name in each.read), None)
+        base = next((dict(key) for key, read in self._built.items() if read is not None and name in read), None)
         found: list[Condition] = []
         for decider in names[: names.index(name)]:
             definition = next(each for each in self._space if each.name == decider)
@@ -228,8 +214,8 @@ class _Explorer:
             if base is None or not _may_decide(definition, values):
                 continue
             tried = [(value, self._build({**base, **self._within({decider: value})})) for value in values]
-            works = tuple(value for value, each in tried if each is not None and name in each.read)
-            failed = [value for value, each in tried if each is None]
+            works = tuple(value for value, read in tried if read is not None and name in read)
+            failed = [value for value, read in tried if read is None]
             if 0 < len(works) < len(values) - len(failed):
                 found.append(Condition(decider, works))
         return tuple(found)
@@ -251,7 +237,7 @@ OPTIMIZER_KEYS = (
 """Keys of the section `training` that a compiled model does not read."""
 PLATEAU = "reduce_lr_on_plateau"
 """A key that a model with a schedule in its optimizer does not read either."""
-_OF_OUR_MODELS = ("class_weights", "precision", "restart_every")
+_OF_BUILDERS = ("class_weights", "precision", "restart_every")
 """Keys of the section `training` that no hypermodel reads."""
 
 
@@ -312,12 +298,10 @@ def probe_fit(
 
 
 class _Stop(keras.callbacks.Callback):
-    """Ends a training loop that is not `model.fit`."""
+    """Ends a training loop other than `model.fit`."""
 
+    @override
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
-        """End a loop that reports its epochs."""
         raise FitEnded
 
-    def on_epoch_end(self, *_: Any, **__: Any) -> None:
-        """End a loop that reports only the ends of its epochs."""
-        raise FitEnded
+    on_epoch_end = on_epoch_begin  # in a loop that reports only the ends of its epochs

@@ -8,7 +8,6 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -143,39 +142,23 @@ def label_kind(model: keras.Model, section: HypermodelConfig) -> str:
     return "integer" if wants_integers(model) else "one_hot"
 
 
-@dataclass(frozen=True)
-class FitSignature:
-    """What a user's `fit` takes.
+def fit_takes(hypermodel: keras_tuner.HyperModel, keyword: str) -> bool:
+    """True if a user's `fit` takes this keyword.
 
-    Attributes:
-        parameters: names in its signature.
-        any_keyword: True if it has `**kwargs` and uses them.
-        fixed: keywords that it passes to another `fit` itself.
+    Its source shows the keywords that it passes to another `fit` itself: its `**kwargs` must not repeat them.
     """
-
-    parameters: tuple[str, ...]
-    any_keyword: bool
-    fixed: tuple[str, ...]
-
-    def takes(self, name: str) -> bool:
-        """True if it should receive this keyword."""
-        return name in self.parameters or (self.any_keyword and name not in self.fixed)
-
-
-def fit_signature(hypermodel: keras_tuner.HyperModel) -> FitSignature:
-    """Read the signature and the source of `fit`: a keyword that it passes on itself must not be passed twice."""
     function = type(hypermodel).fit
     parameters = inspect.signature(function).parameters.values()
-    names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    if any(p.name == keyword and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters):
+        return True
     rest = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))))
     except (OSError, SyntaxError):  # made by exec, for example
-        return FitSignature(names, rest is not None, ())
-    nodes = list(ast.walk(tree))
+        return rest is not None
     calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "fit"]
-    fixed = tuple(keyword.arg for call in calls for keyword in call.keywords if keyword.arg)
-    return FitSignature(names, any(isinstance(node, ast.Name) and node.id == rest for node in nodes), fixed)
+    passed = {argument.arg for call in calls for argument in call.keywords}
+    return keyword not in passed and any(isinstance(node, ast.Name) and node.id == rest for node in nodes)
 
 
 def run_user_fit(
@@ -194,10 +177,9 @@ def run_user_fit(
         data: images, labels, and (images, labels) of the validation part.
         keywords: `callbacks`, and others that `fit` receives if it takes them.
     """
-    signature = fit_signature(hypermodel)
     images, labels, validation = data
     keywords = {**keywords, "validation_data": validation}
-    given = {name: value for name, value in keywords.items() if signature.takes(name)}
+    given = {name: value for name, value in keywords.items() if fit_takes(hypermodel, name)}
     hypermodel.fit(hyperparameters, model, images, labels, **given)
 
 

@@ -127,7 +127,13 @@ def check_vgg_size(config: VggConfig, shape: tuple[int, int, int]) -> None:
     size = min(shape[:2])
     loss = config.kernel_size - 1 if config.padding == "valid" else 0
     for block in range(1, config.blocks + 1):
-        size = _halved(config, size - loss * config.convolutions_per_block)
+        size -= loss * config.convolutions_per_block
+        if config.downsampling == "max_pool":
+            size //= 2
+        elif config.padding == "same":
+            size = -(-size // 2)
+        else:
+            size = (size - config.downsampling_kernel_size) // 2 + 1
         if size < 1:
             raise TrialFailure(
                 "infeasible",
@@ -141,10 +147,3 @@ def check_vgg_size(config: VggConfig, shape: tuple[int, int, int]) -> None:
             f"{size}x{size} pixels that are left of the {shape[0]}x{shape[1]} image; use a smaller head_kernel_size, "
             "fewer blocks, or a larger image_size",
         )
-
-
-def _halved(config: VggConfig, size: int) -> int:
-    """Return the height or width after a block's downsampling."""
-    if config.downsampling == "max_pool":
-        return size // 2
-    return -(-size // 2) if config.padding == "same" else (size - config.downsampling_kernel_size) // 2 + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -185,53 +186,27 @@ class RestartFromBest(keras.callbacks.Callback):
     It has no state: the epoch's number decides, and the reporter has the weights.
 
     Args:
-        every: number of epochs.
+        every: number of epochs; None never restores them.
         reporter: has the best weights.
     """
 
-    def __init__(self, every: int, reporter: Reporter) -> None:
+    def __init__(self, every: int | None, reporter: Reporter) -> None:
         super().__init__()
         self._every = every
         self._reporter = reporter
 
     @override
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if epoch > 0 and epoch % self._every == 0 and self._reporter.best_weights is not None:
+        due = self._every is not None and epoch > 0 and epoch % self._every == 0
+        if due and self._reporter.best_weights is not None:
             self.model.set_weights(self._reporter.best_weights)
-
-
-def restarts(config: TrainingConfig, reporter: Reporter) -> list[keras.callbacks.Callback]:
-    """Return a `RestartFromBest` if the configuration has restarts."""
-    return [] if config.restart_every is None else [RestartFromBest(config.restart_every, reporter)]
 
 
 def schedules(config: TrainingConfig) -> list[keras.callbacks.Callback]:
     """Return ReduceLROnPlateau and EarlyStopping, if the configuration has them."""
-    found: list[keras.callbacks.Callback] = []
-    plateau, stopping = config.reduce_lr_on_plateau, config.early_stopping
-    if plateau is not None:
-        found.append(
-            ReduceLROnPlateau(
-                monitor=plateau.monitor,
-                mode=_mode(plateau.monitor),
-                factor=plateau.factor,
-                patience=plateau.patience,
-                min_delta=plateau.min_delta,
-                cooldown=plateau.cooldown,
-                min_lr=plateau.min_lr,
-            )
-        )
-    if stopping is not None:
-        found.append(
-            EarlyStopping(
-                monitor=stopping.monitor,
-                mode=_mode(stopping.monitor),
-                patience=stopping.patience,
-                min_delta=stopping.min_delta,
-            )
-        )
-    return found
-
-
-def _mode(monitor: str) -> str:
-    return "max" if monitor.endswith("accuracy") else "min"
+    kinds = ((ReduceLROnPlateau, config.reduce_lr_on_plateau), (EarlyStopping, config.early_stopping))
+    return [
+        kind(mode="max" if section.monitor.endswith("accuracy") else "min", **dataclasses.asdict(section))
+        for kind, section in kinds
+        if section is not None
+    ]

@@ -21,7 +21,7 @@ from sweep.records.image_facts import ImageFacts
 from sweep.records.trial_result import OnEpoch
 from sweep.space.config import TrialConfig
 from sweep.training.callbacks import METRICS, Reporter
-from sweep.training.tf_batches import VALIDATION_BATCH, Batches
+from sweep.training.tf_batches import VALIDATION_BATCH, Batches, one_hot
 
 _Array = npt.NDArray[Any]
 _Arrays = Callable[[], tuple[_Array, _Array]]
@@ -30,42 +30,48 @@ SAME_AS_ACCURACY = ("accuracy", "acc", "categorical_accuracy", "sparse_categoric
 """Names that users' models report accuracy under."""
 
 
-class PixelScaler:
-    """Scales images as a hypermodel's section says: to float32 (n, h, w, c)."""
+class InputConverter:
+    """Converts images and labels to what a hypermodel's model takes.
 
-    def __init__(self, scaling: str, facts: ImageFacts) -> None:
+    Args:
+        scaling: the section's `pixel_scaling`.
+        facts: facts of the images.
+        integers: True for class numbers, False for one-hot labels.
+    """
+
+    def __init__(self, scaling: str, facts: ImageFacts, integers: bool) -> None:
         self._layers = list(pixel_scaling_layers(scaling, facts))
+        self._classes = facts.classes
+        self._integers = integers
 
-    def __call__(self, images: _Array) -> npt.NDArray[np.float32]:
-        """Scale uint8 images (n, h, w, c)."""
+    def __call__(self, images: _Array, labels: _Array) -> tuple[_Array, _Array]:
+        """Convert uint8 images (n, h, w, c) and one-hot labels (n, classes); the images become float32."""
         pixels = images.astype(np.float32)
         for layer in self._layers:
             pixels = keras.ops.convert_to_numpy(layer(pixels))
-        return pixels
+        return pixels, labels.argmax(axis=1) if self._integers else labels
 
-    def scale_part(self, part: Part) -> npt.NDArray[np.float32]:
-        """Return all images of a part, scaled."""
-        positions = np.arange(len(part))
-        starts = range(0, len(part), VALIDATION_BATCH)
-        return np.concatenate([self(part.batch(positions[start : start + VALIDATION_BATCH])) for start in starts])
-
-
-def labels_of(one_hot: _Array, integer: bool) -> _Array:
-    """Return the one-hot rows, or their class numbers."""
-    return one_hot.argmax(axis=1) if integer else one_hot
+    def part(self, part: Part) -> tuple[_Array, _Array]:
+        """Convert all images and labels of a part."""
+        labels = one_hot(part.labels, self._classes)
+        starts = range(VALIDATION_BATCH, len(part), VALIDATION_BATCH)
+        batches = [
+            self(part.batch(positions), labels[positions]) for positions in np.split(np.arange(len(part)), starts)
+        ]
+        images, converted = zip(*batches, strict=True)
+        return np.concatenate(images), np.concatenate(converted)
 
 
 class ScaledBatches(Batches):
-    """`Batches` of scaled pixels, with the labels that the model's loss takes."""
+    """Converted `Batches`."""
 
-    def __init__(self, part: Part, classes: int, config: TrialConfig, pixels: PixelScaler, integer: bool) -> None:
+    def __init__(self, part: Part, classes: int, config: TrialConfig, convert: InputConverter) -> None:
         super().__init__(part, classes, config.training.batch_size, config.seed)
-        self._pixels = pixels
-        self._integer = integer
+        self._convert = convert
 
     def __getitem__(self, index: int) -> tuple[_Array, _Array]:
         images, labels = super().__getitem__(index)
-        return self._pixels(images), labels_of(labels, self._integer)
+        return self._convert(images, labels)
 
 
 class UnreadValues(keras.callbacks.Callback):
@@ -85,9 +91,7 @@ class UnreadValues(keras.callbacks.Callback):
                 "state with hp.conditional_scope when it is used",
             )
 
-    @override
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.on_epoch_begin(epoch)  # in a loop that reports only the ends of its epochs
+    on_epoch_end = on_epoch_begin  # in a loop that reports only the ends of its epochs
 
 
 class LogCompleter(keras.callbacks.Callback):

@@ -85,8 +85,8 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         fit_seconds=resumption.fit_seconds,
         images_per_second=len(dataset.train) * len(epochs) / resumption.fit_seconds,
         model_file=None if folder is None else _save(trainable, reporter, dataset, folder),
-        model_digest=trainable.digest,
-        notes=trainable.notes,
+        model_digest=trainable.digest(),
+        notes=trainable.notes(),
     )
 
 

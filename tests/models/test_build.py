@@ -28,7 +28,7 @@ def trial(model: VggConfig | None = None, augmentation: AugmentationConfig | Non
 
 
 def scaled(scaling: str, pixel: int) -> float:
-    """What the network is fed with for a pixel."""
+    """What the network receives for a pixel."""
     config = trial(VggConfig(blocks=1, filters=(4,), pixel_scaling=scaling))  # type: ignore[arg-type]
     model = build(config, FACTS, seed=0)
     last = [layer for layer in model.layers if layer.name.startswith("pixels")][-1]
@@ -157,7 +157,7 @@ def test_the_deployable_model_is_the_same_function_without_augmentation() -> Non
     model = build(config, FACTS, seed=3)
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), np.uint8)
 
-    plain = deployable(model, config, FACTS)
+    plain = deployable(model)
 
     assert not [layer.name for layer in plain.layers if layer.name.startswith("random")]
     assert np.array_equal(plain(images, training=False), model(images, training=False))

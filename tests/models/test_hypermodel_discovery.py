@@ -90,9 +90,9 @@ def test_a_failure_shows_the_users_own_frames_alone() -> None:
     with pytest.raises(ModelError) as caught:
         found("build_broken")
 
-    told = str(caught.value)
-    assert "guides.py" in told
-    assert "in build_broken" in told
-    assert "ZeroDivisionError: division by zero" in told
-    assert "site-packages" not in told
-    assert "hypermodels.py" not in told
+    message = str(caught.value)
+    assert "guides.py" in message
+    assert "in build_broken" in message
+    assert "ZeroDivisionError: division by zero" in message
+    assert "site-packages" not in message
+    assert "hypermodels.py" not in message

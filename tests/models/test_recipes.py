@@ -56,15 +56,15 @@ DESCRIBED: dict[str, Callable[[keras.Layer], str]] = {
         f"{'stride 2 ' if layer.strides == (2, 2) else ''}{layer.activation.__name__} {_initializer(layer)}"
     ),
     "MaxPooling2D": lambda layer: f"pool {layer.pool_size[0]}",
-    "BatchNormalization": lambda layer: "norm",  # noqa: ARG005 - all are alike
+    "BatchNormalization": lambda layer: "norm",  # noqa: ARG005 - the layer has no settings
     "Dropout": lambda layer: f"dropout {layer.rate:g}",
-    "Flatten": lambda layer: "flatten",  # noqa: ARG005 - all are alike
+    "Flatten": lambda layer: "flatten",  # noqa: ARG005 - the layer has no settings
     "Dense": lambda layer: f"dense {layer.units} {layer.activation.__name__} {_initializer(layer)}",
     "RandomMirror": lambda layer: f"mirror {layer.probability:g}",
     "RandomRotation": lambda layer: f"rotation {layer.factor[1] * 360:g}",
     "RandomZoom": lambda layer: f"zoom {layer.height_factor:g}",
     "Functional": lambda layer: f"{layer.name} of {len(layer.layers)} layers",
-    "GlobalAveragePooling2D": lambda layer: "average",  # noqa: ARG005 - all are alike
+    "GlobalAveragePooling2D": lambda layer: "average",  # noqa: ARG005 - the layer has no settings
     "RandomTranslation": lambda layer: f"shift {layer.height_factor:g} {layer.width_factor:g}",
 }
 

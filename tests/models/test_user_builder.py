@@ -69,7 +69,7 @@ def test_a_compiled_model_keeps_its_optimizer_and_loss() -> None:
 def test_a_builder_of_layers_stands_behind_scaling_and_augmentation() -> None:
     trial = config("mine:layers", {"strength": 1.0, "shift": 0.2}, pixel_scaling="unit")
     model = made(trial)
-    plain = deployable(model, trial, FACTS)
+    plain = deployable(model)
 
     assert [layer.name for layer in model.layers][:3] == ["pixels", "pixels_to_unit", "random_shift"]
     assert "random_shift" not in [layer.name for layer in plain.layers]
@@ -97,12 +97,12 @@ def test_an_import_error_shows_the_users_own_line() -> None:
     with pytest.raises(ModelError) as caught:
         build(config("failing:build"), FACTS, seed=0)
 
-    told = str(caught.value)
-    assert "builders/failing.py" in told
-    assert "import no_such_package_anywhere" in told
-    assert "ModuleNotFoundError: No module named 'no_such_package_anywhere'" in told
-    assert "user_code.py" not in told
-    assert "importlib" not in told
+    message = str(caught.value)
+    assert "builders/failing.py" in message
+    assert "import no_such_package_anywhere" in message
+    assert "ModuleNotFoundError: No module named 'no_such_package_anywhere'" in message
+    assert "user_code.py" not in message
+    assert "importlib" not in message
 
 
 def test_a_source_that_has_changed_since_is_not_run() -> None:

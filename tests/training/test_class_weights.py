@@ -28,7 +28,7 @@ def go_on(metrics: EpochMetrics) -> bool:
     return metrics.epoch < 0
 
 
-def test_a_class_weighs_the_more_the_fewer_images_it_has() -> None:
+def test_a_class_with_fewer_images_has_a_larger_weight() -> None:
     assert balanced_weights(np.array([0] * 6 + [1] * 3 + [2]), 3).tolist() == pytest.approx([10 / 18, 10 / 9, 10 / 3])
 
 
@@ -43,7 +43,7 @@ def test_every_image_comes_with_the_weight_of_its_class(digits: Dataset) -> None
 
 @pytest.fixture(scope="module")
 def unbalanced(digits: Dataset) -> Dataset:
-    """Ones against eights: all eights, and every fourth one; validation as it is."""
+    """Ones against eights: all eights, and four ones to train with."""
     chosen = np.isin(digits.train.labels, (1, 8))
     chosen[np.flatnonzero(digits.train.labels == 1)[4:]] = False
 
@@ -57,7 +57,7 @@ def unbalanced(digits: Dataset) -> Dataset:
 
 
 @pytest.mark.slow
-def test_balanced_training_weighs_the_loss_and_makes_a_rare_class_count(unbalanced: Dataset) -> None:
+def test_balanced_training_weights_the_loss_and_learns_a_rare_class(unbalanced: Dataset) -> None:
     assert np.bincount(unbalanced.train.labels).tolist() == [4, 23]
     plain, balanced = train(PLAIN, unbalanced, go_on), train(BALANCED, unbalanced, go_on)
     assert plain.weights_digest != balanced.weights_digest
@@ -68,7 +68,7 @@ def test_balanced_training_weighs_the_loss_and_makes_a_rare_class_count(unbalanc
 
 
 @pytest.mark.slow
-def test_weights_of_classes_of_equal_size_change_no_loss(digits: Dataset) -> None:
+def test_balanced_weights_of_equal_classes_leave_the_loss_unchanged(digits: Dataset) -> None:
     first = np.concatenate([np.flatnonzero(digits.train.labels == label)[:20] for label in range(10)])
     equal = replace(digits, train=Part(digits.train.images, digits.train.index[first], digits.train.labels[first]))
     short = replace(PLAIN.training, epochs=2)

@@ -47,7 +47,7 @@ def test_the_same_training_gives_the_same_bits_on_all_images_of_the_search(prepa
     assert outputs.shape == (2, 10)
 
 
-def test_class_weights_count_in_the_last_training_too(prepared: Prepared, tmp_path: Path) -> None:
+def test_class_weights_apply_to_the_final_training(prepared: Prepared, tmp_path: Path) -> None:
     plain, weighted = fitted(prepared, tmp_path), fitted(prepared, tmp_path, class_weights="balanced")
 
     assert plain.losses[0] != weighted.losses[0]
@@ -69,7 +69,7 @@ def test_what_changes_rates_and_precision_in_a_search_is_replayed_by_epoch(
     assert len(fitted(prepared, tmp_path, **training).losses) == 2
 
 
-def test_a_hypermodel_is_trained_as_long_as_it_has_learned_and_not_longer(prepared: Prepared, tmp_path: Path) -> None:
+def test_a_hypermodel_is_trained_one_epoch_per_rate(prepared: Prepared, tmp_path: Path) -> None:
     folder = str(Path(__file__).parents[1] / "models" / "hypermodels")
     values = {"model_type": "mlp", "mlp/units": 16, "rate": 0.2}
     config = config_from_mapping(
@@ -89,7 +89,7 @@ def test_a_hypermodel_is_trained_as_long_as_it_has_learned_and_not_longer(prepar
     assert (tmp_path / "a.keras").is_file()
 
 
-def test_a_schedule_of_the_users_own_is_left_to_itself() -> None:
+def test_a_users_own_schedule_is_left_unchanged() -> None:
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.1)), "mse")
     replay = ReplayRates((0.25,))

@@ -1,4 +1,4 @@
-"""A trial that is killed at any point goes on, and ends with the bits of an undisturbed one."""
+"""A trial that is killed at any point resumes, and ends with the bits of an undisturbed one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EVENTFUL = replace(
 
 
 class Killed(BaseException):
-    """Ends training as a SIGKILL would: nothing of it goes on."""
+    """Ends training as a SIGKILL would: nothing of it continues."""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("checkpoint-*"))
 
 
-def test_the_undisturbed_trial_has_something_to_remember(undisturbed: TrialResult) -> None:
+def test_the_undisturbed_trial_has_a_plateau_and_early_stopping(undisturbed: TrialResult) -> None:
     assert [metrics.learning_rate for metrics in undisturbed.epochs] == pytest.approx([0.01] * 3 + [0.005] * 2)
     assert undisturbed.stop_reason == "early_stopping"
 
@@ -82,16 +82,16 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
     for epoch in (1, 2, 4):
         killed(digits, tmp_path, dies_after(epoch))
 
-    told: list[int] = []
+    reported: list[int] = []
 
     def on_epoch(metrics: EpochMetrics) -> bool:
-        told.append(metrics.epoch)
+        reported.append(metrics.epoch)
         return False
 
     result = train(EVENTFUL, digits, on_epoch, folder=tmp_path)
 
     assert same(result, undisturbed)
-    assert told == [1, 2, 3, 4, 5]
+    assert reported == [1, 2, 3, 4, 5]
     assert files(tmp_path) == ["checkpoint-0004.npz", "checkpoint-0005.npz"]
 
 
@@ -124,7 +124,7 @@ def test_torn_checkpoints_cost_epochs_and_no_bits(
     assert same(train(EVENTFUL, digits, go_on, folder=tmp_path), undisturbed)
 
 
-def test_killed_after_its_last_epoch_it_trains_no_more_and_saves_its_model(
+def test_killed_after_its_last_epoch_it_only_saves_its_model(
     digits: Dataset, undisturbed: TrialResult, tmp_path: Path
 ) -> None:
     killed(digits, tmp_path, dies_after(5))
@@ -139,7 +139,7 @@ def test_killed_after_its_last_epoch_it_trains_no_more_and_saves_its_model(
     assert float(np.mean(predicted == digits.validation.labels)) == pytest.approx(best.val_accuracy)
 
 
-def test_the_decision_to_stop_is_told_again_and_holds(digits: Dataset, tmp_path: Path) -> None:
+def test_a_stop_at_the_last_checkpoint_is_kept(digits: Dataset, tmp_path: Path) -> None:
     stopped = train(EVENTFUL, digits, lambda metrics: metrics.epoch == 2)
     killed(digits, tmp_path, dies_after(2))
 
@@ -161,11 +161,11 @@ def test_the_times_are_sums_over_all_starts(digits: Dataset, tmp_path: Path) -> 
     killed(digits, tmp_path, dies_after(2))
     (first,) = list(checkpoint.checkpoints(tmp_path, checkpoint.identity(EVENTFUL, digits.stamp)))[:1]
 
-    begun = time.perf_counter()
+    started = time.perf_counter()
     result = train(EVENTFUL, digits, go_on, folder=tmp_path)
-    took = time.perf_counter() - begun
+    took = time.perf_counter() - started
 
-    assert result.epochs[:2] == first.epochs  # to the very second
+    assert result.epochs[:2] == first.epochs  # to the last digit
     here = sum(metrics.seconds for metrics in result.epochs[2:])
     assert first.fit_seconds >= sum(metrics.seconds for metrics in first.epochs)
     assert first.fit_seconds + here <= result.fit_seconds < first.fit_seconds + took
@@ -173,7 +173,7 @@ def test_the_times_are_sums_over_all_starts(digits: Dataset, tmp_path: Path) -> 
     assert result.images_per_second == pytest.approx(240 * 5 / result.fit_seconds)
 
 
-def test_another_thread_count_or_seed_begins_anew(digits: Dataset, tmp_path: Path) -> None:
+def test_a_trial_with_another_seed_starts_from_scratch(digits: Dataset, tmp_path: Path) -> None:
     killed(digits, tmp_path, dies_after(2))
     other: TrialConfig = replace(EVENTFUL, seed=8)
 
@@ -183,7 +183,7 @@ def test_another_thread_count_or_seed_begins_anew(digits: Dataset, tmp_path: Pat
 
 
 class Remembering(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Any callback with the pair of methods is kept."""
+    """A callback with both methods of `Stateful`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -218,7 +218,7 @@ def test_any_callback_with_get_state_and_set_state_is_kept(tmp_path: Path) -> No
     assert states == [([4, 5], 0.5), ([4, 5], 1.0)]
 
 
-def test_what_is_known_of_keras_callbacks_does_not_hold_their_thresholds() -> None:
+def test_the_states_of_keras_callbacks_exclude_their_thresholds() -> None:
     plateau, stopping = ReduceLROnPlateau(), EarlyStopping()
     stopping.on_train_begin()
     plateau.on_train_begin()

@@ -1,4 +1,4 @@
-"""What Keras is fed with."""
+"""What Keras receives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sweep.training.tf_batches import Batches, training_pipeline, validation_pip
 
 
 class Numbers(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
-    """Batches of two numbers, of which a later epoch has others."""
+    """Batches of two numbers, which may change from epoch to epoch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ def test_the_batches_come_in_their_order() -> None:
     assert listed(training_pipeline(Numbers())) == [([0, 1], [0, -1]), ([2, 3], [-2, -3]), ([4], [-4])]
 
 
-def test_each_epoch_has_the_batches_of_its_beginning() -> None:
+def test_each_epoch_has_the_batches_of_its_start() -> None:
     numbers = Numbers()
     dataset = training_pipeline(numbers)
     first = listed(dataset)
@@ -68,10 +68,10 @@ def test_arrays_are_cut_into_batches_of_256() -> None:
     assert batches[1][0][0] == 256.0
 
 
-def test_how_many_there_are_is_known_before_they_are_made() -> None:
+def test_the_number_of_batches_is_known_in_advance() -> None:
     assert int(training_pipeline(Numbers()).cardinality()) == 3
 
 
-def test_the_pipeline_tunes_nothing_so_that_no_epoch_waits_for_its_tuner() -> None:
+def test_the_pipelines_have_no_autotuning_that_an_epoch_would_wait_for() -> None:
     assert training_pipeline(Numbers()).options().autotune.enabled is False
     assert validation_pipeline_of_arrays(np.zeros((3, 1)), np.zeros(3)).options().autotune.enabled is False

@@ -59,7 +59,7 @@ def test_the_same_configuration_gives_the_same_bits(digits: Dataset) -> None:
     assert first.weights_digest == again.weights_digest
 
 
-def test_a_trial_says_nothing_that_is_no_fault(digits: Dataset, tmp_path: Path) -> None:
+def test_a_trial_without_faults_prints_no_warning(digits: Dataset, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         train(EVERYTHING_RANDOM, digits, go_on, folder=tmp_path)
@@ -71,17 +71,17 @@ def test_another_seed_gives_other_weights(digits: Dataset) -> None:
     assert train(short, digits, go_on).weights_digest != train(replace(short, seed=8), digits, go_on).weights_digest
 
 
-def test_every_epoch_is_told_in_order_and_training_ends_when_asked(digits: Dataset) -> None:
-    told: list[EpochMetrics] = []
+def test_every_epoch_is_reported_in_order_and_training_ends_on_request(digits: Dataset) -> None:
+    reported: list[EpochMetrics] = []
 
     def stop_after_two(metrics: EpochMetrics) -> bool:
-        told.append(metrics)
+        reported.append(metrics)
         return metrics.epoch == 2
 
     result = train(EVERYTHING_RANDOM, digits, stop_after_two)
 
-    assert [metrics.epoch for metrics in told] == [1, 2]
-    assert result.epochs == tuple(told)
+    assert [metrics.epoch for metrics in reported] == [1, 2]
+    assert result.epochs == tuple(reported)
     assert result.stop_reason == "stopped"
 
 
@@ -101,7 +101,7 @@ def test_a_diverging_trial_fails_with_the_cause_nan(digits: Dataset) -> None:
     assert str(failure.value) == "nan: the loss was not a finite number in epoch 1"
 
 
-def test_the_learning_rate_drops_on_a_plateau_and_is_the_one_of_the_epoch(digits: Dataset) -> None:
+def test_the_learning_rate_drops_on_a_plateau_and_each_epoch_reports_its_own(digits: Dataset) -> None:
     # No epoch can improve by 1000, so every epoch after the first is a plateau.
     plateau = PlateauConfig(factor=0.5, patience=1, min_delta=1000.0, min_lr=0.003)
     training = replace(EVERYTHING_RANDOM.training, epochs=4, reduce_lr_on_plateau=plateau)
@@ -152,7 +152,7 @@ def test_label_smoothing_raises_the_loss_of_a_sure_model(digits: Dataset) -> Non
 
 @pytest.mark.parametrize("output", ["softmax", "logits"])
 def test_the_validation_loss_is_the_cross_entropy_alone(digits: Dataset, tmp_path: Path, output: Output) -> None:
-    """Whatever the trial adds to its loss; what it says of the images is in the file beside the model."""
+    """It excludes what the trial adds to its loss, and follows from the saved predictions."""
     model = VggConfig(blocks=1, filters=(8,), dense_units=16, l2=0.1, output=output)
     training = replace(EVERYTHING_RANDOM.training, label_smoothing=0.3, epochs=1)
     (epoch,) = train(replace(EVERYTHING_RANDOM, model=model, training=training), digits, go_on, folder=tmp_path).epochs

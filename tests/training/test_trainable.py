@@ -43,7 +43,7 @@ LOOP = {"flip": True, "units": 16, "batch_size": 32, "learning_rate": 0.01}
 @pytest.mark.parametrize(
     ("name", "values"),
     [("Conditional", CONDITIONAL), ("TunesFit", FIT), ("OwnLoop", LOOP)],
-    ids=["conditional scopes, integer labels", "a batch size tuned in fit", "a loop of its own"],
+    ids=["conditional scopes, integer labels", "a batch size tuned in fit", "its own loop"],
 )
 def test_the_same_trial_twice_gives_the_same_bits(name: str, values: dict[str, Any], digits: Dataset) -> None:
     once, again = run(config(name, values), digits), run(config(name, values), digits)
@@ -56,7 +56,7 @@ def test_the_same_trial_twice_gives_the_same_bits(name: str, values: dict[str, A
     assert once.model_digest is not None
 
 
-def test_a_fit_of_its_own_is_stopped_by_pruning_and_reports_each_epoch(digits: Dataset) -> None:
+def test_a_users_own_fit_is_stopped_by_pruning_and_reports_each_epoch(digits: Dataset) -> None:
     seen: list[EpochMetrics] = []
 
     def stop_after_one(metrics: EpochMetrics) -> bool:
@@ -69,7 +69,7 @@ def test_a_fit_of_its_own_is_stopped_by_pruning_and_reports_each_epoch(digits: D
     assert [metrics.epoch for metrics in seen] == [1]
 
 
-def test_a_loop_that_does_not_look_at_stop_training_is_ended_all_the_same(digits: Dataset) -> None:
+def test_a_loop_that_ignores_stop_training_is_ended(digits: Dataset) -> None:
     result = train(config("OwnLoop", LOOP), digits, lambda _: True)
 
     assert result.stop_reason == "stopped"
@@ -104,11 +104,11 @@ def test_a_plateau_reduces_the_rate_of_a_compiled_hypermodel(digits: Dataset) ->
     assert [round(e.learning_rate, 6) for e in epochs] == [0.01, 0.01, 0.001]
 
 
-def test_a_value_that_nobody_asks_for_ends_the_trial_before_its_first_epoch(digits: Dataset) -> None:
-    told: list[EpochMetrics] = []
+def test_a_value_that_is_not_read_ends_the_trial_before_its_first_epoch(digits: Dataset) -> None:
+    reported: list[EpochMetrics] = []
 
     def keep(metrics: EpochMetrics) -> bool:
-        told.append(metrics)
+        reported.append(metrics)
         return False
 
     with pytest.raises(TrialFailure) as caught:
@@ -116,7 +116,7 @@ def test_a_value_that_nobody_asks_for_ends_the_trial_before_its_first_epoch(digi
 
     assert caught.value.cause == "infeasible"
     assert caught.value.message.startswith("the hypermodel has not read width before the first epoch")
-    assert told == []
+    assert reported == []
 
 
 def test_a_hyperparameter_outside_the_space_has_its_default_and_is_noted(digits: Dataset) -> None:
@@ -125,7 +125,7 @@ def test_a_hyperparameter_outside_the_space_has_its_default_and_is_noted(digits:
     assert result.notes == ("hyperparameters outside the space had their defaults: width=4",)
 
 
-def test_a_value_without_effect_leaves_the_digest_as_it_is(digits: Dataset) -> None:
+def test_a_value_without_effect_leaves_the_digest_unchanged(digits: Dataset) -> None:
     one, two = (run(config("build_nothing", {"idle": idle}, epochs=1), digits) for idle in (1, 2))
     other = run(config("build_nothing", {"idle": 1}, epochs=1, learning_rate=0.1), digits)
 
@@ -144,6 +144,6 @@ def test_a_saved_hypermodel_takes_raw_pixels(digits: Dataset, tmp_path: Path) ->
     assert right.mean() == pytest.approx(max(e.val_accuracy for e in result.epochs))
 
 
-def test_a_fit_that_keeps_the_callbacks_to_itself_is_told_so(digits: Dataset) -> None:
+def test_a_fit_that_ignores_the_callbacks_is_an_error(digits: Dataset) -> None:
     with pytest.raises(ModelError, match=r"reported no epoch: pass its argument `callbacks` on to model\.fit"):
         run(config("Deaf", {}), digits)

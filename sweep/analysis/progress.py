@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from sweep.analysis.history import History, fit_seconds, moment, total_seconds
 from sweep.records.trial_record import TrialRecord
@@ -52,50 +53,40 @@ class Progress:
 
 def progress(history: History) -> Progress:
     """Follow the trials in the order in which they ended."""
-    clock = SearchClock(history.in_order)
+    hours = _search_hours(history.in_order)
     steps: list[Step] = []
     best: float | None = None
     improvements = last = 0
-    for place, record in enumerate(history.in_order, start=1):
+    for place, (record, passed) in enumerate(zip(history.in_order, hours, strict=True), start=1):
         value = record.objective_value
         complete = record.state == "complete" and value is not None
         if complete and value is not None and (best is None or history.loss(value) < history.loss(best)):
             best, last, improvements = value, place, improvements + 1
-        steps.append(Step(place, record.number, record.state, clock.hours(record), value, best))
+        steps.append(Step(place, record.number, record.state, passed, value, best))
     return Progress(
         steps=tuple(steps),
         counts=dict(Counter(record.state for record in history.records)),
-        hours=clock.total / 3600,
+        hours=max(hours, default=0.0),
         improvements=improvements,
         since_best=len(steps) - last if last else 0,
     )
 
 
-class SearchClock:
-    """Measures the time of search. It stops while no trial runs, so a night between two runs does not count.
+def _search_hours(records: Sequence[TrialRecord]) -> list[float]:
+    """The hours of search until each trial ended. Time in which no trial ran does not count, such as a night.
 
     Trials without readable times count as if they had run one after the other, before all others.
     """
-
-    def __init__(self, records: tuple[TrialRecord, ...]) -> None:
-        spans = {id(record): _span(record) for record in records}
-        self._untimed: dict[int, float] = {}
-        elapsed = 0.0
-        for record in records:
-            if spans[id(record)] is None:
-                elapsed += total_seconds(record)
-                self._untimed[id(record)] = elapsed
-        self._offset = elapsed
-        self._busy = _union(sorted(span for span in spans.values() if span is not None))
-        self.total = elapsed + sum(end - start for start, end in self._busy)
-
-    def hours(self, record: TrialRecord) -> float:
-        """Return the hours of search until this trial ended."""
-        if id(record) in self._untimed:
-            return self._untimed[id(record)] / 3600
-        ended = moment(record.finished) or 0.0
-        passed = sum(min(ended, end) - start for start, end in self._busy if start < ended)
-        return (self._offset + passed) / 3600
+    spans = [_span(record) for record in records]
+    untimed = list(accumulate(0.0 if span else total_seconds(r) for r, span in zip(records, spans, strict=True)))
+    busy = _union(sorted(span for span in spans if span is not None))
+    hours = []
+    for span, before in zip(spans, untimed, strict=True):
+        seconds = before
+        if span is not None:
+            seconds = untimed[-1] + sum(min(span[1], end) - start for start, end in busy if start < span[1])
+        hours.append(seconds / 3600)
+    return hours
 
 
 def _span(record: TrialRecord) -> tuple[float, float] | None:

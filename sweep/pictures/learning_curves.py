@@ -65,16 +65,9 @@ def _mark_rates(axes: Axes, epochs: Sequence[EpochMetrics], edge: Literal["top",
         # Between the last epoch of the old rate and the first of the new one.
         place = epoch - 0.5
         axes.axvline(place, color=_MARK, linestyle=":", linewidth=1, label="" if index else "learning rate drops")
+        height, transform = 0.98 if edge == "top" else 0.02, axes.get_xaxis_transform()
         axes.text(
-            place,
-            0.98 if edge == "top" else 0.02,
-            f"{rate:.3g}",
-            transform=axes.get_xaxis_transform(),
-            rotation=90,
-            fontsize=7,
-            color=_MARK,
-            horizontalalignment="right",
-            verticalalignment=edge,
+            place, height, f"{rate:.3g}", transform=transform, rotation=90, fontsize=7, color=_MARK, ha="right", va=edge
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb
 
 from sweep.analysis.axes import Axis
 from sweep.analysis.formatting import format_value, metric
@@ -34,8 +35,7 @@ def chart_text(text: str) -> str:
 
 def rgba(color: str, opacity: float) -> str:
     """Add an opacity to a colour of the form #rrggbb."""
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"
+    return f"rgba{(*hex_to_rgb(color), opacity)}"
 
 
 def figure(x: str, y: str, height: int = 360, **layout: Any) -> Any:

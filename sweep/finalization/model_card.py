@@ -53,7 +53,7 @@ def model_card(result: FinalResult, openings: str) -> str:
         f"- {gap_text(result)}",
         f"- {openings}",
         "",
-        "| class | images | accuracy | 95 % interval | most often taken for |",
+        "| class | images | accuracy | 95 % interval | most often confused with |",
         "|---|---:|---:|---:|---|",
         *(
             f"| {_plain(c.name)} | {c.images:,} | {_number(c.accuracy)} | {_number(c.low)} to {_number(c.high)} | "

@@ -44,7 +44,7 @@ def importance_section(history: History, findings: ReportFindings) -> Section:
         )
         return section((few,), conditions)
     matter = [row.name for row in found.rows if row.matters]
-    sure = (
+    effect = (
         f"{listed(matter)} made a difference, more than chance explains."
         if matter
         else "No parameter stands out from chance: there are too few trials, or nothing in this space matters much."
@@ -63,7 +63,7 @@ def importance_section(history: History, findings: ReportFindings) -> Section:
     if found.trials < found.available:
         note += f" Computed on {found.trials:,} of {found.available:,} trials, evenly chosen."
     chart = Chart("What distinguishes the best trials", importance_chart(rows), note)
-    return section((sure, how), (chart, *conditions))
+    return section((effect, how), (chart, *conditions))
 
 
 def _conditions(history: History) -> tuple[Table, ...]:

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from sweep.commands.command_line import HomeOption, JsonOption, TrackingOption, run_as_program
-
-
-class ExportFormat(StrEnum):
-    """The formats of `sweep export`."""
-
-    keras = "keras"
-    saved_model = "saved-model"
-    tflite = "tflite"
-    tflite_int8 = "tflite-int8"
-    onnx = "onnx"
-    all = "all"
 
 
 def export_command(
@@ -28,7 +16,7 @@ def export_command(
         typer.Option(metavar="REF", help="A study, a .keras file of sweep, models:/NAME@champion, or runs:/ID/PATH."),
     ],
     kind: Annotated[
-        ExportFormat,
+        Literal["keras", "saved-model", "tflite", "tflite-int8", "onnx", "all"],
         typer.Option("--format", help=r"tflite and onnx need the extra packages of `pip install -e '.\[export]'`."),
     ],
     out: Annotated[
@@ -46,7 +34,7 @@ def export_command(
     """
     from sweep.commands.export import export_model
 
-    raise typer.Exit(export_model(home, model, kind.value, out, tracking_uri, as_json))
+    raise typer.Exit(export_model(home, model, kind, out, tracking_uri, as_json))
 
 
 if __name__ == "__main__":

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from sweep.commands.command_line import HomeOption, StudyOption, TrackingOption, run_as_program
-
-
-class ReportFormat(StrEnum):
-    """The formats of `sweep report`."""
-
-    html = "html"
-    md = "md"
-    csv = "csv"
-    json = "json"
 
 
 def report_command(
@@ -31,15 +21,16 @@ def report_command(
         ),
     ] = None,
     kind: Annotated[
-        ReportFormat, typer.Option("--format", help="html: one offline page with charts; csv: a row per trial.")
-    ] = ReportFormat.html,
+        Literal["html", "md", "csv", "json"],
+        typer.Option("--format", help="html: one offline page with charts; csv: a row per trial."),
+    ] = "html",
     tracking_uri: TrackingOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Report what a study has found: which trial won and by how much, what mattered, where to search next."""
     from sweep.commands.report import write_or_print_report
 
-    write_or_print_report(home, study, out, ReportFormat.json.value if as_json else kind.value, tracking_uri)
+    write_or_print_report(home, study, out, "json" if as_json else kind, tracking_uri)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,8 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
@@ -33,23 +32,15 @@ ASSUMED_IMAGES = 50_000
 ASSUMED_CLASSES = 10
 
 
-@dataclass(frozen=True)
-class KnownImages:
-    """What the check knows about the images.
-
-    Attributes:
-        facts: their shape, classes and statistics.
-        train: number of training images.
-        assumed: why these values are assumptions; "" if they are known.
-    """
+class KnownImages(NamedTuple):
+    """Facts about the images, the number of training images, and why these are assumptions; "" if they are known."""
 
     facts: ImageFacts
     train: int
     assumed: str
 
 
-@dataclass(frozen=True)
-class BuiltPoint:
+class BuiltPoint(NamedTuple):
     """A model that was built: `parameters` is None and `fault` has the reason if it could not be."""
 
     label: str
@@ -113,16 +104,10 @@ def build_points(space: Space, facts: ImageFacts) -> list[BuiltPoint]:
     generator = random.Random(0)
     points: list[tuple[str, Values]] = [("smallest", smallest(space)), ("largest", largest(space))]
     points += branches(space)
-    points += [("draw", draw(space, generator)) for _ in range(_draws(space))]
+    draws = HYPERMODEL_DRAWS if "hypermodel" in space.template["model"] else DRAWS  # hypermodels may be large
+    points += [("draw", draw(space, generator)) for _ in range(0 if space.is_recipe else draws)]
     built = call_in_child("sweep.training.model_probe:build_all", [space.config(values) for _, values in points], facts)
     return [BuiltPoint(label, *result) for (label, _), result in zip(points, built, strict=True)]
-
-
-def _draws(space: Space) -> int:
-    """Return the number of draws; fewer for a hypermodel, whose models may be large."""
-    if space.is_recipe:
-        return 0
-    return DRAWS if "hypermodel" not in space.template["model"] else HYPERMODEL_DRAWS
 
 
 def _found(points: Sequence[BuiltPoint], images: KnownImages, space: Space, total: int) -> dict[str, Any]:

@@ -17,8 +17,6 @@ from sweep.terminal.image_check_view import print_image_report
 
 NO_SPACE = "model: {builder: vgg}\n"
 """A space with the default data section."""
-FOUND = 1
-"""Exit code if there is a problem."""
 
 
 def read_data_config(path: str | None, space: Path | None, settings: list[str] | None) -> DataConfig:
@@ -50,4 +48,4 @@ def examine_images(config: DataConfig, page: Path | None, as_json: bool) -> int:
     if page is not None:
         write_output(page, image_report_html(report), "--html")
         console.print(f"page         {page}")
-    return FOUND if report.of("problem") else 0
+    return 1 if report.of("problem") else 0

@@ -84,8 +84,13 @@ def export_model(root: Path, model: str, kind: str, out: Path | None, tracking_u
         facts = _facts(found)
         warm_up()
         prepared = prepare_images(facts.data, home.cache, console)
-        _check_images(prepared, facts)
-        target = out or _default_folder(found, home, facts)
+        if prepared.digest != facts.digest:
+            raise DataError(
+                f"the images of {facts.data.name} are not those that the model was trained on (another digest), so a "
+                "comparison would mean nothing; restore them"
+            )
+        study = home.study(facts.study)
+        target = out or (study if study.is_dir() else found.path.resolve().parent) / "export"
         exported = export(found, facts, prepared, kinds, target, console)
     if as_json:
         print(json.dumps(_as_mapping(found.description, target, facts, exported)))
@@ -115,20 +120,6 @@ def _facts(found: FoundModel) -> ModelFacts:
             "export a study, its final model, or the model in a trial's folder"
         )
     return found.facts
-
-
-def _check_images(prepared: Prepared, facts: ModelFacts) -> None:
-    if prepared.digest != facts.digest:
-        raise DataError(
-            f"the images of {facts.data.name} are not those that the model was trained on (another digest), so a "
-            "comparison would mean nothing; restore them"
-        )
-
-
-def _default_folder(found: FoundModel, home: Home, facts: ModelFacts) -> Path:
-    """Return `studies/NAME/export` if the study exists here, else `export` next to the file."""
-    study = home.study(facts.study)
-    return study / "export" if study.is_dir() else found.path.resolve().parent / "export"
 
 
 def export(

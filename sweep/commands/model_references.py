@@ -69,22 +69,16 @@ def find_model(reference: str, home: Home, tracking_uri: str | None) -> Iterator
         with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
             path, classes = download_model(reference, tracking_uri, home.root, Path(folder))
             yield _checked(path, reference, classes)
-    elif _is_file(reference, home):
+    elif Path(reference).is_file() or Path(reference).suffix in (".keras", ".h5", ".hdf5", ".pkl", ".pickle"):
         yield _checked(Path(reference), reference, None)
-    else:
-        path, description = _of_study(reference, home)
-        yield _checked(path, description, None)
-
-
-def _is_file(reference: str, home: Home) -> bool:
-    if Path(reference).is_file() or Path(reference).suffix in (".keras", ".h5", ".hdf5", ".pkl", ".pickle"):
-        return True
-    if check_study_name(reference) or not (home.studies / reference).is_dir():
+    elif check_study_name(reference) or not (home.studies / reference).is_dir():
         raise ModelFileError(
             f"--model {reference}: no such file, and {home.studies} has no study of that name; "
             "expected a study, a .keras file, models:/NAME@champion or runs:/ID/PATH"
         )
-    return False
+    else:
+        path, description = _of_study(reference, home)
+        yield _checked(path, description, None)
 
 
 def _of_study(name: str, home: Home) -> tuple[Path, str]:

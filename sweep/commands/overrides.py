@@ -31,10 +31,10 @@ def overrides_from_options(settings: list[str] | None, **options: str | int | No
         typer.BadParameter: a text after `--set` is not of the form KEY=VALUE.
     """
     found = [_setting(text) for text in settings or []]
-    for name, value in options.items():
-        if value is not None:
-            found.append(Override(KEYS[name], _yaml(name, value), f"--{name.replace('_', '-')} {value}"))
-    return found
+    given = {name: value for name, value in options.items() if value is not None}
+    return found + [
+        Override(KEYS[n], _yaml(n, value), f"--{n.replace('_', '-')} {value}") for n, value in given.items()
+    ]
 
 
 def overrides_from_arguments(settings: Mapping[str, object], **arguments: object) -> list[Override]:
@@ -48,10 +48,8 @@ def overrides_from_arguments(settings: Mapping[str, object], **arguments: object
         UserError: a value has no YAML form.
     """
     found = [Override(key, _yaml(key, value), f"settings[{key!r}]") for key, value in settings.items()]
-    for name, value in arguments.items():
-        if value is not None:
-            found.append(Override(KEYS[name], _yaml(name, value), f"{name}={value!r}"))
-    return found
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return found + [Override(KEYS[name], _yaml(name, value), f"{name}={value!r}") for name, value in given.items()]
 
 
 def _setting(text: str) -> Override:

@@ -103,16 +103,16 @@ def _sources(words: Sequence[str]) -> Iterator[tuple[str, Path | IO[bytes]]]:
         if word == STDIN:
             yield "standard input", io.BytesIO(sys.stdin.buffer.read())
         elif path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and not _hidden(p, path))
+            inside = sorted(
+                p
+                for p in path.rglob("*")
+                if p.suffix.lower() in ENDINGS and not any(n.startswith(".") for n in p.relative_to(path).parts)
+            )
             if not inside:
                 raise DataError(f"{word}: the folder has no image ({', '.join(ENDINGS)})")
             yield from ((str(p), p) for p in inside)
         else:
             yield word, path
-
-
-def _hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def read_source(name: str, source: Path | IO[bytes], shape: Shape) -> ReadImage | UnreadImage:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -30,16 +30,8 @@ from sweep.space.model_sections import HypermodelConfig, UserBuilderConfig
 from sweep.space.pinned_files import changed_source
 
 
-@dataclasses.dataclass(frozen=True)
-class Repeat:
-    """The second run of a trial.
-
-    Attributes:
-        epochs: its finished epochs.
-        weights_digest: digest of the final weights; None if training failed or was stopped.
-        failure: cause and message; "" if it did not fail.
-        model_file: file of the best epoch's model; None if none was written, as for a trial that was stopped.
-    """
+class Repeat(NamedTuple):
+    """The second run of a trial. A run that failed or was stopped has no digest and no file; `failure` may be ""."""
 
     epochs: tuple[EpochMetrics, ...]
     weights_digest: str | None

@@ -51,7 +51,7 @@ from sweep.study.optuna_study import OptunaStudy
 from sweep.study.record_backups import repair_records
 from sweep.terminal.console import make_console
 from sweep.terminal.display import run_display
-from sweep.terminal.summary import next_hint, print_summary, report_hint, summary_mapping
+from sweep.terminal.summary import print_summary, summary_mapping
 from sweep.terminal.tally import ENDED, Tally
 from sweep.tracking.open_mlflow import open_mlflow
 from sweep.tracking.store_address import hide_passwords, named_store
@@ -146,13 +146,16 @@ class _Run:
         state: CloseState = "failed"
         try:
             with run_display(self.console, self._tally) as display:
-                observers = [display, self._mirror, self._drop_models]
+                observers = [display, self._on_change]
                 supervisor = Supervisor(self.study, self.executor, self.setting, observers, self._cost)
                 finished = supervisor.run(self._tally.total, self.stop)
             state = "finished" if finished else "interrupted"
             if finished:
-                self._write_samples()
-                self._write_report()
+                space, samples = self.study.space, self.study.folder / "samples"
+                images = (self.setting.prepared, space.data, space.smallest_config.augmentation)
+                write_samples = "sweep.training.sample_images:write_samples"
+                self._try_in_child("pictures of the training images", write_samples, *images, samples)
+                self._try_in_child("report", "sweep.commands.report:write_page_in_study", self.home, self.study.name)
         finally:
             written = self._close_tracker(state)
         records = self.study.records()
@@ -203,22 +206,12 @@ class _Run:
             os.utime(marker, (newest, newest))
         return written
 
-    def _write_samples(self) -> None:
-        """Write pictures of some training images for the tracking store, after the trials, so that none waits."""
-        space = self.study.space
-        augmentation = space.smallest_config.augmentation
-        arguments = (self.setting.prepared, space.data, augmentation, self.study.folder / "samples")
+    def _try_in_child(self, product: str, function: str, *arguments: object) -> None:
+        """Make an optional product in a child process, because its libraries take seconds to import."""
         try:
-            call_in_child("sweep.training.sample_images:write_samples", *arguments)
+            call_in_child(function, *arguments)
         except SweepError as error:
-            self.console.print(f"no pictures of the training images: {error}")
-
-    def _write_report(self) -> None:
-        """Write the page, also for the tracking store. In a child: its plotting libraries take seconds to import."""
-        try:
-            call_in_child("sweep.commands.report:write_page_in_study", self.home, self.study.name)
-        except SweepError as error:
-            self.console.print(f"no report: {error}")
+            self.console.print(f"no {product}: {error}")
 
     def _announce(self) -> None:
         prepared, stamp = self.setting.prepared, self.setting.stamp
@@ -245,30 +238,31 @@ class _Run:
         interrupted = [number for number in waiting if states.get(number) == "interrupted"]
         killed = [number for number in waiting if number in states and number not in interrupted]
         for heading, numbers in (("recovered from a run that was killed", killed), ("resuming", interrupted)):
-            if numbers:
-                self.console.print(f"{heading}: {', '.join(map(self._resumed_text, numbers))}")
+            epochs = {number: last_epoch(trial_folder(self.study.folder, number)) for number in numbers}
+            texts = [f"trial {n:04d} " + (f"after epoch {e}" if e else "from its start") for n, e in epochs.items()]
+            if texts:
+                self.console.print(f"{heading}: {', '.join(texts)}")
 
-    def _resumed_text(self, number: int) -> str:
-        epoch = last_epoch(trial_folder(self.study.folder, number))
-        return f"trial {number:04d} after epoch {epoch}" if epoch else f"trial {number:04d} from its start"
-
-    def _mirror(self, record: TrialRecord, worker: int) -> None:  # noqa: ARG002 - an observer's signature
+    def _on_change(self, record: TrialRecord, worker: int) -> None:  # noqa: ARG002 - an observer's signature
         self._tracker.update(record)
-
-    def _drop_models(self, record: TrialRecord, worker: int) -> None:  # noqa: ARG002 - an observer's signature
         if record.state == "complete":
             keep_best_models(self.study.folder, ranked(self._tally.records), self.study.space.search.keep_models)
 
     def _places(self, records: Sequence[TrialRecord], written: bool) -> dict[str, str]:
         """Return where the results are, and what to do next."""
-        name, words, stopped = self.study.name, self.request.words, self.stop()
-        home = home_option(self.home.root)
-        page = self.study.folder / REPORT_FILE
+        option = f"--study {self.study.name}{home_option(self.home.root)}"
+        best = ranked(records)
+        if self.request.words == "python":
+            report, more = "study.report()", "sweep.reproduce(study.best)" if best else "study.trials"
+        else:
+            report = f"{command_text('report')} {option}"
+            more = f"{command_text('reproduce' if best else 'status')} {option}"
+        page, stopped = self.study.folder / REPORT_FILE, self.stop()
         return {
             "study": str(self.study.folder),
             "mlflow": self._mlflow_place(written),
-            "report": str(page) if page.is_file() and not stopped else report_hint(name, home, words),
-            "next": self.request.again if stopped else next_hint(name, home, bool(ranked(records)), words),
+            "report": str(page) if page.is_file() and not stopped else report,
+            "next": self.request.again if stopped else more,
         }
 
     def _mlflow_place(self, written: bool) -> str:

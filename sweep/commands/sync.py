@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +15,7 @@ from sweep.records.home import Home
 from sweep.records.study_id import study_id
 from sweep.records.study_lock import StudyLock
 from sweep.records.study_records import read_records
-from sweep.records.trial_record import TrialRecord, as_interrupted
-from sweep.space.config import Objective
+from sweep.records.trial_record import as_interrupted
 from sweep.space.reader import read_space
 from sweep.terminal.console import make_console, reading_bar
 from sweep.tracking.open_mlflow import sync_study
@@ -41,8 +40,10 @@ def sync_with_mlflow(root: Path, study: str, uri: str | None, as_json: bool) -> 
     with _lock_unless_running(folder) as running, reading_bar(console, "writing runs") as advance:
         records = read_records(folder)
         shown = records if running else [as_interrupted(record) for record in records]
-        objective = _objective(folder, records)
-        info = StudyInfo(study, study_id(folder), _space(folder), objective, folder, home.cache)
+        space = folder / SPACE_FILE
+        objective = records[0].config.objective if records else read_space(space).search.objective
+        text = space.read_text(encoding="utf-8") if space.is_file() else ""
+        info = StudyInfo(study, study_id(folder), text, objective, folder, home.cache)
         report = sync_study(info, shown, uri, root, advance)
     seconds = time.perf_counter() - started
     if as_json:
@@ -63,12 +64,3 @@ def _lock_unless_running(folder: Path) -> Iterator[bool]:
         return
     with lock:
         yield False
-
-
-def _space(folder: Path) -> str:
-    path = folder / SPACE_FILE
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _objective(folder: Path, records: Sequence[TrialRecord]) -> Objective:
-    return records[0].config.objective if records else read_space(folder / SPACE_FILE).search.objective

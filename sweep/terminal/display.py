@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from sweep.analysis.formatting import count, duration
+from sweep.analysis.formatting import count, duration, metric
 from sweep.analysis.trial_row import result_text
 from sweep.records.trial_record import TrialRecord
 from sweep.terminal.console import plain_table
@@ -51,7 +51,13 @@ def render(tally: Tally, elapsed: float) -> Group:
         table.add_column(heading, justify="right" if heading not in ("", "worker") else "left")
     for worker in range(tally.workers):
         table.add_row(*_worker_row(worker, tally))
-    return Group(table, Text(), _totals(tally, elapsed), _best(tally))
+    best = tally.best
+    last = Text("no trial is complete yet", style="dim")
+    if best:
+        last = Text(
+            f"best: trial {best.number:04d}, {best.config.objective} {metric(best.objective_value)}", "bold green"
+        )
+    return Group(table, Text(), _totals(tally, elapsed), last)
 
 
 def _worker_row(worker: int, tally: Tally) -> tuple[str | Text | ProgressBar, ...]:
@@ -81,15 +87,6 @@ def _totals(tally: Tally, elapsed: float) -> Text:
         Text(f"about {duration(left)} left" if left is not None else "time left not known yet", style="dim"),
     ]
     return Text("   ").join(parts)
-
-
-def _best(tally: Tally) -> Text:
-    best = tally.best
-    if best is None:
-        return Text("no trial is complete yet", style="dim")
-    return Text(
-        f"best: trial {best.number:04d}, {best.config.objective} {best.objective_value:.4f}", style="bold green"
-    )
 
 
 def line(record: TrialRecord, tally: Tally) -> str:

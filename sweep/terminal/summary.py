@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +13,6 @@ from rich.text import Text
 from sweep.analysis.formatting import count, duration, format_values
 from sweep.analysis.trial_row import states_text, trial_row
 from sweep.execution.workers import Usage
-from sweep.invocation import command_text
 from sweep.records.curve_findings import guessing_limit
 from sweep.records.study_records import ranked
 from sweep.records.trial_record import TrialRecord
@@ -101,22 +100,3 @@ def best_table(records: Sequence[TrialRecord]) -> Table:
         texts = trial_row(record).texts(objective) | {"trial": f"{record.number:04d}"}
         table.add_row(*(texts[heading] for heading in headings))
     return table
-
-
-def report_hint(study: str, home: str, words: Literal["shell", "python"]) -> str:
-    """Return what writes the report; see `next_hint`."""
-    return "study.report()" if words == "python" else f"{command_text('report')} --study {study}{home}"
-
-
-def next_hint(study: str, home: str, best: bool, words: Literal["shell", "python"]) -> str:
-    """Return the next step.
-
-    Args:
-        study: name of the study.
-        home: the option ` --home DIR`, or "".
-        best: True if there is a complete trial.
-        words: a command or a call.
-    """
-    if words == "python":
-        return "sweep.reproduce(study.best)" if best else "study.trials"
-    return f"{command_text('reproduce' if best else 'status')} --study {study}{home}"

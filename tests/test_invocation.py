@@ -16,7 +16,7 @@ def test_a_command_is_named_as_the_program_was_called(monkeypatch: pytest.Monkey
     assert command_text("reproduce") == "scripts/sweep reproduce"
 
 
-def test_the_program_tells_its_version_and_lists_its_commands() -> None:
+def test_the_program_prints_its_version_and_lists_its_commands() -> None:
     version, usage = (CliRunner().invoke(app(), [word]) for word in ("--version", "--help"))
     assert (version.exit_code, version.output) == (0, f"sweep {metadata.version('sweep')}\n")
     assert all(f" {name} " in usage.output for name in ("run", "status", "finalize", "reproduce", "doctor"))

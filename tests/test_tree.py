@@ -1,4 +1,4 @@
-"""The tree itself: names that exist once, borders that can be seen, tests that lie where the code lies."""
+"""The source tree: unique names, visible borders between packages, tests in the same places as the code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SWEEP, TESTS = ROOT / "sweep", ROOT / "tests"
 ROOMS_OF_TESTS = {"end_to_end", "faults"}
-"""Rooms of tests for the program as a whole."""
+"""Rooms of tests of the whole program."""
 TENSORFLOW = {"tf_batches.py", "tf_converters.py", "tf_determinism.py", "tf_export_comparison.py", "tf_gradcam.py"}
 COMMANDS = {
     f"{name}.py"
@@ -26,7 +26,7 @@ def modules() -> Iterator[Path]:
 
 
 def public_definitions(path: Path) -> Iterator[str]:
-    """Functions, classes and aliases of types; not constants, which are written in capitals."""
+    """Yield functions, classes and type aliases, without constants in capitals."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         names = [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
         if isinstance(node, ast.Assign | ast.AnnAssign):
@@ -49,7 +49,7 @@ def several(places: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: sorted(found) for name, found in places.items() if len(found) > 1}
 
 
-def test_no_two_public_classes_functions_or_types_have_one_name() -> None:
+def test_names_of_public_classes_functions_and_types_are_unique() -> None:
     places = defaultdict(list)
     for path in modules():
         for name in public_definitions(path):
@@ -57,7 +57,7 @@ def test_no_two_public_classes_functions_or_types_have_one_name() -> None:
     assert several(places) == {}
 
 
-def test_no_two_modules_have_one_file_name_but_a_command_and_its_body() -> None:
+def test_file_names_are_unique_except_those_of_a_command_and_its_body() -> None:
     places = defaultdict(list)
     for path in modules():
         if path.name != "__init__.py":
@@ -67,7 +67,7 @@ def test_no_two_modules_have_one_file_name_but_a_command_and_its_body() -> None:
         assert sorted(places[name]) == sorted([f"commands/{name}", name])
 
 
-def test_what_needs_tensorflow_itself_says_so_in_its_name() -> None:
+def test_modules_that_import_tensorflow_have_tf_in_their_name() -> None:
     importing = {path.name for path in modules() if "tensorflow" in imported_packages(path)}
     named = {path.name for path in modules() if path.name.startswith("tf_")}
     assert importing == named == TENSORFLOW
@@ -84,5 +84,5 @@ def test_the_tests_have_the_rooms_of_the_code() -> None:
     assert tested - ROOMS_OF_TESTS == rooms
 
 
-def test_the_folder_of_mlflow_is_no_package_that_would_hide_the_installed_one() -> None:
+def test_the_mlflow_folder_is_not_a_package_that_would_hide_the_installed_one() -> None:
     assert not (ROOT / "mlflow" / "__init__.py").exists()

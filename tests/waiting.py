@@ -1,4 +1,4 @@
-"""Waiting for what another process or thread does, on a machine that may be busy with something else."""
+"""Wait for another process or thread, on a machine that may be busy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 PATIENCE = 300.0
-"""Seconds: not what something may take, but when a test gives up. Nothing waits longer than for what it waits for."""
+"""Seconds until a test gives up; no test waits longer than it must."""
 
 
 def wait_until(condition: Callable[[], object], pause: float = 0.01) -> None:

@@ -91,7 +91,7 @@ def write_page_in_study(home: Home, study: str) -> None:
 
 
 def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
-    """Add the page to MLflow; it is already written, so an unreachable store is no error."""
+    """Add the page to MLflow; it is already written, so an unreachable store does not fail the command."""
     folder = home.study(history.study)
     info = StudyInfo(history.study, study_id(folder), "", history.objective, folder)
     try:

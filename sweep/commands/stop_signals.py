@@ -25,7 +25,7 @@ class StopRequests:
 
     Attributes:
         asked: True once a signal has arrived.
-        graceful: True while the run has trials to give back to the study.
+        graceful: True while the run has trials to return to the study.
     """
 
     def __init__(self, ours: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""The example that ships: one real sweep from a script, on real digits."""
+"""The example script in the repository: a real sweep on real digits."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(home: Path) -> str:
-    """What the example prints."""
+def output(home: Path) -> str:
+    """The output of the example."""
     root = str(EXAMPLE.parents[2])
     done = subprocess.run(
         [sys.executable, str(EXAMPLE), str(home)],
@@ -38,29 +38,29 @@ def told(home: Path) -> str:
     return done.stdout
 
 
-def test_the_script_runs_once_and_comes_to_its_end(home: Path, told: str) -> None:
-    assert told.count("study example: 3 trials") == 1
-    assert "<Study example: 3 trials (3 complete), best val_accuracy" in told
-    assert "next         sweep.reproduce(study.best)\n" in told
-    assert f"report: {home}/studies/example/report.html\n" in told
+def test_the_script_runs_once_and_finishes(home: Path, output: str) -> None:
+    assert output.count("study example: 3 trials") == 1
+    assert "<Study example: 3 trials (3 complete), best val_accuracy" in output
+    assert "next         sweep.reproduce(study.best)\n" in output
+    assert f"report: {home}/studies/example/report.html\n" in output
     assert (home / "studies/example/history.html").is_file()
 
 
-def test_the_model_takes_raw_images_and_tells_most_digits(told: str) -> None:
-    line = next(line for line in told.splitlines() if line.startswith("five zeros to fours are taken for "))
+def test_the_model_takes_raw_images_and_recognizes_most_digits(output: str) -> None:
+    line = next(line for line in output.splitlines() if line.startswith("five zeros to fours are taken for "))
     answers = json.loads(line.removeprefix("five zeros to fours are taken for "))
     assert len(answers) == 5
     assert sum(answer == digit for digit, answer in enumerate(answers)) >= 3
 
 
-def test_the_best_trial_is_reproduced_and_its_model_kept(home: Path, told: str) -> None:
+def test_the_best_trial_is_reproduced_and_its_model_kept(home: Path, output: str) -> None:
     number = sweep.Study("example", home).best.number
     kept = home / "studies/example/again/model.keras"
-    assert told.splitlines()[-1] == f"<Reproduction of trial {number} of example: EXACT> {kept}"
+    assert output.splitlines()[-1] == f"<Reproduction of trial {number} of example: EXACT> {kept}"
     assert kept.is_file()
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("output")
 def test_the_arguments_are_in_the_records(home: Path) -> None:
     record = json.loads((home / "studies/example/trials/0002/trial.json").read_text())
     assert (record["config"]["training"]["batch_size"], record["config"]["training"]["epochs"]) == (16, 3)

@@ -1,4 +1,4 @@
-"""What `sweep.run` makes of its arguments, as far as nothing has to be trained."""
+"""How `sweep.run` uses its arguments, without training."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_all_faults_come_at_once_and_name_the_argument(space: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"trials": 0}, "trials: expected a whole number from 1, not 0"),
         ({"workers": -1}, "workers: expected a whole number from 1, not -1"),
@@ -49,8 +49,8 @@ def test_all_faults_come_at_once_and_name_the_argument(space: Path) -> None:
         ({"settings": {"training.l2": {1}}}, "settings: expected"),
     ],
 )
-def test_a_bad_argument_is_told_with_its_name(space: Path, options: dict[str, Any], told: str) -> None:
-    with pytest.raises(UserError, match=told.replace("settings: expected", "training.l2: expected a number, text")):
+def test_a_bad_argument_is_reported_with_its_name(space: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message.replace("settings: expected", "training.l2: expected a number, text")):
         sweep.run(space, **options)
 
 

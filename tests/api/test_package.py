@@ -1,4 +1,4 @@
-"""`import sweep`: what is there, and what is not imported for it."""
+"""`import sweep`: its names, and the packages that it does not import."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ HEAVY = ("tensorflow", "keras", "optuna", "mlflow", "pandas", "numpy", "plotly",
 
 
 def test_importing_sweep_imports_nothing_else() -> None:
-    told = "import sys, sweep; print([name for name in sys.argv[1:] if name in sys.modules])"
+    code = "import sys, sweep; print([name for name in sys.argv[1:] if name in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", told, *HEAVY],
+        [sys.executable, "-W", "ignore", "-c", code, *HEAVY],
         capture_output=True,
         text=True,
         check=True,
@@ -31,14 +31,14 @@ def test_importing_sweep_imports_nothing_else() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_every_public_name_is_there_and_documented() -> None:
+def test_every_public_name_exists_and_is_documented() -> None:
     assert sweep.__all__ == ["Figures", "Reproduction", "Study", "Trial", "Trials", "errors", "reproduce", "run"]
     for name in sweep.__all__:
         assert getattr(sweep, name).__doc__
         assert name in dir(sweep)
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'sweep' has no attribute 'ruin'"):
         _ = sweep.ruin
 

@@ -1,4 +1,4 @@
-"""Looking at a study from Python, over records by hand."""
+"""A study in Python, with records written by hand."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def test_trials_are_a_sequence_and_the_best_is_one_of_them(home: Path) -> None:
     assert study.best.home == home
 
 
-def test_a_new_trial_is_seen_at_the_next_look(home: Path) -> None:
+def test_a_new_trial_is_there_at_the_next_access(home: Path) -> None:
     study = sweep.Study("demo", home)
     write_record(study.folder / "trials" / "0004", make_record(4, (0.9375,)))
     assert len(study.trials) == 5
     assert study.best.number == 4
 
 
-def test_texts_for_the_prompt_say_how_it_stands(home: Path) -> None:
+def test_the_repr_shows_the_state_and_the_best_trial(home: Path) -> None:
     study = sweep.Study("demo", home)
     assert repr(study) == (
         "<Study demo: 4 trials (2 complete, 1 failed, 1 pruned), best val_accuracy 0.8750 by trial 1>"
@@ -69,7 +69,7 @@ def test_texts_for_the_prompt_say_how_it_stands(home: Path) -> None:
     )
 
 
-def test_what_is_not_there_is_told(home: Path) -> None:
+def test_an_unknown_study_or_trial_is_an_error(home: Path) -> None:
     with pytest.raises(StudyError, match=r"there is no study other in .*: there are demo"):
         sweep.Study("other", home)
     with pytest.raises(StudyError, match="the study demo has no trial 9; there are 0 to 3"):
@@ -95,7 +95,7 @@ def test_a_data_frame_has_a_row_per_trial_and_whole_numbers_stay_whole(home: Pat
     assert frame.loc[2, "values.state"] == "odd"
 
 
-def test_a_model_that_is_not_kept_comes_with_the_way_to_it(home: Path) -> None:
+def test_the_error_for_a_model_that_is_not_kept_says_how_to_get_it(home: Path) -> None:
     study = sweep.Study("demo", home)
     with pytest.raises(StudyError) as caught:
         study.best.model()
@@ -107,7 +107,7 @@ def test_a_model_that_is_not_kept_comes_with_the_way_to_it(home: Path) -> None:
         study.trial(2).model()
 
 
-def test_tables_for_notebooks_show_the_best_and_escape_what_a_user_wrote(home: Path) -> None:
+def test_tables_for_notebooks_show_the_best_and_escape_user_texts(home: Path) -> None:
     study = sweep.Study("demo", home)
     page = study._repr_html_()
     assert "<strong>Study demo: 4 trials (2 complete, 1 failed, 1 pruned), best val_accuracy 0.8750" in page
@@ -136,14 +136,14 @@ def test_a_comparison_shows_its_verdict_and_what_differs() -> None:
     assert again.as_mapping()["same_weights"] is False
 
 
-def test_the_report_lies_where_it_is_said_to(home: Path) -> None:
+def test_the_report_is_written_to_the_study_or_to_the_given_path(home: Path) -> None:
     study = sweep.Study("demo", home)
     assert study.report() == home / "studies" / "demo" / "report.html"
     assert study.report(home / "mine.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert Home(home).study("demo") == study.folder
 
 
-def test_every_figure_can_be_drawn_and_read_on_any_ground() -> None:
+def test_every_figure_can_be_drawn_in_readable_colours() -> None:
     records = simulate(40)
     figures = Figures(history(*records, space=simulated_space()))
     drawn = {
@@ -166,7 +166,7 @@ def test_every_figure_can_be_drawn_and_read_on_any_ground() -> None:
     assert drawn["contour of two"].layout.xaxis.title.text.startswith("learning_rate")
 
 
-def test_what_cannot_be_drawn_is_told_with_the_reason() -> None:
+def test_a_figure_that_cannot_be_drawn_is_an_error_with_the_reason() -> None:
     figures = Figures(history(complete(0, 0.5, values={"learning_rate": 0.01}), failed(1)))
     with pytest.raises(
         StudyError, match=r"study demo has no parameter `learning_rat`; .* did you mean `learning_rate`\?"

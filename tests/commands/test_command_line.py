@@ -1,4 +1,4 @@
-"""The commands as programs: exit codes, what is printed where, and what is not imported for it."""
+"""The commands as programs: exit codes, their output, and which packages they do not import."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ print(json.dumps(answers))
 
 @dataclass(frozen=True)
 class Answer:
-    """How a command ended, and which heavy packages this and the commands before it have imported."""
+    """The result of a command, and the heavy packages that were imported up to its end."""
 
     code: int
     out: str
@@ -55,7 +55,7 @@ class Answer:
 
 
 def commands(folder: Path, *lines: list[str]) -> list[Answer]:
-    """Run `python -m LINE` for each of the lines, in `folder`."""
+    """Run `python -m LINE` for each line, in `folder`."""
     process = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", DRIVER, json.dumps(lines)],
         cwd=folder,
@@ -76,7 +76,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_help_and_a_bad_space_wait_for_no_heavy_package(folder: Path) -> None:
+def test_help_and_a_bad_space_import_no_heavy_package(folder: Path) -> None:
     run_help, check_help, reproduce_help, doctor_help, run_bad, check_bad, no_file, good = commands(
         folder,
         ["sweep.run", "--help"],

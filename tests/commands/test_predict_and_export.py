@@ -25,7 +25,7 @@ from tests.fakes import make_record, make_study
 from tests.inference.files import write_model
 
 
-def test_help_and_bad_options_wait_for_no_heavy_package(tmp_path: Path) -> None:
+def test_help_and_bad_options_import_no_heavy_package(tmp_path: Path) -> None:
     *helps, budget, zero, folds, no_study, no_model, unknown, tampered = commands(
         tmp_path,
         ["sweep.finalize", "--help"],
@@ -56,12 +56,12 @@ def test_help_and_bad_options_wait_for_no_heavy_package(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"), [("45s", 45), ("90m", 5400), ("2h", 7200), ("1h30m", 5400), ("1.5h", 5400)]
 )
-def test_a_budget_is_a_time_with_units(text: str, seconds: float) -> None:
+def test_a_budget_is_a_duration_with_units(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "90", "0m", "m", "1h 30m", "-3m", "1h30"])
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_duration_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="expected a time such as"):
         parse_duration(text)
 
@@ -75,7 +75,7 @@ def test_a_study_without_a_complete_trial_cannot_be_finalized(tmp_path: Path) ->
         finalize_study(FinalizeRequest(tmp_path, "demo", 5, 10, None, None, 1, None, True, "again"))
 
 
-def test_a_study_means_its_final_model_and_before_that_its_best_trials(tmp_path: Path) -> None:
+def test_the_name_of_a_study_means_its_final_model_or_else_that_of_its_best_trial(tmp_path: Path) -> None:
     folder = tmp_path / "studies" / "demo"
     make_study(folder)
     for number, accuracy in enumerate((0.5, 0.75)):
@@ -85,7 +85,7 @@ def test_a_study_means_its_final_model_and_before_that_its_best_trials(tmp_path:
 
     with find_model("demo", Home(tmp_path), None) as found:
         assert found.description == "trial 1 of the study demo, which has no final model yet"
-        assert found.classes == ("0", "1")  # from the record beside it
+        assert found.classes == ("0", "1")  # from the record next to it
         assert found.facts is not None
         assert (found.facts.trial, found.facts.data.name) == (1, "digits")
     (folder / "final").mkdir()
@@ -106,7 +106,7 @@ def test_a_study_that_keeps_no_models_says_how_to_get_one(tmp_path: Path) -> Non
         pass
 
 
-def test_a_foreign_model_has_numbers_for_names_and_cannot_be_exported(tmp_path: Path) -> None:
+def test_the_classes_of_a_foreign_model_are_numbers_and_it_cannot_be_exported(tmp_path: Path) -> None:
     path = write_model(tmp_path / "foreign.keras")
 
     with find_model(str(path), Home(tmp_path), None) as found:
@@ -141,7 +141,7 @@ def test_an_image_is_read_as_in_training_from_a_file_and_from_a_stream(tmp_path:
         np.testing.assert_array_equal(read.pixels, trained)
 
 
-def test_images_for_a_model_of_oblong_images_are_resized_to_its_shape(tmp_path: Path) -> None:
+def test_images_are_resized_to_the_shape_of_a_model_that_is_not_square(tmp_path: Path) -> None:
     Image.new("RGB", (50, 70), (10, 20, 30)).save(tmp_path / "a.png")
     read = read_source("a.png", tmp_path / "a.png", (12, 20, 3))
 
@@ -150,7 +150,7 @@ def test_images_for_a_model_of_oblong_images_are_resized_to_its_shape(tmp_path: 
     assert read.pixels[0, 0].tolist() == [10, 20, 30]
 
 
-def test_what_is_no_image_is_named_with_its_reason(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_reported_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("hello")
 
     assert read_source("a.png", tmp_path / "a.png", (8, 8, 1)) == UnreadImage(
@@ -171,7 +171,7 @@ def test_a_folder_means_all_images_below_it_and_an_empty_one_is_an_error(tmp_pat
         list(_sources([str(tmp_path / "none")]))
 
 
-def test_a_hyphen_means_the_image_on_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hyphen_reads_the_image_from_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("L", (20, 20), 77).save(tmp_path / "a.png")
     with (tmp_path / "a.png").open() as stream:
         monkeypatch.setattr("sys.stdin", stream)
@@ -182,7 +182,7 @@ def test_a_hyphen_means_the_image_on_standard_input(tmp_path: Path, monkeypatch:
     assert (read.name, int(read.pixels.min()), int(read.pixels.max())) == ("standard input", 77, 77)
 
 
-def test_a_missing_package_is_a_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_the_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in ("tf2onnx", "ai_edge_litert") else name
     )

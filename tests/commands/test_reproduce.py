@@ -1,4 +1,4 @@
-"""A trial again, as its record and the policies of its study have left it: training is in closed form here."""
+"""Train a trial again from its record. Training is in closed form here."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ EPOCHS = 5
 
 
 def record_of(epochs: int, **changes: Any) -> TrialRecord:
-    """A trial of five epochs, with as many of them as it has finished."""
+    """Return the record of a trial of five epochs, of which `epochs` are finished."""
     config = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, epochs=EPOCHS))
     finished = tuple(fake_epoch(config, epoch) for epoch in range(1, epochs + 1))
     return dataclasses.replace(make_record(config=config), epochs=finished, **changes)
 
 
 def again(record: TrialRecord, folder: Path, cause: FailureCause | None = None) -> Repeat:
-    """Train it once more; with a cause, it fails after its second epoch."""
+    """Train it again; with a cause, it fails after its second epoch."""
     failures = {record.number: TrialFailure(cause, "it went wrong")} if cause else {}
     task = Task(record.number, record.config, PREPARED, folder)
     return repeat_trial(record, task, InlineExecutor(FakeTrain(failures)), Console(quiet=True))
@@ -36,18 +36,18 @@ def test_a_complete_trial_trains_to_its_end(tmp_path: Path) -> None:
     assert len(again(record_of(EPOCHS), tmp_path).epochs) == 5
 
 
-def test_a_pruned_trial_is_ended_where_it_was(tmp_path: Path) -> None:
+def test_a_pruned_trial_is_trained_up_to_the_epoch_where_it_was_pruned(tmp_path: Path) -> None:
     assert len(again(record_of(3, state="pruned", reason="pruned at epoch 3 (median)"), tmp_path).epochs) == 3
 
 
 @pytest.mark.parametrize(("state", "reason"), [("failed", "nan"), ("pruned", "pruned after 2 epochs (nan)")])
-def test_a_loss_that_was_no_number_is_waited_for_whatever_the_policy_called_the_trial(
+def test_a_trial_that_ended_with_a_nan_loss_is_trained_until_the_nan_regardless_of_its_state(
     tmp_path: Path, state: str, reason: str
 ) -> None:
     record = record_of(2, state=state, reason=reason, cause="nan")
     repeat = again(record, tmp_path, "nan")
     assert (len(repeat.epochs), repeat.failure) == (2, "nan: it went wrong")
-    assert len(again(record, tmp_path).epochs) == 5  # and is missed where it does not come
+    assert len(again(record, tmp_path).epochs) == 5  # without a nan it trains to its end
 
 
 def test_the_cause_of_an_older_record_is_its_reason() -> None:
@@ -56,5 +56,5 @@ def test_the_cause_of_an_older_record_is_its_reason() -> None:
     assert cause_of(record_of(2, state="pruned", reason="pruned at epoch 2 (median)")) == ""
 
 
-def test_the_kernels_kill_for_want_of_memory_is_like_any_other() -> None:
+def test_a_kill_by_the_kernel_because_memory_ran_out_equals_any_other_kill() -> None:
     assert cause_of(record_of(2, state="failed", reason="oom", cause="oom")) == "killed"

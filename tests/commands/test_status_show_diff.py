@@ -27,13 +27,15 @@ def study_of_three(home: Path) -> Path:
     return folder
 
 
-def test_status_as_json_tells_counts_what_runs_and_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_as_json_has_the_counts_the_running_trials_and_the_best_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with StudyLock(study_of_three(tmp_path)):
         show_status(tmp_path, "demo", watch=False, as_json=True)
 
-    told = json.loads(capsys.readouterr().out)
-    assert told.pop("run_by").startswith(f"process {os.getpid()} ")
-    assert told == {
+    printed = json.loads(capsys.readouterr().out)
+    assert printed.pop("run_by").startswith(f"process {os.getpid()} ")
+    assert printed == {
         "study": "demo",
         "trials": {"complete": 2, "running": 1},
         "test_openings": 0,
@@ -42,7 +44,7 @@ def test_status_as_json_tells_counts_what_runs_and_the_best(tmp_path: Path, caps
     }
 
 
-def test_what_a_killed_run_has_left_is_interrupted_and_not_running(
+def test_the_running_trials_of_a_killed_run_are_shown_as_interrupted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study_of_three(tmp_path)
@@ -52,9 +54,7 @@ def test_what_a_killed_run_has_left_is_interrupted_and_not_running(
     assert second == "  trial 0002 1/4 epochs, best 0.1250 @1; the next run resumes it"
 
 
-def test_status_says_aloud_that_the_test_set_was_opened_twice(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_status_warns_if_the_test_set_was_opened_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = study_of_three(tmp_path)
     for trial in (0, 1):
         record_opening(folder, Opening("2025-01-02T10:00:00.000+00:00", trial, "a" * 64, 180))
@@ -65,26 +65,26 @@ def test_status_says_aloud_that_the_test_set_was_opened_twice(
     assert json.loads(capsys.readouterr().out)["test_openings"] == 2
 
 
-def test_show_takes_the_best_trial_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_shows_the_best_trial_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study_of_three(tmp_path)
     show_trial(tmp_path, "demo", None, as_json=True)
     assert json.loads(capsys.readouterr().out)["number"] == 1
 
 
-def test_show_without_a_finished_trial_says_so_with_exit_code_three(tmp_path: Path) -> None:
+def test_show_without_a_complete_trial_ends_with_exit_code_3(tmp_path: Path) -> None:
     make_study(tmp_path / "studies" / "demo")
     with pytest.raises(NothingFinished) as caught:
         show_trial(tmp_path, "demo", None, as_json=False)
     assert caught.value.exit_code == 3
 
 
-def test_diff_as_json_has_what_differs_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_as_json_has_only_the_differences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study_of_three(tmp_path)
 
     show_differences(tmp_path, "demo", 0, 1, as_json=True)
 
-    told = json.loads(capsys.readouterr().out)
-    assert told == {
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == {
         "trials": [0, 1],
         "result": {"val_accuracy": [0.75, 0.875]},
         "configuration": {},
@@ -92,7 +92,7 @@ def test_diff_as_json_has_what_differs_and_nothing_else(tmp_path: Path, capsys: 
     }
 
 
-def test_an_unknown_study_and_an_unknown_trial_are_told(tmp_path: Path) -> None:
+def test_an_unknown_study_and_an_unknown_trial_are_errors(tmp_path: Path) -> None:
     study_of_three(tmp_path)
     with pytest.raises(StudyError, match="there is no study other"):
         show_status(tmp_path, "other", watch=False, as_json=False)
@@ -119,7 +119,7 @@ print([name for name in ("optuna", "tensorflow", "keras", "mlflow") if name in s
 
 
 @pytest.mark.parametrize("words", [["status"], ["show", "1"], ["diff", "0", "1"]])
-def test_looking_at_a_study_loads_neither_optuna_nor_tensorflow(tmp_path: Path, words: list[str]) -> None:
+def test_inspecting_a_study_loads_neither_optuna_nor_tensorflow(tmp_path: Path, words: list[str]) -> None:
     study_of_three(tmp_path)
     command = [sys.executable, "-W", "ignore", "-c", LOADED, *words, "--study", "demo", "--home", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)

@@ -1,4 +1,4 @@
-"""What signals do to a process that takes them."""
+"""How a process handles signals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ with stop_requests() as stop:
         while not stop():
             time.sleep(0.01)
         print("asked", flush=True)
-        for _ in range(6000):  # in one long sleep a signal that comes just before it would be taken after it
+        for _ in range(6000):  # a signal that arrives just before one long sleep would be handled after it
             time.sleep(0.01)
     finally:
         print("tidied up", flush=True)
@@ -39,7 +39,7 @@ def start(way: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_first_signal_asks_and_the_second_ends_at_once(number: signal.Signals) -> None:
+def test_the_first_signal_requests_a_stop_and_the_second_exits_at_once(number: signal.Signals) -> None:
     process = start("graceful")
     process.send_signal(number)
     assert process.stdout is not None
@@ -50,7 +50,7 @@ def test_the_first_signal_asks_and_the_second_ends_at_once(number: signal.Signal
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_where_there_is_nothing_to_give_back_the_first_one_ends_it_in_order(number: signal.Signals) -> None:
+def test_before_anything_runs_the_first_signal_ends_the_process_cleanly(number: signal.Signals) -> None:
     process = start("at once")
     process.send_signal(number)
     assert process.communicate(timeout=PATIENCE)[0] == "tidied up\n"

@@ -1,4 +1,4 @@
-"""Where commands talk to people."""
+"""The consoles of the commands."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sweep.terminal.console import make_console
 
 
 class Screen(io.StringIO):
-    """Says that it is a terminal, as a notebook's output does."""
+    """A stream that claims to be a terminal, as a notebook's output does."""
 
     def isatty(self) -> bool:
         return True
 
 
 class ZMQInteractiveShell:
-    """The name of a notebook's shell."""
+    """A class with the name of a notebook's shell."""
 
 
 def test_a_notebook_gets_plain_lines_though_its_stream_claims_to_be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from tests.fakes import make_record
 
 
 def text_of(tally: Tally, elapsed: float = 100.0) -> list[str]:
-    """The lines of the display, without spaces at their ends."""
+    """Return the lines of the display, without trailing spaces."""
     console = Console(record=True, width=100, file=io.StringIO())
     console.print(render(tally, elapsed))
     return [line.rstrip() for line in console.export_text().splitlines()]
@@ -38,7 +38,7 @@ def test_the_live_table_has_a_row_per_worker_and_the_totals() -> None:
     assert lines[6] == "best: trial 0000, val_accuracy 0.7500"
 
 
-def test_before_anything_has_ended_the_display_says_so() -> None:
+def test_the_display_before_any_trial_has_ended() -> None:
     lines = text_of(Tally(total=3, workers=1, epochs=4), 2.0)
     assert lines[1].split() == ["0", "-", "starting"]
     assert lines[3] == "0 of 3 trials   0 complete   0 pruned   0 failed   2.0 s   time left not known yet"

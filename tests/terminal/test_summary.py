@@ -12,14 +12,16 @@ from sweep.terminal.summary import print_summary
 from tests.fakes import STAMP, make_record
 
 
-def told(*records: TrialRecord, workers: int = 2) -> list[str]:
+def summary_lines(*records: TrialRecord, workers: int = 2) -> list[str]:
     console = Console(file=io.StringIO(), width=120, record=True, markup=False)
     print_summary(console, records, Usage(workers, 10.0, 15.0, 4000), {"study": "studies/demo"})
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
 def test_the_best_come_first_then_the_counts_the_speed_and_the_places() -> None:
-    lines = told(make_record(0, (0.5, 0.75)), make_record(1, (0.875,)), make_record(2, (0.25,), state="pruned"))
+    lines = summary_lines(
+        make_record(0, (0.5, 0.75)), make_record(1, (0.875,)), make_record(2, (0.25,), state="pruned")
+    )
 
     assert [line.split()[:2] for line in lines[2:4]] == [["0001", "0.8750"], ["0000", "0.7500"]]
     assert lines[-3:] == [
@@ -29,17 +31,17 @@ def test_the_best_come_first_then_the_counts_the_speed_and_the_places() -> None:
     ]
 
 
-def test_one_is_told_as_one() -> None:
-    lines = told(make_record(0, (0.75,)), workers=1)
+def test_one_trial_and_one_worker_are_singular() -> None:
+    lines = summary_lines(make_record(0, (0.75,)), workers=1)
 
     assert "1 trial: 1 complete" in lines
     assert "10.0 s, 400 images/s over 1 worker, 150% of their time inside fit" in lines
 
 
 @pytest.mark.parametrize(("accuracy", "guessing"), [(0.6, True), (0.75, False)])
-def test_a_study_in_which_nothing_was_learned_says_so(accuracy: float, guessing: bool) -> None:
+def test_a_study_that_learned_nothing_has_a_warning(accuracy: float, guessing: bool) -> None:
     # Two classes, 20 validation images: guessing stays below 0.5 + 2 * sqrt(0.25 / 20) = 0.72.
     data = dataclasses.replace(STAMP, classes=("a", "b"), validation=20)
-    text = " ".join(told(make_record(0, (0.4, accuracy), data=data)))
+    text = " ".join(summary_lines(make_record(0, (0.4, accuracy), data=data)))
 
     assert ("No trial is better than guessing, which gets one of 2 right (0.5000). Try more epochs" in text) is guessing

@@ -26,7 +26,7 @@ def test_the_newest_record_of_a_trial_counts() -> None:
     assert on_worker.objective_value == 0.625
 
 
-def test_the_time_left_is_not_known_before_a_trial_has_ended_here() -> None:
+def test_the_time_left_is_unknown_until_a_trial_of_this_run_has_ended() -> None:
     tally = Tally(total=6, workers=1, epochs=4, before=[make_record(0, (0.5,))])
     assert tally.seconds_left(10.0) is None
     tally(make_record(1, (0.5,), state="running"), 0)
@@ -43,14 +43,14 @@ def test_the_time_left_follows_from_the_trials_of_this_run() -> None:
     assert tally.seconds_left(20.0) == 70.0
 
 
-def test_workers_that_run_at_a_time_shorten_the_time_left() -> None:
+def test_more_workers_shorten_the_time_left() -> None:
     tally = Tally(total=8, workers=2, epochs=4)
     for number in (0, 1):
         tally(make_record(number, (0.5,) * 4), number)
     assert tally.seconds_left(10.0) == 30.0
 
 
-def test_the_time_left_is_nothing_at_the_end_and_never_less() -> None:
+def test_the_time_left_is_never_less_than_0() -> None:
     tally = Tally(total=1, workers=1, epochs=4)
     tally(make_record(0, (0.5,) * 4), 0)
     assert tally.seconds_left(10.0) == 0.0
@@ -60,14 +60,14 @@ def test_the_time_left_is_nothing_at_the_end_and_never_less() -> None:
     assert tally.seconds_left(10.0) == 0.0
 
 
-def test_trials_that_failed_before_their_first_epoch_still_give_a_time() -> None:
+def test_trials_that_failed_before_their_first_epoch_count_for_the_time_left() -> None:
     tally = Tally(total=4, workers=2, epochs=4)
     tally(make_record(0, state="failed", reason="too_large"), 0)
     tally(make_record(1, (0.5,), state="running"), 1)
     assert tally.seconds_left(6.0) == 18.0
 
 
-def test_of_an_ended_trial_only_what_is_ranked_is_kept() -> None:
+def test_only_the_rank_of_an_ended_trial_is_kept() -> None:
     tally = Tally(total=4, workers=1, epochs=4)
     tally(make_record(0, (0.5, 0.75), state="running"), 0)
     assert len(tally.records[0].epochs) == 2

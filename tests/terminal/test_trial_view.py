@@ -38,7 +38,7 @@ def test_a_trial_is_shown_with_its_result_values_curve_and_place() -> None:
     assert "folder      studies/demo/trials/0007" in shown
 
 
-def test_what_a_trial_s_curves_say_is_shown_below_its_result() -> None:
+def test_the_findings_about_the_curves_are_shown_below_the_result() -> None:
     finding = CurveFinding("over-fitting", "accuracy 0.98 in training, 0.66 in validation")
     shown = text(trial_view(make_record(7, (0.5, 0.66), diagnosis=(finding,)), Path("studies/demo")))
 
@@ -55,7 +55,7 @@ def test_a_failed_trial_is_shown_with_its_message() -> None:
     assert shown.startswith("trial 0001 of demo: failed\nbug\nValueError: no\nTraceback [bold]\n")
 
 
-def test_the_status_counts_names_what_runs_and_the_best() -> None:
+def test_the_status_has_counts_running_trials_and_the_best() -> None:
     records = [
         make_record(0, (0.5, 0.75)),
         make_record(1, (0.25,), state="pruned"),
@@ -71,12 +71,12 @@ def test_the_status_counts_names_what_runs_and_the_best() -> None:
     assert shown[-1].split()[:3] == ["0000", "0.7500", "2/2"]
 
 
-def test_a_study_without_trials_says_so() -> None:
+def test_the_status_of_a_study_without_trials() -> None:
     shown = text(status_view("demo", [], None)).splitlines()
     assert shown == ["study demo: no trials yet; not running", "no trial is complete yet"]
 
 
-def test_a_difference_stands_beside_its_other() -> None:
+def test_two_trials_are_shown_side_by_side() -> None:
     shown = text(differing_table("configuration", {"model.blocks": (2, None), "flag": (True, 1.5)}, (3, 11)))
     assert [line.split() for line in shown.splitlines()] == [
         ["configuration"],

@@ -1,4 +1,4 @@
-"""The folder of images that the doctor finds nothing wrong with."""
+"""A folder of images without problems."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 from tests.image_checks.conftest import doctor, picture
 
 
-def test_a_healthy_folder_has_nothing_serious(healthy: Path) -> None:
+def test_a_healthy_folder_has_no_problems(healthy: Path) -> None:
     done = doctor(str(healthy))
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -21,7 +21,7 @@ def test_a_healthy_folder_has_nothing_serious(healthy: Path) -> None:
     assert lines[-1] == "no problems found"
 
 
-def test_findings_are_told_with_files_and_advice(healthy: Path, tmp_path: Path) -> None:
+def test_findings_are_printed_with_files_and_advice(healthy: Path, tmp_path: Path) -> None:
     (tmp_path / "pets").symlink_to(healthy)
     (tmp_path / "own").mkdir()
     for name in ("cat", "dog"):
@@ -36,7 +36,7 @@ def test_findings_are_told_with_files_and_advice(healthy: Path, tmp_path: Path) 
     assert "\x1b" not in done.stdout
 
 
-def test_what_cannot_be_looked_at_ends_with_code_2(tmp_path: Path, healthy: Path) -> None:
+def test_data_that_cannot_be_checked_ends_with_exit_code_2(tmp_path: Path, healthy: Path) -> None:
     (tmp_path / "empty").mkdir()
     for words, message in (
         ([str(tmp_path / "nowhere")], "no named set and no existing path"),
@@ -51,23 +51,23 @@ def test_what_cannot_be_looked_at_ends_with_code_2(tmp_path: Path, healthy: Path
         assert "Traceback" not in done.stderr
 
 
-def test_the_data_section_of_a_space_says_how_images_are_split(healthy: Path, tmp_path: Path) -> None:
+def test_images_are_split_as_in_the_data_section_of_the_space(healthy: Path, tmp_path: Path) -> None:
     space = tmp_path / "space.yaml"
     space.write_text(f"study: a\ndata: {{name: {healthy}, validation: 0.25}}\nmodel: {{builder: vgg}}\n")
-    told = json.loads(doctor("--space", str(space), "--json").stdout)
-    assert told["classes"]["cat"] == {"train": 15, "validation": 5, "test": 5, "unused": 0}
+    printed = json.loads(doctor("--space", str(space), "--json").stdout)
+    assert printed["classes"]["cat"] == {"train": 15, "validation": 5, "test": 5, "unused": 0}
 
 
-def test_an_archive_is_looked_at_as_well(tmp_path: Path) -> None:
+def test_an_archive_is_checked_as_well(tmp_path: Path) -> None:
     images = np.stack([np.asarray(picture(seed, 32)) for seed in range(40)])
     images[39] = images[0]
     np.savez(tmp_path / "a.npz", x=images, y=np.arange(40) % 2)
-    told = json.loads(doctor(str(tmp_path / "a.npz"), "--json").stdout)
-    (conflict,) = (finding for finding in told["findings"] if finding["kind"] == "duplicate_conflict")
+    printed = json.loads(doctor(str(tmp_path / "a.npz"), "--json").stdout)
+    (conflict,) = (finding for finding in printed["findings"] if finding["kind"] == "duplicate_conflict")
     assert [[entry["name"] for entry in group] for group in conflict["groups"]] == [["train[0]", "train[39]"]]
 
 
-def test_of_very_small_images_no_near_duplicates_are_searched(tmp_path: Path) -> None:
+def test_very_small_images_are_not_searched_for_near_duplicates(tmp_path: Path) -> None:
     images = np.stack([np.asarray(picture(seed, 8)) for seed in range(60)])
     np.savez(tmp_path / "a.npz", x=images, y=np.arange(60) % 2)
     done = doctor(str(tmp_path / "a.npz"))

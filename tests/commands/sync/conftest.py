@@ -1,4 +1,4 @@
-"""A study on disk as a sweep leaves it, and everything that a store of MLflow holds of it."""
+"""A study on disk after a sweep, and everything about it in an MLflow store."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ VALIDATION = 6
 
 
 def trial(number: int, *arguments: Any, **changes: Any) -> TrialRecord:
-    """A record of the study `demo` whose images are those of `fill_cache`."""
+    """Return a record of the study `demo` with the images of `fill_cache`."""
     record = build_record(number, *arguments, **changes)
     stamp = dataclasses.replace(record.data, shape=(4, 4, 1), classes=CLASSES)
     return dataclasses.replace(record, data=stamp, weights_digest=f"{number:x}" * 64)
 
 
 def write_study(home: Path) -> Path:
-    """Seven trials of every kind; the best two have their models, all complete ones what a model said."""
+    """Write seven trials of all kinds; the best two have models, all complete ones have predictions."""
     folder = home / "studies" / "demo"
     kept = {"model_file": "model.keras"}
     records = [
@@ -64,7 +64,7 @@ def write_study(home: Path) -> Path:
 
 
 def write_predictions(path: Path, wrong: int) -> None:
-    """Of six images; as many of the first ones as `wrong` says are answered wrongly."""
+    """Write predictions for six images, of which the first `wrong` ones are wrong."""
     labels = np.array([0, 1, 0, 1, 0, 1])
     said = np.where(np.arange(VALIDATION) < wrong, 1 - labels, labels)
     outputs = np.where(np.arange(2) == said[:, None], 0.75, 0.25).astype(np.float32)
@@ -72,7 +72,7 @@ def write_predictions(path: Path, wrong: int) -> None:
 
 
 def fill_cache(cache: Path) -> None:
-    """The decoded images that the records name by their digest."""
+    """Write the decoded images that the records refer to by their digest."""
     folder = cache / "demo-0123"
     folder.mkdir(parents=True)
     np.save(folder / "train_images.npy", np.arange(VALIDATION * 16, dtype=np.uint8).reshape(VALIDATION, 4, 4, 1))
@@ -83,7 +83,7 @@ def fill_cache(cache: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store: making its tables takes seconds, copying them nothing."""
+    """An empty store to copy, because creating its tables takes seconds."""
     path = tmp_path_factory.mktemp("tables") / "mlflow.db"
     make_database(path)
     return path
@@ -91,7 +91,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, tables: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the study is, beside an empty store."""
+    """The home with the study and an empty store."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     folder = tmp_path / "my home"
     write_study(folder)
@@ -102,7 +102,7 @@ def home(tmp_path: Path, tables: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def local(home: Path) -> str:
-    """The address of the store beside the study."""
+    """The address of the store in the study's home."""
     return f"sqlite:///{home}/mlflow/mlflow.db"
 
 
@@ -114,7 +114,7 @@ def second(home: Path, tables: Path) -> str:
 
 
 def find_run(uri: str, trial: int) -> tuple[MlflowClient, str]:
-    """A client, and the id of a trial's run."""
+    """Return a client and the id of a trial's run."""
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("demo")
     assert experiment is not None
@@ -123,7 +123,7 @@ def find_run(uri: str, trial: int) -> tuple[MlflowClient, str]:
 
 
 def snapshot(uri: str) -> dict[str, Any]:
-    """All that the store holds of study `demo`, by run name, without the numbers that a store makes up itself."""
+    """Return everything in the store about study `demo`, by run name, without the ids that the store generates."""
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("demo")
     assert experiment is not None
@@ -169,7 +169,7 @@ def _shown(client: MlflowClient, run: Run, names: dict[str, str | None]) -> dict
 
 
 def _artifacts(client: MlflowClient, run: Run, path: str | None) -> list[tuple[str, str]]:
-    """Path and digest of the content."""
+    """Return the path and the digest of each artifact."""
     found: list[FileInfo] = client.list_artifacts(run.info.run_id, path)
     folder = Path(url2pathname(urlsplit(run.info.artifact_uri).path))
     files = [(i.path, hashlib.sha256((folder / i.path).read_bytes()).hexdigest()) for i in found if not i.is_dir]

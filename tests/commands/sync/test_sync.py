@@ -1,4 +1,4 @@
-"""Rebuilding MLflow's runs from a study's folder, field by field."""
+"""Rebuild MLflow runs from a study's folder, field by field."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ def sync(home: Path, uri: str | None = None) -> None:
     sync_with_mlflow(home, "demo", uri, as_json=False)
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> str:
-    """How many runs were created, updated, unchanged."""
+def counts(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the printed numbers of created, updated and unchanged runs."""
     return capsys.readouterr().out.rpartition("mlflow.db: ")[2].rpartition(",")[0]
 
 
-def test_onto_an_empty_store_every_run_is_made_and_the_second_time_changes_nothing(
+def test_an_empty_store_gets_all_runs_and_a_second_sync_changes_nothing(
     home: Path, local: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sync(home)
-    assert told(capsys) == "7 runs created, 0 updated, 0 unchanged"
+    assert counts(capsys) == "7 runs created, 0 updated, 0 unchanged"
     first = snapshot(local)
     assert sorted(first) == NAMES
     sync(home)
-    assert told(capsys) == "0 runs created, 0 updated, 7 unchanged"
+    assert counts(capsys) == "0 runs created, 0 updated, 7 unchanged"
     assert snapshot(local) == first
 
 
-def test_a_half_filled_store_ends_with_the_same_runs_as_an_empty_one(home: Path, local: str, second: str) -> None:
+def test_a_half_filled_store_gets_the_same_runs_as_an_empty_one(home: Path, local: str, second: str) -> None:
     sync(home)
     whole = snapshot(local)
     trials = home / "studies/demo/trials"
@@ -77,9 +77,7 @@ def test_a_half_filled_store_ends_with_the_same_runs_as_an_empty_one(home: Path,
     assert snapshot(second) == whole
 
 
-def test_what_a_sweep_wrote_while_it_ran_is_what_a_sync_makes_from_its_folder(
-    home: Path, local: str, second: str
-) -> None:
+def test_a_sync_makes_the_same_runs_as_the_sweep_while_it_ran(home: Path, local: str, second: str) -> None:
     folder = home / "studies/demo"
     shutil.rmtree(folder / "trials/0005")
     shutil.rmtree(folder / "trials/0006")
@@ -93,12 +91,12 @@ def test_what_a_sweep_wrote_while_it_ran_is_what_a_sync_makes_from_its_folder(
         tracker.update(record)
     assert tracker.close("finished", timeout=PATIENCE) is True
     live = snapshot(second)
-    # When a sweep ends is known to the sweep alone.
+    # Only the sweep knows when it ends.
     assert live["demo"].pop("ended") >= rebuilt["demo"].pop("ended")
     assert live == rebuilt
 
 
-def test_a_model_whose_logging_was_cut_off_is_completed_and_not_logged_twice(home: Path, local: str) -> None:
+def test_a_model_that_was_logged_in_part_is_completed_and_not_logged_twice(home: Path, local: str) -> None:
     sync(home)
     whole = snapshot(local)
     client, run_id = find_run(local, 0)
@@ -108,7 +106,7 @@ def test_a_model_whose_logging_was_cut_off_is_completed_and_not_logged_twice(hom
     assert snapshot(local) == whole
 
 
-def test_the_best_trials_have_a_model_and_what_it_said(home: Path, local: str) -> None:
+def test_the_best_trials_have_a_model_and_its_predictions(home: Path, local: str) -> None:
     sync(home)
     runs = snapshot(local)
     assert {name: len(run["models"]) for name, run in runs.items() if run["models"]} == {
@@ -161,7 +159,7 @@ def test_the_run_of_the_study_has_the_best_values_the_space_and_the_report(home:
     assert run["tags"]["mlflow.note.content"].startswith("7 trials: 2 interrupted, 3 complete, 1 pruned, 1 failed.")
 
 
-def test_a_newer_report_takes_the_place_of_the_one_that_the_run_has(home: Path, local: str) -> None:
+def test_a_newer_report_replaces_that_of_the_run(home: Path, local: str) -> None:
     folder = home / "studies/demo"
     info = StudyInfo("demo", study_id(folder), "", "val_accuracy", folder)
     assert add_report_to_mlflow(info, None, home) is False
@@ -177,7 +175,7 @@ def test_a_newer_report_takes_the_place_of_the_one_that_the_run_has(home: Path, 
     assert snapshot(local) == after
 
 
-def test_a_trial_said_to_run_is_shown_as_running_only_while_a_sweep_has_the_lock(home: Path, local: str) -> None:
+def test_a_trial_is_shown_as_running_only_while_a_sweep_has_the_lock(home: Path, local: str) -> None:
     with StudyLock(home / "studies/demo"):
         sync(home)
         assert snapshot(local)["0006 running"]["status"] == "RUNNING"
@@ -190,7 +188,7 @@ def test_a_trial_said_to_run_is_shown_as_running_only_while_a_sweep_has_the_lock
     assert json.loads((home / "studies/demo/trials/0006/trial.json").read_text())["state"] == "running"
 
 
-def test_points_that_are_there_are_not_written_again(home: Path, local: str) -> None:
+def test_existing_points_are_not_written_again(home: Path, local: str) -> None:
     sync(home)
     before = snapshot(local)
     client, run_id = find_run(local, 4)
@@ -200,14 +198,14 @@ def test_points_that_are_there_are_not_written_again(home: Path, local: str) -> 
     assert after["0004 0.500"]["points"] == sorted([*before["0004 0.500"]["points"], ("mine", 0, 1.0, 1)])
 
 
-def test_a_study_that_is_not_there_is_named(home: Path) -> None:
+def test_an_unknown_study_is_an_error(home: Path) -> None:
     with pytest.raises(StudyError, match=r"there is no study other in .*: there are demo"):
         sync_with_mlflow(home, "other", None, as_json=False)
     assert not (home / "studies/other").exists()
 
 
-def test_a_store_that_is_away_is_one_line_without_its_password(home: Path) -> None:
-    with socket.socket() as held:  # so that nobody else listens there
+def test_an_unreachable_store_is_one_line_without_its_password(home: Path) -> None:
+    with socket.socket() as held:  # so that no other process listens there
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
         with pytest.raises(TrackingError) as caught:
@@ -220,14 +218,14 @@ def test_a_store_that_is_away_is_one_line_without_its_password(home: Path) -> No
     assert "secret" not in message
 
 
-def test_a_database_whose_driver_is_missing_or_which_is_away_is_told_at_once(home: Path) -> None:
+def test_a_missing_driver_or_an_unreachable_database_is_reported_at_once(home: Path) -> None:
     with pytest.raises(
         TrackingError, match=r"postgresql://me:\*\*\*@127.0.0.1:1/x: the study demo is not fully written"
     ):
         sync_with_mlflow(home, "demo", "postgresql://me:secret@127.0.0.1:1/x", as_json=False)
 
 
-def test_the_command_speaks_json_and_ends_with_2_for_a_study_that_is_not_there(home: Path) -> None:
+def test_the_command_prints_json_and_ends_with_2_for_an_unknown_study(home: Path) -> None:
     command = [sys.executable, "-m", "sweep.sync", "--home", str(home)]
     done = subprocess.run([*command, "--study", "demo", "--json"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -241,7 +239,7 @@ def test_the_command_speaks_json_and_ends_with_2_for_a_study_that_is_not_there(h
     ]
 
 
-def test_help_waits_for_no_heavy_package() -> None:
+def test_help_imports_no_heavy_package() -> None:
     code = "import sys, sweep.sync; print([n for n in ('mlflow', 'optuna', 'numpy', 'tensorflow') if n in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": ""}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)

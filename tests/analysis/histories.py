@@ -1,4 +1,4 @@
-"""Histories by hand: a space of every kind of parameter, and records with given values."""
+"""Hand-made histories: a space with every kind of parameter, and records with given values."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def history(*records: TrialRecord, space: Space | None = None) -> History:
 
 
 def complete(number: int, value: float, **changes: Any) -> TrialRecord:
-    """A complete trial of two epochs whose best is the second; a hundred validation images."""
+    """A complete trial with two epochs, of which the second is the best, and a hundred validation images."""
     return make_record(number, (value / 2, value), **{"reason": "all epochs", "data": IMAGES} | changes)
 
 
 def pruned(number: int, *accuracies: float, **changes: Any) -> TrialRecord:
-    """A trial that was cut after these epochs."""
+    """A trial that was pruned after these epochs."""
     reason = f"pruned at epoch {len(accuracies)} (median)"
     return make_record(number, accuracies, **{"state": "pruned", "reason": reason, "data": IMAGES} | changes)
 
@@ -59,6 +59,6 @@ def failed(number: int, cause: str = "nan", message: str = "the loss is nan", **
 
 
 def with_epochs(record: TrialRecord, limit: int) -> TrialRecord:
-    """The same trial under another epoch limit."""
+    """The same trial with another epoch limit."""
     training = dataclasses.replace(CONFIG.training, epochs=limit)
     return dataclasses.replace(record, config=dataclasses.replace(CONFIG, training=training))

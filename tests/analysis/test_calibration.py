@@ -6,7 +6,7 @@ import pytest
 from sweep.analysis.calibration import calibrate, probabilities_of, wilson
 
 
-def test_the_wilson_interval_is_that_of_the_textbook() -> None:
+def test_the_wilson_interval_matches_the_textbook() -> None:
     # Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I: 81 of 263, and 0 of 20.
     assert (round(wilson(81, 263).low, 4), round(wilson(81, 263).high, 4)) == (0.2553, 0.3662)
     assert (round(wilson(0, 20).low, 4), round(wilson(0, 20).high, 4)) == (0.0, 0.1611)
@@ -20,7 +20,7 @@ def test_the_wilson_interval_stays_between_0_and_1() -> None:
     assert wilson(10, 10) == pytest.approx((1.0, 0.7225, 1.0), abs=1e-4)
 
 
-def test_a_model_that_is_as_often_right_as_it_says_has_no_error() -> None:
+def test_a_model_whose_confidence_equals_its_accuracy_has_no_error() -> None:
     probabilities = np.array([[0.75, 0.25]] * 4)
     found = calibrate(probabilities, np.array([0, 0, 0, 1]))
 

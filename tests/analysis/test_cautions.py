@@ -53,7 +53,7 @@ def test_trials_on_different_images_are_not_comparable() -> None:
     assert "not comparable" in caution_text(history(complete(0, 0.5), complete(1, 0.6, data=other)))
 
 
-def test_a_sampler_that_has_only_drawn_at_random_has_learned_nothing() -> None:
+def test_a_sampler_that_has_only_drawn_at_random_gives_a_caution() -> None:
     assert "3 trials counted so far" in caution_text(history(*(complete(n, 0.1 * n) for n in range(3))))
 
 

@@ -20,7 +20,7 @@ def test_a_finalist_that_is_ahead_in_every_round_is_separated() -> None:
     assert [s.best_share for s in found.standings] == [1.0, 0.0]
 
 
-def test_a_tie_is_called_a_tie_and_the_smaller_model_recommended() -> None:
+def test_in_a_tie_the_smaller_model_is_recommended() -> None:
     found = judge(EVEN, WEIGHTS, maximize=True, seed=0)
 
     assert (found.verdict, found.leader, found.recommended) == ("tie", 4, 7)
@@ -57,7 +57,7 @@ def test_three_lucky_rounds_with_a_lead_that_varies_are_still_a_tie() -> None:
     assert found.verdict == "tie"
 
 
-def test_of_losses_the_lowest_wins() -> None:
+def test_the_lowest_loss_wins() -> None:
     scores = {4: (0.30, 0.31, 0.32, 0.31), 7: (0.25, 0.26, 0.27, 0.265)}
     found = judge(scores, WEIGHTS, maximize=False, seed=0)
 
@@ -79,7 +79,7 @@ def test_the_bootstrap_is_paired_so_that_the_luck_of_a_round_counts_for_all() ->
     assert shares == (1.0, 0.0)
 
 
-def test_as_many_rounds_are_drawn_as_there_were() -> None:
+def test_a_resample_has_the_original_number_of_rounds() -> None:
     # Of the four ways to draw two rounds the first finalist has the better mean in three.
     first, second = probabilities_of_best(np.array([[0.0, 0.9], [0.3, 0.3]]), maximize=True, seed=3)
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers as text for readers."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ from sweep.analysis.formatting import duration
         (36_000_000.0, "10,000 h"),
     ],
 )
-def test_a_duration_is_said_in_two_units_at_most(seconds: float, text: str) -> None:
+def test_a_duration_has_at_most_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -17,7 +17,7 @@ def test_a_value_that_is_not_a_proportion_has_no_standard_error() -> None:
     assert standard_error(0.5, 0) is None
 
 
-def test_the_noise_of_a_difference_adds_both_in_squares() -> None:
+def test_the_noise_of_a_difference_is_the_root_of_the_summed_squares() -> None:
     assert noise_of_difference(0.5, 0.5, 100) == pytest.approx(0.0707, abs=1e-4)
 
 
@@ -37,7 +37,7 @@ def test_equal_objectives_tie_and_the_earlier_trial_leads() -> None:
     assert (found.verdict, found.best, found.ties) == ("tie", 1, (2, 3))
 
 
-def test_the_noise_of_a_loss_is_not_known() -> None:
+def test_the_noise_of_a_loss_is_unknown() -> None:
     space = make_space(TEXT + "search: {objective: val_loss}\n")
     found = lead(history(complete(0, 0.5), complete(1, 0.25), space=space))
     assert (found.verdict, found.best, found.gap, found.standard_error) == ("unknown", 1, 0.25, None)
@@ -48,7 +48,7 @@ def test_one_complete_trial_is_alone_and_without_one_there_is_no_winner() -> Non
     assert lead(history(pruned(1, 0.9))) == Lead("nobody")
 
 
-def test_complete_trials_stand_before_pruned_ones_and_those_before_failed_ones() -> None:
+def test_complete_trials_come_before_pruned_ones_and_those_before_failed_ones() -> None:
     rows = standings(history(failed(0), pruned(1, 0.9), complete(2, 0.5), complete(3, 0.75)))
     assert [(row.number, row.state, row.behind) for row in rows] == [
         (3, "complete", 0.0),

@@ -25,7 +25,7 @@ def test_the_best_so_far_follows_the_order_in_which_trials_ended() -> None:
     assert (found.improvements, found.since_best) == (2, 0)
 
 
-def test_side_by_side_hours_count_once_and_a_pause_not_at_all() -> None:
+def test_parallel_hours_count_once_and_pauses_do_not_count() -> None:
     found = progress(
         history(
             complete(0, 0.5, **at("10:00", "11:00")),
@@ -37,17 +37,17 @@ def test_side_by_side_hours_count_once_and_a_pause_not_at_all() -> None:
     assert found.hours == 2.5
 
 
-def test_the_clock_trusts_the_wall_time_over_the_first_start_of_a_trial_that_was_run_again() -> None:
+def test_the_wall_time_counts_and_not_the_first_start_of_a_resumed_trial() -> None:
     record = complete(0, 0.5, **at("01:00", "21:00"), timings={"total": 1800.0})
     assert progress(history(record)).hours == 0.5
 
 
-def test_trials_without_readable_times_count_by_their_epochs() -> None:
+def test_trials_without_readable_times_count_with_their_epochs() -> None:
     record = complete(0, 0.5, finished="yesterday")  # two epochs of a second
     assert progress(history(record)).hours == 2 / 3600
 
 
-def test_trials_since_the_best_and_the_counts_include_what_failed() -> None:
+def test_trials_since_the_best_and_the_counts_include_failed_trials() -> None:
     found = progress(history(complete(0, 0.5), pruned(1, 0.1), failed(2)))
     assert found.since_best == 2
     assert found.counts == {"complete": 1, "pruned": 1, "failed": 1}

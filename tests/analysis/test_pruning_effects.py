@@ -15,7 +15,7 @@ from tests.analysis.histories import IMAGES, complete, history, make_space, prun
 from tests.fakes import make_record
 
 
-def test_saved_are_the_epochs_between_the_cut_and_the_limit() -> None:
+def test_pruning_saves_the_epochs_up_to_the_limit() -> None:
     found = summarize_pruning(history(pruned(0, 0.1), pruned(1, 0.1), pruned(2, 0.1, 0.2, 0.3), complete(3, 0.5)))
     assert found.cuts == {1: 2, 3: 1}
     assert (found.usual_cut, found.saved, found.stopped_early, found.trained) == (1, 7, 2, 7)
@@ -28,14 +28,14 @@ def test_without_a_pruned_trial_nothing_is_saved() -> None:
     assert (found.saved, found.saved_share, found.usual_cut, found.foresight) == (0, 0.0, None, None)
 
 
-def test_a_cut_that_ranks_trials_as_the_end_does_foresees_it() -> None:
+def test_foresight_is_1_if_the_ranking_at_the_cut_is_the_final_one() -> None:
     trials = [complete(number, 0.1 * number) for number in range(1, 7)]
     found = summarize_pruning(history(pruned(0, 0.01), *trials))
     assert found.foresight == pytest.approx(1.0)
     assert (found.winner_rank, found.compared) == (1, 6)
 
 
-def test_a_winner_that_starts_slowly_is_behind_at_the_cut() -> None:
+def test_a_winner_that_starts_slowly_has_a_low_rank_at_the_cut() -> None:
     slow = make_record(1, (0.1, 0.9), data=IMAGES)
     found = summarize_pruning(history(pruned(0, 0.01), slow, complete(2, 0.8), complete(3, 0.7)))
     assert found.winner_rank == 3
@@ -75,12 +75,12 @@ def test_an_audited_trial_among_the_best_five_counts_against_the_pruner() -> Non
     assert found.lost == pytest.approx((2.0, 0.378, 3.622), abs=1e-3)
 
 
-def test_trials_that_did_not_finish_are_no_evidence() -> None:
+def test_unfinished_trials_are_not_audited() -> None:
     found = audit(history(*FINISHED, replace(GOOD, state="interrupted"), *CUT))
     assert (found.trials, found.share, found.lost, found.suggested_warmup) == ((), None, None, None)
 
 
-def test_the_report_says_what_pruning_cost_with_an_interval_and_suggests_a_warm_up() -> None:
+def test_the_report_gives_the_cost_of_pruning_with_an_interval_and_suggests_a_warm_up() -> None:
     assert pruning_answer(history(*FINISHED, GOOD, POOR, *CUT))[2:5] == (
         "Audit: of 2 trials that it would have stopped but that ran to the end, 1 reached the top 5 "
         "(50 %, 95 % interval 9 to 91 %).",
@@ -93,7 +93,7 @@ def test_an_audit_without_a_mistake_suggests_nothing() -> None:
     assert pruning_answer(history(*FINISHED, POOR, *CUT))[4] == "The audit gives no reason for a longer warm-up."
 
 
-def test_without_an_audit_the_report_says_that_the_cost_is_unknown_and_how_to_know_it() -> None:
+def test_without_an_audit_the_report_explains_how_to_measure_the_cost() -> None:
     assert pruning_answer(history(*FINISHED, *CUT))[2] == (
         "Whether it stopped a good trial is unknown. Set search.pruner.audit: 0.1 to let a tenth of such trials run to "
         "the end and measure it."
@@ -106,7 +106,7 @@ def test_without_an_audit_the_report_says_that_the_cost_is_unknown_and_how_to_kn
     )
 
 
-def test_a_pruner_whose_every_cut_was_audited_has_cut_nothing_and_is_judged() -> None:
+def test_a_pruner_with_only_audited_trials_pruned_nothing_and_is_judged() -> None:
     answer = pruning_answer(history(*FINISHED, GOOD, POOR))
     assert answer[0] == "No trial was pruned: every trial that the pruner would have stopped was audited."
     assert answer[-1].startswith("Suggested: warmup_epochs: 3")

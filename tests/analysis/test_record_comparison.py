@@ -12,7 +12,7 @@ EPOCHS = (metrics(1, 0.25), metrics(2, 0.5), metrics(3, 0.75))
 SAME = ("a" * 64, "a" * 64)
 
 
-def hold(again: tuple[EpochMetrics, ...], digests: tuple[str | None, str | None] = SAME) -> Comparison:
+def rerun(again: tuple[EpochMetrics, ...], digests: tuple[str | None, str | None] = SAME) -> Comparison:
     return compare_with_record(EPOCHS, again, digests, ({}, {}), tolerance=0.01)
 
 
@@ -21,27 +21,27 @@ def changed(epoch: int, **values: float) -> tuple[EpochMetrics, ...]:
 
 
 def test_equal_epochs_and_weights_are_exact() -> None:
-    comparison = hold(EPOCHS)
+    comparison = rerun(EPOCHS)
     assert comparison == Comparison("EXACT", 0.0, True, ())
     assert comparison.holds
 
 
 def test_the_time_that_an_epoch_took_does_not_count() -> None:
-    assert hold(changed(2, seconds=99.0)).verdict == "EXACT"
+    assert rerun(changed(2, seconds=99.0)).verdict == "EXACT"
 
 
 def test_equal_epochs_with_other_weights_are_not_exact() -> None:
-    assert hold(EPOCHS, ("a" * 64, "b" * 64)) == Comparison("WITHIN 0", 0.0, False, ())
+    assert rerun(EPOCHS, ("a" * 64, "b" * 64)) == Comparison("WITHIN 0", 0.0, False, ())
 
 
 @pytest.mark.parametrize("digests", [(None, None), ("a" * 64, None), (None, "a" * 64)])
 def test_without_two_digests_only_the_epochs_are_compared(digests: tuple[str | None, str | None]) -> None:
-    assert hold(EPOCHS, digests) == Comparison("EXACT", 0.0, None, ())
+    assert rerun(EPOCHS, digests) == Comparison("EXACT", 0.0, None, ())
 
 
 @pytest.mark.parametrize("name", ["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"])
 def test_a_small_difference_of_any_metric_is_within(name: str) -> None:
-    comparison = hold(changed(2, **{name: getattr(EPOCHS[1], name) + 0.0078125}))
+    comparison = rerun(changed(2, **{name: getattr(EPOCHS[1], name) + 0.0078125}))
     assert (comparison.verdict, comparison.holds) == ("WITHIN 0.00781", True)
     assert comparison.largest == pytest.approx(0.0078125, abs=1e-12)
 
@@ -50,7 +50,9 @@ def test_a_small_difference_of_any_metric_is_within(name: str) -> None:
     ("causes", "verdict"),
     [(("bug", "bug"), "EXACT"), (("bug", "data"), "DIVERGED at epoch 1"), (("bug", ""), "DIVERGED at epoch 1")],
 )
-def test_trials_without_an_epoch_are_alike_if_they_failed_alike(causes: tuple[str, str], verdict: str) -> None:
+def test_trials_without_epochs_are_equal_if_they_failed_with_the_same_cause(
+    causes: tuple[str, str], verdict: str
+) -> None:
     assert compare_with_record((), (), (None, None), ({}, {}), 0.01, causes).verdict == verdict
 
 
@@ -62,14 +64,14 @@ def test_after_the_same_epochs_only_a_new_failure_counts(causes: tuple[str, str]
     assert compare_with_record(EPOCHS, EPOCHS, (None, None), ({}, {}), 0.01, causes).verdict == verdict
 
 
-def test_a_difference_of_just_the_tolerance_is_within() -> None:
+def test_a_difference_equal_to_the_tolerance_is_within() -> None:
     again = changed(1, val_accuracy=0.5)
     assert compare_with_record(EPOCHS, again, SAME, ({}, {}), tolerance=0.25).verdict == "WITHIN 0.25"
 
 
-def test_the_first_epoch_beyond_the_tolerance_is_where_it_diverged() -> None:
+def test_a_run_diverges_at_the_first_epoch_beyond_the_tolerance() -> None:
     again = (EPOCHS[0], metrics(2, 0.25), metrics(3, 0.0))
-    comparison = hold(again, ("a" * 64, "b" * 64))
+    comparison = rerun(again, ("a" * 64, "b" * 64))
     assert comparison == Comparison("DIVERGED at epoch 2", 0.75, False, ())
     assert not comparison.holds
 
@@ -79,14 +81,14 @@ def test_a_tolerance_of_zero_admits_no_difference() -> None:
     assert compare_with_record(EPOCHS, again, SAME, ({}, {}), tolerance=0.0).verdict == "DIVERGED at epoch 3"
 
 
-def test_a_run_that_ends_earlier_or_later_diverged_where_the_other_goes_on() -> None:
-    assert hold(EPOCHS[:2]) == Comparison("DIVERGED at epoch 3", None, True, ())
-    assert hold((*EPOCHS, metrics(4))).verdict == "DIVERGED at epoch 4"
-    assert hold(()).verdict == "DIVERGED at epoch 1"
+def test_a_shorter_or_longer_run_diverges_at_the_first_epoch_that_only_one_has() -> None:
+    assert rerun(EPOCHS[:2]) == Comparison("DIVERGED at epoch 3", None, True, ())
+    assert rerun((*EPOCHS, metrics(4))).verdict == "DIVERGED at epoch 4"
+    assert rerun(()).verdict == "DIVERGED at epoch 1"
 
 
 def test_a_difference_comes_before_a_missing_epoch() -> None:
-    assert hold((metrics(1, 0.9),)).verdict == "DIVERGED at epoch 1"
+    assert rerun((metrics(1, 0.9),)).verdict == "DIVERGED at epoch 1"
 
 
 def test_two_runs_that_failed_before_their_first_epoch_are_exact() -> None:
@@ -112,7 +114,7 @@ def test_a_trial_with_other_values_and_the_same_model_is_flagged() -> None:
     assert duplicates.flagged(make_record(2, (0.5,), values={"a": 3}, model_digest="e" * 64)).same_model_as is None
 
 
-def test_the_same_values_again_and_an_unknown_model_are_no_duplicates() -> None:
+def test_equal_values_and_unknown_models_are_not_duplicates() -> None:
     duplicates = DuplicateModels(
         [make_record(0, (0.5,), values={"a": 1}, model_digest="d" * 64), make_record(1, (0.5,))]
     )

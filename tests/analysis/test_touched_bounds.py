@@ -1,4 +1,4 @@
-"""Ends of ranges that good trials touch, and the space beyond them."""
+"""The ends of ranges that good trials touch, and the next space."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.analysis.histories import TEXT, complete, history, make_space
 
 
 def touched(name: str, values: Sequence[Value], text: str = TEXT) -> list[tuple[str, str, Value, int]]:
-    """What is found where the best trials had these values of a parameter."""
+    """Return the touched bounds if the best trials have these values of a parameter."""
     trials = [complete(number, 0.9 - 0.01 * number, values={name: value}) for number, value in enumerate(values)]
     worse = [complete(100 + n, 0.1, values={}) for n in range(10 * len(values) - len(values))]
     found = touched_bounds(history(*trials, *worse, space=make_space(text)))
@@ -24,7 +24,7 @@ def touched(name: str, values: Sequence[Value], text: str = TEXT) -> list[tuple[
 
 
 def space_after(name: str, end: str, text: str = TEXT) -> tuple[object, Value]:
-    """The parameter in the next space, and the new bound."""
+    """Return the parameter of the next space and the new bound."""
     space = make_space(text)
     bound = 0
     touch = TouchedBound(name, end, bound, 3, 3, 0.0)  # type: ignore[arg-type]
@@ -48,12 +48,12 @@ def test_a_linear_range_is_touched_within_five_percent_of_its_width() -> None:
     assert touched("label_smoothing", [0.0, 0.001, 0.005]) == [("label_smoothing", "low", 0.0, 3)]
 
 
-def test_a_few_at_the_last_of_four_integers_are_chance_and_five_are_not() -> None:
+def test_three_trials_at_the_last_of_four_integers_are_chance_and_five_are_not() -> None:
     assert touched("blocks", [4, 4, 4]) == []  # (1/4)^3 is more than one in five hundred
     assert touched("blocks", [4, 4, 4, 4, 4]) == [("blocks", "high", 4, 5)]
 
 
-def test_numbers_to_choose_from_have_ends_and_words_have_not() -> None:
+def test_choices_of_numbers_have_ends_and_choices_of_words_do_not() -> None:
     assert touched("batch_size", [128] * 6) == [("batch_size", "high", 128, 6)]
     assert touched("optimizer", ["adam"] * 9) == []
 
@@ -96,13 +96,13 @@ def test_an_end_beyond_which_nothing_is_allowed_stays() -> None:
     assert space_after("blocks", "low") == (None, None)
 
 
-def test_more_blocks_get_choices_of_their_own() -> None:
+def test_additional_blocks_get_choices() -> None:
     text = TEXT.replace("choices: [8, 16, 32]", "choices: [[8], [16], [16, 32], [32, 64]]")
     parameter, _ = space_after("blocks", "high", text)
     assert getattr(parameter, "high", None) == 6
 
 
-def test_the_choices_of_one_block_are_widened_alone_where_each_has_its_own() -> None:
+def test_only_the_choices_of_one_block_are_widened_if_each_block_has_a_list() -> None:
     text = TEXT.replace("choices: [8, 16, 32]", "choices: [[8, 16], [16, 32], [16, 32], [32, 64]]")
     parameter, value = space_after("filters_2", "high", text)
     assert value == 64

@@ -30,7 +30,7 @@ def test_a_row_has_the_columns_of_files_and_the_texts_of_tables() -> None:
     }
 
 
-def test_what_is_not_recorded_is_a_hyphen() -> None:
+def test_a_missing_value_is_a_hyphen() -> None:
     texts = trial_row(make_record(1, state="failed", reason="bug")).texts("val_accuracy")
 
     assert texts["state"] == "failed: bug"

@@ -23,7 +23,7 @@ def test_a_row_of_the_confusion_matrix_is_a_true_class() -> None:
     assert confusion(PREDICTIONS, 3).tolist() == [[2, 0, 0], [1, 1, 1], [0, 0, 0]]
 
 
-def test_each_class_has_its_accuracy_and_what_it_is_most_often_taken_for() -> None:
+def test_each_class_has_its_accuracy_and_its_most_frequent_wrong_class() -> None:
     assert class_results(confusion(PREDICTIONS, 3), ("cat", "dog", "emu")) == [
         ClassResult("cat", 2, 2, 1.0, None),
         ClassResult("dog", 3, 1, 1 / 3, "cat"),
@@ -31,12 +31,12 @@ def test_each_class_has_its_accuracy_and_what_it_is_most_often_taken_for() -> No
     ]
 
 
-def test_the_mistakes_come_surest_first() -> None:
+def test_the_most_confident_mistakes_come_first() -> None:
     assert worst_mistakes(PREDICTIONS, 9, logits=False) == [Mistake(30, 1, 0, 0.8), Mistake(40, 1, 2, 0.6)]
     assert worst_mistakes(PREDICTIONS, 1, logits=False) == [Mistake(30, 1, 0, 0.8)]
 
 
-def test_logits_are_turned_into_shares() -> None:
+def test_logits_become_probabilities_of_mistakes() -> None:
     logits = Predictions(np.array([[2000.0, 2000.0 - np.log(3)]]), np.array([1]), np.array([7]))
     (mistake,) = worst_mistakes(logits, 5, logits=True)
     assert (mistake.position, mistake.label, mistake.predicted) == (7, 1, 0)

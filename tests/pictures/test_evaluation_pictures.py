@@ -12,7 +12,7 @@ from tests.finalization.test_judge_answers import final_result
 
 
 def errors(heat: bool) -> WorstErrors:
-    """Two wrong answers about grey images."""
+    """Two wrong predictions for grey images."""
     maps = np.zeros((2, 4, 4), dtype=np.float32)
     maps[:, 0, 0] = 1
     images = np.full((2, 8, 8, 1), 128, dtype=np.uint8)
@@ -33,7 +33,7 @@ def test_an_overlay_is_red_where_the_map_is_warm_and_blue_where_it_is_cold() -> 
     assert large.shape == (200, 120, 3)
 
 
-def test_every_picture_is_drawn_and_errors_only_where_there_are_some(tmp_path: Path) -> None:
+def test_all_pictures_are_drawn_and_errors_only_if_there_are_any(tmp_path: Path) -> None:
     draw_all(tmp_path / "all", final_result())
     draw_all(tmp_path / "few", dataclasses.replace(final_result(), rounds=0))
     draw_worst_errors(tmp_path / "pairs.png", final_result(), errors(heat=True))

@@ -14,7 +14,7 @@ GREY = np.full((8, 8, 1), 40, dtype=np.uint8)
 RED = np.zeros((6, 12, 3), dtype=np.uint8) + np.array([200, 0, 0], dtype=np.uint8)
 
 
-def test_images_stand_in_rows_with_their_own_pixels(tmp_path: Path) -> None:
+def test_images_are_in_rows_with_their_own_pixels(tmp_path: Path) -> None:
     path = tmp_path / "grid.png"
     draw_images([GREY, RED, GREY], [("cat",), ("$\\frac",), ("<b>dog</b>",)], 2, "three", path)
     with Image.open(path) as opened:

@@ -139,7 +139,7 @@ def _quality(values: Any) -> float:
 
 
 def write_study(home: Path, name: str, space: Space, records: list[TrialRecord]) -> Path:
-    """The study on disk, as a run would have left it."""
+    """Write the study to disk, like a run."""
     folder = home / "studies" / name
     folder.mkdir(parents=True)
     open_study(folder, space, threads=1)

@@ -103,7 +103,7 @@ def test_the_text_does_not_wait_for_charts_and_a_chart_is_drawn_when_it_is_near(
     assert wrong == []
 
 
-def test_pointing_at_a_trial_shows_which_it_is(browser: Browser) -> None:
+def test_hovering_over_a_trial_shows_its_number(browser: Browser) -> None:
     page, _ = browser.open(simulated(40))
     chart = page.locator("#search .chart").first
     chart.scroll_into_view_if_needed()
@@ -123,7 +123,7 @@ def test_html_in_names_and_values_is_shown_as_text(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_window_scrolls_no_page_sideways_and_text_stands_out(browser: Browser, scheme: str) -> None:
+def test_a_narrow_window_does_not_scroll_horizontally_and_text_is_readable(browser: Browser, scheme: str) -> None:
     page, wrong = browser.open(simulated(40), scheme, width=390)
     assert wrong == []
     assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -132,6 +132,6 @@ def test_a_narrow_window_scrolls_no_page_sideways_and_text_stands_out(browser: B
     assert (brightness[0] < brightness[1]) is (scheme == "light")
 
 
-def test_a_study_in_which_all_failed_opens_too(browser: Browser) -> None:
+def test_a_study_with_only_failed_trials_opens(browser: Browser) -> None:
     _, wrong = browser.open(history(failed(0), failed(1, "oom", "out of memory")))
     assert wrong == []

@@ -1,4 +1,4 @@
-"""Charts, as the values that they draw."""
+"""Charts, tested by the values that they draw."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.analysis.histories import complete, history, make_space, pruned
 
 
 def parameter(name: str) -> Parameter:
-    """One of the space's."""
+    """Return a parameter of the space."""
     return next(found for found in make_space().parameters if found.name == name)
 
 
 def traces(figure: Any) -> dict[str, Any]:
-    """Its traces by name."""
+    """Return the traces of a figure by name."""
     return {trace.get("name"): trace for trace in figure.to_dict()["data"]}
 
 
@@ -47,7 +47,7 @@ def test_cuts_are_counted_by_epoch() -> None:
 @pytest.mark.parametrize(
     ("seconds", "unit", "shown"), [(60.0, "seconds", 60.0), (600.0, "minutes", 10.0), (36000.0, "hours", 10.0)]
 )
-def test_time_is_drawn_in_a_unit_of_its_size(seconds: float, unit: str, shown: float) -> None:
+def test_time_is_drawn_in_a_suitable_unit(seconds: float, unit: str, shown: float) -> None:
     figure = time_chart([TimeSpent("complete", 1, seconds, 0.0, 0.0, seconds)]).to_dict()
     assert figure["layout"]["xaxis"]["title"]["text"] == f"summed time ({unit})"
     assert list(figure["data"][0]["x"]) == [shown]
@@ -63,7 +63,7 @@ def test_the_axes_of_importance_are_percent_and_bars_below_chance_are_grey() -> 
     assert figure["layout"]["xaxis"]["title"]["text"] == "share of the total importance (%)"
 
 
-def test_a_slice_of_a_log_range_is_drawn_by_its_logarithm() -> None:
+def test_a_slice_of_a_log_range_has_a_logarithmic_axis() -> None:
     found = history(complete(0, 0.5, values={"learning_rate": 0.01}), complete(1, 0.4, values={"learning_rate": 0.1}))
     figure = slice_chart(found, parameter("learning_rate"))
     assert list(traces(figure)["best"]["x"]) == [-2.0]
@@ -73,12 +73,12 @@ def test_a_slice_of_a_log_range_is_drawn_by_its_logarithm() -> None:
     assert layout["title"]["text"] == "learning_rate (log scale)"
 
 
-def test_choices_between_numbers_lie_by_size_and_between_words_as_written() -> None:
+def test_choices_of_numbers_are_sorted_and_choices_of_words_keep_their_order() -> None:
     assert axis_of(Choice("n", ("model", "n"), choices=(64, 8, 16))).choices == (8, 16, 64)
     assert axis_of(Choice("n", ("model", "n"), choices=("sgd", "adam"))).choices == ("sgd", "adam")
 
 
-def test_a_trial_without_a_parameter_lies_below_its_parallel_axis() -> None:
+def test_a_trial_without_a_parameter_is_below_its_parallel_axis() -> None:
     values: list[dict[str, Any]] = [{"optimizer": "adam"}, {"optimizer": "sgd", "momentum": 0.8}]
     found = history(*(complete(n, 0.5 + 0.1 * n, values=value) for n, value in enumerate(values)))
     momentum = parallel_chart(found, [parameter("momentum")]).to_dict()["data"][0]["dimensions"][0]
@@ -140,5 +140,5 @@ def test_a_landscape_needs_two_ranges_that_a_dozen_trials_have() -> None:
     assert contour_parameters(history(*trials[:11]), parameters) is None
 
 
-def test_what_looks_like_html_is_escaped_for_a_chart() -> None:
+def test_html_is_escaped_for_a_chart() -> None:
     assert chart_text("<b>&</b>") == "&lt;b&gt;&amp;&lt;/b&gt;"

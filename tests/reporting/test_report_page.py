@@ -86,7 +86,7 @@ def test_without_a_winner_no_row_stands_out_and_no_sentence_mentions_one() -> No
     assert '<table class="ranking led">' in to_html(winner)
 
 
-def test_what_a_user_wrote_stays_text() -> None:
+def test_user_text_is_escaped() -> None:
     page = to_html(document_of(evil_history()))
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
@@ -101,7 +101,7 @@ def test_the_charts_data_cannot_end_their_script_element() -> None:
         json.loads(data)
 
 
-def test_the_page_loads_nothing_and_says_so() -> None:
+def test_the_page_loads_nothing_and_its_policy_forbids_it() -> None:
     page = re.sub(r"<script.*?</script>", "", to_html(document_of(history(complete(0, 0.9)))), flags=re.S)
     assert "default-src 'none'" in html.unescape(page)
     assert not re.findall(r'(?:src|href)="(?!#|data:,)', page)
@@ -163,7 +163,7 @@ def test_the_other_formats_go_to_standard_output_or_to_a_file(
     assert not (home / "studies" / "demo" / "next_space.yaml").exists()
 
 
-def test_an_unknown_study_is_an_error_that_names_those_that_are_there(home: Path) -> None:
+def test_an_unknown_study_is_an_error_that_names_the_existing_ones(home: Path) -> None:
     with pytest.raises(StudyError, match=r"no study nope .* there are demo"):
         write_or_print_report(home, "nope", None, "html", None)
 
@@ -177,7 +177,7 @@ def test_a_study_without_a_finished_trial_gets_its_report_and_exit_code_three(tm
     assert (folder / "report.html").exists()
 
 
-def test_a_study_without_trials_gets_none(tmp_path: Path) -> None:
+def test_a_study_without_trials_gets_no_report(tmp_path: Path) -> None:
     folder = write_study(tmp_path, "demo", simulated_space(), [])
     with pytest.raises(NothingFinished, match="no trial yet"):
         write_or_print_report(tmp_path, "demo", None, "html", None)

@@ -95,7 +95,7 @@ class FieldSpec:
     @property
     def kind(self) -> type[int] | type[float] | None:
         """The type of the numbers of a range; None if the field cannot be a range."""
-        bases = {_unwrap(option)[0] for option in _options(self.annotation)}
+        bases = {_base(option) for option in _options(self.annotation)}
         return int if int in bases else float if float in bases else None
 
 

@@ -200,10 +200,8 @@ class _Explorer:
         names = list(dict.fromkeys(definition.name for definition in self._space))
         stated = {definition.name for definition in self._space if definition.conditions}
         doubtful = [n for n in names if n not in stated and not all(n in read for read in built)]
-        return {name: self._deciders(name, names) for name in doubtful if self._is_searched(name)}
-
-    def _is_searched(self, name: str) -> bool:
-        return not any(isinstance(each, hp_types.Fixed) for each in self._space if each.name == name)
+        fixed = {definition.name for definition in self._space if isinstance(definition, hp_types.Fixed)}
+        return {name: self._deciders(name, names) for name in doubtful if name not in fixed}
 
     def _deciders(self, name: str, names: list[str]) -> tuple[Condition, ...]:
         base = next((dict(key) for key, read in self._built.items() if read is not None and name in read), None)

@@ -105,20 +105,18 @@ def validation_pipeline(dataset: Dataset) -> tf.data.Dataset:
     """Return a pipeline of the validation images, uint8, and their one-hot labels."""
     part = dataset.validation
     labels = one_hot(part.labels, len(dataset.classes))
-
-    def batch(index: int) -> Batch:
-        positions = np.arange(index * VALIDATION_BATCH, min((index + 1) * VALIDATION_BATCH, len(part)))
-        return part.batch(positions), labels[positions]
-
-    return _pipeline(batch, -(-len(part) // VALIDATION_BATCH))
+    return _validation_pipeline(lambda rows: part.images[part.index[rows]], labels)
 
 
 def validation_pipeline_of_arrays(images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tf.data.Dataset:
     """Return a pipeline of images in memory (n, h, w, c) with their labels, (n,) or (n, classes)."""
+    return _validation_pipeline(lambda rows: images[rows], labels)
 
+
+def _validation_pipeline(images: Callable[[slice], npt.NDArray[Any]], labels: npt.NDArray[Any]) -> tf.data.Dataset:
     def batch(index: int) -> Batch:
-        part = slice(index * VALIDATION_BATCH, (index + 1) * VALIDATION_BATCH)
-        return images[part], labels[part]
+        rows = slice(index * VALIDATION_BATCH, (index + 1) * VALIDATION_BATCH)
+        return images(rows), labels[rows]
 
     return _pipeline(batch, -(-len(labels) // VALIDATION_BATCH))
 

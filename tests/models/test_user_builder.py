@@ -156,3 +156,10 @@ def test_outputs_must_be_what_the_file_says(outputs: list[list[float]], output: 
         return
     with pytest.raises(ModelError, match=message):
         check_output_values(values, output, "f")
+
+
+def test_a_deployable_model_has_no_optimizer() -> None:
+    model = made(config("mine:compiled"))
+
+    assert model.compiled
+    assert deployable(model).compiled is False

@@ -6,9 +6,8 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,24 +33,21 @@ GRID_MOST = 120
 """Maximum number of images in a grid; more would make a picture of many megabytes."""
 
 
-@dataclass(frozen=True, eq=False)
-class ReadImage:
+class ReadImage(NamedTuple):
     """An image that was read: uint8 (height, width, channels) of the model's size."""
 
     name: str
     pixels: UInt8Array
 
 
-@dataclass(frozen=True)
-class UnreadImage:
+class UnreadImage(NamedTuple):
     """An image that could not be read, and why."""
 
     name: str
     reason: str
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """The most likely classes of an image: at most three of (class, probability), the most likely first."""
 
     name: str

@@ -95,15 +95,9 @@ def _section(title: str, values: Mapping[str, Any]) -> Table:
 
 
 def _text(value: Any) -> str:
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"{value:.6g}"
-        case _:
-            return str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def curves(record: TrialRecord) -> Table:

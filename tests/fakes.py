@@ -213,6 +213,10 @@ class MemoryTracker:
         self.state = self.state or state
         return True
 
+    @property
+    def is_writing(self) -> bool:
+        return False
+
 
 class InlineExecutor:
     """An executor that trains in this process, one task at a time and whole within `wait`."""

@@ -60,7 +60,7 @@ class TrialRow:
 
 def column_names(objective: str) -> tuple[str, ...]:
     """Return the column names of `TrialRow.columns`."""
-    return ("state", "reason", objective, "best_epoch", "epochs", "weights", "seconds")
+    return ("state", "reason", objective, "best_epoch", "epochs", "parameters", "seconds")
 
 
 def trial_row(record: TrialRecord) -> TrialRow:

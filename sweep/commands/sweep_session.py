@@ -198,7 +198,8 @@ class _Run:
         started = time.monotonic()
         newest = time.time()
         while not (written := self._tracker.close(state, 0.25)):
-            if time.monotonic() - started > (INTERRUPTED_FLUSH_SECONDS if self.stop() else FLUSH_SECONDS):
+            waited = time.monotonic() - started
+            if not self._tracker.is_writing or waited > (INTERRUPTED_FLUSH_SECONDS if self.stop() else FLUSH_SECONDS):
                 break
         if written:
             marker = self.study.folder / _MIRRORED

@@ -84,6 +84,11 @@ class MlflowTracker:
         self._thread.join(timeout)
         return self._complete
 
+    @property
+    def is_writing(self) -> bool:
+        """See `Tracker.is_writing`."""
+        return self._thread.is_alive()
+
     def _work(self) -> None:
         failures = 0
         while (closing := self._await_work(failures)) is None:

@@ -82,3 +82,7 @@ class Tracker(Protocol):
         Returns:
             False if not everything was written.
         """
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether another `close` can write more: False if everything is written, or the store has failed too often."""

@@ -15,7 +15,7 @@ def test_a_row_has_the_columns_of_files_and_the_texts_of_tables() -> None:
         "val_accuracy": 0.75,
         "best_epoch": 2,
         "epochs": 2,
-        "weights": 1234,
+        "parameters": 1234,
         "seconds": 75.0,
     }
     assert row.texts("val_accuracy") == {

@@ -83,7 +83,7 @@ def test_a_data_frame_has_a_row_per_trial_and_whole_numbers_stay_whole(home: Pat
     frame = sweep.Study("demo", home).trials.to_dataframe()
 
     assert list(frame.columns) == [
-        "state", "reason", "val_accuracy", "best_epoch", "epochs", "weights", "seconds", "learning_rate", "filters_2",
+        "state", "reason", "val_accuracy", "best_epoch", "epochs", "parameters", "seconds", "learning_rate", "filters_2",
         "values.state",
     ]  # fmt: skip
     assert frame.index.name == "trial"

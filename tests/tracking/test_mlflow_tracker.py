@@ -94,6 +94,7 @@ def test_close_returns_false_if_a_trial_is_never_accepted(make_record: MakeRecor
     tracker.update(make_record(0))
     tracker.update(make_record(1))
     assert tracker.close("finished", timeout=PATIENCE) is False
+    assert tracker.is_writing is False
     assert (1, 0) in store.trials
     assert repr(tracker.error) == "OSError('trial 0 refused')"
 
@@ -141,6 +142,7 @@ def test_neither_update_nor_close_waits_for_a_store_that_never_answers(make_reco
     tracker.update(make_record(1))
     assert tracker.close("finished", timeout=0.1) is False
     assert store.trials == []  # it has not answered yet
+    assert tracker.is_writing is True
     store.gate.set()
     assert tracker.close("finished", timeout=PATIENCE) is True
 

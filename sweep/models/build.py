@@ -17,7 +17,7 @@ from sweep.models.transfer import transfer
 from sweep.models.user_builder import user_builder, user_compiled
 from sweep.models.vgg import vgg
 from sweep.records.image_facts import ImageFacts
-from sweep.space.config import TrialConfig
+from sweep.space.config import AugmentationConfig, TrialConfig
 from sweep.space.model_sections import TransferConfig
 
 Builder = Callable[[Any, ImageFacts, int, Any], Any]
@@ -29,13 +29,14 @@ BUILDERS: dict[str, Builder] = {"vgg": vgg, "resnet": resnet, "transfer": transf
 """Builders of sweep by `model.builder`; any other name is a user's function."""
 
 
-def build(config: TrialConfig, facts: ImageFacts, seed: int) -> keras.Model:
+def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bool = True) -> keras.Model:
     """Return the model of a trial, not compiled. For hypermodels see `build_hypermodel`.
 
     Args:
         config: the trial's configuration.
         facts: facts of the images.
         seed: for initial weights, dropout and augmentation.
+        augmentation: False leaves the augmentation out, as in a model that is saved for use.
 
     Returns:
         A model from raw pixels (batch, height, width, channels), 0..255, to (batch, classes): probabilities, or logits
@@ -48,7 +49,7 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int) -> keras.Model:
     """
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
     scaling = list(pixel_scaling_layers(config.model.pixel_scaling, facts))
-    random_layers = augmentation_layers(config.augmentation, seed + 20_000)
+    random_layers = augmentation_layers(config.augmentation if augmentation else AugmentationConfig(), seed + 20_000)
     hidden = inputs
     # To 0..1 first: the augmentation layers interpolate, which requires floating point.
     for layer in (*scaling[:1], *random_layers, *scaling[1:]):
@@ -111,13 +112,16 @@ def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int 
     model.optimizer.build(model.trainable_variables)
 
 
-def deployable(model: keras.Model) -> keras.Model:
-    """Return the model without augmentation layers, optimizer and loss: the same function at inference.
-
-    It shares the other layers with the model.
-    """
-    not_compiled = keras.Model(model.inputs, model.outputs, name=model.name)
-    return keras.models.clone_model(not_compiled, clone_function=lambda layer: layer, call_function=_skip_augmentation)
+def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
+    """Return the model without augmentation layers, optimizer and loss: the same function at inference."""
+    if config.model.builder not in BUILDERS:  # a user's function may return other layers for other arguments
+        plain = keras.Model(model.inputs, model.outputs, name=model.name)
+        return keras.models.clone_model(plain, clone_function=lambda layer: layer, call_function=_skip_augmentation)
+    plain = build(untrained(config), facts, seed=0, augmentation=False)
+    trained = {layer.name: layer for layer in model.layers}
+    for layer in plain.layers:
+        layer.set_weights(trained[layer.name].get_weights())
+    return plain
 
 
 def _skip_augmentation(layer: keras.Layer, *arguments: Any, **keywords: Any) -> Any:

@@ -197,7 +197,7 @@ class _BuilderTrainable(Trainable):
 
     @override
     def deploy(self) -> keras.Model:
-        return deployable(self.model)
+        return deployable(self.model, self._config, self._facts)
 
     @override
     def digest(self) -> str | None:

@@ -157,7 +157,7 @@ def test_the_deployable_model_is_the_same_function_without_augmentation() -> Non
     model = build(config, FACTS, seed=3)
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), np.uint8)
 
-    plain = deployable(model)
+    plain = deployable(model, config, FACTS)
 
     assert not [layer.name for layer in plain.layers if layer.name.startswith("random")]
     assert np.array_equal(plain(images, training=False), model(images, training=False))

@@ -87,4 +87,4 @@ def test_the_deployable_model_is_the_same_function(unit: str) -> None:
     model = build(config, FACTS, seed=3)
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
 
-    assert np.array_equal(deployable(model)(images), model(images))
+    assert np.array_equal(deployable(model, config, FACTS)(images), model(images))

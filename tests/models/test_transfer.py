@@ -110,7 +110,7 @@ def test_the_deployable_model_is_the_same_function_and_loads_without_this_packag
     config = trial(VGG16)
     model = build(config, FACTS, seed=3)
 
-    deployable(model).save(tmp_path / "model.keras")
+    deployable(model, config, FACTS).save(tmp_path / "model.keras")
 
     loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
     assert np.array_equal(loaded(pixels()), model(pixels()))

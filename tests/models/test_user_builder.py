@@ -69,7 +69,7 @@ def test_a_compiled_model_keeps_its_optimizer_and_loss() -> None:
 def test_a_builder_of_layers_stands_behind_scaling_and_augmentation() -> None:
     trial = config("mine:layers", {"strength": 1.0, "shift": 0.2}, pixel_scaling="unit")
     model = made(trial)
-    plain = deployable(model)
+    plain = deployable(model, trial, FACTS)
 
     assert [layer.name for layer in model.layers][:3] == ["pixels", "pixels_to_unit", "random_shift"]
     assert "random_shift" not in [layer.name for layer in plain.layers]
@@ -159,7 +159,8 @@ def test_outputs_must_be_what_the_file_says(outputs: list[list[float]], output: 
 
 
 def test_a_deployable_model_has_no_optimizer() -> None:
-    model = made(config("mine:compiled"))
+    trial = config("mine:compiled")
+    model = made(trial)
 
     assert model.compiled
-    assert deployable(model).compiled is False
+    assert deployable(model, trial, FACTS).compiled is False

@@ -190,8 +190,8 @@ class _Finalizing:
     def _train(self, plan: FinalTraining, candidate: Path) -> TrainedFinal:
         images = min(plan.config.data.limit or plan.prepared.train, plan.prepared.train)
         self.console.print(
-            f"training trial {plan.record.number:04d} on all {images:,} images for {len(plan.schedule.rates)} epochs "
-            f"with the learning rates of {plan.schedule.reference}"
+            f"training trial {plan.record.number:04d} on all {images:,} images for "
+            f"{count(len(plan.schedule.rates), 'epoch')} with the learning rates of {plan.schedule.reference}"
         )
         return train_final(plan, candidate, lambda: self.stop() or self._left() <= 0)
 

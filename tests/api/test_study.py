@@ -83,8 +83,8 @@ def test_a_data_frame_has_a_row_per_trial_and_whole_numbers_stay_whole(home: Pat
     frame = sweep.Study("demo", home).trials.to_dataframe()
 
     assert list(frame.columns) == [
-        "state", "reason", "val_accuracy", "best_epoch", "epochs", "parameters", "seconds", "learning_rate", "filters_2",
-        "values.state",
+        "state", "reason", "val_accuracy", "best_epoch", "epochs", "parameters", "seconds", "learning_rate",
+        "filters_2", "values.state",
     ]  # fmt: skip
     assert frame.index.name == "trial"
     assert frame["state"].tolist() == ["complete", "complete", "pruned", "failed"]

@@ -76,8 +76,10 @@ def check_output_values(outputs: npt.NDArray[np.floating], output: str, referenc
         reference: name of the user's function, for the message.
 
     Raises:
-        ModelError: the outputs are the opposite.
+        ModelError: some outputs are not finite numbers, or contradict `output`.
     """
+    if not np.isfinite(outputs).all():
+        raise ModelError(f"some outputs of {reference} are not finite numbers")
     low, high = float(outputs.min()), float(outputs.max())
     if output == "softmax" and (low < 0 or high > 1 + _ROUNDING):
         raise ModelError(

@@ -22,6 +22,7 @@ from sweep.data.loading import load, load_whole
 from sweep.models.model_size import count_parameters
 from sweep.records.trial_result import RefitResult
 from sweep.space.config import TrialConfig
+from sweep.space.model_sections import HypermodelConfig
 from sweep.training.tf_determinism import use_threads, weights_digest
 from sweep.training.train import check_finite, save_model
 from sweep.training.trainable import make_trainable
@@ -47,8 +48,8 @@ class ReplayRates(keras.callbacks.Callback):
 def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> RefitResult:
     """Train on training and validation images together and write the model. Runs in a child process.
 
-    A hypermodel's own `fit` requires validation images, so each epoch is validated on those of the search, which are
-    also trained on. They decide nothing.
+    There is no validation, except for a hypermodel: its `fit` may require validation images and receives those of the
+    search, which are also trained on. They decide nothing.
 
     Args:
         prepared: the decoded images.
@@ -57,19 +58,25 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
         path: the .keras file to write; its model has no augmentation.
 
     Raises:
-        TrialFailure: nan, when a loss is not a finite number.
+        TrialFailure: nan, when the training loss is not a finite number.
         DataError: the images cannot be read.
     """
     use_threads(config.threads)
     dataset = load_whole(prepared, config.data)
+    callbacks: list[keras.callbacks.Callback] = [ReplayRates(rates)]
+    if isinstance(config.model, HypermodelConfig):
+        dataset = dataclasses.replace(dataset, validation=load(prepared, config.data).validation)
+    else:  # the reporter requires validation metrics, of which no value matters here
+        unvalidated = {"val_loss": 0.0, "val_accuracy": 0.0}
+        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: logs.update(unvalidated)))
     training = dataclasses.replace(
         config.training, schedule="constant", reduce_lr_on_plateau=None, early_stopping=None, restart_every=None
     )
     trainable = make_trainable(dataclasses.replace(config, training=training), dataset.facts)
     started = time.perf_counter()
-    trainable.build(dataclasses.replace(dataset, validation=load(prepared, config.data).validation))
+    trainable.build(dataset)
     reporter = trainable.reporter(lambda metrics: metrics.epoch >= len(rates))
-    trainable.fit(reporter, [ReplayRates(rates)])
+    trainable.fit(reporter, callbacks)
     check_finite(reporter)
     save_model(trainable.deploy(), path)
     return RefitResult(

@@ -180,7 +180,7 @@ class _BuilderTrainable(Trainable):
         self.model.fit(
             training_pipeline(self._batches),
             shuffle=False,  # Keras would warn that it cannot shuffle a pipeline
-            validation_data=validation_pipeline(self._dataset),
+            validation_data=validation_pipeline(self._dataset) if len(self._dataset.validation) else None,
             initial_epoch=len(reporter.epochs),
             epochs=training.epochs,
             callbacks=[

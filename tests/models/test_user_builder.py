@@ -146,6 +146,7 @@ def test_equal_models_have_equal_digests_whatever_was_built_before() -> None:
         ([[0.3, 0.9], [0.5, 0.5]], "softmax", ""),  # sigmoids: the loss divides them by their sum
         ([[0.3, -2.0], [0.5, 0.5]], "softmax", r"the outputs of f are not probabilities \(from -2 to 0.5\)"),
         ([[3.0, 0.0], [0.5, 0.5]], "softmax", r"\(from 0 to 3\), .* or write `output: logits`"),
+        ([[0.3, float("nan")], [0.5, 0.5]], "softmax", "some outputs of f are not finite numbers"),
         ([[0.3, 0.7], [0.5, 0.5]], "logits", "the outputs of f are probabilities, but .* write `output: softmax`"),
     ],
 )

@@ -47,6 +47,15 @@ def test_the_same_training_gives_the_same_bits_on_all_images_of_the_search(prepa
     assert outputs.shape == (2, 10)
 
 
+def test_a_builders_model_is_not_validated_because_no_images_are_left(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bits = fitted(prepared, tmp_path).weights_digest
+    monkeypatch.delattr("keras.src.backend.tensorflow.trainer.TensorFlowTrainer.evaluate")
+
+    assert fitted(prepared, tmp_path).weights_digest == bits
+
+
 def test_class_weights_apply_to_the_final_training(prepared: Prepared, tmp_path: Path) -> None:
     plain, weighted = fitted(prepared, tmp_path), fitted(prepared, tmp_path, class_weights="balanced")
 

@@ -1,8 +1,8 @@
 """A Keras model as a logged model of MLflow, written without importing Keras or TensorFlow.
 
-`mlflow.keras.save_model` needs the model in memory and saves it again. In a child process that took 15 s instead of
-0.1 s for a ResNet50 of 95 MB, and the file it wrote had 284 MB (the state of an unused optimizer), other bytes and no
-`sweep.json`. What it writes is documented and small: the `.keras` file, the file MLmodel, the environment and the input
+`mlflow.keras.save_model` needs the model in memory and saves it again. For a ResNet50 of 95 MB, this took 15 s in a
+child process instead of 0.1 s. The new file had 284 MB (with the state of an unused optimizer), different bytes and no
+`sweep.json`. The format is documented and small: the `.keras` file, the file MLmodel, the environment and the input
 example. `mlflow.keras.load_model` and `mlflow.pyfunc` read it.
 """
 
@@ -29,7 +29,7 @@ from sweep.records.trial_record import TrialRecord
 from sweep.tracking.run_entry import trial_params
 
 REQUIRED = ("keras", "tensorflow", "numpy")
-"""Packages that the model needs, in the versions that it was trained with."""
+"""Packages that the model needs, in the versions with which it was trained."""
 
 
 @contextmanager
@@ -43,17 +43,17 @@ def open_logged_model(
     tags: Mapping[str, str],
     step: int = 0,
 ) -> Iterator[tuple[LoggedModel, Path]]:
-    """Yield the run's model and an empty folder, whose files become the model's when the block ends.
+    """Yield the run's logged model and an empty folder; when the block ends, its files become artifacts of the model.
 
-    If an earlier attempt was cut off, its model is completed.
+    If an earlier call was interrupted, the model that it created is completed.
 
     Raises:
-        MlflowException, SQLAlchemyError, OSError: the store cannot be reached or refuses; the call can be repeated.
+        MlflowException, SQLAlchemyError, OSError: the store is unreachable or reports an error. Repeat the call later.
     """
     found = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
     model = next(iter(found), None) or client.create_logged_model(
         experiment_id,
-        name=name.replace(".", "-"),  # MLflow accepts no dot in it
+        name=name.replace(".", "-"),  # MLflow accepts no dot in a model's name
         source_run_id=run_id,
         params=trial_params(record),
         tags=dict(tags),
@@ -71,14 +71,14 @@ def open_logged_model(
 def write_model(
     folder: Path, model_file: Path, record: TrialRecord, logged: LoggedModel, example: UInt8Array | None = None
 ) -> None:
-    """Write what `mlflow.keras.save_model` would write into an empty folder.
+    """Write the files that `mlflow.keras.save_model` would write.
 
     Args:
-        folder: where to write.
-        model_file: a .keras file.
+        folder: an empty folder for the files.
+        model_file: the model as a .keras file.
         record: the trial's record.
         logged: MLflow's entry for the model.
-        example: images as the model accepts them, uint8 (n, h, w, c).
+        example: images for the input example, uint8 (n, h, w, c); None for a model without an input example.
     """
     data = folder / "data"
     data.mkdir()
@@ -113,7 +113,7 @@ def write_model(
 
 
 def _write_environment(folder: Path, environment: Mapping[str, str]) -> None:
-    """Write the required packages in three formats. JSON is valid YAML."""
+    """Write the required packages in three formats. The YAML files contain JSON, which is valid YAML."""
     python = environment.get("version.python", platform.python_version())
     versions = {name: environment.get(f"version.{name}") for name in REQUIRED}
     needed = [f"mlflow=={VERSION}", *(f"{name}=={version}" if version else name for name, version in versions.items())]

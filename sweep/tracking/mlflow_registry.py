@@ -1,4 +1,4 @@
-"""The final model in MLflow: its own run below the study's, the logged model, a registered version.
+"""The final model in MLflow: a run below the study's run, a logged model, and a registered version.
 
 Importing this module imports mlflow; `sweep.tracking.open_mlflow` decides when.
 """
@@ -26,21 +26,20 @@ from sweep.tracking.tracker import ALIAS, FinalModel, StudyInfo
 
 KEY_TAG, VERSION_TAG = "sweep.key", "sweep.version"
 MAX_DESCRIPTION = 5000
-"""Limit of a version's description, from mlflow/store/model_registry/dbmodels/models.py; the whole card is an artifact
-of the model."""
+"""MLflow's limit for a version's description (in store/model_registry/dbmodels); the complete card is an artifact."""
 
 
 def register_in_store(info: StudyInfo, final_model: FinalModel, address: Address) -> str:
-    """Return the version of the registered model; it is created if there is none with the final model's key.
+    """Return the version of the registered model; it is created if there is no version with the final model's key.
 
-    Steps that an earlier call has done, even if it was cut off, are left out.
+    Steps that an earlier call completed, even if that call was interrupted, are skipped.
 
     Raises:
-        MlflowException, SQLAlchemyError, OSError: the store cannot be reached or refuses; the call can be repeated.
+        MlflowException, SQLAlchemyError, OSError: the store is unreachable or reports an error. Repeat the call later.
     """
     client = make_client(address)
     experiment = ensure_experiment(client, info.name, address.artifacts)
-    # Only runs of this study: on a shared server another one may have its name, and even the same best model.
+    # Only runs of this study: on a shared server another study may have the same name, and even the same best model.
     final = f"tags.`sweep.kind` = 'final' and tags.`{KEY_TAG}` = '{final_model.key}'"
     run = find_run(client, experiment, info, final) or _create_run(client, experiment, info, final_model)
     _log_values(client, run, final_model)
@@ -113,11 +112,11 @@ def _ensure_registered(client: MlflowClient, name: str) -> None:
 
 
 def download(reference: str, address: Address, folder: Path) -> Path:
-    """Download a model's artifacts, or a single file of a run, and return their path.
+    """Download a model's artifacts, or a single file of a run, and return the path of the copy.
 
     Raises:
-        MlflowException, SQLAlchemyError, OSError: the store cannot be reached, or has no such model.
-        TrackingError: `models:/` is followed by something other than a name with alias or version, or an id.
+        MlflowException, SQLAlchemyError, OSError: the store is unreachable or has no such model.
+        TrackingError: the text after `models:/` is neither a name with an alias or a version, nor an id.
     """
     client = make_client(address)
     place = _model_place(client, reference) if reference.startswith("models:/") else _run_place(client, reference)
@@ -126,7 +125,7 @@ def download(reference: str, address: Address, folder: Path) -> Path:
 
 
 def _model_place(client: MlflowClient, reference: str) -> str:
-    """Return where a model's artifacts are. MLflow's own resolution asks the process-wide store, not the given one."""
+    """Return where a model's artifacts are. MLflow's own function asks the process-wide store, not the client's."""
     name, at, rest = reference.removeprefix("models:/").rpartition("@")
     if not at:
         name, _, rest = reference.removeprefix("models:/").partition("/")
@@ -141,7 +140,7 @@ def _model_place(client: MlflowClient, reference: str) -> str:
 
 
 def _run_place(client: MlflowClient, reference: str) -> str:
-    """Return where `runs:/ID/NAME` is: the run's logged model of that name, else a file among the run's artifacts."""
+    """Return where `runs:/ID/NAME` is: the run's logged model with that name, or else a file of the run's artifacts."""
     run_id, _, name = reference.removeprefix("runs:/").partition("/")
     outputs = client.get_run(run_id).outputs
     for output in outputs.model_outputs if outputs is not None else ():
@@ -152,7 +151,7 @@ def _run_place(client: MlflowClient, reference: str) -> str:
 
 
 def stored_classes(folder: Path) -> tuple[str, ...] | None:
-    """Return the class names in a downloaded model's metadata."""
+    """Return the class names in a downloaded model's metadata; None if it has none."""
     if not (folder / "MLmodel").is_file():
         return None
     names = (Model.load(folder / "MLmodel").metadata or {}).get("classes")

@@ -13,7 +13,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from sweep.tracking.run_entry import DatasetEntry, Files, MetricPoint, RunEntry, RunStatus
 
 FILES_PREFIX = "sweep.files."
-"""Prefix of the tag with the digest of a group of artifacts that the run holds; set after they are written."""
+"""Prefix of the tags with the digests of the run's groups of artifacts; each tag is set after its group is written."""
 MODEL_TAG = "sweep.model"
 """Tag with the digest of the run's logged model; set after the model is written."""
 
@@ -21,7 +21,7 @@ _log = logging.getLogger("sweep.tracking")
 
 
 class MlflowRun:
-    """One run, read from the store once; after that it remembers what it has written.
+    """One run. It is read from the store once; after that the object remembers what it has written.
 
     After an exception it is unknown what was written: discard the object and read the run again.
     """
@@ -40,7 +40,7 @@ class MlflowRun:
         self._points: set[tuple[str, int, str]] | None = None
 
     def write(self, entry: RunEntry) -> bool:
-        """Add what the run does not hold yet; artifacts last, because they fail most often.
+        """Add what the run does not hold yet. Artifacts are written last, because they fail most often.
 
         Returns:
             False if nothing was missing.
@@ -93,7 +93,7 @@ class MlflowRun:
         return True
 
     def _remove_stale_tags(self, tags: Mapping[str, str]) -> bool:
-        """Remove an outdated reason, or a parameter that the new best trial does not have."""
+        """Remove outdated tags: a reason that no longer applies, a parameter that the new best trial does not have."""
         kept = (FILES_PREFIX, MODEL_TAG)
         stale = [key for key in self.tags if key.startswith("sweep.") and not key.startswith(kept) and key not in tags]
         for key in stale:
@@ -102,13 +102,13 @@ class MlflowRun:
         return bool(stale)
 
     def _missing_params(self, params: Mapping[str, str]) -> list[Param]:
-        """Return the missing params, and warn about other values: MLflow does not allow a param to change."""
+        """Return the missing params. Warn about params with another value, because MLflow cannot change a param."""
         for key in params.keys() & self._params.keys() - self._warned:
             if params[key] != self._params[key]:
                 self._warned.add(key)
                 _log.warning(
-                    "MLflow run %s holds %s = %s, the trial's record says %s: not changed. "
-                    "Was the record edited, or is the study's folder a copy of another one that has changed since?",
+                    "MLflow run %s holds %s = %s, but the trial's record has %s. MLflow keeps its value. "
+                    "Was the record edited, or is the study's folder a copy of a folder that has changed since?",
                     self.id,
                     key,
                     self._params[key],
@@ -120,7 +120,7 @@ class MlflowRun:
         return [point for point in points if _identity(point) not in self._held_points()]
 
     def _held_points(self) -> set[tuple[str, int, str]]:
-        """Read the history once, of the metrics that have a newest value: a new run needs no request."""
+        """Return the stored points. They are read once, for metrics that have values: a new run needs no request."""
         if self._points is None:
             self._points = {
                 _identity(MetricPoint(key, metric.value, metric.timestamp, metric.step))
@@ -173,5 +173,5 @@ class MlflowRun:
 
 
 def _identity(point: MetricPoint) -> tuple[str, int, str]:
-    """Return key, step and value: not the time, which may differ after a resume, nor digits that a database rounds."""
+    """Return key, step and value, without the time, which a resume may change, and digits that a database rounds."""
     return point.key, point.step, format(point.value, ".12g")

@@ -1,4 +1,4 @@
-"""An MLflow store: its database and client, a study's experiment and runs in it.
+"""An MLflow store: its database and client, and the experiment and the runs of a study.
 
 Importing this module imports mlflow (about 2 s); `sweep.tracking.open_mlflow` decides when.
 """
@@ -21,20 +21,20 @@ from sweep.tracking.store_address import Address
 from sweep.tracking.tracker import StudyInfo
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
-"""What an unreachable, locked or broken store raises; the errors of `requests` are OSErrors."""
+"""The exceptions of an unreachable, locked or broken store; the errors of `requests` are OSErrors."""
 
 _log = logging.getLogger("sweep.tracking")
 
 
 def make_database(file: Path) -> None:
-    """Create MLflow's tables in a temporary file that becomes `file` when they are complete.
+    """Create MLflow's tables in a temporary file that is renamed to `file` when the tables are complete.
 
-    MLflow creates them in some fifty steps over several seconds. A database left between two of them, by a kill or an
-    early Ctrl-C, can never be opened again.
+    MLflow creates the tables in about fifty steps over several seconds. If a kill or an early Ctrl-C interrupts this,
+    MLflow can never open the database again.
     """
     scratch = file.with_name(f"{file.name}.new")
     scratch.unlink(missing_ok=True)
-    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
+    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]  # MLflow does not annotate it for mypy
         f"sqlite:///{scratch}", (file.parent / "artifacts").absolute().as_uri()
     )
     store.engine.dispose()
@@ -44,11 +44,11 @@ def make_database(file: Path) -> None:
 def make_client(address: Address) -> MlflowClient:
     """Return a client for tracking and registry.
 
-    A database server is probed first: MLflow itself retries for two minutes before it reports that it is unreachable.
+    A test connection to a database server is made first, because MLflow itself would retry for two minutes.
 
     Raises:
-        SQLAlchemyError: the database server cannot be reached.
-        ImportError: its driver is not installed.
+        SQLAlchemyError: the database server is unreachable.
+        ImportError: the driver of the database is not installed.
     """
     if address.is_database_server:
         engine = create_engine(address.uri)
@@ -73,7 +73,7 @@ def ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) ->
 
 
 def search_runs(client: MlflowClient, experiment_id: str, info: StudyInfo, filter_string: str) -> Iterator[Run]:
-    """Yield the study's runs that are not deleted, the oldest last: it is the one to keep if two writers made two."""
+    """Yield the study's runs that are not deleted, the oldest last: it is kept if two writers created the same run."""
     token: str | None = None
     while True:
         page = client.search_runs(
@@ -89,6 +89,6 @@ def search_runs(client: MlflowClient, experiment_id: str, info: StudyInfo, filte
 
 
 def find_run(client: MlflowClient, experiment_id: str, info: StudyInfo, filter_string: str) -> Run | None:
-    """Return the study's oldest run that matches."""
+    """Return the study's oldest run that matches the filter; None if no run matches."""
     found = list(search_runs(client, experiment_id, info, filter_string))
     return found[-1] if found else None

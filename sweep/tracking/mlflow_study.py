@@ -1,4 +1,4 @@
-"""A study in MLflow: one experiment, in it one run for the study and below it one run per trial.
+"""A study in MLflow: an experiment with one run for the study and, below that run, one run per trial.
 
 Importing this module imports mlflow (about 2 s); `sweep.tracking.open_mlflow` decides when.
 """
@@ -32,10 +32,10 @@ Change: TypeAlias = Literal["created", "updated", "unchanged"]
 class MlflowStudy:
     """One study in MLflow. Every method writes only what is missing in the store; none of them is thread-safe.
 
-    Existing runs are read once, at construction; deleted runs count as missing.
+    The constructor reads the existing runs; deleted runs count as missing.
 
-    The methods `sync_…` raise MlflowException, SQLAlchemyError or OSError if the store cannot be reached or refuses;
-    the call can be repeated.
+    The methods `sync_…` raise MlflowException, SQLAlchemyError or OSError if the store is unreachable or reports an
+    error; the call can be repeated later.
     """
 
     def __init__(self, client: MlflowClient, experiment_id: str, info: StudyInfo) -> None:
@@ -51,7 +51,7 @@ class MlflowStudy:
             self._outcomes[number] = _run_outcome(number, run)
 
     def sync_trial(self, record: TrialRecord) -> Change:
-        """Bring the trial's run up to its record; calling it again changes nothing."""
+        """Update the trial's run from its record; a second call changes nothing."""
         number, study_id = record.number, self._info.id
         with self._forgotten_on_error(number):
             parent = self._ensure_parent(milliseconds(record.started))
@@ -70,11 +70,11 @@ class MlflowStudy:
         return "updated" if wrote else "unchanged"
 
     def sync_study(self, status: RunStatus, ended: int | None) -> bool:
-        """Bring the study's own run up to the trials seen so far.
+        """Update the study's own run from the trials written so far.
 
         Args:
             status: the run's new status.
-            ended: milliseconds since 1970; None while running.
+            ended: the end of the study in milliseconds since 1970; None while it is running.
 
         Returns:
             False if nothing was missing.
@@ -90,10 +90,10 @@ class MlflowStudy:
     def sync_models(self) -> tuple[int, ...]:
         """Log the models that the study keeps, each with its results on the validation images.
 
-        Models of earlier rounds stay in MLflow, where they may be in use, although the study has dropped them.
+        Models that were logged earlier stay in MLflow, where they may be in use, even if the study has deleted them.
 
         Returns:
-            The trials for which something was missing.
+            The numbers of the trials for which something was missing in the store.
 
         Raises:
             RecordError: the record of a trial cannot be read.
@@ -131,7 +131,7 @@ class MlflowStudy:
         self._client.log_batch(run.id, [Metric(*point, model_id=model.model_id, run_id=run.id) for point in best])
 
     def study_end(self) -> tuple[RunStatus, int] | None:
-        """Return status and end of the study's run; None if it is running or missing."""
+        """Return the status and the end of the study's run; None if the run has not ended or is missing."""
         if self._parent is not None and self._parent.ended is not None:
             for status in CLOSED.values():
                 if self._parent.status == status:
@@ -143,7 +143,7 @@ class MlflowStudy:
         return None if found is None else MlflowRun(self._client, found)
 
     def _trial(self, number: int) -> MlflowRun | None:
-        """Return the trial's run, read again from the store if the last attempt failed; None if it is missing."""
+        """Return the trial's run, read from the store again if the last attempt failed; None if there is no run."""
         if number not in self._trials:
             found = self._find(f"{_TRIAL} and tags.`sweep.trial` = '{number}'")
             if found is not None:
@@ -152,7 +152,7 @@ class MlflowStudy:
 
     @contextmanager
     def _forgotten_on_error(self, number: int) -> Iterator[None]:
-        """Forget the trial's run if the block fails: it is unknown which part arrived, so the next call reads it."""
+        """Forget the trial's run if the block fails: what was written is unknown, so the next call reads the run."""
         try:
             yield
         except BaseException:
@@ -173,10 +173,10 @@ class MlflowStudy:
 
 
 def _user() -> dict[str, str]:
-    """Return the tag that distinguishes two users' studies of one name; nothing if the user has no name."""
+    """Return the tag that distinguishes studies of two users with the same name; no tag if the user has no name."""
     try:
         return {"mlflow.user": getpass.getuser()}
-    except (KeyError, OSError):  # KeyError before Python 3.13: a container's user without an entry
+    except (KeyError, OSError):  # KeyError before Python 3.13: a container's user without an entry in /etc/passwd
         return {}
 
 
@@ -187,7 +187,7 @@ def log_report_artifact(info: StudyInfo, address: Address) -> bool:
         False if the store has no run of the study.
 
     Raises:
-        MlflowException, SQLAlchemyError, OSError: the store cannot be reached or refuses.
+        MlflowException, SQLAlchemyError, OSError: the store is unreachable or reports an error.
     """
     client = make_client(address)
     experiment = client.get_experiment_by_name(info.name)
@@ -200,7 +200,7 @@ def log_report_artifact(info: StudyInfo, address: Address) -> bool:
 
 
 def _run_outcome(number: int, run: Run) -> TrialOutcome:
-    """Read back from a run what `trial_outcome` makes of a record."""
+    """Return the outcome in a trial's run; it equals `trial_outcome` of the trial's record."""
     metrics = run.data.metrics
     return TrialOutcome(
         number=number,

@@ -1,4 +1,4 @@
-"""The background writer: accepts records at once, writes them in rounds, and keeps store errors from the sweep."""
+"""Writes records to a store in batches, in a background thread; errors of the store do not stop the sweep."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from sweep.tracking.tracker import CloseState
 _log = logging.getLogger("sweep.tracking")
 
 CLOSING_ATTEMPTS = 3
-"""Number of consecutive rounds that may fail after `close` before the writer gives up."""
+"""Maximum number of attempts to write after `close`; if all of them fail, the writer gives up."""
 
 
 class Store(Protocol):
-    """What the writer needs of a store; see `MlflowStudy`. Any call may raise and may be repeated."""
+    """What the writer needs from a store; see `MlflowStudy`. Any call may raise, and any call may be repeated."""
 
     def sync_trial(self, record: TrialRecord) -> object:
-        """Bring the trial's run up to its record."""
+        """Update the trial's run from its record."""
 
     def sync_study(self, status: RunStatus, ended: int | None) -> object:
-        """Bring the study's own run up to the trials."""
+        """Update the study's own run from the trials written so far."""
 
     def sync_models(self) -> object:
         """Log the best models."""
@@ -37,17 +37,17 @@ class Store(Protocol):
 class MlflowTracker:
     """A `Tracker` that writes into a store from one daemon thread.
 
-    Only the newest record of each trial waits, so an unreachable store costs one record per trial, not unlimited
-    memory. A failed round is repeated after `pause` seconds, doubled up to `longest_pause`.
+    Only the newest record of each trial waits, so while the store is unreachable at most one record per trial is kept
+    in memory. A failed batch is repeated after `pause` seconds; each further failure doubles this pause.
 
     Args:
-        connect: opens the store; called in the thread, and again after a failure.
-        interval: minimum seconds between two rounds, so that short epochs are gathered.
-        pause: seconds after the first failed round.
-        longest_pause: maximum of the doubled pause.
+        connect: a function that opens the store; called in the thread, and called again if it fails.
+        interval: minimum seconds between two batches, so that several short epochs are written together.
+        pause: seconds to wait after the first failed batch.
+        longest_pause: maximum seconds to wait after a failed batch.
 
     Attributes:
-        error: the newest failure, None if there was none. The first one is logged as a warning.
+        error: the newest error of the store; None if there was no error. The first error is logged as a warning.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class MlflowTracker:
         self._thread.start()
 
     def update(self, record: TrialRecord) -> None:
-        """Keep the record for the next round; it replaces an older one of the same trial."""
+        """Keep the record for the next batch; it replaces an older record of the same trial."""
         with self._changed:
             if self._closing is None:
                 self._waiting[record.number] = record
                 self._changed.notify()
 
     def close(self, state: CloseState, timeout: float) -> bool:
-        """Write what is waiting and end the study's run; see `Tracker.close`. A second call waits again."""
+        """Write the waiting records and end the study's run; see `Tracker.close`. A second call waits again."""
         with self._changed:
             self._closing = self._closing or state
             self._changed.notify()
@@ -92,28 +92,28 @@ class MlflowTracker:
     def _work(self) -> None:
         failures = 0
         while (closing := self._await_work(failures)) is None:
-            failures = 0 if self._round(None) else failures + 1
+            failures = 0 if self._write_batch(None) else failures + 1
         for failures in range(CLOSING_ATTEMPTS):
             if failures:
                 time.sleep(self._pause_after(failures))
-            if self._round(closing):
+            if self._write_batch(closing):
                 self._complete = True
                 return
 
     def _pause_after(self, failures: int) -> float:
-        """Return the seconds until the next round."""
+        """Return the seconds to wait before the next batch."""
         doubled = self._pause * 2.0 ** min(failures - 1, 30)
         return min(doubled, self._longest_pause) if failures else self._interval
 
     def _await_work(self, failures: int) -> CloseState | None:
-        """Wait for the end of the pause, then for a record; `close` ends both."""
+        """Wait for the end of the pause, then for a record; `close` ends both waits."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing is not None, self._pause_after(failures))
             self._changed.wait_for(lambda: self._closing is not None or bool(self._waiting))
             return self._closing
 
-    def _round(self, closing: CloseState | None) -> bool:
-        """Try everything once: one record that cannot be written must not hold up the others."""
+    def _write_batch(self, closing: CloseState | None) -> bool:
+        """Try to write each waiting record: a record that cannot be written must not hold up the others."""
         if self._store is None:
             self._try(self._open_store)
         store = self._store
@@ -123,7 +123,7 @@ class MlflowTracker:
             batch, self._waiting = self._waiting, {}
         failed = {n: record for n, record in batch.items() if not self._try(partial(store.sync_trial, record))}
         with self._changed:
-            # Records that arrived in the meantime are newer than those that failed.
+            # Records that arrived in the meantime are newer than the records that failed.
             self._waiting = failed | self._waiting
         return self._try(partial(_sync_study, store, closing)) and not failed
 
@@ -134,11 +134,11 @@ class MlflowTracker:
         try:
             step()
         except Exception as error:
-            # Any error: the study continues, and the mirror can be rebuilt from the records.
+            # All errors are caught: the study continues, and the mirror can be rebuilt from the records.
             if self.error is None:
                 _log.warning(
-                    "The tracking store does not accept the trials at the moment; the sweep continues, and they are "
-                    "sent again later. The study's own records are complete. Cause: %s: %s",
+                    "The tracking store does not accept the trials at the moment; the sweep continues and sends them "
+                    "again later. The study's own records are complete. Cause: %s: %s",
                     type(error).__name__,
                     hide_passwords(str(error)),
                 )
@@ -152,5 +152,5 @@ def _sync_study(store: Store, closing: CloseState | None) -> None:
         store.sync_study("RUNNING", None)
         return
     store.sync_study(CLOSED[closing], round(time.time() * 1000))
-    if closing != "interrupted":  # an interrupted study may still find better models, and its user is waiting
+    if closing != "interrupted":  # the next run may find better models, and the user waits for this one to end
         store.sync_models()

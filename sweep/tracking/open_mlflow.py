@@ -1,7 +1,7 @@
 """What the program does with MLflow: mirror a study, rebuild the mirror, register and download models.
 
-mlflow is imported inside the functions on purpose. The import takes 2 s, which the background thread has and the sweep
-has not. It also reads the settings below, and without them writes an installation id into the user's configuration.
+mlflow is imported inside the functions: the import takes 2 s and happens in the background thread, so that the sweep
+does not wait. It reads the settings below; without them it writes an installation id into the user's configuration.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # MLflow's own 120 s and 7 retries add up to minutes per call; the tracker retries by itself.
+    # MLflow's defaults, 120 s and 7 retries, add up to minutes per call; the tracker retries by itself.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
 """Environment variables of MLflow, set unless the user has set them."""
 REFERENCE = re.compile(r"(models|runs):/[^\s]+")
-"""`models:/name@champion`, `models:/name/3`, `models:/m-0123…`, `runs:/run id/path`."""
+"""A model in MLflow: `models:/name@champion`, `models:/name/3`, `models:/m-0123…` or `runs:/run id/path`."""
 
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What `sync_study` did, by trial numbers."""
+    """The numbers of the trials whose runs `sync_study` created, updated and left unchanged."""
 
     created: tuple[int, ...]
     updated: tuple[int, ...]
@@ -54,15 +54,15 @@ class SyncReport:
 
 
 def open_mlflow(info: StudyInfo, uri: str | None, home: Path) -> MlflowTracker:
-    """Mirror a study to MLflow. Connecting happens in the background, so an unreachable server stops nothing.
+    """Mirror a study to MLflow. The connection is made in the background, so an unreachable server delays nothing.
 
     Args:
         info: the study.
-        uri: tracking URI; None takes MLFLOW_TRACKING_URI, else the file `<home>/mlflow/mlflow.db`.
-        home: where the local store and its artifacts are.
+        uri: tracking URI; None for MLFLOW_TRACKING_URI or, if that is not set, the file `<home>/mlflow/mlflow.db`.
+        home: the folder that contains the local store and its artifacts, `mlflow/`.
 
     Raises:
-        TrackingError: the URI is unusable, see `resolve_address`.
+        TrackingError: the URI cannot be used, see `resolve_address`.
     """
     address = resolve_address(uri, os.environ, home)
     prepare_environment()
@@ -76,7 +76,7 @@ def sync_study(
     home: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005 - the signature of a progress function
 ) -> SyncReport:
-    """Create or complete every run of a study from its folder alone; doing it again changes nothing.
+    """Create or complete every run of a study from its folder alone; a second call changes nothing.
 
     Args:
         info: the study.
@@ -86,7 +86,7 @@ def sync_study(
         progress: called with the number of trials written and their total.
 
     Raises:
-        TrackingError: the URI is unusable, or the store cannot be reached or refuses.
+        TrackingError: the URI cannot be used, or the store is unreachable or reports an error.
     """
     address = resolve_address(uri, os.environ, home)
     with _store_errors(address, f"the study {info.name} is not fully written, sync it again later"):
@@ -110,7 +110,7 @@ def add_report_to_mlflow(info: StudyInfo, uri: str | None, home: Path) -> bool:
 
 
 def register_model(info: StudyInfo, final_model: FinalModel, uri: str | None, home: Path) -> Registration:
-    """Register the final model under the study's name with the alias `champion`; doing it again changes nothing.
+    """Register the final model under the study's name with the alias `champion`; a second call changes nothing.
 
     Parameters and errors as in `sync_study`.
     """
@@ -133,10 +133,10 @@ def download_model(reference: str, uri: str | None, home: Path, folder: Path) ->
         folder: where to download to.
 
     Returns:
-        The .keras file, not yet checked, and the names of its classes if the model has them.
+        The path of the .keras file, whose content is not checked, and the class names, None if the model has none.
 
     Raises:
-        TrackingError: the store cannot be reached, or it has no such model, or no Keras model.
+        TrackingError: the store is unreachable, it has no such model, or the model is not a Keras model.
     """
     address = resolve_address(uri, os.environ, home)
     with _store_errors(address, f"{reference} cannot be downloaded"):
@@ -150,10 +150,10 @@ def download_model(reference: str, uri: str | None, home: Path, folder: Path) ->
 
 
 def prepare_environment() -> None:
-    """Set MLflow's environment variables for quiet, bounded work. Only has an effect before mlflow is imported."""
+    """Set environment variables for fewer messages and short timeouts of MLflow. Call it before mlflow is imported."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    # It warns while it builds its font cache, before the first picture on a machine.
+    # matplotlib warns while it builds its font cache, before the first picture on a machine.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     # Class names may be in any script; a character that is missing in the font is drawn as a box.
     warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
@@ -161,7 +161,7 @@ def prepare_environment() -> None:
 
 @contextmanager
 def _store_errors(address: Address, failure: str) -> Iterator[None]:
-    """Raise what the store raises in the block as a TrackingError: address, failure, cause."""
+    """Convert errors of the store in the block to a TrackingError with address, failure and cause."""
     prepare_environment()
     from sweep.tracking.mlflow_store import STORE_ERRORS
 
@@ -172,7 +172,7 @@ def _store_errors(address: Address, failure: str) -> Iterator[None]:
 
 
 def connect(info: StudyInfo, address: Address) -> MlflowStudy:
-    """Open the study in its store; a SQLite file is created if missing. Raises what the store raises."""
+    """Open the study in its store; a SQLite file is created if missing. Errors of the store are not converted."""
     from sweep.tracking.mlflow_store import ensure_experiment, make_client, make_database
     from sweep.tracking.mlflow_study import MlflowStudy
 
@@ -185,7 +185,7 @@ def connect(info: StudyInfo, address: Address) -> MlflowStudy:
 
 @contextmanager
 def _locked(file: Path | None) -> Iterator[None]:
-    """Keep two sweeps that start at once from both creating the tables: MLflow itself does not."""
+    """Prevent two sweeps that start at the same time from both creating the tables; MLflow does not prevent it."""
     if file is None:
         yield
         return
@@ -211,7 +211,7 @@ def _sync(store: MlflowStudy, records: list[TrialRecord], progress: Callable[[in
 
 
 def _study_end(store: MlflowStudy, records: list[TrialRecord]) -> tuple[RunStatus, int | None]:
-    """Prefer what `close` wrote at the end of a sweep to the records, unless the study continued since."""
+    """Return status and end as `close` wrote them, or computed from the records if the study has continued since."""
     status = records_status(records)
     if status == "RUNNING":
         return status, None

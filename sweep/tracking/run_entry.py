@@ -1,4 +1,4 @@
-"""The contents of a trial's run, computed from its record alone. Pure values, no mlflow.
+"""The contents of a trial's run, computed from its record alone. Does not import mlflow.
 
 Every number and time depends only on the record, so writing a run twice, or rebuilding it, gives the same run.
 """
@@ -80,10 +80,10 @@ class RunEntry:
     """The complete contents of one run.
 
     Attributes:
-        ended: milliseconds since 1970, None while running.
+        ended: the end of the run in milliseconds since 1970; None while it is running.
         tags: all tags that start with `sweep.`; any other such tag of the run is removed.
-        proof: name of the group of files whose digest covers the points too. Files are written last, so if the run has
-            this group, its metrics need not be read. "" for no such group.
+        proof: name of the group of files whose digest also covers the points; "" if there is none. Files are written
+            last, so if the run has this group, it has the points, and they need not be read.
     """
 
     name: str
@@ -103,7 +103,7 @@ def milliseconds(moment: str, seconds: float = 0.0) -> int:
 
 
 def ended_at(record: TrialRecord) -> int | None:
-    """Return when the trial ended; None while it runs. Without a recorded time, it is the end of the last epoch."""
+    """Return the recorded end of a trial, or else the end of its last epoch; None while it runs."""
     if record.state == "running":
         return None
     if record.finished is not None:
@@ -112,7 +112,7 @@ def ended_at(record: TrialRecord) -> int | None:
 
 
 def trial_name(record: TrialRecord) -> str:
-    """Return number and outcome: `0007 0.913`, `0012 pruned@8`, `0003 failed nan`, `0005 running`."""
+    """Return the run's name, number and outcome: `0007 0.913`, `0012 pruned@8`, `0003 failed nan`, `0005 running`."""
     outcome: str = record.state
     if record.state == "complete" and record.objective_value is not None:
         outcome = objective_text(record.objective_value, record.config.objective)
@@ -135,7 +135,7 @@ def trial_entry(record: TrialRecord, parent: str, study_id: str, files: tuple[Fi
         record: the trial in any state.
         parent: MLflow's id of the study's run.
         study_id: the study's own id.
-        files: artifacts, used once the trial has ended and cannot be resumed.
+        files: artifacts; they are added only if the trial has ended and cannot be resumed.
     """
     tags = {"sweep.state": record.state, "sweep.seed": str(record.config.seed)}
     if record.reason:
@@ -167,12 +167,12 @@ def trial_identity(record: TrialRecord, parent: str, study_id: str) -> dict[str,
 
 
 def trial_params(record: TrialRecord) -> dict[str, str]:
-    """Return every sampled value under its plain name."""
+    """Return the sampled values as texts, by name."""
     return {clean_key(name): shorten(_text(value), MAX_PARAM) for name, value in record.values.items()}
 
 
 def clean_key(name: str) -> str:
-    """Replace characters that MLflow does not accept; one of them makes it refuse the whole batch."""
+    """Replace characters that MLflow does not accept: a single one would make it refuse the whole batch."""
     return re.sub(r"[^\w./: -]", "_", name)[:MAX_KEY]
 
 
@@ -225,7 +225,7 @@ def dataset_entry(record: TrialRecord) -> DatasetEntry:
 
 
 def _schema(stamp: DataStamp) -> str:
-    """Return JSON as mlflow.data.schema.TensorDatasetSchema writes it; the user interface shows it as a table."""
+    """Return the JSON of mlflow.data.schema.TensorDatasetSchema, which the user interface shows as a table."""
     features = [{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, *stamp.shape]}}]
     targets = [{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]
     return json.dumps({"mlflow_tensorspec": {"features": json.dumps(features), "targets": json.dumps(targets)}})

@@ -32,19 +32,19 @@ from sweep.tracking.run_entry import Files, MetricPoint, clean_key, ended_at
 from sweep.tracking.tracker import REPORT_FILE, StudyInfo
 
 CLASS_METRICS = 20
-"""Maximum number of classes for a metric per class; with more, the charts would show nothing else."""
+"""Maximum number of classes for which a metric per class is logged; more would hide the charts of other metrics."""
 MISTAKES = 24
 SAMPLES = Path("samples") / "samples.npz"
-"""In a study's folder; written by `sweep.training.sample_images`."""
+"""Path of the samples in a study's folder; written by `sweep.training.sample_images`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Some training images, and augmented versions of the first of them.
+    """Some training images, and augmented versions of the first m of them.
 
     Attributes:
         images: uint8 (n, h, w, c).
-        names: their class names, (n,).
+        names: class names of the images, (n,).
         strengths: strengths of the augmentation.
         augmented: the first m images, augmented, uint8 (strengths, m, h, w, c).
     """
@@ -56,7 +56,7 @@ class Samples:
 
 
 def read_samples(study_folder: Path) -> Samples | None:
-    """Read the study's samples; None if there are none."""
+    """Return the study's samples; None if there are none."""
     try:
         with np.load(study_folder / SAMPLES, allow_pickle=False) as stored:
             names, strengths = stored["names"].tolist(), stored["strengths"].tolist()
@@ -66,7 +66,7 @@ def read_samples(study_folder: Path) -> Samples | None:
 
 
 def cached_images(cache: Path | None, digest: str) -> UInt8Array | None:
-    """Return the prepared training part with this digest, uint8 (n, h, w, c), memory-mapped; None if it is missing."""
+    """Return the prepared training set with this digest, uint8 (n, h, w, c), memory-mapped; None if it is missing."""
     if cache is None or not cache.is_dir():
         return None
     for folder in sorted(cache.iterdir()):
@@ -81,8 +81,8 @@ def cached_images(cache: Path | None, digest: str) -> UInt8Array | None:
 
 
 def trial_files(record: TrialRecord, study_folder: Path) -> tuple[Files, ...]:
-    """Return record, resolved configuration, learning curves, and the model's summary if there is one."""
-    # Without the model file: which ones the study keeps changes as better trials are found.
+    """Return a trial's record, resolved configuration, learning curves, and the model's summary if there is one."""
+    # `model_file` is left out, because it changes when the study drops the model for better ones.
     text = record_to_json(dataclasses.replace(record, model_file=None))
     summary = _read(trial_folder(study_folder, record.number) / SUMMARY_FILE)
 
@@ -99,7 +99,7 @@ def trial_files(record: TrialRecord, study_folder: Path) -> tuple[Files, ...]:
 
 
 def evaluation_files(record: TrialRecord, info: StudyInfo) -> tuple[tuple[MetricPoint, ...], tuple[Files, ...]]:
-    """Return metrics and pictures of a model's predictions for the validation images; nothing without predictions."""
+    """Return metrics and pictures of a model's predictions for the validation images; empty without predictions."""
     names = record.data.classes
     path = trial_folder(info.folder, record.number) / PREDICTIONS_FILE
     predictions = read_predictions(path, len(names))
@@ -142,13 +142,13 @@ def _mistakes_writer(record: TrialRecord, predictions: Predictions, images: UInt
 
 
 def class_points(record: TrialRecord, results: list[ClassResult]) -> tuple[MetricPoint, ...]:
-    """Return `class_accuracy/03 cat` for each class, unless there are many; the number separates similar names."""
+    """Return `class_accuracy/03 cat` for each class, unless there are many; the number keeps similar names distinct."""
     if len(results) > CLASS_METRICS:
         return ()
     points = []
     for index, result in enumerate(results):
         if result.accuracy is not None:
-            name = result.name.replace("/", "_").replace(".", "_")  # they would be read as folders
+            name = result.name.replace("/", "_").replace(".", "_")  # MLflow would read them as folders
             key = clean_key(f"class_accuracy/{index:02d} {name}").rstrip()
             points.append(MetricPoint(key, result.accuracy, ended_at(record) or 0, record.best_epoch or 0))
     return tuple(points)
@@ -157,7 +157,7 @@ def class_points(record: TrialRecord, results: list[ClassResult]) -> tuple[Metri
 def study_files(info: StudyInfo, *, ended: bool) -> tuple[Files, ...]:
     """Return the search space and, once the study has ended, its report and samples if there are any."""
     space = info.space.encode()
-    digest = hashlib.sha256(space).hexdigest()[:16]  # not `_digest`: runs of earlier versions hold this one
+    digest = hashlib.sha256(space).hexdigest()[:16]  # not `_digest`: runs of earlier versions have this digest
     groups = [Files("space", digest, lambda folder: (folder / "space.yaml").write_bytes(space))]
     if ended:
         groups += report_files(info)
@@ -169,7 +169,7 @@ def study_files(info: StudyInfo, *, ended: bool) -> tuple[Files, ...]:
 
 
 def report_files(info: StudyInfo) -> tuple[Files, ...]:
-    """Return the study's report; nothing if none has been written."""
+    """Return the study's report; empty if no report has been written."""
     report = _read(info.folder / REPORT_FILE)
     if not report:
         return ()
@@ -192,7 +192,7 @@ def _draw_samples(samples: Samples, study: str, folder: Path) -> None:
 
 
 def _read(path: Path) -> bytes:
-    """Return the content; empty if there is no such file."""
+    """Return the content of a file; empty if there is no such file."""
     try:
         return path.read_bytes()
     except OSError:

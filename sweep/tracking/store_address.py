@@ -1,4 +1,4 @@
-"""The address of the tracking store, and the checks that need no connection. Pure standard library, no mlflow."""
+"""The address of the tracking store, and the checks that need no connection. Does not import mlflow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 @dataclass(frozen=True)
 class Address:
-    """A tracking store that passed the checks of `resolve_address`.
+    """The address of a tracking store, after the checks of `resolve_address`.
 
     Attributes:
         uri: the URI for MLflow, with an absolute path for a SQLite file.
@@ -99,7 +99,7 @@ def _sqlite(uri: str, artifacts: str) -> Address:
     name, mark, query = rest.partition("?")
     if name in ("", ":memory:"):
         raise TrackingError(
-            f"tracking URI {uri!r}: a database in memory is lost with the process. Write sqlite:///path/mlflow.db."
+            f"tracking URI {uri!r}: a database in memory ends with the process. Write sqlite:///path/mlflow.db."
         )
     path = Path(name).absolute()
     _check_writable(path)
@@ -120,24 +120,24 @@ def _check_writable(path: Path) -> None:
 
 
 def _check_owner(path: Path) -> None:
-    """MLflow and Optuna both have a table `alembic_version`: each would destroy the other's database."""
+    """Reject a database of Optuna, for example: it also has a table `alembic_version`, so MLflow would destroy it."""
     if not path.exists():
         return
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)) as database:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.OperationalError:
-        return  # It is locked, so another sweep is writing to it, and it is a database.
+        return  # The file is a locked database: another sweep is writing to it.
     except sqlite3.DatabaseError as error:
         raise TrackingError(f"{path}: not a SQLite database: {error}. Choose another file.") from None
     if tables and "experiments" not in tables:
         shown = ", ".join(sorted(tables)[:4])
         raise TrackingError(
-            f"{path}: expected MLflow's tables, found another program's ({shown}, …). Choose another file."
+            f"{path}: expected MLflow's tables, found tables of another program ({shown}, …). Choose another file."
         )
 
 
 def short_error(text: str) -> str:
-    """Return the text on one line without passwords; of a long one the start and the end, where the cause is."""
+    """Return the text on one line, without passwords. A long text is cut in the middle: the cause is at its end."""
     line = hide_passwords(" ".join(text.split()))
     return line if len(line) <= 320 else f"{line[:120]} … {line[-200:]}"

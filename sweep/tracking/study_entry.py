@@ -1,4 +1,4 @@
-"""The contents of the study's own run, computed from its trials. Pure values, no mlflow.
+"""The contents of the study's own run, computed from its trials. Does not import mlflow.
 
 The best trial's values are tags, `sweep.best.NAME`, not params: MLflow does not allow a param to change, and a study
 that continues can find a better trial.
@@ -14,6 +14,7 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
+from sweep.analysis.formatting import count
 from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Objective, direction_of
 from sweep.tracking.run_entry import (
@@ -34,13 +35,13 @@ from sweep.tracking.tracker import CloseState, StudyInfo
 CLOSED: dict[CloseState, RunStatus] = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 BEST_PREFIX = "sweep.best."
 NOTE_TAG = "mlflow.note.content"
-"""A run's description, in Markdown."""
+"""The tag with a run's description, in Markdown."""
 LEADERS = 10
-"""Rows of the leaderboard in the description."""
+"""Maximum number of rows of the leaderboard in the description."""
 
 
 class TrialOutcome(NamedTuple):
-    """What the study's run shows of a trial; the same from a record or from the trial's run."""
+    """What the study's run shows of a trial. A record and the run that was written from it give the same outcome."""
 
     number: int
     state: str
@@ -52,7 +53,7 @@ class TrialOutcome(NamedTuple):
 
 
 def trial_outcome(record: TrialRecord) -> TrialOutcome:
-    """Return what the study's run shows of a trial; only a complete or pruned one has an objective."""
+    """Return what the study's run shows of a trial; only a complete or pruned trial has an objective."""
     judged = record.state in ("complete", "pruned")
     return TrialOutcome(
         number=record.number,
@@ -105,7 +106,7 @@ def _study_tags(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> dict[str, 
 
 
 def ranking(objective: Objective, outcomes: Iterable[TrialOutcome]) -> list[TrialOutcome]:
-    """Sort the complete trials, the best first; of equal ones the lower number first, as the study does."""
+    """Return the complete trials, the best first; of equal trials, the lower number first, as in the study."""
     sign = -1.0 if direction_of(objective) == "maximize" else 1.0
     complete = (o for o in outcomes if o.state == "complete" and o.objective is not None and math.isfinite(o.objective))
     return sorted(complete, key=lambda o: (sign * (o.objective or 0.0), o.number))
@@ -114,13 +115,13 @@ def ranking(objective: Objective, outcomes: Iterable[TrialOutcome]) -> list[Tria
 def _best_so_far(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> tuple[MetricPoint, ...]:
     """Return `best_objective`, `best_trial`, … after each completed trial, with the number of trials as step.
 
-    Not for improvements only: MLflow shows the value of the highest step as the newest.
+    Trials without an improvement have points too, because MLflow shows the value of the highest step as the newest.
     """
     ended = sorted(ranking(info.objective, outcomes), key=lambda o: (o.ended or 0, o.number))
     best = accumulate(ended, lambda first, second: ranking(info.objective, (first, second))[0])
     points = []
     for step, (outcome, leader) in enumerate(zip(ended, best, strict=True), start=1):
-        # No sampled values: the next leader may not have them.
+        # No sampled values: the next leader may not have the same parameters.
         numbers = (leader.objective, leader.number, leader.best_epoch, leader.parameters)
         points += [
             MetricPoint(f"best_{name}", float(value), outcome.ended or 0, step)
@@ -133,22 +134,22 @@ def _best_so_far(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> tuple[Met
 def study_description(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> str:
     """Return the counts of trials and the leaderboard in Markdown, short enough for a tag."""
     counts = {state: sum(outcome.state == state for outcome in outcomes) for state in STATUS}
-    listed = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    listed = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
     better = "larger" if direction_of(info.objective) == "maximize" else "smaller"
-    first = f"{len(outcomes)} trials: {listed or 'none yet'}. Objective: {info.objective}, the {better} the better."
+    first = f"{count(len(outcomes), 'trial')}: {listed or 'none yet'}. Objective: {info.objective}, {better} is better."
     leaders = ranking(info.objective, outcomes)[:LEADERS]
     while leaders:
         text = f"{first}\n\n{_leaderboard(info.objective, leaders)}"
         if len(text) <= MAX_TAG:
             return text
-        leaders.pop()  # very long values: fewer rows
+        leaders.pop()  # the values are very long: show fewer rows
     return first
 
 
 def _leaderboard(objective: Objective, leaders: Sequence[TrialOutcome]) -> str:
-    """Return a row per leader, with the parameters that differ as text, and a line with those that are the same.
+    """Return a row per leader, with the values in which leaders differ, and a line with the values that are the same.
 
-    Parameters have no columns: a space can have twenty, and MLflow's page does not scroll sideways.
+    Parameters have no columns: a space can have twenty of them, and MLflow's page does not scroll sideways.
     """
     names = list(dict.fromkeys(name for leader in leaders for name in leader.params))
     differing = [name for name in names if len({leader.params.get(name) for leader in leaders}) > 1]
@@ -169,7 +170,7 @@ def _leaderboard(objective: Objective, leaders: Sequence[TrialOutcome]) -> str:
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     if not (shared and differing):
         return table
-    return f"{table}\n\nThe same in all of these: {markdown_text(_values(leaders[0], shared))}."
+    return f"{table}\n\nThe same in all these trials: {markdown_text(_values(leaders[0], shared))}."
 
 
 def _values(outcome: TrialOutcome, names: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ class StudyInfo:
         space: the search space as canonical YAML text.
         objective: the metric that decides which epoch of a trial is the best.
         folder: where the study keeps its records, models, samples and report, `studies/NAME`.
-        cache: where prepared images are; without them, pictures that show images are left out.
+        cache: the folder of prepared images; without it, pictures that show images are left out.
     """
 
     name: str
@@ -52,7 +52,7 @@ class FinalModel:
         card: the model card, Markdown.
         metrics: results on the test set.
         files: folder of the files that become artifacts of the run.
-        names: those files, relative to the folder.
+        names: the paths of these files, relative to the folder.
         example: one training image, uint8 (1, h, w, c).
     """
 
@@ -70,10 +70,10 @@ class Tracker(Protocol):
     """Shows trials to people. It makes no decisions and never delays or fails a sweep."""
 
     def update(self, record: TrialRecord) -> None:
-        """Take the newest record of a trial: at its start, after every epoch and at its end. Returns at once."""
+        """Take the newest record of a trial: at its start, after every epoch and at its end. Returns immediately."""
 
     def close(self, state: CloseState, timeout: float) -> bool:
-        """Write what is still waiting; later updates are ignored.
+        """Write the records that are still waiting; later updates are ignored.
 
         Args:
             state: how the sweep ended.

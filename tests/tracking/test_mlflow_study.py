@@ -242,8 +242,8 @@ def test_another_value_of_a_param_is_warned_of_once_and_skipped(
     run = runs_of(client)["trial 0000"]
     assert (run.data.params["blocks"], run.data.params["new"]) == ("3", "1")
     assert run.data.metrics["loss"] == 1.0
-    assert [entry.getMessage().partition(" holds ")[2][:50] for entry in caplog.records] == [
-        "blocks = 3, the trial's record says 5: not changed"
+    assert [entry.getMessage().partition(" holds ")[2][:41] for entry in caplog.records] == [
+        "blocks = 3, but the trial's record has 5."
     ]
 
 

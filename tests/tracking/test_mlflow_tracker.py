@@ -154,7 +154,7 @@ def test_pauses_double_up_to_the_longest() -> None:
     tracker.close("finished", timeout=PATIENCE)
 
 
-def test_short_epochs_are_gathered_into_one_round(make_record: MakeRecord) -> None:
+def test_short_epochs_are_written_in_one_batch(make_record: MakeRecord) -> None:
     records = [make_record(0, epochs=epochs) for epochs in range(5)]
     found = (written_of(records, interval) for interval in (0.1, 1.0, 10.0))
     assert next(filter(None, found)) == [(0, 4)]

@@ -47,11 +47,11 @@ def test_a_database_server_with_a_named_driver_is_taken(tmp_path: Path) -> None:
         ("htttp://team:5000", "expected one of http://"),
         ("http://", "the host is missing"),
         ("http://team:port", "Port could not be cast"),
-        ("sqlite://", "lost with the process"),
-        ("sqlite:///:memory:", "lost with the process"),
+        ("sqlite://", "ends with the process"),
+        ("sqlite:///:memory:", "ends with the process"),
     ],
 )
-def test_an_unusable_uri_is_refused_at_once(uri: str, message: str, tmp_path: Path) -> None:
+def test_an_unusable_uri_is_refused_immediately(uri: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match=message):
         resolve_address(uri, {}, tmp_path)
 
@@ -80,7 +80,7 @@ def test_a_study_of_optuna_is_refused_by_its_tables(tmp_path: Path) -> None:
     with sqlite3.connect(path) as database:
         for table in ("alembic_version", "studies", "trials"):
             database.execute(f"CREATE TABLE {table} (id INTEGER)")
-    with pytest.raises(TrackingError, match=r"found another program's \(alembic_version, studies, trials, …\)"):
+    with pytest.raises(TrackingError, match=r"found tables of another program \(alembic_version, studies, trials, …\)"):
         resolve_address(f"sqlite:///{path}", {}, tmp_path)
 
 

@@ -26,14 +26,14 @@ OUTCOMES = (
     TrialOutcome(3, "complete", 0.75, 200, 4, 15300, {"blocks": "4", "learning_rate": "0.01"}),
     TrialOutcome(4, "running", None, None),
 )
-NOTE = """5 trials: 1 running, 2 complete, 1 pruned, 1 failed. Objective: val_accuracy, the larger the better.
+NOTE = """5 trials: 1 running, 2 complete, 1 pruned, 1 failed. Objective: val_accuracy, larger is better.
 
 | trial | val\\_accuracy | best epoch | parameters | values |
 | --- | --- | --- | --- | --- |
 | 0003 | 0.750 | 4 | 15,300 | blocks 4 |
 | 0000 | 0.500 | 2 | 1,200 | blocks 3 |
 
-The same in all of these: learning\\_rate 0.01."""
+The same in all these trials: learning\\_rate 0.01."""
 
 
 def test_the_study_counts_its_trials_by_state_and_names_the_best_complete_one(info: StudyInfo) -> None:
@@ -102,7 +102,7 @@ def test_the_status_of_a_study_follows_from_its_records(
 def test_a_study_without_a_complete_trial_has_no_best_one(info: StudyInfo) -> None:
     tags = study_entry(info, [TrialOutcome(0, "pruned", 0.5, 10)], "RUNNING", None).tags
     assert [key for key in tags if key.startswith("sweep.best")] == []
-    assert tags["mlflow.note.content"] == ("1 trials: 1 pruned. Objective: val_accuracy, the larger the better.")
+    assert tags["mlflow.note.content"] == ("1 trial: 1 pruned. Objective: val_accuracy, larger is better.")
 
 
 def test_only_a_complete_or_pruned_trial_has_an_objective_in_the_study(make_record: MakeRecord) -> None:

@@ -20,7 +20,7 @@ _UNITS = {
 """Units by configuration key; all other parameters have no unit."""
 
 FEW_INTEGERS = 12
-"""Maximum width of an integer range with a tick per value."""
+"""Maximum width of an integer range whose axis has a tick per value."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Axis:
     """One parameter's axis.
 
     Attributes:
-        title: name, unit, scale.
+        title: the parameter's name, unit and scale.
         log: whether positions are base-10 logarithms.
         low, high: the positions of the ends.
         choices: the choices in the order of the axis, at positions 0, 1, …; empty for a range.
-        whole: whether it is a range of few integers, with a tick per value.
+        whole: whether the parameter is a range of few integers, with a tick per value.
     """
 
     name: str
@@ -88,7 +88,7 @@ def is_scale(parameter: Parameter) -> bool:
 
 
 def applies_when(parameter: Parameter) -> str:
-    """Return `optimizer is sgd and blocks is 3 or 4`; "" for a parameter without conditions."""
+    """Return the conditions as text, `optimizer is sgd and blocks is 3 or 4`; "" for a parameter without conditions."""
     return " and ".join(
         f"{condition.name} is {' or '.join(format_value(value) for value in condition.values)}"
         for condition in parameter.conditions
@@ -104,7 +104,7 @@ def _title(parameter: Parameter) -> str:
 
 
 def _log_ticks(low: float, high: float) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """Powers of ten; if there are fewer than two, also 2 and 5 times a power of ten, or all multiples."""
+    """Return ticks at powers of ten; if fewer than two are in the range, also at 2 and 5, or at 1 to 9, times these."""
     decades = range(math.floor(low), math.ceil(high) + 1)
     for factors in ((1,), (1, 2, 5), tuple(range(1, 10))):
         values = [factor * 10.0**decade for decade in decades for factor in factors]

@@ -13,11 +13,11 @@ from scipy.stats import binomtest
 from sweep.records.final_result import CalibrationBin
 
 BINS = 15
-"""As in Guo et al., "On Calibration of Modern Neural Networks", 2017."""
+"""Number of bins, as in Guo et al., "On Calibration of Modern Neural Networks", 2017."""
 
 
 class Interval(NamedTuple):
-    """A share with its 95 % interval."""
+    """A share with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -29,8 +29,8 @@ class Calibration:
     """How well the confidence of the predictions matches their accuracy.
 
     Attributes:
-        error: expected calibration error: mean over images of |accuracy - confidence| of their bin.
-        confidence: mean over images of the largest probability.
+        error: expected calibration error: the mean, over all images, of |accuracy - confidence| of the image's bin.
+        confidence: the mean, over all images, of the largest probability.
         bins: bins of equal width over 0..1, in order, each with the predictions whose confidence is in (low, high].
     """
 
@@ -40,7 +40,7 @@ class Calibration:
 
 
 def wilson(count: int, total: int) -> Interval:
-    """Return `count / total` with Wilson's 95 % score interval (1927), which also holds for small counts.
+    """Return `count / total` with Wilson's 95 % score interval (1927), which is also valid for small counts.
 
     Raises:
         ValueError: `total` is less than 1.
@@ -50,7 +50,7 @@ def wilson(count: int, total: int) -> Interval:
 
 
 def calibrate(probabilities: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> Calibration:
-    """Return the calibration of the predicted classes, those with the largest probability.
+    """Return the calibration of the predictions. The predicted class is the one with the largest probability.
 
     Args:
         probabilities: float (n, classes), rows sum to 1.

@@ -13,7 +13,7 @@ from sweep.space.parameters import Choice, Parameter
 from sweep.study.importance import Importances
 
 STALE = 50
-"""Trials without a new best after which a search is probably exhausted."""
+"""A search is probably exhausted after this number of trials without a new best."""
 MANY = 0.2
 """Share of failed trials above which a caution is given."""
 MOST = 0.9
@@ -53,13 +53,13 @@ def _failed(history: History, progress: Progress) -> Iterator[str]:
     ended = len(progress.steps)
     failed, pruned = progress.counts.get("failed", 0), progress.counts.get("pruned", 0)
     if failed and failed == ended:
-        yield "Every trial that has ended failed. The causes are listed above; more trials would probably fail too."
+        yield "All trials that have ended have failed. The causes are listed above; further trials would probably fail."
     elif failed > MANY * ended:
         yield f"{share(failed, ended)} of the trials failed, so their part of the space has barely been searched."
     if pruned > MOST * ended:
         yield (
             f"{share(pruned, ended)} of the trials were pruned and {count(len(history.ranked), 'trial')} reached "
-            "the end; more warm-up epochs or a percentile pruner would let more of them finish."
+            "the end; with more warm-up epochs or a percentile pruner, more trials would finish."
         )
 
 
@@ -78,7 +78,7 @@ def _still_improving(history: History) -> Iterator[str]:
     if len(best) >= GOOD_LEAST and len(at_end) * 2 > len(best):
         limit = best[0].config.training.epochs
         yield (
-            f"{len(at_end)} of the {len(best)} best trials were best in their last epoch of {limit}: they were still "
+            f"In {len(at_end)} of the {len(best)} best trials, the last epoch ({limit}) was the best: they were still "
             "improving, so a higher epoch limit may change the ranking."
         )
 
@@ -86,9 +86,10 @@ def _still_improving(history: History) -> Iterator[str]:
 def _random_so_far(history: History) -> Iterator[str]:
     search, done = history.space.search, len(history.ranked) + len(history.pruned)
     if search.sampler in ("tpe", "gp", "cmaes") and 0 < done <= search.startup_trials:
+        are = "is" if done == 1 else "are"
         yield (
-            f"The first {search.startup_trials} trials are drawn at random and {count(done, 'trial')} counted so far, "
-            "so the sampler has not learned anything yet."
+            f"The sampler draws the first {count(search.startup_trials, 'trial')} at random, and only "
+            f"{count(done, 'trial')} {are} complete or pruned so far, so it has not learned anything yet."
         )
 
 
@@ -117,7 +118,7 @@ def _without_effect(history: History, importances: Importances) -> Iterator[str]
     if idle:
         yield (
             f"No effect beyond chance was found for {listed(idle)}; fixing parameters without effect leaves more "
-            "trials for the others."
+            "trials for the other parameters."
         )
 
 
@@ -126,7 +127,7 @@ def _is_single(parameter: Parameter) -> bool:
 
 
 def _constant(history: History) -> list[str]:
-    """Parameters that had the same value in all complete and pruned trials."""
+    """Return the names of parameters that had the same value in all complete and pruned trials."""
     judged = (*history.ranked, *history.pruned)
     seen = {
         p.name: [format_value(r.values[p.name]) for r in judged if p.name in r.values] for p in history.space.parameters

@@ -10,18 +10,18 @@ from sweep.analysis.history import History, total_seconds
 from sweep.records.trial_record import TrialRecord
 
 ADVICE: Mapping[str, str] = {
-    "nan": "the loss became infinite or NaN; smaller learning rates avoid it, and the sampler takes it into account",
+    "nan": "the loss became infinite or NaN; try smaller learning rates; the sampler takes this into account",
     "oom": "memory ran out; run fewer trials at a time, use smaller batches or a lower max_parameters",
-    "too_large": "the model has more parameters than max_parameters allows; the sampler takes it into account",
+    "too_large": "the model has more parameters than max_parameters allows; the sampler takes this into account",
     "infeasible": "the model cannot be built, for example because pooling shrinks the image to nothing; the sampler "
-    "takes it into account",
-    "timeout": "no epoch ended within search.watchdog times the usual time: the driver or the file system may hang, or "
-    "the machine may be busy",
-    "killed": "the trial's process was killed from outside, often because memory ran out; the system log says by what",
+    "takes this into account",
+    "timeout": "no epoch ended within search.watchdog times the usual time of an epoch: the driver or the file system "
+    "may hang, or the machine may be busy",
+    "killed": "another program killed the trial's process, often because memory ran out; see the system log",
     "data": "the images could not be read; the data set may have moved or changed",
     "bug": "the trial's code raised an exception; the traceback says where",
 }
-"""The meaning of each cause, and what helps."""
+"""The meaning of each cause, and how to avoid it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Failure:
     Attributes:
         summary: first line of the message.
         details: the whole message, with the traceback if there is one.
-        epochs: number of epochs finished before.
+        epochs: number of epochs finished before the failure.
     """
 
     number: int

@@ -1,7 +1,7 @@
-"""Choose the finalists, and judge from repeated trainings which one is the best.
+"""Choose the finalists, and judge from repeated trainings which finalist is the best.
 
-Each round trains all finalists once, with the same seed and the same split. The luck of a split is therefore the same
-for all of them, and differences are judged within rounds.
+Each round trains all finalists once, with the same seed and the same split. An easy or a difficult split therefore
+affects all finalists, and differences are judged within rounds.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Verdict = Literal["separated", "tie", "alone", "not repeated"]
 LEAST_ROUNDS = 3
 CERTAIN = 0.95
 LEVEL = 0.01
-"""One-sided level of the paired t-test against each rival.
+"""Significance level of the one-sided paired t-test against each rival.
 
 The rounds are judged repeatedly, and a bootstrap of three rounds is certain whenever one finalist is ahead in all of
-them, which happens in one of four cases between equals. In 4,000 simulated comparisons of up to 10 rounds (normal
-scores), the bootstrap alone separated two equal finalists in 55 % and five in 16 % of the cases; both conditions
-together in 8 % and 0.1 %. A true lead of two standard deviations of a single score was found in 96 % and 82 % of the
-cases, after 6 and 8 rounds on average.
+them. Between two equal finalists, this happens in one of four cases. In 4,000 simulated comparisons of up to 10 rounds
+(normal scores), the bootstrap alone separated two equal finalists in 55 % of the cases and five in 16 %. Both
+conditions together did so in 8 % and 0.1 %. They found a true lead of two standard deviations of a single score in 96 %
+of the cases (two finalists, after 6 rounds on average) and in 82 % (five finalists, after 8 rounds).
 """
 RESAMPLES = 4000
 
@@ -39,10 +39,10 @@ class Standing:
     """The results of one finalist.
 
     Attributes:
-        mean, deviation: of the objective over rounds; the deviation is the sample's (n - 1), None for a single round.
+        mean, deviation: mean and sample deviation (n - 1) of the objective; a single round has no deviation, None.
         rounds: number of rounds.
-        best_share: bootstrap P(best): share of the resampled sets of rounds in which its mean is the best; equal means
-            share a set.
+        best_share: bootstrap P(best): the share of resamples of the rounds in which this finalist has the best mean;
+            finalists with equal best means share a resample.
     """
 
     trial: int
@@ -58,12 +58,12 @@ class Judgement:
     """The result of all rounds.
 
     Attributes:
-        verdict: `separated`: one finalist is the best, see `judge`; `tie`: the rounds do not separate the best from
+        verdict: `separated`: one finalist is the best, see `judge`; `tie`: the rounds do not separate the trials in
             `tied`; `alone`: there is only one finalist; `not repeated`: no round is finished.
-        standings: the finalists still compared, the best mean first.
+        standings: the compared finalists, the best mean first.
         leader: the trial with the best mean.
-        tied: the leader and the trials that are not separated from it, by mean.
-        recommended: the trial with the fewest parameters among the leader and the trials that may be the best as well.
+        tied: the leader and the trials that are not separated from it, the best mean first.
+        recommended: the trial with the fewest parameters among the leader and the trials that may also be the best.
     """
 
     verdict: Verdict
@@ -74,7 +74,7 @@ class Judgement:
 
 
 def choose_finalists(ranked: Sequence[TrialRecord], count: int) -> tuple[TrialRecord, ...]:
-    """Return the best `count` trials, and the trials within noise of the last of them.
+    """Return the best `count` trials, and the trials whose difference from the last of them is within noise.
 
     Noise is one standard error of the difference between two accuracies (the one-standard-error rule of Breiman et al.,
     "Classification and Regression Trees", 1984). The noise of a loss is unknown, so only equal losses are added.
@@ -98,11 +98,11 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
 
     The leader is separated after at least `LEAST_ROUNDS` rounds if its bootstrap P(best) is at least `CERTAIN` and a
     paired t-test over rounds finds it better than each other finalist at `LEVEL` (one-sided). Otherwise it ties with
-    the finalists whose P(best) is at least 1 - `CERTAIN`. If there are none, it ties with the second and is recommended
-    itself.
+    the finalists whose P(best) is at least 1 - `CERTAIN`. If there is no such finalist, the leader ties with the second
+    finalist, and the leader is recommended.
 
     Args:
-        scores: the same number of rounds for every finalist.
+        scores: the objective of each round; every finalist has the same number of rounds.
         parameters: number of parameters of each finalist's model.
         maximize: whether a higher objective is better.
         seed: seed of the bootstrap.
@@ -125,7 +125,7 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
     ]
     if not open_to and standings[0].best_share >= CERTAIN:
         return Judgement("separated", standings, leader, (leader,), leader)
-    # A finalist that is almost never the best must not win by being small. The t-test separates nothing in few rounds.
+    # A finalist that is almost never the best must not win because it is small. A t-test needs `LEAST_ROUNDS` rounds.
     near = [s.trial for s in open_to if s.best_share >= 1 - CERTAIN or s.rounds < LEAST_ROUNDS]
     tied = (leader, *near) if near else tuple(standing.trial for standing in standings[:2])
     return Judgement("tie", standings, leader, tied, min((leader, *near), key=lambda trial: parameters[trial]))
@@ -153,7 +153,7 @@ def probabilities_of_best(
     """Return the bootstrap P(best) of each row of (finalists, rounds).
 
     The bootstrap is paired (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993): rounds are drawn with
-    replacement, the same rounds for all rows. Rows that share the best mean of a resample share its point.
+    replacement, the same rounds for all rows. Rows with equal best means share a resample.
     """
     rounds = scores.shape[1]
     drawn = np.random.default_rng(seed).integers(0, rounds, (RESAMPLES, rounds))
@@ -164,7 +164,7 @@ def probabilities_of_best(
 
 
 def is_significantly_better(first: Sequence[float], second: Sequence[float], *, maximize: bool) -> bool:
-    """True if the first is better by a paired one-sided t-test at `LEVEL`, which takes `LEAST_ROUNDS` rounds."""
+    """True if a paired one-sided t-test at `LEVEL` finds the first better; it needs at least `LEAST_ROUNDS` rounds."""
     if len(first) < LEAST_ROUNDS:
         return False
     leads = np.subtract(first, second) if maximize else np.subtract(second, first)
@@ -174,9 +174,9 @@ def is_significantly_better(first: Sequence[float], second: Sequence[float], *, 
 
 
 def dominated(scores: Scores, *, maximize: bool) -> tuple[int, ...]:
-    """Return the finalists that the leader is significantly better than; more rounds would not make them the winner.
+    """Return the finalists that are significantly worse than the leader; with more rounds they would not win either.
 
-    This is the test of `judge`, so no finalist is dropped that may still be the best.
+    `judge` uses the same test, so no finalist is dropped that may still be the best.
     """
     ordered = sorted(scores, key=lambda trial: float(np.mean(scores[trial])), reverse=maximize)
     return tuple(

@@ -15,8 +15,8 @@ LONGEST = 80
 
 
 def duration(seconds: float) -> str:
-    """Return `4.2 s`, `3 min 20 s`, `2 h 05 min`, `120 h`."""
-    if seconds < 59.95:  # which would be rounded to 60.0
+    """Return a duration as text: `4.2 s`, `3 min 20 s`, `2 h 05 min`, `120 h`."""
+    if seconds < 59.95:  # 59.95 would be rounded to 60.0
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return `1 trial`, `2,000 trials`."""
+    """Return the number with its noun: `1 trial`, `2,000 trials`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
@@ -42,7 +42,7 @@ def numbers(trials: Sequence[int]) -> str:
 
 
 def metric(value: float | None) -> str:
-    """Return four decimals, an exploded loss in powers of ten, a hyphen for None."""
+    """Return the value with four decimals, a very large loss in scientific notation, or `-` for None."""
     if value is None:
         return NONE
     return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3g}"

@@ -15,7 +15,7 @@ from sweep.space.space import Space
 
 GOOD_SHARE = 0.1
 GOOD_LEAST = 3
-"""The good trials are the best tenth of the complete ones, at least three: fewer show no pattern."""
+"""The good trials are the best tenth of the complete trials, but at least three: fewer trials show no pattern."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class History:
         space: the searched space.
         records: the records of all trials, by number.
         openings: the openings of the test set.
-        final: the result of `finalize`, None before it.
+        final: the result of `finalize`; None before `finalize`.
     """
 
     study: str
@@ -86,12 +86,12 @@ def value_of(record: TrialRecord) -> float:
 
 
 def total_seconds(record: TrialRecord) -> float:
-    """Return the wall time of a trial, or the sum of its epochs if it is not recorded (running, interrupted)."""
+    """Return the wall time of a trial; if it is not recorded (running, interrupted), the sum of the epochs' times."""
     return _seconds(record, "total")
 
 
 def fit_seconds(record: TrialRecord) -> float:
-    """Return the time inside `fit`, or the sum of the epochs if it is not recorded (failed trials)."""
+    """Return the time inside `fit`; if it is not recorded (failed trials), the sum of the epochs' times."""
     return _seconds(record, "fit")
 
 

@@ -12,7 +12,7 @@ from sweep.analysis.trial_row import TrialRow, trial_row
 LeadVerdict = Literal["nobody", "alone", "tie", "within noise", "clear", "unknown"]
 
 NOISE_LIMIT = 2.0
-"""A difference of fewer standard errors counts as noise: about 95 % of a normal distribution."""
+"""A lead of fewer standard errors counts as noise; two standard errors cover about 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Lead:
 
     Attributes:
         verdict: `within noise` and `clear` compare the lead with `noise`; `unknown` if the objective is a loss, whose
-            noise does not follow from the records.
+            noise cannot be computed from the records.
         best: number of the winning trial.
-        value: its objective.
+        value: objective of the winning trial.
         runner_up: number of the second trial.
         gap: lead over the second trial, 0 or more.
         validation: number of validation images.
@@ -46,7 +46,7 @@ class Lead:
 
 
 def standings(history: History) -> tuple[TrialRow, ...]:
-    """Return a row per trial: complete ones by rank, pruned ones by value, then the others by number."""
+    """Return a row per trial: complete trials by rank, pruned trials by value, then the other trials by number."""
     ranked = (*history.ranked, *history.pruned)
     placed = {record.number for record in ranked}
     rest = (record for record in history.records if record.number not in placed)
@@ -60,7 +60,7 @@ def standings(history: History) -> tuple[TrialRow, ...]:
 
 
 def lead(history: History) -> Lead:
-    """Return the winner, and what its lead means."""
+    """Return the winner, and whether its lead is more than noise."""
     if not history.ranked:
         return Lead("nobody")
     best, *others = history.ranked
@@ -111,8 +111,8 @@ def standard_error(accuracy: float, images: int) -> float | None:
 def noise_of_difference(first: float, second: float, images: int) -> float | None:
     """Return the standard error of the difference of two accuracies, as if measured on different images.
 
-    Both are measured on the same images, where models make similar errors, so the true standard error is smaller: the
-    verdict `clear` is on the safe side.
+    In fact both are measured on the same images, where models make similar errors. The true standard error is therefore
+    smaller, and a lead with the verdict `clear` is certainly more than noise.
     """
     one, other = standard_error(first, images), standard_error(second, images)
     return None if one is None or other is None else math.hypot(one, other)

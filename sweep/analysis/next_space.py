@@ -20,7 +20,7 @@ from sweep.space.space import Space
 from sweep.space.writer import space_to_mapping
 
 SHARE = 0.5
-"""A range grows by half of its width, on its own scale, or less if the configuration does not allow that."""
+"""Share of its width, on its own scale, by which a range grows; less if the configuration does not allow that much."""
 MOST = 10.0
 """Maximum factor on a logarithmic scale: a learning rate a hundred times as large is too far away."""
 _SMALLER = (1.0, 0.5, 0.2, 0.1, 0.04)
@@ -80,7 +80,7 @@ def _widen(space: Space, touch: TouchedBound) -> tuple[Space | None, Value]:
 
 
 def _beyond(parameter: Parameter, touch: TouchedBound, part: float) -> Value:
-    """A bound further out, rounded to a few digits."""
+    """Return a bound further out, rounded to a few digits; None if there is no such bound."""
     sign = 1 if touch.end == "high" else -1
     if isinstance(parameter, Choice):
         return _next_choice(parameter, sign) if part == 1.0 else None
@@ -95,7 +95,7 @@ def _beyond(parameter: Parameter, touch: TouchedBound, part: float) -> Value:
     if step is not None and not parameter.log:
         return float(f"{value:.10g}")
     rounded = float(f"{value:.2g}")
-    # Two digits are enough, unless rounding moves the bound in the wrong direction: 0.994 after 0.99.
+    # Two digits are enough, unless the bound would be rounded back, for example from 0.994 to the old bound 0.99.
     return rounded if (rounded - end) * sign > 0 else float(f"{value:.4g}")
 
 
@@ -114,7 +114,7 @@ def _next_choice(parameter: Choice, sign: int) -> Value:
 
 
 def _read_back(space: Space, parameter: Parameter, touch: TouchedBound, value: Value) -> Space | None:
-    """The space with this bound; None if the bound is not allowed."""
+    """Return the space with this bound; None if the bound is not allowed."""
     mapping = copy.deepcopy(space_to_mapping(space))
     written: Any = mapping
     for key in parameter.path:
@@ -133,7 +133,7 @@ def _read_back(space: Space, parameter: Parameter, touch: TouchedBound, value: V
 
 
 def _add_choice(written: dict[str, Any], parameter: Choice, value: Value) -> None:
-    """Add a choice; if all blocks share one list, all of them get it."""
+    """Add a choice; if all blocks share one list, it is added for all blocks."""
     lists = written["choices"]
     target = lists[int(parameter.path[-1])] if lists and isinstance(lists[0], list) else lists
     if value not in target:
@@ -142,7 +142,7 @@ def _add_choice(written: dict[str, Any], parameter: Choice, value: Value) -> Non
 
 
 def _add_blocks(mapping: Mapping[str, Any], parameter: Parameter, value: Value) -> None:
-    """Give additional blocks the choices of the last one."""
+    """Give additional blocks the choices of the last block."""
     if parameter.path != ("model", "blocks") or not isinstance(value, int):
         return
     for written in mapping["model"].values():

@@ -41,7 +41,7 @@ class Progress:
         counts: number of trials by state.
         hours: hours in which at least one trial ran.
         improvements: number of trials that were the best when they ended.
-        since_best: number of trials that have ended since the best one did.
+        since_best: number of trials that have ended after the best trial.
     """
 
     steps: tuple[Step, ...]
@@ -52,7 +52,7 @@ class Progress:
 
 
 def progress(history: History) -> Progress:
-    """Follow the trials in the order in which they ended."""
+    """Return the course of the search, from the trials in the order in which they ended."""
     hours = _search_hours(history.in_order)
     steps: list[Step] = []
     best: float | None = None
@@ -73,9 +73,9 @@ def progress(history: History) -> Progress:
 
 
 def _search_hours(records: Sequence[TrialRecord]) -> list[float]:
-    """The hours of search until each trial ended. Time in which no trial ran does not count, such as a night.
+    """Return the hours of search until each trial ended. Time in which no trial ran, such as a night, does not count.
 
-    Trials without readable times count as if they had run one after the other, before all others.
+    Trials without readable times count as if they had run one after the other, before all other trials.
     """
     spans = [_span(record) for record in records]
     untimed = list(accumulate(0.0 if span else total_seconds(r) for r, span in zip(records, spans, strict=True)))
@@ -90,7 +90,7 @@ def _search_hours(records: Sequence[TrialRecord]) -> list[float]:
 
 
 def _span(record: TrialRecord) -> tuple[float, float] | None:
-    """Start and end; the start follows from the wall time, because a resumed trial was first started long before."""
+    """Return start and end. The start is the end minus the wall time: a resumed trial was first started long before."""
     end, start = moment(record.finished), moment(record.started)
     if end is None:
         return None
@@ -130,7 +130,7 @@ class TimeSpent:
 
     @property
     def total(self) -> float:
-        """The sum of the three parts."""
+        """The sum of `fit`, `build` and `rest`."""
         return self.fit + self.build + self.rest
 
 

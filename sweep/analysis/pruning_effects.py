@@ -15,7 +15,7 @@ from sweep.records.trial_record import TrialRecord
 FEWEST = 5
 """Minimum number of complete trials for a rank correlation."""
 TOP = 5
-"""An audited trial counts against the pruner if it is among this many best trials."""
+"""Number of top trials: stopping one of them would have been a mistake of the pruner."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _left(record: TrialRecord) -> int:
 
 
 def _best_until(history: History, record: TrialRecord, epoch: int) -> float | None:
-    """The best objective of the first epochs, negated if more is better; None if the trial has fewer epochs."""
+    """Return the best objective of the first epochs, negated if higher is better; None if the trial trained fewer."""
     if len(record.epochs) < epoch:
         return None
     return min(history.loss(metrics.value(history.objective)) for metrics in record.epochs[:epoch])
@@ -100,10 +100,10 @@ class AuditedTrial:
     """A complete trial that the pruner would have stopped.
 
     Attributes:
-        cut: the epoch after which the pruner would have stopped it.
+        cut: the epoch after which the pruner would have stopped the trial.
         at_cut: the best objective up to that epoch; None if there is no such epoch in the record.
         value: the final objective.
-        rank: its rank among the complete trials, 1 for the best.
+        rank: rank of the trial among the complete trials, 1 for the best.
     """
 
     number: int
@@ -117,14 +117,14 @@ class AuditedTrial:
 class Audit:
     """What pruning may have cost.
 
-    Seed and trial number alone decide which trials are audited. So the audited trials are a fair sample of those that
-    the pruner would stop, and their share of top trials is an estimate for the pruned trials.
+    Seed and trial number alone decide which trials are audited. So the audited trials are a fair sample of all trials
+    that the pruner would stop, and their share of top trials is an estimate for the pruned trials.
 
     Attributes:
         trials: the audited trials, best first.
         reached_top: number of audited trials that are among the `TOP` best trials.
         share: `reached_top` as a share of all audited trials, with its 95 % interval; None without audited trials.
-        lost: `share` times the number of pruned trials: how many of them would be among the best.
+        lost: `share` times the number of pruned trials: an estimate of how many would be among the best.
         suggested_warmup: the smallest `warmup_epochs` that would have kept all audited trials that reached the top;
             None if no trial did.
     """

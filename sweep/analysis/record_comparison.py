@@ -18,7 +18,7 @@ class Comparison:
     Attributes:
         verdict: `EXACT`, `WITHIN x` (x is the largest difference of any metric in any epoch) or `DIVERGED at epoch n`.
         largest: the largest difference; None if the numbers of epochs or the causes of failure differ.
-        same_weights: whether the digests of the final weights agree; None if either is missing.
+        same_weights: whether the digests of the final weights are equal; None if a digest is missing.
         environment: differences of the environments, one line each.
     """
 
@@ -46,10 +46,10 @@ def compare_with_record(
     Args:
         recorded, again: the epochs of the record and of the rerun.
         digests: digests of the final weights, of the record and of the rerun.
-        environments: the environments, in the same order.
+        environments: the environments of the record and of the rerun.
         tolerance: the largest difference of a metric that counts as rounding.
-        causes: why each run failed, "" if it did not. The rerun of an incomplete trial stops after the last recorded
-            epoch, so that it did not fail means something only if the record has no epoch.
+        causes: why each of the two failed, "" for no failure. The rerun of an incomplete trial stops after the last
+            recorded epoch, so a rerun that did not fail is a difference only if the record has no epoch.
     """
     changed = environment_differences(*environments)
     same_weights = None if None in digests else digests[0] == digests[1]
@@ -81,7 +81,7 @@ def environment_differences(old: Mapping[str, str], new: Mapping[str, str]) -> t
 
 
 class DuplicateModels:
-    """Finds earlier trials that have other values but built the same model.
+    """Finds earlier trials that built the same model from other values.
 
     Args:
         records: the trials that have already ended.
@@ -93,7 +93,7 @@ class DuplicateModels:
             self._add(record)
 
     def flagged(self, record: TrialRecord) -> TrialRecord:
-        """Return the record of a trial that has just ended, with `same_model_as` set if there is such a trial."""
+        """Return the record of a trial that has just ended, with `same_model_as` if there is such an earlier trial."""
         others = self._known.get(record.model_digest or "", [])
         duplicate = next((other for other in others if dict(other.values) != dict(record.values)), None)
         self._add(record)

@@ -79,7 +79,7 @@ def findings_mapping(history: History, findings: ReportFindings) -> dict[str, An
 
 
 def _final_mapping(final: FinalResult | None) -> dict[str, Any] | None:
-    """The main numbers of the final result; `final/final.json` has all of them."""
+    """Return the main numbers of the final result; `final/final.json` has all numbers."""
     if final is None:
         return None
     test = final.test

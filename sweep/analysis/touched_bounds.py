@@ -16,7 +16,7 @@ from sweep.space.parameters import Choice, Parameter, steps_between
 ZONE = 0.05
 """Share of a range, on its own scale, that counts as its end."""
 CHANCE = 0.002
-"""A pile must be less likely than this for uniform values. The limit is low because a space has about thirty ends."""
+"""An end is touched if uniform values are less likely than this to pile up there. It is low: a space has many ends."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class TouchedBound:
 
     Attributes:
         end: which end of the range.
-        bound: the value there.
+        bound: the value at that end.
         trials: number of good trials within `ZONE` of the end.
         good: number of good trials that have the parameter.
-        chance: probability of such a pile for uniform values, a one-sided binomial tail.
+        chance: probability of at least this number of trials there for uniform values, a one-sided binomial tail.
     """
 
     name: str
@@ -40,7 +40,7 @@ class TouchedBound:
 
 
 def touched_bounds(history: History) -> tuple[TouchedBound, ...]:
-    """Return all ends that at least three good trials touch, and more than chance explains."""
+    """Return all ends that at least three good trials touch, and more trials than chance explains."""
     found = [
         _touch(history, parameter, end)
         for parameter in history.space.parameters
@@ -69,7 +69,7 @@ def _in_zone(axis: Axis, place: float, end: Literal["low", "high"]) -> bool:
 
 
 def _uniform_share(parameter: Parameter, axis: Axis) -> float:
-    """The share of uniform values in the zone of an end, which is large if there are few integers."""
+    """Return the share of uniform values in the zone of an end; it is large if there are few integers."""
     if axis.choices:
         return 1 / len(axis.choices)
     step: float | None = getattr(parameter, "step", None)

@@ -18,12 +18,12 @@ class TrialRow:
 
     Attributes:
         value: the objective of the best epoch.
-        behind: difference of the objective to the best trial, 0 or more; None where they are not comparable.
+        behind: difference of the objective to the best trial, 0 or more; None if the two are not comparable.
         epochs: number of finished epochs.
         parameters: number of the model's weights.
-        seconds: wall time; None where it is not recorded.
+        seconds: wall time; None if it is not recorded.
         values: the sampled values.
-        origin: where they come from, if not from the sampler.
+        origin: where the values come from; None if they come from the sampler.
     """
 
     number: int
@@ -39,7 +39,7 @@ class TrialRow:
     origin: str | None
 
     def columns(self, objective: str) -> dict[str, Any]:
-        """Return what CSV files and data frames contain, by column name, except the sampled values."""
+        """Return the columns of CSV files and data frames, except the sampled values, by name."""
         values = (self.state, self.reason, self.value, self.best_epoch, self.epochs, self.parameters, self.seconds)
         return dict(zip(column_names(objective), values, strict=True))
 

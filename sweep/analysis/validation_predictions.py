@@ -23,7 +23,7 @@ class Predictions:
     Attributes:
         outputs: float (n, classes), probabilities or logits.
         labels: int64 (n,), the true classes.
-        positions: int64 (n,), positions of the images in the cached training part.
+        positions: int64 (n,), positions of the images in the cached training set (before the validation split).
     """
 
     outputs: npt.NDArray[np.floating]
@@ -32,7 +32,7 @@ class Predictions:
 
     @property
     def predicted(self) -> IntArray:
-        """int64 (n,), the class with the largest output, the first one of equal outputs."""
+        """The class with the largest output, int64 (n,); of equal outputs, the first class."""
         classes: IntArray = np.argmax(self.outputs, axis=1).astype(np.int64)
         return classes
 
@@ -48,7 +48,7 @@ class ClassResult(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """A wrong prediction: the image's position in the cached training part, and the probability of the wrong class."""
+    """A wrong prediction: the image's position in the cached training set, and the probability of the wrong class."""
 
     position: int
     label: int
@@ -57,7 +57,7 @@ class Mistake(NamedTuple):
 
 
 def read_predictions(path: Path, classes: int) -> Predictions | None:
-    """Return the predictions of a trial; None if there are none or they do not match the classes."""
+    """Return the predictions of a trial; None if the file is missing or damaged or does not match the classes."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             found = Predictions(stored["outputs"], stored["labels"], stored["positions"])

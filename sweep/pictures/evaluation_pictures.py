@@ -1,8 +1,8 @@
 """Pictures of a model's results as PNG: confusion matrix, finalists, reliability diagram, worst errors.
 
-scikit-learn's displays are not used: they import pyplot. ConfusionMatrixDisplay colours by the numbers that it writes,
-while here counts are written and colours are shares of the row, so that rare classes stay visible.
-CalibrationDisplay is made for binary classifiers and does not show how many images a bin has.
+scikit-learn's displays are not used: they import pyplot. ConfusionMatrixDisplay colours each cell by the number that it
+shows. Here cells show counts and are coloured by their shares of the row, so that rare classes stay visible.
+CalibrationDisplay is made for binary classifiers and does not show the number of images in a bin.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sweep.records.model_evaluation import WorstErrors
 FINALISTS, CONFUSION, RELIABILITY, ERRORS = "finalists.png", "confusion.png", "reliability.png", "errors.png"
 _DPI = 110
 _COUNTED, _NAMED = 25, 60
-"""Maximum number of classes for which a confusion matrix shows the counts, and the names."""
+"""Maximum numbers of classes: for a confusion matrix with counts, and for a confusion matrix with names."""
 SIDE = 96
 """Minimum length of an overlay's longer side, in pixels."""
 OPACITY = 0.45
@@ -44,7 +44,7 @@ def draw_all(folder: Path, result: FinalResult) -> None:
 
 
 def draw_worst_errors(path: Path, result: FinalResult, errors: WorstErrors) -> None:
-    """Draw each error as the image and the image under its heat map; nothing if there is no error."""
+    """Draw each error as the image and, next to it, the image under its heat map; draw nothing if there is no error."""
     if not len(errors.labels):
         return
     names = [one.name for one in result.test.classes]

@@ -1,4 +1,4 @@
-"""Grids of images with captions, as PNG. Class names are plain text: `$` starts no formula."""
+"""Grids of images with captions, as PNG. Class names are drawn as plain text: `$` does not start a formula."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sweep.records.array_types import UInt8Array
 
 _DPI = 100
 _CELL, _GAP, _LINE, _HEAD = 96, 12, 13, 30
-"""Pixels: the side of an image, the space between two images, the height of a caption line and of the title."""
+"""In pixels: the side of an image, the space between two images, the heights of a caption line and of the title."""
 _CAPTION = 17
 """Maximum number of characters in a caption line."""
 
@@ -49,7 +49,7 @@ def draw_images(
 
 
 def _thumbnail(image: UInt8Array) -> UInt8Array:
-    """uint8 (h, w, 3) whose longer side fills a cell; small images keep their pixels as squares."""
+    """Return the image as uint8 (h, w, 3) with the longer side of a cell; pixels of small images become squares."""
     high, wide = image.shape[:2]
     scale = _CELL / max(high, wide)
     size = max(1, round(wide * scale)), max(1, round(high * scale))

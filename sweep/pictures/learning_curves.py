@@ -19,7 +19,7 @@ _PLACES = {"left": 0.07, "right": 0.98, "top": 0.91, "bottom": 0.23, "wspace": 0
 
 
 def rate_drops(epochs: Sequence[EpochMetrics]) -> list[tuple[int, float]]:
-    """Return the epochs with a lower learning rate than the epoch before, and that rate."""
+    """Return each epoch with a lower learning rate than the epoch before it, and this rate."""
     return [(b.epoch, b.learning_rate) for a, b in pairwise(epochs) if b.learning_rate < a.learning_rate]
 
 
@@ -51,7 +51,7 @@ def _draw_metric(axes: Axes, record: TrialRecord, name: str) -> None:
     marker = "o" if len(epochs) == 1 else ""
     for key, label, color in ((name, "train", _TRAIN), (f"val_{name}", "validation", _VALIDATION)):
         axes.plot(epochs, [getattr(m, key) for m in record.epochs], marker=marker, color=color, label=label)
-    # Loss falls and accuracy rises, so the curves are rarely there.
+    # Loss falls and accuracy rises, so the curves rarely cover these labels.
     _mark_rates(axes, record.epochs, "top" if name == "loss" else "bottom")
     _mark_best(axes, record, f"val_{name}")
     axes.set(xlabel="epoch", ylabel=name)
@@ -62,7 +62,7 @@ def _draw_metric(axes: Axes, record: TrialRecord, name: str) -> None:
 
 def _mark_rates(axes: Axes, epochs: Sequence[EpochMetrics], edge: Literal["top", "bottom"]) -> None:
     for index, (epoch, rate) in enumerate(rate_drops(epochs)):
-        # Between the last epoch of the old rate and the first of the new one.
+        # Between the last epoch of the old rate and the first epoch of the new rate.
         place = epoch - 0.5
         axes.axvline(place, color=_MARK, linestyle=":", linewidth=1, label="" if index else "learning rate drops")
         height, transform = 0.98 if edge == "top" else 0.02, axes.get_xaxis_transform()

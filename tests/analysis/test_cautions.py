@@ -45,7 +45,7 @@ def test_the_same_value_in_all_trials_gives_a_caution() -> None:
 
 def test_best_trials_that_are_still_improving_need_more_epochs() -> None:
     trials = [with_epochs(complete(n, 0.5 + n / 100), 2) for n in range(3)]
-    assert "best in their last epoch of 2" in caution_text(history(*trials))
+    assert "In 3 of the 3 best trials, the last epoch (2) was the best" in caution_text(history(*trials))
 
 
 def test_trials_on_different_images_are_not_comparable() -> None:
@@ -54,7 +54,7 @@ def test_trials_on_different_images_are_not_comparable() -> None:
 
 
 def test_a_sampler_that_has_only_drawn_at_random_gives_a_caution() -> None:
-    assert "3 trials counted so far" in caution_text(history(*(complete(n, 0.1 * n) for n in range(3))))
+    assert "only 3 trials are complete" in caution_text(history(*(complete(n, 0.1 * n) for n in range(3))))
 
 
 def test_failures_are_grouped_by_cause_the_most_frequent_first() -> None:

@@ -1,1 +1,1 @@
-"""Values on disk and their readers: trial records, final results, checkpoints, locks. No Optuna, Keras or MLflow."""
+"""Read and write the files of a study: records, final results, checkpoints, locks. Without Optuna, Keras and MLflow."""

@@ -1,4 +1,4 @@
-"""Write files atomically: a reader, or the next start after a crash, finds the old content or the new, never a part."""
+"""Write files atomically: even after a crash, a reader finds either the old content or the new one, never a mixture."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sweep.records.disk import disk_errors
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path next to `path`; when the block ends without an error, move what it wrote there to `path`.
+    """Yield a temporary path next to `path`; if the block ends without an error, rename the temporary file to `path`.
 
-    The temporary name keeps the suffix, because Keras and NumPy insist on it: `model.part.keras`. The block may write a
-    file or a folder. After an error, such as an OSError for a full disk, nothing is left of it; `path` is unchanged.
+    The temporary name (`model.part.keras`) keeps the suffix, because Keras and NumPy require it. The block may write a
+    file or a folder there. After an error, such as an OSError for a full disk, it is removed; `path` is unchanged.
     """
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     remove(part)  # left by a process that was killed
@@ -34,7 +34,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def move_into_place(source: Path, target: Path) -> None:
-    """Rename a complete file or folder such that a power cut can neither undo the rename nor empty the target."""
+    """Rename a complete file or folder, and sync it so that its content and its new name survive a power cut."""
     sync_tree(source)
     source.replace(target)
     sync(target.parent)
@@ -56,7 +56,7 @@ def sync_tree(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with its content, if there is one."""
+    """Remove a file, or a folder with its content; do nothing if `path` does not exist."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

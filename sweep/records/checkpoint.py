@@ -1,8 +1,8 @@
 """A trial's checkpoints: one file per finished epoch, from which a killed trial resumes with the same bits.
 
-A file is an `.npz` file (no pickles) followed by its SHA-256, written atomically. If the digest does not fit, because
-the file is torn or a bit has flipped, the previous checkpoint is used. This module does not import Keras, because the
-supervisor also reads the files.
+A file is an `.npz` file (no pickles) followed by its SHA-256, written atomically. If the digest does not match,
+because the file is incomplete or a bit has changed, the previous checkpoint is used. This module does not import Keras,
+because the supervisor also reads the files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import TrialConfig, config_to_mapping
 
 KEPT = 2
-"""The newest, and the previous one in case the newest is torn."""
+"""Number of checkpoints that are kept: the newest, and the previous one in case the newest is incomplete."""
 _FORMAT = 1
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _NAME = re.compile(r"checkpoint-(\d{4,})\.npz")
@@ -40,7 +40,7 @@ State: TypeAlias = Mapping[str, Any]
 
 
 class CheckpointError(Exception):
-    """A checkpoint cannot be used: it is torn, altered, or from another trial. The previous one is tried."""
+    """A checkpoint cannot be used: it is incomplete, altered, or from another trial. The previous one is tried next."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Checkpoint:
         epochs: the finished epochs, at least one.
         variables: the model's variables (without the states of random generators, which follow from the seed), then
             the optimizer's.
-        best_weights: `model.get_weights()` of the best epoch; None if that is the last one.
-        callbacks: states by the name of the callback.
-        ended: True if training ends with this epoch, by early stopping or because it is the last.
+        best_weights: `model.get_weights()` of the best epoch; None if the best epoch is the last one.
+        callbacks: the states of the callbacks, by name of the callback.
+        ended: True if training ends with this epoch, by early stopping or because it is the last epoch.
         build_seconds, fit_seconds: time spent so far, summed over all starts of the trial.
     """
 
@@ -72,31 +72,31 @@ class Checkpoint:
 
 
 def identity(config: TrialConfig, stamp: DataStamp) -> str:
-    """SHA-256 over everything that decides a trial's bits: configuration, images, versions and processor.
+    """Return the SHA-256 over all that decides a trial's bits: configuration, images, versions and processor.
 
-    A trial must not resume from the checkpoint of another one.
+    A trial must not resume from a checkpoint with another identity.
     """
     facts = {"config": config_to_mapping(config), "data": dataclasses.asdict(stamp), "environment": arithmetic_facts()}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint, owner: str) -> None:
-    """Write a checkpoint, then remove all but the newest `KEPT`.
+    """Write a checkpoint, then remove all checkpoints except the newest `KEPT`.
 
     Args:
-        folder: the trial's folder; made if missing.
+        folder: the trial's folder; created if it is missing.
         checkpoint: the state after the last epoch.
         owner: `identity` of the trial.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written; older checkpoints remain.
+        OSError: the disk is full, or the folder cannot be written; the older checkpoints are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{checkpoint.epoch:04d}.npz"
     arrays = _pack(checkpoint, owner)
     with atomic_write(path) as part, part.open("wb") as stream:
         hashing = _Hashing(stream)
-        np.savez(hashing, **arrays)  # type: ignore[arg-type]  # none of them is called allow_pickle
+        np.savez(hashing, **arrays)  # type: ignore[arg-type]  # mypy: an array could be named `allow_pickle`; none is
         stream.write(hashing.sha256.digest())
     for old in _files(folder)[KEPT:]:
         old.unlink(missing_ok=True)
@@ -115,7 +115,7 @@ def checkpoints(folder: Path, owner: str) -> Iterator[Checkpoint]:
 
 
 def last_epoch(folder: Path) -> int:
-    """The epoch after which a trial can resume, judged by its complete files; 0 if it must start again."""
+    """The epoch after which a trial can resume: of the newest file whose digest matches; 0 if it must start again."""
     for path in _files(folder):
         try:
             _verified(path)
@@ -132,7 +132,7 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The complete files, the newest epoch first."""
+    """The checkpoint files, without temporary files, the newest epoch first."""
     found = [path for path in folder.glob("checkpoint-*.npz") if _NAME.fullmatch(path.name)]
     return sorted(found, key=_epoch_of, reverse=True)
 
@@ -142,7 +142,7 @@ def _epoch_of(path: Path) -> int:
 
 
 class _Hashing(io.RawIOBase):
-    """A writable file that computes the digest of its content. It cannot seek, so nothing is written twice."""
+    """A file that computes its digest. It is not seekable, so that `zipfile` does not overwrite digested bytes."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -178,11 +178,11 @@ def _pack(checkpoint: Checkpoint, owner: str) -> dict[str, _Array]:
 
 
 def _verified(path: Path) -> bytes:
-    """Read a file and return its content without the digest; raises CheckpointError if the digest does not fit."""
+    """Read a file and return its content without the digest; raises CheckpointError if the digest does not match."""
     content = path.read_bytes()
     body, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
     if hashlib.sha256(body).digest() != digest:
-        raise CheckpointError("it is torn or altered: its content does not have the recorded digest")
+        raise CheckpointError("it is incomplete or altered: its digest does not match")
     return body
 
 

@@ -1,8 +1,8 @@
-"""Findings about a trial's curves, in words and numbers: a pure function of its epochs.
+"""Findings about a trial's curves, in words and numbers, computed only from its epochs.
 
-The thresholds are conventions, each with its reason: they name what an experienced user sees in the curves, and stay
-silent in doubtful cases. Training metrics are means over an epoch with dropout and augmentation, so the real gap to
-validation is larger than the visible one.
+The thresholds are conventions, each with its reason: they report what an experienced user sees in the curves, and
+report nothing in doubtful cases. Training metrics are means over an epoch with dropout and augmentation, so the real
+gap between training and validation is larger than the visible gap.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ from sweep.records.trial_result import EpochMetrics
 CurveProblem = Literal["dead start", "rate too high", "over-fitting", "under-fitting"]
 
 DEAD_EPOCHS = 3
-"""Number of epochs at chance level that make a dead start; one or two also happen with a small rate or a warm-up."""
+"""Minimum epochs at chance level for a dead start; one or two also occur with a small learning rate or a warm-up."""
 DEAD_ERRORS = 2.0
-"""Standard errors above 1/classes that still count as chance level: about 95 % of guesses are below."""
+"""Maximum standard errors above 1/classes for chance level: about 95 % of guessing models have a lower accuracy."""
 DEAD_LOSS = 0.99
-"""A model with a loss above this share of ln(classes), the loss of a uniform guess, has learned nothing."""
+"""A model whose loss is above this share of ln(classes), the loss of a uniform guess, has learned nothing."""
 
 RISE = 0.05
-"""Relative rise of the training loss between epochs; means over thousands of images fluctuate less."""
+"""Minimum relative rise of the training loss between epochs; means over thousands of images fluctuate less."""
 RISES = 1 / 3
-"""Share of epochs with such a rise that makes an oscillation, not an accident."""
+"""Minimum share of epochs with such a rise for an oscillation; fewer rises may be chance."""
 
 GAP = 0.1
-"""A larger gap between training and validation accuracy is memorization: 0.1 exceeds the noise of 100 images."""
+"""Maximum gap between training and validation accuracy without memorization: 0.1 exceeds the noise of 100 images."""
 VAL_RISE = 0.1
-"""Relative rise of the validation loss above its minimum while the training loss still falls."""
+"""Minimum relative rise of the validation loss above its minimum while the training loss still falls."""
 SINCE = 2
-"""Epochs after that minimum; a rise in a single epoch may be chance."""
+"""Minimum number of epochs after the lowest validation loss; a rise in a single epoch may be chance."""
 
 CLOSE = 0.02
-"""Up to this gap between training and validation accuracy nothing has been memorized."""
+"""Maximum gap between training and validation accuracy of a model that under-fits."""
 ENOUGH = 0.95
-"""A training accuracy of at least this is not too low."""
+"""A training accuracy above this value is never under-fitting."""
 STILL_FALLING = 0.05
-"""Relative fall of the training loss in the last quarter of the epochs that would probably continue."""
+"""If the training loss fell by more than this share in the last quarter of the epochs, more epochs may help."""
 LEAST = 4
-"""Fewer epochs show no trend."""
+"""Minimum number of epochs that can show a trend."""
 
 
 @dataclass(frozen=True)
 class CurveFinding:
-    """One finding.
+    """A finding about a trial's curves.
 
     Attributes:
         kind: the usual name of the problem.
-        words: a sentence with the numbers and advice.
+        words: a sentence with the numbers and the advice.
     """
 
     kind: CurveProblem
@@ -82,7 +82,7 @@ def judge_curves(epochs: Sequence[EpochMetrics], classes: int, images: int) -> t
 
 
 def guessing_limit(classes: int, images: int) -> float:
-    """The accuracy on `images` images up to which a model may be guessing: about 95 % of guesses are below."""
+    """The accuracy on `images` images up to which a model may be guessing: about 95 % of guessing models are below."""
     chance = 1 / classes
     return chance + DEAD_ERRORS * math.sqrt(chance * (1 - chance) / max(images, 1))
 
@@ -98,10 +98,10 @@ def _dead_start(epochs: Sequence[EpochMetrics], classes: int, images: int) -> Cu
     if classes < 2 or len(dead) < DEAD_EPOCHS:
         return None
     last = dead[-1]
-    after = "and to the end" if len(dead) == len(epochs) else f"until epoch {len(dead) + 1}"
+    span = f"all {len(dead)} epochs" if len(dead) == len(epochs) else f"the first {len(dead)} epochs"
     return CurveFinding(
         "dead start",
-        f"no better than guessing in the first {len(dead)} epochs {after}: accuracy {last.accuracy:.3f} (chance: "
+        f"no better than guessing in {span}: accuracy {last.accuracy:.3f} (chance: "
         f"{chance:.3f}), loss {last.loss:.3f} (uniform guess: ln({classes}) = {uniform:.3f}); try another learning "
         f"rate (it was {last.learning_rate:.3g}) or initializer, or batch normalization",
     )
@@ -115,8 +115,8 @@ def _rate_too_high(epochs: Sequence[EpochMetrics]) -> CurveFinding | None:
     return CurveFinding(
         "rate too high",
         f"the training loss rose by more than {RISE:.0%} after {len(rises)} of {len(epochs) - 1} epochs, from "
-        f"{first.loss:.3f} at first to {worst.loss:.3f} in epoch {worst.epoch} and {last.loss:.3f} at the end; try a "
-        f"lower learning rate (it was {worst.learning_rate:.3g} there), a warm-up, or gradient clipping",
+        f"{first.loss:.3f} in epoch 1 to {worst.loss:.3f} in epoch {worst.epoch} and {last.loss:.3f} at the end; try a "
+        f"lower learning rate (it was {worst.learning_rate:.3g} then), a warm-up, or gradient clipping",
     )
 
 
@@ -145,9 +145,9 @@ def _under_fitting(epochs: Sequence[EpochMetrics]) -> CurveFinding | None:
     if last.accuracy > min(ENOUGH, last.val_accuracy + CLOSE):
         return None
     course = (
-        f"the loss still fell by {fall:.0%} since epoch {before.epoch}; try more epochs"
+        f"the loss still fell by {fall:.0%} after epoch {before.epoch}; try more epochs"
         if fall > STILL_FALLING
-        else f"the loss fell by only {max(fall, 0):.0%} since epoch {before.epoch}; try a larger model, less "
+        else f"the loss fell by only {max(fall, 0):.0%} after epoch {before.epoch}; try a larger model, less "
         "regularization, or a higher learning rate"
     )
     return CurveFinding(

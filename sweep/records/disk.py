@@ -1,4 +1,4 @@
-"""The disk of a study: free space before the start, and one clear error if it is full, read-only or not writable."""
+"""Check the disk of a study: its free space before the start, and whether it is full, read-only or not writable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESERVE = 64 * 2**20
 """Bytes that must be free before a sweep starts, for its database, records, logs and MLflow's store."""
 _WEIGHT_BYTES = 4
 _COPIES_IN_TRAINING = 7
-"""A model in training: its file, and two checkpoints, each with the weights and the optimizer's two moments."""
+"""Copies of the weights per trial: 1 in its model file, 3 in each of 2 checkpoints (weights, two optimizer moments)."""
 _PROBE_BYTES = 64 * 1024
 
 _ADVICE = {
@@ -34,7 +34,7 @@ _SQLITE = {
     "attempt to write a readonly database": errno.EROFS,
     "disk i/o error": errno.EIO,
 }
-"""SQLite's messages for these errors."""
+"""SQLite's messages and the errors of the system that cause them."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 NETWORK = (
@@ -57,9 +57,9 @@ def needed_bytes(max_parameters: int | None, keep_models: int, workers: int) -> 
     """The number of bytes that must be free before a sweep starts.
 
     Args:
-        max_parameters: of the largest model; None if the space sets no limit.
+        max_parameters: number of weights of the largest model; None if the space sets no limit.
         keep_models: number of model files that are kept.
-        workers: number of trials at a time.
+        workers: number of trials that train at the same time.
     """
     model = (max_parameters or 0) * _WEIGHT_BYTES
     return RESERVE + model * (keep_models + workers * _COPIES_IN_TRAINING)
@@ -79,15 +79,15 @@ def make_folder(folder: Path, needed: int) -> None:
 
     Raises:
         DiskError: too little free space, or no permission to write.
-        StudyError: it is on a network file system.
+        StudyError: the folder is on a network file system.
     """
     mounts = [Mount(part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True)]
     network = network_mount(folder.resolve(), mounts)
     if network is not None:
         raise StudyError(
             f"{folder} is on a network file system ({network.kind} at {network.point}), where neither SQLite's "
-            "write-ahead log nor locks are reliable. Put the studies on a disk of this machine with --home DIR; MLflow "
-            "may be anywhere (--tracking-uri URI)"
+            "write-ahead log nor locks are reliable. Put the studies on a disk of this machine with --home DIR; the "
+            "store of MLflow may be anywhere (--tracking-uri URI)"
         )
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def make_folder(folder: Path, needed: int) -> None:
             check_usable(folder)
     if free < needed:
         raise DiskError(
-            f"{folder}: {free:,} bytes are free on its disk, but a sweep needs {needed:,} for its files. "
+            f"{folder}: {free:,} bytes are free on its disk, but a sweep needs {needed:,} bytes for its files. "
             "Free some space, or put the studies elsewhere with --home DIR"
         )
 
@@ -110,7 +110,7 @@ def check_usable(folder: Path) -> None:
 
 
 def disk_error(path: Path, error: OSError) -> DiskError:
-    """The error for the user: path, cause, free bytes, what to do."""
+    """The error for the user, with the path, the cause, the free bytes and the advice."""
     return _error(path, error.strerror or str(error), error.errno)
 
 
@@ -128,7 +128,7 @@ def _free(path: Path) -> str:
 
 
 def database_disk_error(path: Path, cause: str) -> DiskError | None:
-    """The error for a message of SQLite; None if it is not about the disk."""
+    """The error for a message of SQLite; None if the message is not about the disk."""
     found = next((number for words, number in _SQLITE.items() if words in cause.lower()), None)
     if found == errno.EIO and psutil.disk_usage(str(path.parent)).free < _PROBE_BYTES:
         found = errno.ENOSPC  # SQLite reports an I/O error if it cannot extend the index of its log
@@ -136,11 +136,11 @@ def database_disk_error(path: Path, cause: str) -> DiskError | None:
 
 
 def trial_disk_error(folder: Path, message: str) -> DiskError | None:
-    """The disk error that made a trial fail, found in its message or by writing in its folder; None if there is none.
+    """The disk error because of which a trial failed, found in `message` or by writing to `folder`; None without one.
 
     Args:
         folder: the study's folder.
-        message: the failure with its traceback, because HDF5 and TensorFlow wrap the system's error.
+        message: the failure with its traceback, in which HDF5 and TensorFlow quote the system's error.
     """
     for number in _FULL:
         if os.strerror(number) in message:
@@ -153,8 +153,8 @@ def trial_disk_error(folder: Path, message: str) -> DiskError | None:
 
 
 def network_mount(path: PurePath, mounts: Iterable[Mount]) -> Mount | None:
-    """The network file system of an absolute path without links; None if it is on a disk of this machine."""
+    """The network file system that holds an absolute path without links; None if the path is on a local disk."""
     over = [mount for mount in mounts if path.is_relative_to(mount.point)]
-    # Of two file systems with the same mount point, the later hides the earlier.
+    # Of two file systems with the same mount point, the later one hides the earlier one.
     nearest = max(enumerate(over), key=lambda item: (len(PurePath(item[1].point).parts), item[0]), default=None)
     return nearest[1] if nearest is not None and nearest[1].kind.lower() in NETWORK else None

@@ -1,6 +1,6 @@
 """The environment of training: flags to set before TensorFlow is imported, and facts for the records.
 
-This module does not import TensorFlow, because the flags have no effect afterwards.
+This module does not import TensorFlow, because setting the flags after that import has no effect.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def set_flags() -> None:
 
 
 def environment_facts(directory: Path) -> dict[str, str]:
-    """Versions, machine, flags and the git commit of `directory`, as flat text."""
+    """Versions, machine, flags and the git commit of `directory`: texts by name."""
     facts = {f"version.{name}": found for name in PACKAGES if (found := _version(name))}
     facts["version.python"] = platform.python_version()
     facts["platform"] = platform.platform()
@@ -37,9 +37,9 @@ def environment_facts(directory: Path) -> dict[str, str]:
 
 
 def arithmetic_facts() -> dict[str, str]:
-    """The part of the environment that decides the bits of a result; a trial must not resume with another one."""
+    """The facts that decide the bits of a result; a trial must not resume if one of them has changed."""
     facts = {f"version.{name}": found for name in ARITHMETIC if (found := _version(name))}
-    # Not the choice of the GPU: a trial may resume on another GPU of the same machine.
+    # CUDA_VISIBLE_DEVICES is left out: a trial may resume on another GPU of the same machine.
     flags = {f"flag.{name}": os.environ[name] for name in FLAGS if name in os.environ and name.startswith("TF_")}
     return {**facts, **flags, "machine": platform.machine(), "cpu": _cpu_model()}
 
@@ -61,7 +61,7 @@ def _cpu_model() -> str:
 
 
 def _git_commit(directory: Path) -> str | None:
-    """The commit, with `+changes` if tracked files differ from it."""
+    """The current commit, with `+changes` if tracked files differ from it; None if git does not find one."""
     try:
         head = _git(directory, "rev-parse", "HEAD")
         changed = _git(directory, "status", "--porcelain", "--untracked-files=no")

@@ -30,11 +30,11 @@ class FinalistResult:
     """The result of a finalist.
 
     Attributes:
-        search_score: objective in the search.
-        scores: objective of each round, in order.
-        mean, deviation: over rounds; None without enough rounds.
-        best_share: bootstrap P(best) among the finalists that remained to the end; 0 for a dropped one.
-        dropped: why it left the comparison, or "".
+        search_score: value of the objective in the search.
+        scores: value of the objective in each round, in order.
+        mean, deviation: mean and standard deviation of `scores`; None if there are too few rounds.
+        best_share: bootstrap P(best) among the finalists that were not dropped; 0 for a dropped finalist.
+        dropped: why the finalist was dropped from the comparison; "" if it was not.
     """
 
     trial: int
@@ -52,9 +52,9 @@ class TrainedFinal:
     """The model that was trained on all images of the search.
 
     Attributes:
-        key: digest of everything that decides its weights; with an equal key neither training nor test is repeated.
-        config: with the seed and the number of epochs of its training.
-        learning_rates: one per epoch.
+        key: digest of everything that decides its weights; a model with the same key is not trained or tested again.
+        config: its configuration, with the seed and the number of epochs of this training.
+        learning_rates: learning rate of each epoch.
         images: number of training images.
         loss: training loss of the last epoch.
         weights_digest: as in a trial record.
@@ -101,13 +101,13 @@ class TestResult:
     """The result of the final model on the test set.
 
     Attributes:
-        low, high: 95 % Wilson interval of the accuracy.
-        loss: mean cross-entropy, natural logarithm.
-        confusion: rows are true classes.
+        low, high: limits of the 95 % Wilson interval of the accuracy.
+        loss: mean cross-entropy (natural logarithm).
+        confusion: number of images by true class (rows) and predicted class (columns).
         calibration_error: expected calibration error over `bins`.
-        search_gap: search score of the winner minus the objective on the test set; for a loss the negative of it, so
-            that a positive gap means that the search was too optimistic.
-        repeats_gap: the same for the mean over rounds; None without rounds.
+        search_gap: search score of the winner minus the objective on the test set; for a loss, this difference with the
+            opposite sign. A positive gap always means that the search was too optimistic.
+        repeats_gap: the same gap for the mean over the rounds instead of the search score; None without rounds.
     """
 
     images: int
@@ -141,9 +141,9 @@ class FinalResult:
 
     Attributes:
         verdict: see `sweep.analysis.finalists.Judgement`.
-        tied: trials that the rounds cannot distinguish; only the winner if it is separated.
-        winner: the trial with the final model's configuration.
-        folds: number of folds of the rounds' cross-validation; None for fresh splits.
+        tied: trials that the rounds cannot distinguish; only the winner if the verdict is `separated`.
+        winner: the trial whose configuration the final model has.
+        folds: number of folds if the rounds are a cross-validation; None if every round has a new random split.
         openings: number of openings of the test set, including this one.
         environment: versions, platform, flags, as in a trial record.
     """

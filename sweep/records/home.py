@@ -17,16 +17,16 @@ class Home:
 
     @property
     def studies(self) -> Path:
-        """One folder per study."""
+        """The folder with one folder per study."""
         return self.root / "studies"
 
     @property
     def cache(self) -> Path:
-        """Prepared images, safe to delete."""
+        """The folder of the prepared images; it is safe to delete."""
         return self.root / "cache"
 
     def study(self, name: str) -> Path:
-        """The folder of a study; raises StudyError for a name that a folder cannot have."""
+        """The folder of a study; raises StudyError for a name that is not allowed."""
         wrong = check_study_name(name)
         if wrong:
             raise StudyError(wrong)

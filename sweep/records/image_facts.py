@@ -13,12 +13,12 @@ class DataStamp:
     """The images that a trial used.
 
     Attributes:
-        digest: SHA-256 over the decoded training part: pixels, labels, class names.
+        digest: SHA-256 over the decoded training set before the validation images are split off: see `Prepared`.
         split: SHA-256 over the positions and labels of the training and the validation images.
-        train, validation: number of images.
+        train, validation: number of training images and of validation images.
         shape: height, width, channels.
         classes: names, in the order of the model's outputs.
-        skipped: number of unreadable files that were left out, including those of the test part.
+        skipped: number of unreadable files that were left out, including those of the test set.
     """
 
     digest: str
@@ -37,7 +37,7 @@ class ImageFacts:
     Attributes:
         shape: height, width, channels.
         classes: number of classes.
-        channel_mean, channel_std: per channel of the training images, on the scale 0..1.
+        channel_mean, channel_std: mean and standard deviation per channel of the training images, on the scale 0..1.
     """
 
     shape: tuple[int, int, int]

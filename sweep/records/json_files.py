@@ -1,4 +1,4 @@
-"""Read JSON that sweep has written, into checked dataclasses, with errors that name the file and the wrong value."""
+"""Read JSON files of sweep into checked dataclasses; an error names the file and the wrong value."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def parse_json(
         content: the JSON text.
         source: the name of the file, for the error message.
         failure: the error to raise.
-        expected: what the file should be, with its article: "a trial record".
+        expected: what the file should be, with an article: "a trial record".
         advice: a sentence about what to do.
 
     Raises:
-        UserError: `failure`, if the content is not JSON or does not have the type.
+        UserError: the error `failure`: the content is not JSON, or does not have the expected type.
     """
     try:
         return adapter.validate_json(content)

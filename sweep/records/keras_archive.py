@@ -1,9 +1,9 @@
 """Check a .keras file before Keras opens it, and read the facts that sweep stores in it.
 
-The check refuses what could run code, write elsewhere or fill the memory.
+The check refuses files that could run code, write outside of their folder, or fill the memory.
 
-Keras's `safe_mode` stays on as well. Its gaps (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747) all used classes and
-functions that a model of sweep never contains; so only Keras's layers and similar objects are accepted.
+Keras's `safe_mode` stays on as well. All its known gaps (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747) used classes
+and functions that a model of sweep never contains, so the check accepts only Keras's layers and similar objects.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from sweep.space.config import DataConfig
 from sweep.space.model_sections import Output
 
 FACTS_FILE = "sweep.json"
-"""An entry of the .keras archive, which Keras ignores."""
+"""The entry of a .keras archive with sweep's facts; Keras ignores it."""
 CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE = "config.json", "metadata.json", "model.weights.h5"
 ENTRIES = (CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE, FACTS_FILE)
 
 MAX_TEXT = 64 * 2**20
 MAX_RATIO = 20
-"""Maximum ratio of an entry's size to its size in the archive. Keras does not compress, and weights shrink little."""
+"""Maximum ratio of an entry's size to its compressed size. Keras does not compress, and weights compress badly."""
 
 MODULES = re.compile(
     r"keras(\.(layers|models|initializers|regularizers|constraints|optimizers(\.schedules)?|losses|metrics"
     r"|dtype_policies|src\.(layers|models|ops|initializers|optimizers|dtype_policies)(\.\w+)*))?"
 )
-"""Modules of the classes in a model's configuration. No functions: `keras.utils` can fetch and unpack files."""
+"""Allowed modules of a model's classes. `keras.utils`, for example, is refused: it can fetch and unpack files."""
 REFUSED = {
     "Lambda": "runs code of the file",
     "TorchModuleWrapper": "holds a pickle, which runs code of the file",
@@ -52,7 +52,7 @@ REFUSED = {
     "IntegerLookup": "may read files of this machine",
     "TextVectorization": "may read files of this machine",
 }
-"""Classes of `keras.layers` that do more than compute."""
+"""Refused classes of `keras.layers`, which do more than compute, each with the reason."""
 VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__")
 """Keras's markers for plain values; its other marker, `__lambda__`, is code."""
 
@@ -97,7 +97,7 @@ def _check_entries(path: Path, archive: zipfile.ZipFile) -> None:
             raise _refusal(path, f"it holds {entry.filename!r}; expected only {', '.join(ENTRIES)}")
         if entry.file_size > max(MAX_RATIO * entry.compress_size, 2**20):
             raise _refusal(
-                path, f"its entry {entry.filename!r} of {entry.compress_size:,} bytes grows to {entry.file_size:,}"
+                path, f"its entry {entry.filename!r} grows from {entry.compress_size:,} to {entry.file_size:,} bytes"
             )
         if entry.filename != WEIGHTS_FILE and entry.file_size > MAX_TEXT:
             raise _refusal(path, f"its entry {entry.filename!r} has {entry.file_size:,} bytes of text")
@@ -141,7 +141,7 @@ def _objects(config: Any) -> Iterator[dict[str, Any]]:
 
 
 def _check_weights(path: Path, archive: zipfile.ZipFile) -> None:
-    """HDF5 can refer to other files, whose content would become a weight."""
+    """Refuse references to other files: HDF5 would read their content as weights."""
     with archive.open(WEIGHTS_FILE) as stream, h5py.File(stream, "r") as weights:
         for name in _foreign(weights):
             raise _refusal(path, f"its weights {name!r} are in another file")
@@ -161,7 +161,7 @@ def _foreign(group: Any) -> Iterator[str]:
 
 
 def input_shape(path: Path) -> Shape:
-    """Height, width and channels of the images for the model in a checked file, found without Keras.
+    """The height, width and channels of the model's input images, read from a checked file without Keras.
 
     Raises ModelFileError if the model does not take images of one fixed size.
     """
@@ -171,9 +171,7 @@ def input_shape(path: Path) -> Shape:
     shape = (inputs[0].get("batch_shape") or []) if inputs else []
     if len(shape) == 4 and shape[3] in (1, 3) and all(isinstance(side, int) for side in shape[1:]):
         return shape[1], shape[2], shape[3]
-    raise ModelFileError(
-        f"{path}: expected a model of images (height, width, 1 or 3), its input is {shape or 'unknown'}"
-    )
+    raise ModelFileError(f"{path}: expected the input (height, width, 1 or 3), received {shape or 'an unknown input'}")
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
@@ -183,10 +181,10 @@ class ModelFacts:
     Attributes:
         classes: names, in the order of the model's outputs.
         shape: height, width, channels of its images.
-        data: the images of its training and validation.
-        digest: digest of their training part.
-        threads: number of threads in its training.
-        output: the kind of its outputs, from its space; None in older files.
+        data: the configuration of its training and validation images.
+        digest: digest of these images, as in `DataStamp`.
+        threads: number of threads that trained the model.
+        output: the kind of the model's outputs, from the study's space; None in older files.
     """
 
     study: str

@@ -1,4 +1,4 @@
-"""What a child process measures of a finished model, as plain values: answers on the test images, exported formats."""
+"""Measurements of a finished model by a child process, as plain values: answers on test images, exported formats."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sweep.records.array_types import IntArray, UInt8Array
 
 @dataclass(frozen=True, eq=False)
 class WorstErrors:
-    """The wrong answers with the highest confidence, in descending order.
+    """The wrong answers with the highest confidence, in descending order of confidence.
 
     Attributes:
         images: uint8 (k, h, w, c).
         labels, predicted: int64 (k,).
         confidence: float (k,), probability of the predicted class.
-        heat: float32 (k, h', w'), where the model saw the predicted class; None for a model without a feature map.
+        heat: float32 (k, h', w'), heat map of the predicted class; None for a model without a feature map.
     """
 
     images: UInt8Array
@@ -55,9 +55,9 @@ class Measured:
     """An exported model compared with the Keras model on the validation images.
 
     Attributes:
-        difference: largest absolute difference of any output.
-        agreement: share of images with the same predicted class.
-        accuracy: share of images with the true class.
+        difference: largest absolute difference between the outputs of the two models.
+        agreement: share of images for which both models predict the same class.
+        accuracy: share of images for which the exported model predicts the true class.
         images: number of compared images.
         single, batch: latency for one image, and for `batch_size` images.
     """

@@ -1,4 +1,4 @@
-"""The ledger of openings of the sealed test part: one line per opening, written before the test part is read."""
+"""The ledger of openings of the sealed test set: one line per opening, written before the test set is read."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sweep.records.atomic_writing import sync
 from sweep.records.json_files import parse_json
 
 LEDGER_FILE = "test_openings.jsonl"
-"""In the study's folder, not in `final/`: removing a result does not undo that it was seen."""
+"""The file is in the study's folder, not in `final/`: if a result is removed, it has still been seen."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Opening:
-    """One opening.
+    """One opening of the test set.
 
     Attributes:
-        when: ISO 8601 with offset.
-        trial: the trial with the tested model's configuration.
+        when: time of the opening, ISO 8601 with offset.
+        trial: the trial whose configuration the tested model has.
         weights_digest: weights digest of the tested model.
-        images: number of images in the test part.
+        images: number of images in the test set.
     """
 
     when: str
@@ -37,9 +37,9 @@ _OPENING = TypeAdapter(Opening)
 
 
 def record_opening(study_folder: Path, opening: Opening) -> None:
-    """Append an opening such that it survives a power cut; raises StudyError if that fails.
+    """Append an opening to the ledger and sync it to the disk; raises StudyError if that fails.
 
-    The test part may be read only after this.
+    The test set must not be read before this.
     """
     path = study_folder / LEDGER_FILE
     try:
@@ -48,26 +48,26 @@ def record_opening(study_folder: Path, opening: Opening) -> None:
         sync(path)
         sync(study_folder)
     except OSError as error:
-        raise StudyError(f"{path}: the opening of the test part cannot be recorded: {error.strerror}") from error
+        raise StudyError(f"{path}: the opening of the test set cannot be recorded: {error.strerror}") from error
 
 
 def read_openings(study_folder: Path) -> tuple[Opening, ...]:
-    """All openings of a study's test part, the oldest first; raises StudyError for a damaged ledger."""
+    """All openings of a study's test set, the oldest first; raises StudyError for a damaged ledger."""
     path = study_folder / LEDGER_FILE
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise StudyError(f"{path}: the openings of the test part cannot be read: {error.strerror}") from error
+        raise StudyError(f"{path}: the openings of the test set cannot be read: {error.strerror}") from error
     return tuple(
-        parse_json(_OPENING, line, f"{path}:{number}", StudyError, "an opening of the test part")
+        parse_json(_OPENING, line, f"{path}:{number}", StudyError, "an opening of the test set")
         for number, line in enumerate(lines, start=1)
     )
 
 
 def openings_text(openings: Sequence[Opening]) -> str:
-    """Describe the openings for reports, with a warning from the second one on; "" without an opening."""
+    """Describe the openings for reports, with a warning if there are two or more; "" if there are none."""
     if not openings:
         return ""
     first = openings[0].when[:16].replace("T", " ")
@@ -76,6 +76,6 @@ def openings_text(openings: Sequence[Opening]) -> str:
     last = openings[-1]
     return (
         f"WARNING: the test set was opened {len(openings)} times (first on {first}, last on "
-        f"{last.when[:16].replace('T', ' ')} for trial {last.trial}). Every choice made after the first opening is "
-        "a choice on the test set: its figures are optimistic from the second opening on."
+        f"{last.when[:16].replace('T', ' ')} for trial {last.trial}). Choices made after the first opening may "
+        "depend on the test set, so its results are optimistic from the second opening on."
     )

@@ -1,4 +1,4 @@
-"""Seeds derived from other numbers, with one stream per purpose so that no two draw the same numbers."""
+"""Seeds derived from other numbers. Each purpose has its own stream, so no two purposes draw the same numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """The purpose of a stream of random numbers. Never change the values: they are part of every record's meaning."""
+    """The purpose of a stream of random numbers. Never change the values: earlier trials could not be reproduced."""
 
     WEIGHTS = 1
     ORDER = 2

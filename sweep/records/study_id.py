@@ -1,4 +1,4 @@
-"""The id of a study, which distinguishes studies with the same name: made once and kept in the study's folder."""
+"""The id of a study, which distinguishes studies with the same name: created once and kept in the study's folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ID_FILE = "id"
 
 
 def study_id(folder: Path) -> str:
-    """Return the study's id, 32 hexadecimal digits; the first call makes it.
+    """Return the study's id, 32 hexadecimal digits; the first call creates it.
 
     The id does not affect training: it only decides which runs of a shared tracking store belong to the study. A fork
     gets another id; a folder that is moved to another machine keeps its id.
 
     Raises:
-        StudyError: the file cannot be read or written, or has another content.
+        StudyError: the file cannot be read or written, or does not contain an id.
     """
     path = folder / ID_FILE
     try:
@@ -32,14 +32,14 @@ def study_id(folder: Path) -> str:
         raise StudyError(f"{path}: the study's id cannot be read or written: {error}") from None
     if not re.fullmatch(r"[0-9a-f]{32}", text):
         raise StudyError(
-            f"{path}: expected 32 hexadecimal digits, received {text[:40]!r}; restore the file, or remove it; the "
-            "study's runs in a tracking store are then created again"
+            f"{path}: expected 32 hexadecimal digits, received {text[:40]!r}; restore the file, or remove it (the "
+            "study's runs in a tracking store are then created again)"
         )
     return text
 
 
 def _make(path: Path) -> None:
-    """Write a new id, unless another process, a sweep or a sync, is faster: only one of them can make the link."""
+    """Write a new id, unless another process (a sweep or a sync) is faster: only one process can create the link."""
     new = uuid.uuid4().hex
     part = path.with_name(f"{path.name}.{new}.part")
     part.write_text(new + "\n", encoding="utf-8")

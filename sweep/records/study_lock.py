@@ -1,6 +1,6 @@
-"""One supervisor at a time: a lock that the kernel releases when its holder dies, with the holder's lease in its file.
+"""The lock that allows one supervisor per study. The kernel releases it when its holder dies; its file holds a lease.
 
-A lease identifies a process across reboots, and after its process id is used again.
+A lease identifies its process even after a reboot, and after the process id is used again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WRITING_SECONDS = 1.0
 """Maximum time between taking the lock and writing the lease."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SAME_START = 1.0
-"""Seconds: the kernel counts a process's start in hundredths since boot, and the clock may be set in between."""
+"""Maximum difference of a process's start times in seconds: they are rounded, and the clock may be set in between."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
@@ -36,11 +36,11 @@ class Lease:
     """The process that holds a lock.
 
     Attributes:
-        host: name of its machine.
-        boot: identifies the machine's current boot.
+        host: name of the machine.
+        boot: identifier of the machine's boot during which the process started.
         pid: process id.
         started: start time of the process in seconds since 1970.
-        since: when it took the lease, ISO 8601.
+        since: when the process took the lock, ISO 8601.
     """
 
     host: str
@@ -57,7 +57,7 @@ _LEASE = TypeAdapter(Lease)
 
 
 def lease_of_this_process() -> Lease:
-    """A lease of the calling process from now on."""
+    """Return a lease of the calling process that starts now."""
     try:
         boot = _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:  # not Linux
@@ -67,7 +67,7 @@ def lease_of_this_process() -> Lease:
 
 
 def lease_to_text(lease: Lease) -> str:
-    """One line of JSON."""
+    """Return the lease as one line of JSON."""
     return json.dumps(asdict(lease)) + "\n"
 
 
@@ -80,10 +80,10 @@ def lease_from_text(text: str | bytes) -> Lease | None:
 
 
 def is_alive(lease: Lease, here: Lease) -> bool:
-    """True if the process is alive, or on another machine, where that cannot be checked.
+    """True if the process is alive, or if it is on another machine, where this cannot be checked.
 
     Args:
-        lease: of the process.
+        lease: the lease of the process.
         here: a lease of the calling process.
     """
     if lease.host != here.host:
@@ -97,10 +97,10 @@ def is_alive(lease: Lease, here: Lease) -> bool:
 
 
 class StudyLock(AbstractContextManager["StudyLock"]):
-    """Held while a study is written to.
+    """The lock of a study; a process holds it while it writes to the study.
 
     Raises:
-        StudyError: another process holds it; the message names the process, its machine and the time.
+        StudyError: another process holds the lock; the message names the process, its machine and the time.
         DiskError: the folder cannot be written.
     """
 
@@ -127,7 +127,7 @@ class StudyLock(AbstractContextManager["StudyLock"]):
 
 
 def _name_of_holder(folder: Path) -> str:
-    """The holder may have taken the lock without having written its lease yet."""
+    """The holder's lease as text; waits if the holder has the lock but has not written its lease yet."""
     end = time.monotonic() + _WRITING_SECONDS
     while (lease := _read(folder)) is None and time.monotonic() < end:
         time.sleep(0.01)
@@ -135,9 +135,9 @@ def _name_of_holder(folder: Path) -> str:
 
 
 def holder(folder: Path) -> str | None:
-    """The living process that runs a study, from the lock file; None if there is none.
+    """The living process that runs a study, according to the lock file; None if no process runs it.
 
-    Does not touch the lock, so that it cannot get in the way of a starting supervisor.
+    Does not take the lock, so it cannot block a supervisor that starts at the same time.
     """
     lease = _read(folder)
     return str(lease) if lease is not None and is_alive(lease, lease_of_this_process()) else None

@@ -13,7 +13,7 @@ DATABASE = "study.db"
 
 
 def read_records(study_folder: Path) -> list[TrialRecord]:
-    """The trial records of a study, by number. Opens no database, so any process may call this at any time.
+    """The trial records of a study, sorted by number. Opens no database, so any process can call it at any time.
 
     Raises:
         StudyError: there is no such study.
@@ -31,11 +31,11 @@ def no_study(study_folder: Path) -> str:
     parent = study_folder.parent
     names = sorted(path.parent.name for path in parent.glob(f"*/{DATABASE}")) if parent.is_dir() else []
     there = (
-        f"there are {', '.join(names)}"
+        f"; existing studies: {', '.join(names)}"
         if names
-        else f"there are no studies yet; `{command_text('run')} --space FILE` makes one"
+        else f": there are no studies yet; `{command_text('run')} --space FILE` makes one"
     )
-    return f"there is no study {study_folder.name} in {parent}: {there}"
+    return f"there is no study {study_folder.name} in {parent}{there}"
 
 
 def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -58,7 +58,7 @@ def find_record(study_folder: Path, number: int | None) -> TrialRecord:
     if number is None:
         best = ranked(records)
         if not best:
-            raise StudyError(f"the study {study_folder.name} has no finished trial yet; name one with --trial N")
+            raise StudyError(f"the study {study_folder.name} has no finished trial yet; choose a trial with --trial N")
         return best[0]
-    numbers = f"0 to {records[-1].number}" if records else "none"
-    raise StudyError(f"the study {study_folder.name} has no trial {number}; there are {numbers}")
+    there = f"its trials are 0 to {records[-1].number}" if records else "it has no trials"
+    raise StudyError(f"the study {study_folder.name} has no trial {number}; {there}")

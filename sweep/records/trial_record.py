@@ -1,6 +1,6 @@
 """The trial record `trial.json`: everything needed to show, judge and rerun the trial.
 
-Written atomically after every epoch, because other processes read it at any time.
+The file is written atomically after every epoch, because other processes can read it at any time.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ class TrialRecord:
     Attributes:
         values: the sampled values, by parameter name.
         reason: why it ended: `all epochs`, `early stopping`, `pruned at epoch 8 …`, a failure cause; "" while running.
-        cause: the cause of its failure, even if a policy calls the trial pruned; None if it did not fail.
+        cause: the cause of a failure, also if a policy records the failed trial as pruned; None without a failure.
         message: details of a failure, with the traceback if there is one.
-        objective_value: of the best epoch; None before the first epoch and for failed trials.
+        objective_value: value of the objective in the best epoch; None before the first epoch and for failed trials.
         epochs: the finished epochs.
-        environment: versions, platform, flags and git commit, as flat text.
-        started, finished: ISO 8601 with offset.
+        environment: versions, platform, flags and git commit: texts by name.
+        started, finished: times, ISO 8601 with offset.
         audited_at: epoch at which the pruner would have stopped an audited trial (`search.pruner.audit`).
-        diagnosis: findings about its curves, once it has ended.
-        pruned_at: epoch at which the pruner stopped the trial; set with the decision, so that a trial that is killed
-            before it ends is not judged again.
-        model_digest: SHA-256 over the result of the values: model, loss, optimizer, augmentation, training.
-        same_model_as: number of an earlier trial with other values and the same `model_digest`: one of the differing
-            values had no effect.
+        diagnosis: findings about the trial's curves; empty until it has ended.
+        pruned_at: epoch at which the pruner stopped the trial; recorded with the decision, so that the pruner does
+            not judge the trial again if the trial is killed before it ends.
+        model_digest: SHA-256 over all that the values determine: model, loss, optimizer, augmentation, training.
+        same_model_as: number of an earlier trial with other values and the same `model_digest`: the values in
+            which the two trials differ have no effect.
         notes: remarks for readers.
-        origin: the source of its values, if not the sampler: a recipe's file, or `study/number` after a fork.
+        origin: a recipe's file, or `study/number` after a fork; None if the sampler chose the values.
     """
 
     study: str
@@ -91,13 +91,13 @@ _ADVICE = "The next `sweep run` of the study restores it."
 
 
 def diagnosed(record: TrialRecord) -> TrialRecord:
-    """The record with the findings about its curves."""
+    """Return the record with the findings about its curves."""
     found = judge_curves(record.epochs, len(record.data.classes), record.data.validation)
     return dataclasses.replace(record, diagnosis=found)
 
 
 def as_interrupted(record: TrialRecord) -> TrialRecord:
-    """The record in a study that no process runs: a running trial was interrupted together with its supervisor."""
+    """The record in a study that no process runs: `running` becomes `interrupted`, because the supervisor has ended."""
     if record.state != "running":
         return record
     return dataclasses.replace(record, state="interrupted", reason="interrupted")
@@ -125,12 +125,12 @@ def record_to_json(record: TrialRecord) -> str:
 
 
 def record_from_json(text: str, source: str) -> TrialRecord:
-    """Parse the text of `trial.json`, which errors call `source`; raises RecordError for any other text."""
+    """Parse the text of `trial.json`; raises RecordError, which names `source`, for any other text."""
     return parse_json(_RECORD, text, source, RecordError, _EXPECTED, _ADVICE)
 
 
 def write_record(folder: Path, record: TrialRecord) -> None:
-    """Write `folder/trial.json` atomically; make the folder if it is missing."""
+    """Write `folder/trial.json` atomically; create the folder if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / RECORD_FILE) as part:
         part.write_text(record_to_json(record), encoding="utf-8")

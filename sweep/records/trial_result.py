@@ -15,7 +15,7 @@ from sweep.space.config import Objective, direction_of
 
 PREDICTIONS_FILE = "validation.npz"
 """Predictions of the best epoch's model for the validation images: `outputs` float32 (n, classes), unchanged model
-outputs; `labels` int64 (n,); `positions` int64 (n,) in the cached training part."""
+outputs; `labels` int64 (n,); `positions` int64 (n,) in the cached training set."""
 SUMMARY_FILE = "summary.txt"
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -26,12 +26,12 @@ class EpochMetrics:
     """One finished epoch.
 
     Attributes:
-        epoch: counted from 1.
+        epoch: number of the epoch, counted from 1.
         loss, accuracy: mean over the epoch's training batches, with augmentation and dropout; the loss includes the L2
             penalty. With `class_weights: balanced` the loss is weighted by class, the other three metrics are not.
-        val_loss, val_accuracy: over the validation images after the epoch; the loss is the mean cross-entropy without
+        val_loss, val_accuracy: of the validation images after the epoch; the loss is the mean cross-entropy without
             label smoothing and penalty, or the loss of a compiled user model.
-        learning_rate: used during the epoch; the mean over its steps if a schedule changes it at each step.
+        learning_rate: learning rate of the epoch; the mean over its steps if a schedule changes it at each step.
         seconds: wall time of the epoch, including validation.
     """
 
@@ -61,10 +61,10 @@ class TrialResult:
 
     Attributes:
         epochs: every finished epoch, in order.
-        best_epoch: number of the epoch with the best objective (the first of equals).
+        best_epoch: number of the epoch with the best objective (the first of equal ones).
         parameters: number of weights of the model, trainable or not, without seed generators.
         weights_digest: SHA-256 over the weights after the last epoch: model variables, then optimizer variables.
-        build_seconds, fit_seconds: wall time of building and compiling, and inside `fit`.
+        build_seconds, fit_seconds: wall time of building and compiling the model, and of `fit`.
         images_per_second: training images per second inside `fit`, including the time of validation.
         model_file: file name of the best epoch's model in the trial's folder; None if none was written.
         model_digest: see `sweep.models.model_digest`; None if the model has no configuration.
@@ -85,7 +85,7 @@ class TrialResult:
 
 
 def best_epoch(epochs: tuple[EpochMetrics, ...], objective: Objective) -> EpochMetrics:
-    """The epoch with the best objective, the first of equals; raises ValueError without an epoch."""
+    """The epoch with the best objective, the first of equal ones; raises ValueError if `epochs` is empty."""
     sign = 1.0 if direction_of(objective) == "maximize" else -1.0
     return max(epochs, key=lambda metrics: sign * metrics.value(objective))
 
@@ -96,7 +96,7 @@ class RefitResult:
 
     Attributes:
         losses: training loss of each epoch.
-        weights_digest: digest of the weights after the last epoch, which the file contains.
+        weights_digest: digest of the weights after the last epoch, which the model file contains.
     """
 
     data: DataStamp

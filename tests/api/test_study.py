@@ -70,9 +70,9 @@ def test_the_repr_shows_the_state_and_the_best_trial(home: Path) -> None:
 
 
 def test_an_unknown_study_or_trial_is_an_error(home: Path) -> None:
-    with pytest.raises(StudyError, match=r"there is no study other in .*: there are demo"):
+    with pytest.raises(StudyError, match=r"there is no study other in .*; existing studies: demo"):
         sweep.Study("other", home)
-    with pytest.raises(StudyError, match="the study demo has no trial 9; there are 0 to 3"):
+    with pytest.raises(StudyError, match="the study demo has no trial 9; its trials are 0 to 3"):
         sweep.Study("demo", home).trial(9)
     make_study(home / "studies" / "empty")
     with pytest.raises(NothingFinished, match="the study empty has no complete trial yet"):

@@ -189,7 +189,7 @@ def test_a_sweep_does_not_start_without_enough_space(make_disk: MakeDisk) -> Non
     with pytest.raises(DiskError) as caught:
         make_folder(disk / "demo", RESERVE)
     assert re.fullmatch(
-        rf"{disk}/demo: 1,0\d\d,\d\d\d bytes are free on its disk, but a sweep needs 67,108,864 for its files\. "
+        rf"{disk}/demo: 1,0\d\d,\d\d\d bytes are free on its disk, but a sweep needs 67,108,864 bytes for its files\. "
         r"Free some space, or put the studies elsewhere with --home DIR",
         str(caught.value),
     )

@@ -1,4 +1,4 @@
-"""Checkpoint files: what is written comes back, and what is torn is never used. No TensorFlow."""
+"""Checkpoint files: a written checkpoint is read unchanged, and a torn file is never used. Without TensorFlow."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_file_cut_at_any_byte_falls_back_to_the_previous_checkpoint(
             assert usable(tmp_path) == [1], length
     assert last_epoch(tmp_path) == 1
     assert caplog.messages[0] == (
-        "checkpoint-0002.npz is not used: it is torn or altered: its content does not have the recorded digest"
+        "checkpoint-0002.npz is not used: it is incomplete or altered: its digest does not match"
     )
 
 

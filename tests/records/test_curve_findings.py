@@ -57,7 +57,7 @@ def test_a_training_accuracy_no_better_than_validation_that_still_rises_needs_mo
     )
 
     assert str(finding) == (
-        "under-fitting: accuracy only 0.500 in training, 0.540 in validation, and the loss still fell by 13% since "
+        "under-fitting: accuracy only 0.500 in training, 0.540 in validation, and the loss still fell by 13% after "
         "epoch 3; try more epochs"
     )
 
@@ -69,7 +69,7 @@ def test_a_training_accuracy_that_has_stopped_low_needs_a_larger_model() -> None
 
     assert finding.kind == "under-fitting"
     assert finding.words.endswith(
-        "the loss fell by only 1% since epoch 3; try a larger model, less regularization, or a higher learning rate"
+        "the loss fell by only 1% after epoch 3; try a larger model, less regularization, or a higher learning rate"
     )
 
 
@@ -77,8 +77,8 @@ def test_a_training_loss_that_jumps_up_and_down_has_too_high_a_rate() -> None:
     (finding,) = found(curve((2.0, 0.3, 2, 0.3), (3.0, 0.2, 3, 0.2), (1.5, 0.4, 2, 0.3), (2.5, 0.3, 2, 0.3)))
 
     assert str(finding) == (
-        "rate too high: the training loss rose by more than 5% after 2 of 3 epochs, from 2.000 at first to 3.000 in "
-        "epoch 2 and 2.500 at the end; try a lower learning rate (it was 0.1 there), a warm-up, or gradient clipping"
+        "rate too high: the training loss rose by more than 5% after 2 of 3 epochs, from 2.000 in epoch 1 to 3.000 in "
+        "epoch 2 and 2.500 at the end; try a lower learning rate (it was 0.1 then), a warm-up, or gradient clipping"
     )
 
 
@@ -94,10 +94,10 @@ def test_three_epochs_of_guessing_are_a_dead_start() -> None:
 
     assert finding.kind == "dead start"
     assert finding.words.startswith(
-        "no better than guessing in the first 3 epochs until epoch 4: accuracy 0.100 (chance: 0.100), loss 2.303 "
+        "no better than guessing in the first 3 epochs: accuracy 0.100 (chance: 0.100), loss 2.303 "
         "(uniform guess: ln(10) = 2.303); try"
     )
-    assert "and to the end" in found(curve(CHANCE, CHANCE, CHANCE))[0].words
+    assert "in all 3 epochs" in found(curve(CHANCE, CHANCE, CHANCE))[0].words
 
 
 def test_two_epochs_of_guessing_are_not_a_dead_start() -> None:

@@ -31,8 +31,8 @@ def test_the_first_opening_is_stated_and_the_second_is_a_warning() -> None:
 
 
 def test_a_ledger_that_cannot_be_written_or_read_is_a_study_error(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"the opening of the test part cannot be recorded: No such file"):
+    with pytest.raises(StudyError, match=r"the opening of the test set cannot be recorded: No such file"):
         record_opening(tmp_path / "gone", FIRST)
     (tmp_path / "test_openings.jsonl").write_text('{"when": 3}\n')
-    with pytest.raises(StudyError, match=r"not an opening of the test part"):
+    with pytest.raises(StudyError, match=r"not an opening of the test set"):
         read_openings(tmp_path)

@@ -164,7 +164,7 @@ def test_the_other_formats_go_to_standard_output_or_to_a_file(
 
 
 def test_an_unknown_study_is_an_error_that_names_the_existing_ones(home: Path) -> None:
-    with pytest.raises(StudyError, match=r"no study nope .* there are demo"):
+    with pytest.raises(StudyError, match=r"no study nope .* existing studies: demo"):
         write_or_print_report(home, "nope", None, "html", None)
 
 

@@ -256,16 +256,16 @@ def test_a_record_is_found_by_its_number_and_the_best_without_one(tmp_path: Path
     study.save(make_record(3, (0.25,)))
     assert find_record(tmp_path / "demo", None).number == 1
     assert find_record(tmp_path / "demo", 0).number == 0
-    with pytest.raises(StudyError, match=r"^the study demo has no trial 7; there are 0 to 3$"):
+    with pytest.raises(StudyError, match=r"^the study demo has no trial 7; its trials are 0 to 3$"):
         find_record(tmp_path / "demo", 7)
 
 
 def test_a_study_without_a_finished_trial_has_no_best(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
-    with pytest.raises(StudyError, match=r"^the study demo has no trial 0; there are none$"):
+    with pytest.raises(StudyError, match=r"^the study demo has no trial 0; it has no trials$"):
         find_record(tmp_path / "demo", 0)
     study.save(make_record(0, state="failed", reason="bug"))
-    with pytest.raises(StudyError, match=r"^the study demo has no finished trial yet; name one with --trial N$"):
+    with pytest.raises(StudyError, match=r"^the study demo has no finished trial yet; choose a trial with --trial N$"):
         find_record(tmp_path / "demo", None)
 
 

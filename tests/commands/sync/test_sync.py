@@ -199,7 +199,7 @@ def test_existing_points_are_not_written_again(home: Path, local: str) -> None:
 
 
 def test_an_unknown_study_is_an_error(home: Path) -> None:
-    with pytest.raises(StudyError, match=r"there is no study other in .*: there are demo"):
+    with pytest.raises(StudyError, match=r"there is no study other in .*; existing studies: demo"):
         sync_with_mlflow(home, "other", None, as_json=False)
     assert not (home / "studies/other").exists()
 
@@ -235,7 +235,7 @@ def test_the_command_prints_json_and_ends_with_2_for_an_unknown_study(home: Path
     done = subprocess.run([*command, "--study", "other"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        f"error: there is no study other in {home}/studies: there are demo",
+        f"error: there is no study other in {home}/studies; existing studies: demo",
     ]
 
 

@@ -1,8 +1,8 @@
-"""The configuration of one trial: frozen, validated at construction, equal to its JSON.
+"""The configuration of one trial: immutable, validated when it is created, and the same after a round trip to JSON.
 
 One definition serves the space file, `--set`, the trial record and the Python API: the annotation of a field defines
-its valid values, and the space reader derives from it which distributions a file may contain. Fields marked
-`NOT_SEARCHED` take one fixed value; `OnlyWhen` says when a value has an effect.
+its valid values, and the space reader derives from the annotation which distributions a file may contain. Fields
+marked `NOT_SEARCHED` have the same value in all trials; `OnlyWhen` says when a value has an effect.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ Direction: TypeAlias = Literal["maximize", "minimize"]
 
 @dataclass(frozen=True, config=STRICT)
 class DataConfig:
-    """Which images, how large, and how they are split.
+    """The images of a study: their source, their size, and how they are split.
 
     Attributes:
         name: a named set (digits, cifar10, cifar100, mnist, fashion_mnist), a directory of class
             folders, or an .npz file.
-        image_size: height and width in pixels to which all images are resized; None keeps their size, which must then
-            be the same for all images.
+        image_size: height and width in pixels to which all images are resized; None keeps the original size, which
+            must then be the same for all images.
         channels: `grey` (1) or `rgb` (3); None keeps the channels of the source.
-        validation: share of the training part held out for validation, stratified by class.
-        test: share sealed as the test part if the source has no test part, stratified by class.
-        limit: number of training images to use, taken before the split and stratified by class; None uses all.
+        validation: share of the training images that becomes the validation set, stratified by class.
+        test: share of the images that becomes the sealed test set if the source has no test set, stratified by class.
+        limit: number of images to use for training and validation together, stratified by class; None uses all.
         split_seed: seed of the test split, the subset and the validation split.
-        group_by: regular expression searched in the path of each file below its class folder; images with the same
-            first capture group (without groups: the same match) are never on both sides of a split. None: no groups.
-        on_unreadable: if files of a folder cannot be decoded, `refuse` the folder or `skip` the files.
+        group_by: regular expression searched in each file's path below its class folder. Images with the same text in
+            the first capture group (or the same match, without a group) stay in the same set. None: no grouping.
+        on_unreadable: what to do if files cannot be decoded: `refuse` the whole folder, or `skip` these files.
     """
 
     name: Annotated[str, StringConstraints(min_length=1), NOT_SEARCHED] = "cifar10"
@@ -68,7 +68,7 @@ class DataConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class PlateauConfig:
-    """keras.callbacks.ReduceLROnPlateau."""
+    """Settings of keras.callbacks.ReduceLROnPlateau."""
 
     monitor: Annotated[Literal["val_loss", "val_accuracy", "loss", "accuracy"], NOT_SEARCHED] = "val_loss"
     factor: Annotated[float, Gt(0), Lt(1)] = 0.5
@@ -80,7 +80,7 @@ class PlateauConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class EarlyStoppingConfig:
-    """keras.callbacks.EarlyStopping."""
+    """Settings of keras.callbacks.EarlyStopping."""
 
     monitor: Annotated[Literal["val_loss", "val_accuracy", "loss", "accuracy"], NOT_SEARCHED] = "val_loss"
     patience: Annotated[int, Ge(0)] = 10
@@ -92,19 +92,19 @@ class TrainingConfig:
     """Optimizer, batches and schedules.
 
     Attributes:
-        epochs: maximum epochs per trial.
-        weight_decay: of AdamW, decoupled from the gradient (Loshchilov and Hutter 2017).
+        epochs: maximum number of epochs per trial.
+        weight_decay: factor of AdamW's weight decay, which is decoupled from the gradient (Loshchilov and Hutter 2017).
         clipnorm: maximum norm of the gradient of each weight; larger gradients are scaled down. None: no limit.
-        precision: `mixed_float16` and `mixed_bfloat16` compute in 16 bits and keep the weights in 32; for float16 the
-            loss is scaled. Faster on GPUs with 16-bit units, usually slower on a CPU.
-        class_weights: `balanced` weights each training image by n / (classes * images of its class); the reported
-            `loss` is weighted, accuracy and validation metrics are not.
-        schedule: of the learning rate. `cosine` falls from `learning_rate` along half a cosine over all epochs
-            (Loshchilov and Hutter 2016); `cyclic` is a triangle between the lowest rate and `learning_rate` (Smith
-            2015); both change the rate at every step. Only `constant` allows ReduceLROnPlateau.
-        warmup_epochs: epochs in which the rate is multiplied by a ramp from 0 to 1 (Goyal et al. 2017).
+        precision: `mixed_float16` and `mixed_bfloat16` compute in 16 bits and keep the weights in 32 bits; for
+            float16, the loss is scaled. Both are faster on GPUs with 16-bit units, and usually slower on a CPU.
+        class_weights: `balanced` weights each training image by images / (classes * images of its class). The reported
+            `loss` is weighted; accuracy and validation metrics are not.
+        schedule: how the learning rate changes. `cosine` falls from `learning_rate` along half a cosine over all epochs
+            (Loshchilov and Hutter 2016); `cyclic` rises and falls linearly between the lowest rate and `learning_rate`
+            (Smith 2015); both change the rate at every step. Only `constant` allows ReduceLROnPlateau.
+        warmup_epochs: number of first epochs, in which a factor of the rate rises from 0 to 1 (Goyal et al. 2017).
         lowest_rate: lowest rate of the schedule, as a share of `learning_rate`.
-        cycle_epochs: epochs from one lowest rate to the next.
+        cycle_epochs: number of epochs from one lowest rate to the next.
         restart_every: number of epochs after which training continues from the weights of the best epoch; None: never.
     """
 
@@ -129,7 +129,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Refuse ReduceLROnPlateau with a schedule: Keras cannot set a rate that a schedule computes."""
         if self.schedule != "constant" and self.reduce_lr_on_plateau is not None:
-            raise ValueError(f"reduce_lr_on_plateau goes with schedule constant, not with {self.schedule}")
+            raise ValueError(f"`reduce_lr_on_plateau` needs `schedule: constant`, not {self.schedule}")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -137,14 +137,14 @@ class AugmentationConfig:
     """Random changes of the training images; `strength` scales every maximum below.
 
     Attributes:
-        strength: 0 changes nothing, 1 uses the maxima unscaled.
+        strength: 0 changes nothing, 1 uses the full maxima.
         flip: directions in which an image is mirrored, each with probability strength / 2.
         shift: maximum shift, as a share of height and width.
         rotation: maximum rotation in degrees, in both directions.
         zoom: maximum zoom in or out, as a share.
     """
 
-    strength: Annotated[float, Ge(0), Le(1)] = 0.0  # 1 in a file that has the section without `strength`
+    strength: Annotated[float, Ge(0), Le(1)] = 0.0  # 1 if a file has the section without this key
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
     shift: Rate = 0.0
     rotation: Annotated[float, Ge(0), Le(180)] = 0.0
@@ -153,15 +153,15 @@ class AugmentationConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class PrunerConfig:
-    """When a trial that falls behind the others is stopped early.
+    """Rules for stopping a trial early because its epochs fall behind those of other trials.
 
     Attributes:
         name: `median`, `percentile`, `hyperband`, `asha` (asynchronous successive halving), `patient`, `none`.
         startup_trials: number of finished trials before pruning starts (median, percentile).
         warmup_epochs: number of epochs at the start of a trial without pruning.
-        percentile: share of the finished trials in % that a trial must reach (percentile); 25 keeps the best quarter.
-        patience: epochs without improvement (patient).
-        reduction_factor: of hyperband and asha.
+        percentile: a trial is pruned unless it is among this best percentage of the finished trials (percentile).
+        patience: number of epochs without improvement before a trial may be pruned (patient).
+        reduction_factor: at each rung, 1 of `reduction_factor` trials continues (hyperband, asha).
         audit: share of the pruned trials that run to the end, to measure what pruning costs.
         grace_after_drop: number of epochs without pruning after the learning rate was reduced.
     """
@@ -181,7 +181,7 @@ class RetryPolicy:
     """Run a failed trial again, under the same number.
 
     Attributes:
-        retry: maximum retries in a row without a finished epoch; then `infeasible` or `fail`, by its cause.
+        retry: maximum number of retries without a new finished epoch; then `infeasible` or `fail`, by the cause.
     """
 
     retry: Annotated[int, Ge(1), NOT_SEARCHED] = 1
@@ -201,10 +201,10 @@ class FailuresConfig:
         oom: memory ran out, or the trial exceeded `memory_limit`.
         too_large: the model has more than `max_parameters` parameters.
         infeasible: the model cannot be built.
-        timeout: no epoch within `watchdog` times the usual time.
+        timeout: no epoch finished within `watchdog` times the usual epoch time.
         killed: the trial's process crashed, or was killed from outside.
         data: the images could not be read.
-        bug: the trial's code raised an exception; the same one three times in a row always stops the sweep.
+        bug: the trial's code raised an exception; the same exception three times in a row always stops the sweep.
     """
 
     nan: Annotated[FailurePolicy, NOT_SEARCHED] = "infeasible"
@@ -223,14 +223,14 @@ class SearchConfig:
 
     Attributes:
         objective: the metric that selects the best epoch of a trial and the best trial.
-        direction: follows from the objective; if set, it must agree with it.
-        startup_trials: random points before the model-based sampler starts (tpe, gp, cmaes).
+        direction: `maximize` or `minimize`. The objective determines it, so a written value can only confirm it.
+        startup_trials: number of random points before the model-based sampler starts (tpe, gp, cmaes).
         trials: total number of trials, unless set on the command line.
-        seed: of the study; every random choice is derived from it.
+        seed: the seed of the study, from which all random choices are derived.
         keep_models: number of best trials whose model files stay on disk.
         failures: what happens to a failed trial, by cause.
-        watchdog: a trial without an epoch for this multiple of its usual epoch time is ended; 0 switches this off.
-        memory_limit: a trial with more resident memory than this (`4G`) is ended; TensorFlow alone takes 0.5G.
+        watchdog: a trial ends if no epoch finishes within this multiple of the usual epoch time; 0 switches this off.
+        memory_limit: a trial ends if it uses more resident memory than this (`4G`); TensorFlow alone uses 0.5G.
     """
 
     objective: Annotated[Objective, NOT_SEARCHED] = "val_accuracy"
@@ -253,11 +253,11 @@ def direction_of(objective: Objective) -> Direction:
 
 @dataclass(frozen=True, config=STRICT)
 class TrialConfig:
-    """Everything that determines a trial's bits on a given machine.
+    """Everything that determines the result of a trial on a given machine, bit for bit.
 
     Attributes:
-        seed: of this trial; initial weights, data order, dropout and augmentation are derived from it.
-        threads: intra-op threads of TensorFlow; another number gives other bits.
+        seed: the seed of this trial, from which initial weights, data order, dropout and augmentation are derived.
+        threads: number of TensorFlow's intra-op threads; another number changes the last bits of the result.
     """
 
     data: DataConfig
@@ -292,10 +292,10 @@ def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def config_from_mapping(mapping: dict[str, Any]) -> TrialConfig:
-    """Return the configuration of JSON values.
+    """Return the configuration that JSON values describe.
 
     Raises:
         pydantic.ValidationError: an unknown key, a wrong type or a value out of bounds.
     """
-    # Through JSON text, because strict mode accepts a list for a tuple only there.
+    # Through JSON text, because strict mode accepts a list for a tuple only in JSON.
     return _TRIAL_CONFIG.validate_json(json.dumps(mapping))

@@ -26,17 +26,17 @@ from sweep.space.wording import show
 
 
 def smallest(space: Space) -> Values:
-    """Return the point with the smallest numbers, all switches off and the first of other choices."""
+    """Return the point with the smallest numbers, all switches off, and the first value of other choices."""
     return space.suggest(least)
 
 
 def largest(space: Space) -> Values:
-    """Return the point with the largest numbers, all switches on and the first of other choices."""
+    """Return the point with the largest numbers, all switches on, and the first value of other choices."""
     return space.suggest(lambda p: by_size(p.choices)[-1] if isinstance(p, Choice) else p.high)
 
 
 def branches(space: Space) -> Iterator[tuple[str, Values]]:
-    """Yield a small point for each value of each choice that is not a number: (`optimizer=sgd`, point)."""
+    """Yield a label and a small point for each value of each choice without numbers: (`optimizer=sgd`, point)."""
     by_name = {parameter.name: parameter for parameter in space.parameters}
     for parameter in space.parameters:
         if isinstance(parameter, Choice) and not all(is_number(choice) for choice in parameter.choices):
@@ -48,7 +48,7 @@ def branches(space: Space) -> Iterator[tuple[str, Values]]:
 
 
 def draw(space: Space, generator: random.Random) -> Values:
-    """Return a random point, distributed as those of the random sampler."""
+    """Return a random point, with the distribution of the random sampler."""
     return space.suggest(lambda parameter: _draw(parameter, generator))
 
 
@@ -77,4 +77,4 @@ def _draw_float(parameter: FloatRange, generator: random.Random) -> float:
         value = math.exp(generator.uniform(math.log(low), math.log(high)))
     else:
         value = generator.uniform(low, high)
-    return min(max(value, low), high)  # rounding may leave the range
+    return min(max(value, low), high)  # rounding can leave the range

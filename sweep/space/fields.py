@@ -1,4 +1,4 @@
-"""The fields of the configuration: their annotations, and what a space file may write for each of them."""
+"""The fields of the configuration: their annotations, and the values that a space file may give them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from sweep.space.wording import did_you_mean, show
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-"""For every section: no conversion between types, no unknown key."""
+"""Settings of every section: no conversion between types, no unknown key, no infinite number."""
 
 Value: TypeAlias = bool | int | float | str | None
 """A value of a parameter."""
@@ -39,7 +39,7 @@ class OnlyWhen:
 
 
 class Like:
-    """Gives an example of the text that a field takes."""
+    """Marks a text field and gives an example of its format for messages."""
 
     def __init__(self, example: str) -> None:
         self.example = example
@@ -52,7 +52,7 @@ MemorySize: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?[KMGT]$"), Like("512M or 4G")
 ]
 Digest: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-"""A SHA-256 in hexadecimal."""
+"""A SHA-256 digest in hexadecimal."""
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """The name of a study, which is also the name of its folder."""
 
@@ -62,8 +62,8 @@ def check_study_name(name: object) -> str | None:
     try:
         TypeAdapter(Name).validate_python(name, strict=True)
     except ValidationError:
-        rule = "a study's name is at most 64 letters, digits, `.`, `_` and `-`, the first a letter or digit"
-        return f"{rule}; not {show(name)}" + ("" if isinstance(name, str) else "; write it in quotes")
+        rule = "a study's name has 1 to 64 letters, digits, `.`, `_` or `-`, and starts with a letter or digit"
+        return f"{rule}; received {show(name)}" + ("" if isinstance(name, str) else "; write it in quotes")
     return None
 
 
@@ -72,10 +72,10 @@ class FieldSpec:
     """One key of a section.
 
     Attributes:
-        annotation: of a single value; if the field is a list, of its elements.
+        annotation: the type of a single value; if the field is a list, the type of an element.
         nested: the dataclass of a subsection, else None.
-        many: the field is a list with one value per block.
-        searched: a distribution is allowed.
+        many: True if the field is a list with one value per block.
+        searched: True if a distribution is allowed.
         default: the value if the file does not set the key; meaningless for a subsection.
     """
 
@@ -100,9 +100,9 @@ class FieldSpec:
 
 
 def fields_of(section: type[Any]) -> dict[str, FieldSpec]:
-    """Return the keys of a section in order: of its dataclass, or `SPECS` of the section of a user's model."""
+    """Return the keys of a section in order: the fields of its dataclass, or `SPECS` for a user's model."""
     specs: dict[str, FieldSpec] | None = getattr(section, "SPECS", None)
-    return _fields_of(section) if specs is None else specs  # type: ignore[arg-type]  # mypy: a type is unhashable
+    return _fields_of(section) if specs is None else specs  # type: ignore[arg-type]  # mypy: class not hashable
 
 
 @cache
@@ -151,10 +151,10 @@ def _adapter(spec: FieldSpec) -> TypeAdapter[Any]:
 
 
 def checked(spec: FieldSpec, value: Value) -> Value:
-    """Return a single value of the field; an integer for a float field becomes a float, so that equal spaces are equal.
+    """Return a valid single value; for a float field, an integer becomes a float, so that equal spaces compare equal.
 
     Raises:
-        ValueError: the field cannot have it; the text says what was expected and received.
+        ValueError: the field cannot have this value; the text says what was expected and received.
     """
     try:
         valid: Value = _adapter(spec).validate_python(value)
@@ -173,7 +173,7 @@ def literals(spec: FieldSpec) -> tuple[str, ...]:
 
 
 def describe(spec: FieldSpec) -> str:
-    """Describe a valid single value: "an integer, at least 1"."""
+    """Describe the valid single values: "an integer, at least 1"."""
     parts = [_describe_option(option) for option in _options(spec.annotation) if option is not type(None)]
     return " or ".join(parts) + (", or null" if spec.optional and not spec.many else "")
 

@@ -1,4 +1,4 @@
-"""The space of a hypermodel, completed with the hyperparameters that building it finds."""
+"""Completing the space of a hypermodel with the hyperparameters that are found by building its model."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ DEFAULTS = "the hypermodel's defaults"
 
 @dataclasses.dataclass(frozen=True)
 class Discovery:
-    """What building the model of a hypermodel or user builder finds.
+    """What is found by building the model of a hypermodel or user builder.
 
     Attributes:
-        parameters: searched hyperparameters; one comes after those in its conditions.
+        parameters: searched hyperparameters; each comes after the hyperparameters in its conditions.
         fixed: hyperparameters with a single value.
         defaults: default values of the hypermodel, by name.
         unused: keys of the section `training` that have no effect on this model, with the reason.
@@ -35,7 +35,7 @@ class Discovery:
 
 
 def written_hyperparameters(space: Space) -> dict[str, Parameter]:
-    """Return the hyperparameters of the space file; one with a fixed value is a choice of one."""
+    """Return the hyperparameters of the space file; a fixed value is a choice with one value."""
     fixed = space.template.get("model", {}).get("hyperparameters", {})
     made: dict[str, Parameter] = {
         name: Choice(name, (*HYPERPARAMETERS, name), choices=(value,)) for name, value in fixed.items()
@@ -57,9 +57,9 @@ def check_training(space: Space, discovery: Discovery) -> None:
 
 
 def complete(space: Space, discovery: Discovery) -> Space:
-    """Return the space with the hyperparameters that were found; those in the file take precedence.
+    """Return the space with the hyperparameters that were found; values in the file take precedence.
 
-    The defaults of the hypermodel become the first point, as in KerasTuner.
+    The defaults of the hypermodel become the first start point, as in KerasTuner.
 
     Raises:
         UserError: the file has a hyperparameter that does not exist, or values that it cannot have.
@@ -68,7 +68,7 @@ def complete(space: Space, discovery: Discovery) -> Space:
     _check_written(written, discovery)
     single = {n: p.choices[0] for n, p in written.items() if isinstance(p, Choice) and len(p.choices) == 1}
     fixed = {**discovery.fixed, **single}
-    # The values of the file, under the conditions of the hypermodel.
+    # The file decides the values, the hypermodel the conditions.
     searched = [dataclasses.replace(written.get(p.name, p), conditions=p.conditions) for p in discovery.parameters]
     active = _reachable(searched, fixed)
     _check_conditions(active, written, fixed)
@@ -78,7 +78,7 @@ def complete(space: Space, discovery: Discovery) -> Space:
     if twice:
         raise UserError(
             f"two parameters would have the name {twice[0]!r}: one of the hypermodel and one of the section "
-            "`training` or `augmentation`; rename the one of the hypermodel, or give the other a fixed value"
+            "`training` or `augmentation`; rename the hypermodel's parameter, or give the other one a fixed value"
         )
     template = {**space.template, "model": {**space.template["model"], "hyperparameters": fixed}}
     made = dataclasses.replace(space, template=template, parameters=(*active, *others))
@@ -101,22 +101,22 @@ def _check_written(written: Mapping[str, Parameter], discovery: Discovery) -> No
         wrong = [value for value in parameter.extremes() if name in found and not found[name].contains(value)]
         if wrong:
             raise UserError(
-                f"the hyperparameter `{name}` cannot be {show(wrong[0])}: the hypermodel has {bounds(found[name])}"
+                f"the hyperparameter `{name}` cannot be {show(wrong[0])}; the hypermodel allows {bounds(found[name])}"
             )
 
 
 def _check_conditions(
     active: Iterable[Parameter], written: Mapping[str, Parameter], fixed: Mapping[str, Value]
 ) -> None:
-    """The hypermodel decides when a hyperparameter is active; a condition of the file must not exclude more."""
+    """Refuse conditions of the file that exclude more: only the hypermodel decides when a hyperparameter is active."""
     for parameter in active:
         for condition in written[parameter.name].conditions if parameter.name in written else ():
             implied = [c for c in parameter.conditions if c.name == condition.name]
             if condition.name not in fixed and not any(set(c.values) <= set(condition.values) for c in implied):
                 key = "or" if condition.name == f"use_{parameter.name}" else "when"
                 raise UserError(
-                    f"`{key}` does not work for the hyperparameter `{parameter.name}`, because the hypermodel decides "
-                    f"when it is active; remove `{key}`"
+                    f"`{key}` does not work for `{parameter.name}`, because only the hypermodel decides when a "
+                    f"hyperparameter is active; remove `{key}`"
                 )
 
 
@@ -132,7 +132,7 @@ def _reachable(parameters: Iterable[Parameter], fixed: Mapping[str, Value]) -> l
 
 
 def _possible(parameter: Parameter, parents: Mapping[str, Parameter], fixed: Mapping[str, Value]) -> Parameter | None:
-    """Reduce the conditions to values that the parents still have, without any that always holds; None if one can't."""
+    """Return the parameter with the conditions that are still open; None if a condition can never hold."""
     kept: list[Condition] = []
     for condition in parameter.conditions:
         if condition.name in fixed:
@@ -159,7 +159,7 @@ def _first_point(space: Space, defaults: Mapping[str, Value]) -> tuple[StartPoin
 
 
 def middle(parameter: Parameter) -> Value:
-    """Return the first choice, or the middle of a range (of a logarithmic one, in its logarithm)."""
+    """Return the first choice, or the middle of a range (the geometric mean of a logarithmic range)."""
     if isinstance(parameter, Choice):
         return parameter.choices[0]
     low, high = parameter.low, parameter.high

@@ -1,12 +1,12 @@
 """The `model` section: one dataclass for each builder, found by the builder's name.
 
-Each has the fields `builder`, `output` and `max_parameters`, and `pixel_scaling` as a field or class constant; the
-other fields are specific to the builder. A new builder needs its section here, in `MODEL_SECTIONS` and in
-`ModelConfig`, and its function in `sweep.models.build`.
+Each dataclass has the fields `builder`, `output` and `max_parameters`, and `pixel_scaling` as a field or class
+constant; the other fields are specific to the builder. To add a builder, define its section here, add the section to
+`MODEL_SECTIONS` and `ModelConfig`, and add the function to `sweep.models.build`.
 
-A user's model is a builder function or a KerasTuner hypermodel. The section of a builder function also has its
-parameters as keys. A record contains the folder of the module and the digest of its source, because only both together
-identify the code.
+A user's model is a builder function or a KerasTuner hypermodel. The section of a builder function also has the
+function's parameters as keys. A record contains the folder of the module and the digest of the source file, because
+only the two together identify the code.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ PixelScaling: TypeAlias = Literal["unit", "centered", "standardized"]
 """The input of the network: `unit` divides pixels by 255; `centered` also subtracts the mean of the training images per
 channel; `standardized` then divides by their standard deviation per channel."""
 Output: TypeAlias = Literal["softmax", "logits"]
-"""The output of the network: `softmax` probabilities, or `logits`, from which the loss is then computed (the same
-function in exact arithmetic)."""
+"""The output of the network: `softmax` probabilities, or `logits`, to which the loss then applies softmax (the results
+differ only by rounding)."""
 Width: TypeAlias = Annotated[int, Ge(1), Le(4096)]
 ResnetWidth: TypeAlias = Annotated[int, Ge(8), Le(4096)]
-"""At least 8: residual networks with 4 filters in the first block corrupt the heap in TensorFlow 2.21 on x86 (seen with
-oneDNN)."""
+"""At least 8: residual networks with 4 filters in the first block corrupt the heap in TensorFlow 2.21 on x86
+(observed with oneDNN)."""
 DenseUnits: TypeAlias = Annotated[int, Ge(1), Le(65536)]
 REFERENCE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 """`package.module:name`."""
@@ -46,8 +46,8 @@ Scaling: TypeAlias = Literal["raw", "unit", "centered", "standardized"]
 """The input of the network: `raw` pixels 0..255, or one of `PixelScaling`."""
 
 GIVEN = ("input_shape", "classes", "num_classes", "seed", "inputs")
-"""Arguments that sweep passes to a builder that takes them: (height, width, channels); the number of classes (twice);
-an integer derived from the trial's seed; a Keras tensor of scaled and augmented pixels."""
+"""Arguments that sweep passes to a builder with such parameters: (height, width, channels); the number of classes (two
+names); an integer derived from the trial's seed; a Keras tensor of scaled and augmented pixels."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -55,8 +55,8 @@ class DropoutConfig:
     """Dropout after every block and in the head.
 
     Attributes:
-        schedule: `none`; `constant`: `start` everywhere; `increasing`: linear from `start` after the first block to
-            `end` in the head; `listed`: `rates` after the blocks, and none in the head unless `head` is set.
+        schedule: `none`; `constant`: `start` everywhere; `increasing`: rises linearly from `start` after the first
+            block to `end` in the head; `listed`: `rates` after the blocks, and none in the head unless `head` is set.
         head: rate in the head; None follows the schedule.
     """
 
@@ -69,18 +69,18 @@ class DropoutConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class VggConfig:
-    """A stack of VGG blocks (convolutions, then the image is halved) and a head.
+    """A stack of VGG blocks, which halve the image after their convolutions, and a head.
 
     Attributes:
         filters: width of each block: at least one value per block, further ones are ignored.
-        filter_growth: factor of the width from one convolution of a block to the next.
+        filter_growth: factor by which the width grows from one convolution of a block to the next.
         batch_norm: BatchNormalization after every convolution.
         downsampling: `max_pool`: 2x2 at the end of each block; `strided_conv`: one more convolution with stride 2.
-        downsampling_kernel_size: of the strided convolution.
-        head: between the last block and the output layer: a `dense` layer after Flatten, a `conv` layer without
+        downsampling_kernel_size: kernel size of the strided convolution.
+        head: layers between the last block and the output layer: a `dense` layer after Flatten, a `conv` layer without
             padding before Flatten, or only Flatten (`none`).
         dropout_position: position of the head's dropout relative to the dense layer.
-        l2: weight of the L2 penalty on the kernels of convolutions and of the head's dense layer; 0: none.
+        l2: factor of the L2 penalty on the kernels of convolutions and of the head's dense layer; 0: no penalty.
         dense_batch_norm: BatchNormalization after the head's layer; None follows `batch_norm`.
         max_parameters: maximum number of parameters; a larger model is infeasible.
     """
@@ -112,7 +112,7 @@ class VggConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class ResnetConfig:
-    """A residual network: blocks of residual units, the image halved from block to block, then average pooling.
+    """A residual network: blocks of residual units, which halve the image from block to block, then average pooling.
 
     Attributes:
         blocks: groups of units of one width (the stages of the paper); each except the first halves the image.
@@ -120,10 +120,10 @@ class ResnetConfig:
         units_per_block: residual units (two 3x3 convolutions and a shortcut) in each block.
         unit: `post_activation` as in He et al. 2015 (addition, then activation), or `pre_activation` as in He et al.
             2016 (BatchNormalization and activation before each convolution, an identity shortcut).
-        squeeze_excite: weight the channels of each unit, computed from their averages (Hu et al. 2017).
-        squeeze_ratio: number of channels divided by the width of the hidden layer that computes these weights.
+        squeeze_excite: True if each unit scales its channels by factors computed from their averages (Hu et al. 2017).
+        squeeze_ratio: number of channels divided by the width of the hidden layer that computes these factors.
         dropout: rate before the output layer.
-        l2: weight of the L2 penalty on every convolution kernel; 0: none.
+        l2: factor of the L2 penalty on every convolution kernel; 0: no penalty.
         max_parameters: maximum number of parameters; a larger model is infeasible.
     """
 
@@ -156,7 +156,7 @@ Backbone: TypeAlias = Literal[
     "ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", "ResNet152V2",
     "VGG16", "VGG19", "Xception",
 ]  # fmt: skip
-"""Functions of keras.applications, listed here because a space is read without Keras; a test compares them."""
+"""Functions of keras.applications, listed here because a space is read without Keras; a test compares the names."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -167,12 +167,12 @@ class TransferConfig:
 
     Attributes:
         backbone: the name of a function of keras.applications.
-        weights: `imagenet` (downloaded by Keras, or already in its folder), `none` (random), or the path of a weights
+        weights: `imagenet` (downloaded by Keras, or already in its cache), `none` (random), or the path of a weights
             file (.h5 or .weights.h5) of the backbone without its top, relative to the space file.
         weights_digest: SHA-256 of the weights file, set when a sweep starts: a trial refuses a file that has changed.
         input_size: height and width to which the model resizes images; None: not resized.
         trainable: share of the backbone's layers with weights, counted from its output, that are trained; 0 freezes
-            all, 1 trains all. Frozen BatchNormalization uses its stored statistics.
+            all layers, 1 trains all. Frozen BatchNormalization uses its stored statistics.
         pooling: how the backbone's last feature maps become a vector.
         dense_units: width of the hidden dense layer.
         dropout: rate before the output layer.
@@ -202,12 +202,12 @@ class UserBuilderConfig:
     """A user's builder function.
 
     Attributes:
-        builder: `package.module:function`; a module in the folder of the space file goes before an installed one.
-        arguments: for the parameters of the function; in JSON and YAML they are keys of the section itself.
+        builder: `package.module:function`; a module in the folder of the space file is preferred to an installed one.
+        arguments: values of the function's parameters; in JSON and YAML they are keys of the section itself.
         pixel_scaling: the input of the network, see `Scaling`.
         output: the output of the network, see `Output`.
         max_parameters: maximum number of parameters; a larger model is infeasible.
-        folder: of the module; None if it is installed.
+        folder: folder of the module; None if the module is installed.
         source_digest: SHA-256 of the module's file.
     """
 
@@ -246,9 +246,9 @@ class HypermodelConfig:
     """A KerasTuner hypermodel: a `HyperModel` class or instance, or a function `build(hp)`.
 
     Attributes:
-        hypermodel: `package.module:name`; a module in the folder of the space file goes before an installed one.
-        hyperparameters: by name; those that the file does not set are found by building the hypermodel.
-        labels: labels that the loss expects; `auto` follows the compiled loss, one-hot if there is none.
+        hypermodel: `package.module:name`; a module in the folder of the space file is preferred to an installed one.
+        hyperparameters: values by name; the ones that the file does not set are found by building the hypermodel.
+        labels: format of the labels; `auto` follows the compiled model's loss, or is `one_hot` if there is no loss.
         pixel_scaling, output, max_parameters, folder, source_digest: see `UserBuilderConfig`.
     """
 
@@ -271,9 +271,9 @@ class HypermodelConfig:
 ModelConfig: TypeAlias = Annotated[VggConfig | ResnetConfig | TransferConfig, Field(discriminator="builder")]
 
 MODEL_SECTIONS: dict[str, type[Any]] = {"vgg": VggConfig, "resnet": ResnetConfig, "transfer": TransferConfig}
-"""By the name of the builder."""
+"""The sections of the built-in builders, by the name of the builder."""
 
 UserModelConfig: TypeAlias = UserBuilderConfig | HypermodelConfig
 
 HYPERPARAMETERS = ("model", "hyperparameters")
-"""Path of a hypermodel's values in the configuration; the last key is the name in KerasTuner."""
+"""Path of a hypermodel's values in the configuration; the next key of a path is the name in KerasTuner."""

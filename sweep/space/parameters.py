@@ -19,7 +19,7 @@ Values: TypeAlias = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Condition:
-    """Holds while the parameter `name` is active and has one of `values`."""
+    """A condition that holds while the parameter `name` is active and has one of `values`."""
 
     name: str
     values: tuple[Value, ...]
@@ -31,11 +31,11 @@ class Condition:
 
 @dataclass(frozen=True)
 class _Parameter:
-    """Common part of all parameters.
+    """Base class of all parameters.
 
     Attributes:
-        name: unique in the space; Optuna and MLflow show it.
-        path: of the value in the configuration; empty for a switch.
+        name: the name in the space, in Optuna and in MLflow; unique.
+        path: place of the value in the configuration; empty for a switch.
         conditions: the parameter is active while all of them hold.
     """
 
@@ -71,8 +71,8 @@ class Choice(_Parameter):
 class _Range(_Parameter):
     """A number from `low` to `high`, both included, in steps from `low` if `step` is set.
 
-    The sampler draws it uniformly, with `log` uniformly in its logarithm, and with `reverse_log` so that
-    `low + high - value` is uniform in its logarithm: dense near `high`.
+    The sampler draws the number uniformly; with `log`, uniformly in its logarithm (dense near `low`); with
+    `reverse_log`, so that `low + high - value` is uniform in its logarithm (dense near `high`).
     """
 
     low: float = 0.0
@@ -96,7 +96,7 @@ class IntRange(_Range):
 
     def contains(self, value: Value) -> bool:
         """True if the parameter can have this value."""
-        whole = isinstance(value, int) and not isinstance(value, bool)
+        whole = isinstance(value, int) and not isinstance(value, bool)  # mypy does not use it to narrow `value`
         return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
 
     def grid(self) -> Iterator[Value]:
@@ -115,7 +115,7 @@ class FloatRange(_Range):
         if self.step is None:
             return True
         steps = (value - self.low) / self.step
-        # The sampler computes low + k * step in floating point: a relative 1e-8 of a step is rounding.
+        # The sampler computes low + k * step in floating point: a deviation below 1e-8 steps is rounding.
         return math.isclose(steps, round(steps), abs_tol=1e-8)
 
     def grid(self) -> Iterator[Value]:
@@ -134,7 +134,7 @@ Parameter: TypeAlias = Choice | IntRange | FloatRange
 
 
 def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, tuple[Value, ...]]:
-    """Return the values that other parameters must have for this one to be active; an empty tuple means never."""
+    """Return the values that other parameters must have for this one to be active; an empty tuple: never active."""
     found: dict[str, tuple[Value, ...]] = {}
     for condition in parameter.conditions:
         above = needed(by_name[condition.name], by_name)
@@ -144,32 +144,32 @@ def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, 
 
 
 def least(parameter: Parameter) -> Value:
-    """Return the smallest number, False of a switch, or the first of other choices."""
+    """Return the smallest number of a parameter, False of a switch, or the first of other choices."""
     return by_size(parameter.choices)[0] if isinstance(parameter, Choice) else parameter.low
 
 
 def by_size(choices: tuple[Value, ...]) -> list[Value]:
-    """Return numbers and switches in ascending order; of other choices only the first."""
+    """Return choices that are numbers or switches in ascending order; of other choices, only the first."""
     if all(isinstance(choice, int | float) for choice in choices):
-        return sorted(choices)  # type: ignore[type-var]  # numbers and switches, which compare
+        return sorted(choices)  # type: ignore[type-var]  # mypy does not narrow the elements to numbers
     return [choices[0]]
 
 
 def mirrored(parameter: Parameter, value: Value) -> Value:
-    """Convert between a value and what the sampler stores; they differ with `reverse_log`, which mirrors the range."""
+    """Convert a value to the value that the sampler stores, or back: with `reverse_log`, the range is mirrored."""
     if isinstance(parameter, Choice) or not parameter.reverse_log:
         return value
-    other = parameter.low + parameter.high - value  # type: ignore[operator]  # a range has numbers
-    return min(max(other, parameter.low), parameter.high)  # rounding may leave the range
+    other = parameter.low + parameter.high - value  # type: ignore[operator]  # mypy does not know that it is a number
+    return min(max(other, parameter.low), parameter.high)  # rounding can leave the range
 
 
 def steps_between(low: float, high: float, step: float) -> int:
-    """Return the number of whole steps that fit; a relative 1e-8 of a step is rounding."""
+    """Return the number of whole steps from `low` to `high`; a missing 1e-8 of a step is rounding."""
     return math.floor((high - low) / step + 1e-8)
 
 
 def same(a: Value, b: Value) -> bool:
-    """True if two values are equal; True and 1 are not, 1 and 1.0 are."""
+    """True if two values are equal. True and 1 are different, 1 and 1.0 are equal."""
     return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 

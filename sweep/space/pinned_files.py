@@ -30,7 +30,7 @@ def check_weights_file(weights: str, digest: str | None) -> None:
 
     Args:
         weights: a path, or one of `WORDS`, for which there is nothing to check.
-        digest: of the file when the sweep started; None if it is not known yet.
+        digest: SHA-256 of the file when the sweep started; None if it is not known yet.
 
     Raises:
         WeightsError: the file is missing, has another format or has changed.
@@ -67,7 +67,7 @@ def find_module_source(module: str, folder: Path) -> tuple[Path, bool]:
 
 
 def _installed(parts: list[str]) -> Path | None:
-    """Search package by package, because `importlib.util.find_spec` would import the parent packages."""
+    """Find the file package by package, because `importlib.util.find_spec` would import the parent packages."""
     places: Any = sys.path
     spec = None
     for index in range(len(parts)):
@@ -79,7 +79,7 @@ def _installed(parts: list[str]) -> Path | None:
 
 
 def changed_source(section: UserModelConfig) -> str:
-    """Return how the source file differs from the recorded one; "" if it does not."""
+    """Return why the source file is not the recorded one; "" if it is the recorded one."""
     if section.source_digest is None:
         return ""
     module = section.reference.split(":")[0]

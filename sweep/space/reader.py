@@ -1,4 +1,4 @@
-"""Reading a search space: a YAML file and overrides become a `Space`, or all faults are reported at once."""
+"""Reading a search space: a YAML file and overrides become a `Space`, or all faults are reported together."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ SECTIONS = ("study", "data", "model", "training", "augmentation", "search", "sta
 
 @dataclass(frozen=True)
 class Override:
-    """A value on the command line that replaces one of the file.
+    """A value on the command line that replaces a value of the file.
 
     Attributes:
-        key: dotted: `training.epochs`.
-        text: a YAML value.
+        key: dotted path of the value: `training.epochs`.
+        text: the new value, in YAML.
         option: the option as typed, for error messages: `--set training.epochs=20`.
     """
 
@@ -59,18 +59,18 @@ def read_space(path: Path, overrides: SequenceType[Override] = ()) -> Space:
     """Read a search space or a recipe.
 
     Args:
-        path: of the YAML file.
-        overrides: applied to the file in this order.
+        path: path of the YAML file.
+        overrides: new values, applied to the file in this order.
 
     Raises:
-        SpaceError: with all faults of the file, its overrides and the recipes in `start_from`.
+        SpaceError: lists all faults of the file, the overrides and the recipes in `start_from`.
     """
     faults = Faults()
     return _finish(read_tree(path, faults), path, overrides, faults)
 
 
 def space_from_text(text: str, name: str, overrides: SequenceType[Override] = ()) -> Space:
-    """Read a search space from YAML text; `name` is the file in messages, and paths are relative to its folder.
+    """Read a search space from YAML text; messages show `name` as the file, and paths are relative to its folder.
 
     Raises:
         SpaceError: see `read_space`.
@@ -97,7 +97,7 @@ def _read(root: Mapping, path: Path, faults: Faults) -> Space | None:
 
 
 class _Reader:
-    """Reads one file once."""
+    """Reads one file; used only once."""
 
     def __init__(self, root: Mapping, path: Path, faults: Faults) -> None:
         self._root = root
@@ -111,7 +111,7 @@ class _Reader:
         for key, entry in self._root.entries.items():
             if key not in SECTIONS:
                 hint = did_you_mean(key, SECTIONS)
-                self._faults.add(entry.mark, f"unknown section `{key}`; there are {', '.join(SECTIONS)}{hint}")
+                self._faults.add(entry.mark, f"unknown section `{key}`; the sections are {', '.join(SECTIONS)}{hint}")
         study = self._study()
         sections = self._sections()
         template = {name: self._section(cls, name) for name, cls in sections.items()}
@@ -119,7 +119,7 @@ class _Reader:
         search_values = self._section(SearchConfig, "search")
         known = catalog(sections, template, self._drafts, self._marks)
         for draft in self._drafts:
-            if draft.alternative is not None:  # the value while the parameter is off
+            if draft.alternative is not None:  # the value of `or:`, used when the parameter is switched off
                 put_value(template, draft.path, draft.alternative[0])
         check_lengths(known, self._faults, self._root.mark)
         # Without the section `model`, every condition on it would be reported as an unknown key.
@@ -147,19 +147,19 @@ class _Reader:
             plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in self._path.stem)
             return plain.lstrip("._-")[:64] or "study"
         if not isinstance(entry.node, Scalar):
-            self._faults.add(entry.node.mark, "`study` is one name; write `study: vgg`")
+            self._faults.add(entry.node.mark, "`study` must be a single name, for example `study: vgg`")
             return "study"
         if fault := check_study_name(entry.node.value):
             self._faults.add(entry.node.mark, fault)
         return str(entry.node.value)
 
     def _sections(self) -> dict[str, type[Any]]:
-        """Return the dataclasses of the sections, without `model` if its builder is unknown."""
+        """Return the dataclasses of the sections, without `model` if the builder is unknown."""
         sections = {"data": DataConfig, "training": TrainingConfig, "augmentation": AugmentationConfig}
         model = self._root.entries.get("model")
         if model is None:
             mark = self._root.mark
-            self._faults.add(mark, "the section `model` is missing; write `model: {builder: vgg}` at least")
+            self._faults.add(mark, "the section `model` is missing; write at least `model: {builder: vgg}`")
         elif isinstance(model.node, Mapping):
             user = user_section(model.node, self._root, self._path.parent, self._faults)
             builder, self._found = user or (self._builder(model.node), {})
@@ -168,12 +168,12 @@ class _Reader:
         else:
             self._faults.add(
                 model.node.mark,
-                f"`model` must be a mapping, not {received(model.node)}; write `model: {{builder: vgg}}` at least",
+                f"`model` must be a mapping, not {received(model.node)}; write at least `model: {{builder: vgg}}`",
             )
         return sections
 
     def _builder(self, model: Mapping) -> type[Any] | None:
-        """Return the section of one of our builders."""
+        """Return the configuration class of a built-in builder; None if the builder is unknown."""
         entry = model.entries.get("builder")
         known = ", ".join(MODEL_SECTIONS)
         if entry is None:
@@ -240,7 +240,7 @@ class _Reader:
         return None
 
     def _default_strength(self, template: dict[str, Any]) -> None:
-        """Switch augmentation on in a file that has the section; without the section it is off."""
+        """Set `strength` to 1 if the file has the section `augmentation`; without the section, augmentation is off."""
         searched = any(draft.path == ("augmentation", "strength") for draft in self._drafts)
         if "augmentation" in self._root.entries and not searched:
             template["augmentation"].setdefault("strength", 1.0)
@@ -272,7 +272,7 @@ class _Reader:
             )
 
     def _resolve_paths(self, template: dict[str, Any], known: dict[KeyPath, Known]) -> None:
-        """Make paths absolute: those in the file are relative to it, those of overrides to the current directory."""
+        """Make paths absolute: in the file they are relative to its folder, in overrides to the current directory."""
         name, weights = template["data"].get("name"), template["model"].get("weights")
         if isinstance(name, str) and ("/" in name or name.startswith(".") or name.endswith(".npz")):
             template["data"]["name"] = self._resolved(("data", "name"), name, known)
@@ -284,7 +284,7 @@ class _Reader:
         base = self._path.parent if mark.file == str(self._path) else Path()
         try:
             return str((base / Path(value).expanduser()).resolve())
-        except (OSError, RuntimeError, ValueError) as error:  # an unknown user, a cycle of links, a NUL
-            wanted = "a folder or an .npz file" if path[0] == "data" else "a weights file"
-            self._faults.add(mark, f"`{path[1]}` is not a usable path ({str(error).rstrip('.')}); write {wanted}")
+        except (OSError, RuntimeError, ValueError) as error:  # an unknown user, a cycle of symbolic links, a NUL
+            wanted = "give the path of " + ("a folder or of an .npz file" if path[0] == "data" else "a weights file")
+            self._faults.add(mark, f"`{path[1]}` is not a usable path ({str(error).rstrip('.')}); {wanted}")
             return value

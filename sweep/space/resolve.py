@@ -1,4 +1,4 @@
-"""From values as written to parameters: names, one per block, conditions, sampling order."""
+"""Turning written values into parameters: names, one parameter per block, conditions, sampling order."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sweep.space.yaml_tree import Entry, Faults, Mark, Scalar, Sequence, receive
 
 @dataclass(frozen=True)
 class Constant:
-    """A key with one value in all trials: written, or left at its default.
+    """A key with the same value in all trials: the written value, or the default.
 
     Attributes:
-        mark: of the written value.
-        broken: the written value is a fault, so nothing that depends on it is checked.
+        mark: place of the written value; None for a default.
+        broken: True if the written value is a fault; then nothing that depends on the key is checked.
     """
 
     spec: FieldSpec
@@ -40,7 +40,7 @@ _BLOCKS: Path = ("model", "blocks")
 def plain_name(path: Path) -> str:
     """Return the name of a parameter: the keys below the section, joined by `_`.
 
-    Only `augmentation` stays in front, because `strength` or `zoom` alone would be unclear.
+    Only the section `augmentation` stays in the name, because `strength` or `zoom` alone would be unclear.
     """
     if path[:-1] == HYPERPARAMETERS:
         return str(path[-1])
@@ -74,7 +74,7 @@ def catalog(
 
 
 def values_of(known: Known) -> tuple[Value, ...]:
-    """Return the possible values of a key; of a float range, its ends."""
+    """Return the possible values of a key; of a float range, only its two ends."""
     if isinstance(known, Constant):
         return (known.value,)
     parameter = known.parameter
@@ -82,7 +82,7 @@ def values_of(known: Known) -> tuple[Value, ...]:
 
 
 class Resolver:
-    """Turns the drafts among `known` into parameters, once; adds what is wrong to `faults`."""
+    """Turns the drafts in `known` into parameters and adds all errors to `faults`; used only once."""
 
     def __init__(self, known: dict[Path, Known], faults: Faults) -> None:
         self._known = known
@@ -90,7 +90,7 @@ class Resolver:
         self._by_name = {plain_name(path): path for path in known}
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Return all parameters; one comes after those in its conditions."""
+        """Return all parameters; each comes after the parameters in its conditions."""
         made: dict[str, Parameter] = {}
         for draft in self._drafts():
             conditions = self._conditions(draft)
@@ -109,7 +109,7 @@ class Resolver:
         return [known for known in self._known.values() if isinstance(known, Draft)]
 
     def _find(self, key: str, around: Path) -> Known | None:
-        """Find the key that a name means: a sibling, else a key of the section, else a name or dotted path anywhere."""
+        """Find the key of a name: first a sibling, then a key of the section, then any parameter or dotted path."""
         for length in range(len(around) - 1, 0, -1):
             found = self._known.get((*around[:length], key))
             if found is not None:
@@ -117,7 +117,7 @@ class Resolver:
         return self._known.get(self._by_name.get(key, tuple(key.split("."))))
 
     def _conditions(self, draft: Draft) -> tuple[Condition, ...] | None:
-        """Return the conditions of `when`, in the order of the catalog; None if one can never hold or is wrong."""
+        """Return the conditions of `when`, in the order of the catalog; None if one is wrong or can never hold."""
         found: dict[Path, tuple[Condition, ...] | None] = {}
         before = len(self._faults)
         for key, entry in (draft.when.entries if draft.when else {}).items():
@@ -139,16 +139,16 @@ class Resolver:
             hint = did_you_mean(key, [name for name in (*siblings, *self._by_name) if name != draft.spec.name])
             self._faults.add(entry.mark, f"`when`: there is no other key named `{key}`{hint}")
         elif target.spec.many:
-            self._faults.add(entry.mark, f"`when`: `{key}` is one value per block; name a key with a single value")
+            self._faults.add(entry.mark, f"`when`: `{key}` has one value per block; name a key with a single value")
         elif draft.each is not None and target.path[-1] == draft.each.value:
             each = draft.each.value
-            self._faults.add(entry.mark, f"`each: {each}` implies this already; remove `{key}` from `when`")
+            self._faults.add(entry.mark, f"`each: {each}` already implies this condition; remove `{key}` from `when`")
         else:
             return target
         return None
 
     def _condition(self, target: Known, entry: Entry) -> tuple[Condition, ...] | None:
-        """Return one condition, or none if a fixed value meets it; None if it can never hold."""
+        """Return a tuple of one condition; empty if a fixed value always meets it; None if it can never hold."""
         items = entry.node.items if isinstance(entry.node, Sequence) else (entry.node,)
         if not items:
             self._faults.add(entry.node.mark, "`when` takes a value or a list of values, not an empty list")
@@ -167,14 +167,14 @@ class Resolver:
         return () if target.broken or any(same(target.value, value) for value in values) else None
 
     def _check_counter(self, draft: Draft) -> None:
-        """The number of blocks decides which other parameters exist, so every trial must have it."""
+        """Refuse `when` and `or` of `blocks`, which decides in every trial which other parameters exist."""
         if draft.path == _BLOCKS:
             for key, found in (("when", draft.when), ("or", draft.alternative)):
                 if found is not None:
                     self._faults.add(draft.mark, f"`blocks` is needed in every trial; remove `{key}`")
 
     def _check_effect(self, draft: Draft, conditions: tuple[Condition, ...]) -> None:
-        """A searched value must have an effect wherever it is sampled."""
+        """Check that a searched value has an effect in all trials that sample it."""
         need = draft.spec.only_when
         target = self._find(need.name, draft.path) if need else None
         if need is None or target is None:
@@ -185,7 +185,7 @@ class Resolver:
                 self._faults.add(
                     draft.mark,
                     f"`{name}` has no effect while `{need.name}` is {show(target.value)}; "
-                    f"remove it, or set `{need.name}` to {' or '.join(map(str, need.values))}",
+                    f"remove `{name}`, or set `{need.name}` to {' or '.join(map(str, need.values))}",
                 )
             return
         allowed = next((c.values for c in conditions if c.name == plain_name(target.path)), values_of(target))
@@ -221,8 +221,8 @@ class Resolver:
         if len(blocks) < most:
             self._faults.add(
                 draft.mark,
-                f"`{draft.spec.name}` has choices for {len(blocks)} blocks, but there can be {most}; "
-                "add a list for each block, or give one list for all",
+                f"`{draft.spec.name}` must have one list of choices per block, at least {most}, not {len(blocks)}; "
+                "add the missing lists, or give one list for all blocks",
             )
             return []
         made: list[Parameter] = []
@@ -235,7 +235,7 @@ class Resolver:
         return made
 
     def _check_default(self, draft: Draft, most: int) -> None:
-        """If the conditions do not hold, the default list is used; it must be long enough if it has an effect."""
+        """Check that the default list is long enough for the trials in which the conditions do not hold."""
         need = draft.spec.only_when
         for key, entry in (draft.when.entries if draft.when else {}).items():
             unused = need is not None and self._find(key, draft.path) is self._find(need.name, draft.path)
@@ -243,7 +243,7 @@ class Resolver:
                 self._faults.add(
                     entry.mark,
                     f"if this does not hold, `{draft.spec.name}` has its default {show(list(draft.spec.default))}, "
-                    f"too short for {most} blocks; remove `{key}` from `when`",
+                    f"which has no value for block {most}; remove `{key}` from `when`",
                 )
 
     def _ordered(self, made: list[Parameter]) -> tuple[Parameter, ...]:
@@ -262,7 +262,7 @@ class Resolver:
         return tuple(ordered)
 
     def _reachable(self, ordered: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
-        """Drop blocks that no trial has; any other parameter that is never active is a fault."""
+        """Remove the parameters of blocks that no trial has; report any other parameter that is never active."""
         by_name = {parameter.name: parameter for parameter in ordered}
         never = {name for name, parameter in by_name.items() if () in needed(parameter, by_name).values()}
         for draft in self._drafts():
@@ -274,28 +274,28 @@ class Resolver:
 
 
 def _without_missing(made: list[Parameter]) -> list[Parameter]:
-    """Drop parameters with a condition on a parameter that this space does not have, which can never hold."""
+    """Remove parameters with a condition that can never hold, because this space does not have its parameter."""
     names = {parameter.name for parameter in made}
     kept = [parameter for parameter in made if all(condition.name in names for condition in parameter.conditions)]
     return kept if len(kept) == len(made) else _without_missing(kept)
 
 
 def _check_possible(target: Known, value: Value) -> None:
-    """Raise ValueError if a condition on this value can never hold; on a fixed key it may, after an override."""
+    """Raise ValueError if a condition on this value can never hold; accept fixed keys, which overrides can change."""
     if isinstance(target, Constant):
         return
     name, parameter = target.spec.name, target.parameter
     if isinstance(parameter, FloatRange) and parameter.step is None and parameter.low < parameter.high:
-        raise ValueError(f"`{name}` is continuous and never exactly {show(value)}; name a choice or an integer")
+        raise ValueError(f"`{name}` is continuous and never exactly {show(value)}; use a key with choices or integers")
     if parameter.contains(value):
         return
     if target.alternative is not None and same(value, target.alternative[0]):
-        raise ValueError(f"{show(value)} is the `or:` of `{name}`, which a condition cannot name; use another key")
+        raise ValueError(f"{show(value)} is the `or:` of `{name}`, which a condition cannot use; use another key")
     raise ValueError(f"`{name}` is never {show(value)} in this space; remove the value here, or add it to `{name}`")
 
 
 def _counts(known: Known | None) -> tuple[int, ...]:
-    """Return the possible numbers of blocks; empty if what was written is a fault."""
+    """Return the possible numbers of blocks; empty if the written value is a fault."""
     if known is None or (isinstance(known, Constant) and known.broken):
         return ()
     return tuple(value for value in values_of(known) if isinstance(value, int))
@@ -314,7 +314,7 @@ def check_lengths(known: MappingType[Path, Known], faults: Faults, fallback: Mar
         name = ".".join(str(key) for key in path[1:])
         faults.add(
             mark,
-            f"`{name}` has {len(constant.value)} values, but there can be {most} blocks: "
+            f"`{name}` must have one value per block, at least {most}, not {len(constant.value)}: "
             f"write {{fixed: [{', '.join('…' * most)}]}} or {{each: blocks, …}}",
         )
 

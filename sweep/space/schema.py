@@ -1,6 +1,6 @@
 """The JSON schema of space files, with which editors complete keys and mark errors.
 
-`python -m sweep.space.schema` prints it; `search_spaces/schema.json` is that text.
+`python -m sweep.space.schema` prints the schema; `search_spaces/schema.json` contains the output.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from sweep.space.model_sections import MODEL_SECTIONS, HypermodelConfig, UserBui
 def space_schema() -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12) of a search space file."""
     augmentation = _section(AugmentationConfig)
-    augmentation["properties"]["strength"]["default"] = 1.0  # in a file that has the section
+    augmentation["properties"]["strength"]["default"] = 1.0  # the default in a file that has the section
     user_builder = _section(UserBuilderConfig, required=["builder"])
     del user_builder["properties"]["arguments"]
     hypermodel = _section(HypermodelConfig, required=["hypermodel"])
-    narrower = {"type": "object", "description": "Narrower values than those of the hypermodel."}
+    narrower = {"type": "object", "description": "Hyperparameters with narrower values than in the hypermodel."}
     hypermodel["properties"]["hyperparameters"] = narrower
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "sweep search space",
         "description": "A scalar is fixed, a list is a choice, {low, high} is a range, "
-        "{each: blocks} is one per block.",
+        "{each: blocks} is a separate value for each block.",
         "type": "object",
         "additionalProperties": False,
         "required": ["model"],
@@ -38,7 +38,7 @@ def space_schema() -> dict[str, Any]:
             "model": {
                 "oneOf": [
                     *(_section(cls, required=["builder"]) for cls in MODEL_SECTIONS.values()),
-                    {**user_builder, "additionalProperties": True},  # only the function defines its parameters
+                    {**user_builder, "additionalProperties": True},  # the function's parameters
                     hypermodel,
                 ]
             },

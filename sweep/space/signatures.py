@@ -12,9 +12,9 @@ from sweep.space.model_sections import GIVEN
 from sweep.space.pinned_files import SourceError
 
 NO_DEFAULT = object()
-"""The default of a parameter without one."""
+"""Stands for the default of a parameter that has no default."""
 UNKNOWN = object()
-"""A default that is not a plain value, so only running the code would show it."""
+"""Stands for a default that is not a plain value, so that only running the code would show it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Argument:
     """A parameter of a builder.
 
     Attributes:
-        annotation: int, float, bool, str, Literal, or a union of them, also with None; None if it cannot be checked.
+        annotation: int, float, bool, str, Literal, or a union of these or with None; None if values cannot be checked.
         default: a plain value, `NO_DEFAULT` or `UNKNOWN`.
     """
 
@@ -72,7 +72,7 @@ def read_signature(tree: ast.Module, name: str) -> list[Argument]:
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     if name not in functions:
         there = ", ".join(functions) or "none"
-        raise SourceError(f"no function `{name}` is defined at the module's top level; there are {there}")
+        raise SourceError(f"no function `{name}` is defined at the module's top level; it defines {there}")
     given = functions[name].args
     if given.posonlyargs:
         raise SourceError(f"`{name}` has positional-only parameters; sweep calls it with keywords: remove the `/`")
@@ -99,7 +99,7 @@ _PLAIN: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, 
 
 
 def _annotation(node: ast.expr | None) -> Any:
-    """Return the type that an annotation names; None if a file cannot contain its values."""
+    """Return the type that an annotation names; None if a file cannot contain values of this type."""
     match node:
         case ast.Constant(value=str(text)):
             try:

@@ -16,7 +16,7 @@ from sweep.space.parameters import Choice, IntRange, Parameter, Values, least, p
 from sweep.space.wording import did_you_mean, show
 
 Choose = Callable[[Parameter], Value]
-"""Picks the value of an active parameter: a sampler, a random generator, a corner."""
+"""A function that returns the value of an active parameter: from a sampler, at random, or at a corner."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class StartPoint:
 
     Attributes:
         name: the file of the recipe, or `start_from[0]` for a point in the space file.
-        values: of every parameter that is active there.
-        notes: fixed values of the space that differ from the recipe.
+        values: the value of every parameter that is active at this point.
+        notes: the fixed values of the space that differ from the recipe, in words.
     """
 
     name: str = field(compare=False)
@@ -36,12 +36,12 @@ class StartPoint:
 
 @dataclass(frozen=True)
 class Space:
-    """What may vary and what is fixed.
+    """A search space: what may vary and what is fixed.
 
     Attributes:
         study: default name of the study.
         template: the fixed values by section, as JSON values.
-        parameters: in sampling order: a parameter comes after those in its conditions.
+        parameters: in sampling order: each comes after the parameters in its conditions.
         start_from: points that are tried first.
     """
 
@@ -58,7 +58,7 @@ class Space:
 
     @functools.cached_property
     def smallest_config(self) -> TrialConfig:
-        """The configuration of the smallest point; every trial has its `data`, `epochs` and kind of model."""
+        """The configuration of the smallest point; all trials have the same `data`, `epochs` and kind of model."""
         return self.config(self.suggest(least))
 
     @property
@@ -68,7 +68,7 @@ class Space:
 
     @property
     def epochs(self) -> int:
-        """Maximum epochs per trial, the same in all trials."""
+        """Maximum number of epochs per trial, the same in all trials."""
         return self.smallest_config.training.epochs
 
     @property
@@ -105,7 +105,7 @@ class Space:
         for parameter in self.parameters:
             if not parameter.active(values):
                 if parameter.name in values:
-                    found.append(f"{parameter.name} is not active there")
+                    found.append(f"{parameter.name} is not active at this point")
             elif parameter.name not in values:
                 found.append(f"{parameter.name} is missing")
             elif not parameter.contains(values[parameter.name]):
@@ -113,7 +113,7 @@ class Space:
         return found
 
     def values_of(self, config: TrialConfig) -> dict[str, Value]:
-        """Return the parameters' values in a configuration, which may be outside the space: check with `faults`."""
+        """Return the parameters' values in a configuration. They can be outside the space: check them with `faults`."""
         mapping = config_to_mapping(config)
         values: dict[str, Value] = {}
         for parameter in self.parameters:
@@ -136,7 +136,7 @@ class Space:
         return next(p for p in self.parameters if p.path and any(c.name == switch.name for c in p.conditions))
 
     def grid(self) -> Iterator[dict[str, Value]]:
-        """Yield every point of a space without continuous parameters once.
+        """Yield every point of the space once.
 
         Raises:
             ValueError: a parameter is continuous.
@@ -152,7 +152,7 @@ class Space:
             yield from self._grid({**values, rest[0].name: value}, rest[1:])
 
     def check_grid(self) -> None:
-        """Check that the sampler `grid`, if set, can list this space.
+        """Check that the sampler `grid`, if it is set, can list all points of this space.
 
         Raises:
             ValueError: a parameter is continuous.

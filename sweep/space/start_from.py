@@ -15,7 +15,7 @@ from sweep.space.wording import show
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar, Sequence, near_files, read_tree, received
 
 ReadSpace: TypeAlias = Callable[[Mapping, Path, Faults], Space | None]
-"""Makes a space of a tree; its path is the base of relative paths."""
+"""A function that makes a space from the tree of a file, whose path is the base of relative paths."""
 
 Start: TypeAlias = TrialConfig | dict[str, Value]
 """A recipe, or the values of a point; neither is checked against the space yet."""
@@ -49,7 +49,7 @@ def _read_start(item: Node, folder: Path, read: ReadSpace, faults: Faults) -> St
 
 
 def _read_recipe(path: Path, item: Scalar, read: ReadSpace, faults: Faults) -> TrialConfig | None:
-    if not os.path.isfile(path):  # False for a name that is too long, too
+    if not os.path.isfile(path):  # also False for a name that is too long
         faults.add(item.mark, f"there is no recipe file {show(str(path), 250)}{near_files(path)}")
         return None
     own = Faults()
@@ -68,7 +68,7 @@ def _read_recipe(path: Path, item: Scalar, read: ReadSpace, faults: Faults) -> T
 
 
 def start_point(space: Space, index: int, item: Node, start: Start, faults: Faults) -> StartPoint | None:
-    """Return the point of item `index` in the space; None, and a fault, if it is outside."""
+    """Return the start point of item `index`; if it is outside the space, add a fault and return None."""
     name = str(item.value) if isinstance(item, Scalar) else f"start_from[{index}]"
     values = start if isinstance(start, dict) else space.values_of(start)
     wrong = "; ".join(space.faults(values))

@@ -14,19 +14,19 @@ from sweep.space.wording import did_you_mean, show
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar
 
 _ANY: Any = bool | int | float | str | None
-"""The values of a key of unknown type."""
+"""The type of a key for which no type is known."""
 
 
 def user_section(
     model: Mapping, root: Mapping, folder: Path, faults: Faults
 ) -> tuple[type[Any], dict[str, str]] | None:
-    """Return the section of a user's model for `fields_of`, and the module's folder and digest if they are not written.
+    """Return the section of a user's model for `fields_of`, and the module's folder and digest if they are missing.
 
     Args:
         model: the section as written.
         root: the whole file.
-        folder: of the space file.
-        faults: receives what is wrong with the name or the signature.
+        folder: folder of the space file.
+        faults: receives the errors in the name or the signature.
 
     Returns:
         None if the section names no user's model.
@@ -48,7 +48,7 @@ def user_section(
         if "augmentation" in root.entries:
             faults.add(
                 root.entries["augmentation"].mark,
-                "`augmentation` has no effect on a hypermodel, whose model sweep does not change; remove the section, "
+                "`augmentation` has no effect, because sweep does not change a hypermodel's model; remove the section, "
                 "or augment inside the hypermodel (keras_tuner.applications.HyperImageAugment)",
             )
     else:
@@ -90,7 +90,7 @@ def _arguments(
     taken: dict[str, FieldSpec],
     faults: Faults,
 ) -> dict[str, FieldSpec]:
-    """Return the parameters of the function; without its file, the keys that the section has."""
+    """Return the parameters of the function; if its file was not found, the keys that the section has."""
     written = {key: each.node for key, each in model.entries.items() if key not in taken}
     name = reference.split(":")[-1]
     if path is not None:
@@ -132,7 +132,7 @@ def _check_arguments(
 
 
 def _spec(name: str, node: Node | None, annotation: Any = _ANY, default: Any = None) -> FieldSpec:
-    """Return a key; if it takes integers and other numbers, the numbers of a range decide which of them it is."""
+    """Return a key. If it takes integers and floats, a range of whole numbers makes it an integer."""
     both = {int, float} <= set(get_args(annotation))
     if both and isinstance(node, Mapping) and {"low", "high"} & node.entries.keys():
         ends = [_value(node.entries[key]) for key in ("low", "high", "step") if key in node.entries]

@@ -1,4 +1,4 @@
-"""One value of a space file: fixed, a choice, a range, one per block, or a fixed list."""
+"""Reading one value of a space file: fixed, a choice, a range, one value per block, or a fixed list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sweep.space.wording import nearest, show
 from sweep.space.yaml_tree import Faults, Mapping, Mark, Node, Scalar, Sequence, received
 
 MAX_STEPS = 1_000_000
-"""A range with more steps than this must be continuous."""
+"""Maximum number of steps of a range; a finer range must be continuous."""
 
 KEYS = ("low", "high", "step", "log", "reverse_log", "choices", "fixed", "each", "when", "or")
 
@@ -26,7 +26,7 @@ _OTHER_WORDS = {
     "values": "choices",
     "value": "fixed",
 }
-"""Keys of other tools."""
+"""Keys of other tools, and the keys that replace them."""
 
 _LOG, _REVERSE_LOG = FieldSpec("log", bool), FieldSpec("reverse_log", bool)
 _STEP = {int: FieldSpec("step", Annotated[int, Gt(0)]), float: FieldSpec("step", Annotated[float, Gt(0)])}
@@ -37,8 +37,8 @@ class Draft:
     """A searched value as written, before names, conditions and blocks are resolved.
 
     Attributes:
-        parameter: without name and conditions.
-        later: parameters of the blocks after the first if each has its own choices, else empty.
+        parameter: the parameter, still without name and conditions.
+        later: if each block has its own choices, the parameters of the blocks after the first; else empty.
         each: the key that counts the blocks (`blocks`), with its place.
         when: the conditions as written.
         alternative: the value of `or:`, in a one-element tuple.
@@ -62,14 +62,14 @@ class Fixed:
 
 
 def read_field(spec: FieldSpec, path: Path, node: Node, faults: Faults) -> Draft | Fixed | None:
-    """Read the value of one key; None if it is wrong, which adds a fault."""
+    """Read the value of one key; if it is wrong, add a fault and return None."""
     before = len(faults)
     value = _FieldReader(spec, path, faults).read(node)
     return None if len(faults) > before else value
 
 
 class _FieldReader:
-    """Reads the value of one key. What its methods return is used only if they add no fault."""
+    """Reads the value of one key. A returned value is used only if no fault was added."""
 
     def __init__(self, spec: FieldSpec, path: Path, faults: Faults) -> None:
         self._spec = spec
@@ -83,7 +83,7 @@ class _FieldReader:
         if isinstance(node, Scalar):
             if not self._spec.many:
                 return Fixed(self._single(node))
-            self._faults.add(node.mark, f"`{self._name}` is one value per block: {forms}")
+            self._faults.add(node.mark, f"`{self._name}` has one value per block: {forms}")
         elif not self._spec.searched:
             what = describe(self._spec)
             self._faults.add(node.mark, f"`{self._name}` takes one value for the whole study: {what}")
@@ -92,11 +92,11 @@ class _FieldReader:
         elif not self._spec.many:
             return Draft(self._spec, self._path, node.mark, self._choice(node))
         else:
-            self._faults.add(node.mark, f"a list is a choice, and `{self._name}` is one value per block: {forms}")
+            self._faults.add(node.mark, f"a list is a choice, and `{self._name}` has one value per block: {forms}")
         return None
 
     def _single(self, node: Node, spec: FieldSpec | None = None) -> Value:
-        """Return a single value of the field, or of another key."""
+        """Return a single value of the field, or of the key `spec`."""
         spec = spec or self._spec
         if isinstance(node, Scalar):
             try:
@@ -115,7 +115,7 @@ class _FieldReader:
             before = len(self._faults)
             value = self._single(item)
             if len(self._faults) == before and value in values:
-                self._faults.add(item.mark, f"`{self._name}` has the choice {show(value)} already; remove one of them")
+                self._faults.add(item.mark, f"`{self._name}` already has the choice {show(value)}; remove one of them")
             values.append(value)
         return Choice("", self._path, choices=tuple(values))
 
@@ -147,11 +147,11 @@ class _FieldReader:
         elif isinstance(inner, Sequence):
             return Fixed([self._single(item) for item in inner.items])
         else:
-            self._faults.add(inner.mark, f"`{self._name}` is one value per block: write {{fixed: [first, second, …]}}")
+            self._faults.add(inner.mark, f"`{self._name}` has one value per block: write {{fixed: [first, second, …]}}")
         return None
 
     def _choices(self, node: Mapping) -> tuple[Parameter, ...]:
-        """Return one choice, or from a list of lists one per block; empty if it is wrong."""
+        """Return one choice, or one per block for a list of lists; empty if the value is wrong."""
         for key in ("low", "high", "step", "log", "reverse_log"):
             if key in node.entries:
                 mark = node.entries[key].mark
@@ -168,7 +168,7 @@ class _FieldReader:
         return (self._choice(inner),)
 
     def _range(self, node: Mapping) -> tuple[Parameter, ...]:
-        """Return one range; empty if it is wrong."""
+        """Return one range; empty if the value is wrong."""
         kind = self._spec.kind
         if kind is None:
             what = describe(self._spec)
@@ -198,7 +198,7 @@ class _FieldReader:
         return (FloatRange("", self._path, (), low, high, step, log, reverse),)
 
     def _part(self, node: Mapping, spec: FieldSpec) -> Any:
-        """Return the value of a key of the range; None without the key."""
+        """Return the value of a key of the range; None if the key is missing."""
         entry = node.entries.get(spec.name)
         if entry is None:
             return None
@@ -209,7 +209,7 @@ class _FieldReader:
         inner, before = node.entries[key].node, len(self._faults)
         value = self._single(inner)
         if len(self._faults) == before and not is_number(value):
-            self._faults.add(inner.mark, f"the end of the range of `{self._name}` must be a number, not {show(value)}")
+            self._faults.add(inner.mark, f"an end of the range of `{self._name}` must be a number, not {show(value)}")
         return value
 
     def _check_ends(self, node: Mapping, low: float, high: float, log: bool) -> None:
@@ -223,7 +223,7 @@ class _FieldReader:
     def _check_step(self, node: Mapping, low: float, high: float, step: float) -> None:
         mark = node.entries["step"].node.mark
         if step > (high - low) * (1 + 1e-8) and high > low:  # 0.9 - 0.8 is less than 0.1
-            wrong = f"the step {show(step)} is more than the whole range; write {show(high - low)}"
+            wrong = f"the step {show(step)} is larger than the whole range; write {show(high - low)}"
         elif (high - low) / MAX_STEPS > step:
             wrong = f"the step {show(step)} makes more than {MAX_STEPS:,} values; remove it"
         else:
@@ -238,9 +238,9 @@ class _FieldReader:
         entry = node.entries.get("each")
         if entry is None:
             if self._spec.many:
-                self._faults.add(node.mark, f"`{self._name}` is one value per block: add `each: blocks`")
+                self._faults.add(node.mark, f"`{self._name}` has one value per block: add `each: blocks`")
         elif not self._spec.many:
-            self._faults.add(entry.mark, f"`{self._name}` is one value, not one per block; remove `each`")
+            self._faults.add(entry.mark, f"`{self._name}` has one value, not one per block; remove `each`")
         elif not isinstance(entry.node, Scalar) or not isinstance(entry.node.value, str):
             self._faults.add(entry.node.mark, f"`each` must be `blocks`, not {received(entry.node)}")
         elif "or" in node.entries:
@@ -266,5 +266,5 @@ class _FieldReader:
         before = len(self._faults)
         value = self._single(entry.node)
         if len(self._faults) == before and any(parameter.contains(value) for parameter in parameters):
-            self._faults.add(entry.node.mark, f"`or: {show(value)}` is inside the range already; remove it")
+            self._faults.add(entry.node.mark, f"`or: {show(value)}` is already inside the range; remove it")
         return (value,)

@@ -22,14 +22,14 @@ def show(value: object, longest: int = 60) -> str:
 
 
 def printable(text: str) -> str:
-    """Escape control and other unprintable characters, because a file must not control the terminal."""
+    """Escape control and other unprintable characters, so that the text of a file cannot control the terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most similar to `word`; None if none is."""
+    """Return the known word that is most similar to `word`; None if none is similar."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 

@@ -20,7 +20,7 @@ def space_to_mapping(space: Space) -> dict[str, Any]:
     """Return the space as plain values; reading them results in an equal space."""
     mapping: dict[str, Any] = {"study": space.study}
     for section, fixed in space.template.items():
-        if fixed:  # an empty section `augmentation` would switch it on
+        if fixed:  # an empty section `augmentation` would switch augmentation on
             mapping[section] = _copy(fixed)
     for parameter in space.parameters:
         if parameter.path:
@@ -37,7 +37,7 @@ def space_to_yaml(space: Space) -> str:
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None  # short mappings on one line
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # mypy knows only ruamel's default None
     yaml.width = 160
     # Equal lists may be one object, which would be written as an alias; the reader refuses aliases. This must be the
     # last setting, because `representer` is created from the settings above.
@@ -53,7 +53,7 @@ def _copy(value: Any) -> Any:
 
 
 def _place(mapping: dict[str, Any], parameter: Parameter, space: Space) -> None:
-    """Write the distribution at the path of the value; the first block also represents the others."""
+    """Write the distribution at the path of the value; the first block also represents the other blocks."""
     *parents, block = parameter.path
     path = tuple(parents) if isinstance(block, int) else parameter.path
     if isinstance(block, int) and block > 0:
@@ -97,7 +97,7 @@ def _distribution(parameter: Parameter) -> dict[str, Any]:
 def _written_name(space: Space, name: str) -> str:
     """Return the dotted path of a parameter, which is unique in the file.
 
-    The name of a hyperparameter may contain dots, and only other hyperparameters can depend on it: its name is enough.
+    Of a hyperparameter, only the name: it may contain dots, and only other hyperparameters can depend on it.
     """
     path = next(parameter.path for parameter in space.parameters if parameter.name == name)
     return str(path[-1]) if path[:-1] == HYPERPARAMETERS else ".".join(map(str, path))
@@ -105,7 +105,7 @@ def _written_name(space: Space, name: str) -> str:
 
 @dataclass(frozen=True)
 class Difference:
-    """A key that differs between two spaces; `<absent>` if one does not have it."""
+    """A key that differs between two spaces; `<absent>` stands for a missing key."""
 
     key: str
     old: str

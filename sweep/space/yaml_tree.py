@@ -1,6 +1,6 @@
-"""YAML as a tree with the place of each value, for a small safe subset: no tags, no anchors, no duplicate keys.
+"""Reading a small, safe subset of YAML (no tags, anchors or duplicate keys) as a tree with the place of each value.
 
-Faults are collected, not raised, so that a user sees all of them at once.
+Faults are collected, not raised, so that a user sees all of them together.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sweep.space.fields import Value
 from sweep.space.wording import printable, show
 
 MAX_BYTES = 16_000
-"""A space is a page of text; a larger file is the wrong one. The parser reads 20 to 60 kB a second."""
+"""Maximum size of a space file, which is a page of text. The parser reads only 20 to 60 kB per second."""
 MAX_DEPTH = 20
 MAX_KEY = 64
 
@@ -42,12 +42,12 @@ _ADVICE = (
     ("could not find expected ':'", "write `key: value`"),
     ("expected ',' or", "put a comma between the values, and close the bracket or brace"),
 )
-"""What to write instead, by a part of the parser's message; the first match counts."""
+"""What to write instead, for a part of the parser's message; the first match counts."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A 1-based place in a file, or in a command-line override, whose option is then `file`."""
+    """A place in a file, counted from 1. For an override on the command line, `file` is the option."""
 
     file: str
     line: int
@@ -80,7 +80,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Mapping:
-    """Keys in the order of the file. Only `override` changes it."""
+    """A mapping, with keys in the order of the file. Only `override` changes a mapping."""
 
     mark: Mark
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -95,7 +95,7 @@ def received(node: Node) -> str:
 
 
 class Faults:
-    """The faults found so far. Its length grows with every fault that is added, also with those that are not shown."""
+    """The faults found so far. The length also counts the faults that are not shown."""
 
     def __init__(self) -> None:
         self.found: list[Fault] = []
@@ -103,7 +103,7 @@ class Faults:
         self._unreadable: set[Mark] = set()
 
     def add(self, mark: Mark, message: str) -> None:
-        """Add a fault; it is not shown if the value at this place could not be read anyway."""
+        """Add a fault; it is not shown if the value at this place is already reported as unreadable."""
         self._added += 1
         if mark not in self._unreadable:
             self.found.append(Fault(mark.file, mark.line, mark.column, printable(message)))
@@ -147,7 +147,7 @@ def read_tree(path: Path, faults: Faults) -> Mapping:
 
 
 def near_files(path: Path) -> str:
-    """Return "; the folder has …" with other YAML files, or ""."""
+    """Return "; the folder has …" with the YAML files in the folder, or "" if there are none."""
     try:
         near = sorted(str(other) for other in path.parent.glob("*.yaml"))
     except (OSError, ValueError):
@@ -171,7 +171,7 @@ def parse_tree(text: str, file: str, faults: Faults) -> Mapping:
 
 
 def parse_value(text: str, file: str, faults: Faults) -> Node | None:
-    """Parse one value, as in `--set key=value`; no text is null. None if it is not YAML, which adds a fault."""
+    """Parse one value, as in `--set key=value`; empty text is null. If it is not YAML, add a fault and return None."""
     start, before = Mark(file, 1, 1), len(faults)
     raw = _compose(text, start, faults)
     if raw is None:
@@ -181,11 +181,11 @@ def parse_value(text: str, file: str, faults: Faults) -> Node | None:
 
 def _compose(text: str, start: Mark, faults: Faults) -> RawNode | None:
     if deep := _deep_line(text):
-        advice = "write one block under another"
+        advice = "use fewer brackets"
         faults.add(Mark(start.file, deep, 1), f"nested more than {MAX_DEPTH} levels deep; {advice}")
         return None
     yaml = YAML(typ="safe", pure=True)
-    yaml.composer.warn_double_anchors = False  # they become faults
+    yaml.composer.warn_double_anchors = False  # `_refused` reports all anchors
     try:
         node: RawNode | None = yaml.compose(text)
     except ReaderError as error:
@@ -211,7 +211,7 @@ def _compose(text: str, start: Mark, faults: Faults) -> RawNode | None:
 
 
 def _deep_line(text: str) -> int | None:
-    """Return the first line with far too many open brackets: parsing takes time with the square of their number."""
+    """Return the number of the first line with far too many open brackets, which take quadratic time to parse."""
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count("[") + line.count("{") > 3 * MAX_DEPTH:
             depth = itertools.accumulate((c in "[{") - (c in "]}") for c in line)
@@ -252,14 +252,14 @@ def _convert_mapping(raw: MappingNode, mark: Mark, faults: Faults, depth: int) -
     mapping = Mapping(mark)
     for key, value in raw.value:
         key_mark = _mark(mark.file, key.start_mark)
-        # For a key without a value, the parser returns the place of the next token.
+        # For a key without a value, the parser returns the place of the next token, so use the key.
         empty = isinstance(value, ScalarNode) and value.start_mark.index == value.end_mark.index
         node = Scalar(key_mark, None) if empty else _convert(value, mark.file, faults, depth + 1)
         refused = _refused(key) if isinstance(key, ScalarNode) else "a key must be a word"
         if refused:
             faults.add(key_mark, refused)
         elif len(key.value) > MAX_KEY:
-            faults.add(key_mark, f"unknown key {show(key.value)}: no key has more than {MAX_KEY} letters")
+            faults.add(key_mark, f"unknown key {show(key.value)}: no key has more than {MAX_KEY} characters")
         elif key.value in mapping.entries:
             first = mapping.entries[key.value].mark
             faults.add(key_mark, f"the key `{key.value}` is already given in line {first.line}; keep one of them")
@@ -272,9 +272,9 @@ def _convert_scalar(raw: RawNode, mark: Mark, faults: Faults) -> Scalar:
     read = _scalar_readers().get(str(raw.tag))  # none for text and dates, which stay text
     try:
         return Scalar(mark, read(raw) if read else raw.value)
-    except (YAMLError, ValueError, OverflowError):  # thousands of digits
+    except (YAMLError, ValueError, OverflowError):  # for example thousands of digits
         return faults.unreadable(
-            mark, f"cannot read the number {show(raw.value)}; write a shorter one, or text in quotes"
+            mark, f"cannot read the number {show(raw.value)}; write a shorter number, or put text in quotes"
         )
 
 

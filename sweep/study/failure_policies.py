@@ -1,4 +1,4 @@
-"""What happens to a failed trial: pure decisions from its cause and the study's policies."""
+"""What happens to a failed trial, decided only from the cause of the failure and the study's policies."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Action: TypeAlias = Literal["retry", "infeasible", "prune", "fail", "stop"]
 """`retry` runs the trial again; the others are the words of `FailurePolicy`."""
 
 _CAUSED_BY_VALUES = ("nan", "oom", "too_large", "infeasible")
-"""Failures that the sampled values cause: by default the sampler learns to avoid such values."""
+"""Failures that the sampled values cause; by default, the sampler learns to avoid such values."""
 
 
 def decide(cause: FailureCause, failures: FailuresConfig, retries: float) -> Action:
     """Return what to do with a failed trial.
 
     Args:
-        cause: why it failed.
+        cause: why the trial failed.
         failures: the study's policies.
-        retries: how often the trial was run again since it last finished a new epoch.
+        retries: the number of retries since the trial last finished a new epoch.
     """
     policy: FailurePolicy = getattr(failures, cause)
     if not isinstance(policy, RetryPolicy):

@@ -1,4 +1,4 @@
-"""Forking a study: a new study that starts with those trials of another one that fit its space."""
+"""Forking a study: creating a new study that starts with trials of another study that fit the new space."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Fork:
 
     Attributes:
         taken: the number of copied trials.
-        left: (number, reason) of the trials that do not fit.
+        left: (number, reason) of each trial that was not copied.
     """
 
     taken: int
@@ -33,10 +33,10 @@ class Fork:
 
 
 def fork_study(old: Path, new: Path, space: Space) -> Fork:
-    """Create a new study with the finished trials of another one that fit the new space.
+    """Create a new study with the finished trials of another study that fit the new space.
 
     A trial fits if the new space can produce exactly its configuration: its sampled values must be inside the new
-    ranges, and the fixed values must be equal, or its result would not be comparable.
+    ranges, and the fixed values must be equal; otherwise its result would not be comparable.
 
     Args:
         old: folder of the study to copy from; it is not changed.
@@ -44,7 +44,7 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
         space: the new study's space.
 
     Raises:
-        StudyError: the old study does not exist, the new one exists already, or no trial fits.
+        StudyError: the old study does not exist, the new study already exists, or no trial fits.
         RecordError: a record of the old study cannot be read.
     """
     records = read_records(old)

@@ -1,4 +1,4 @@
-"""Which parameters matter: Optuna's PED-ANOVA over the records of a study, with its uncertainty."""
+"""Which parameters matter: Optuna's PED-ANOVA over the records of a study, with intervals of uncertainty."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from sweep.space.space import Space
 from sweep.study.optuna_parameters import optuna_distribution, to_optuna
 
 FEWEST = 20
-"""Minimum number of trials: of fewer, the best quarter is less than the five good trials that Optuna requires."""
+"""Minimum number of trials: with fewer, the five good trials that Optuna requires are more than a quarter of them."""
 _MIN_GOOD = 5
 _QUANTILE = 0.1
-"""PED-ANOVA's default: it compares the best tenth with all trials."""
+"""Share of the trials that counts as good. By default, PED-ANOVA compares the best tenth with all trials."""
 RESAMPLES = 40
-"""Enough for a 90 % interval: two samples are outside on either side."""
+"""Number of bootstrap samples: enough for a 90 % interval, with two samples outside on each side."""
 _MAX_WORK = 30_000
-"""Maximum of trials times resamples, which bounds the time for large studies."""
+"""Maximum number of trials times samples, which limits the time for large studies."""
 _MAX_TRIALS = 1_000
-"""Of a larger study, this number of evenly spaced trials is used."""
+"""Maximum number of trials to use; of a larger study, evenly spaced trials are used."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Importance:
     """The importance of one parameter.
 
     Attributes:
-        share: of the total over all parameters, 0 to 1.
-        low, high: 90 % interval of the share over bootstrap samples of the trials.
-        chance: with shuffled results, the largest share of any parameter is below this in 95 % of the cases; the same
-            for all parameters.
+        share: the parameter's share of the importance of all parameters, 0 to 1.
+        low, high: ends of the 90 % interval of the share over bootstrap samples of the trials.
+        chance: with shuffled results, the largest share of all parameters is below this value in 95 % of the cases;
+            the same value for all parameters.
         trials: the number of trials that have the parameter.
     """
 
@@ -54,7 +54,7 @@ class Importance:
 
     @property
     def matters(self) -> bool:
-        """True if the share is larger than chance gives to any parameter."""
+        """True if the share is larger than `chance`."""
         return self.share > self.chance
 
 
@@ -63,7 +63,7 @@ class Importances:
     """The importance of all parameters.
 
     Attributes:
-        rows: the largest share first; empty if there are too few trials.
+        rows: one per parameter, the largest share first; empty if there are too few trials.
         trials: the number of complete and pruned trials that were used.
         available: the number of complete and pruned trials.
         quantile: share of the trials that counts as good.
@@ -83,15 +83,15 @@ class Importances:
 
 
 def importances(space: Space, records: Iterable[TrialRecord], resamples: int = RESAMPLES) -> Importances:
-    """Return how much each parameter determines whether a trial is among the best; the same for the same records.
+    """Return how much each parameter determines whether a trial is among the best; equal records give equal results.
 
     PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023, arXiv 2304.10255; conditional parameters: arXiv 2601.20800)
     measures how much the values of good trials differ from those of all trials. It only needs to know which trials are
-    good, so pruned trials count too: below all complete ones, as the pruner judged them.
+    good, so pruned trials count too; as the pruner judged, they rank below all complete trials.
 
     Args:
         space: the space that was searched.
-        records: in any state; only complete and pruned ones count.
+        records: records in any state; only complete and pruned trials count.
         resamples: maximum number of bootstrap samples; fewer for large studies.
     """
     trials = _ranked_trials(space, records)
@@ -111,7 +111,7 @@ def _ranked_trials(space: Space, records: Iterable[TrialRecord]) -> list[FrozenT
     found = [r for r in records if r.state in ("complete", "pruned") and r.objective_value is not None]
     keys = [(record.state == "pruned", sign * float(record.objective_value or 0.0)) for record in found]
     rank = {key: place for place, key in enumerate(sorted(set(keys)))}
-    # Shared, because the evaluator compares the distributions of all trials, which is free for identical objects.
+    # Shared objects, because the evaluator compares the distributions of all trials; identical objects compare fast.
     distributions = {parameter.name: optuna_distribution(parameter) for parameter in space.parameters}
     return [_trial(space, record, float(rank[key]), distributions) for record, key in zip(found, keys, strict=True)]
 
@@ -129,7 +129,7 @@ def _trial(
 
 
 class _Sample(optuna.Study):
-    """A study in memory whose trials are replaced together: adding them one by one takes longer than judging them."""
+    """An in-memory study whose trials are replaced together: adding trials one by one takes longer than evaluating."""
 
     def __init__(self) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -152,19 +152,19 @@ def _measure(trials: Sequence[FrozenTrial], quantile: float, count: int) -> tupl
     def raw(chosen: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         study.sample = [_sampled(trials[i], n, value) for n, (i, value) in enumerate(zip(chosen, values, strict=True))]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about parameters that few trials have, which the interval shows
+            warnings.simplefilter("ignore")  # Optuna warns if few trials have a parameter; the interval shows this
             found = evaluator.evaluate(study)
         return np.array([found.get(name, 0.0) for name in names])
 
-    everyone = np.arange(len(trials))
-    point = raw(everyone, ranks)
+    all_trials = np.arange(len(trials))
+    point = raw(all_trials, ranks)
     total = point.sum() or 1.0
     drawn = [generator.integers(0, len(trials), len(trials)) for _ in range(count)]
     samples = np.array([raw(sample, ranks[sample]) for sample in drawn])
     shares = samples / np.maximum(samples.sum(axis=1, keepdims=True), 1e-300)
-    shuffled = np.array([raw(everyone, generator.permutation(ranks)) for _ in range(count)]) / total
+    shuffled = np.array([raw(all_trials, generator.permutation(ranks)) for _ in range(count)]) / total
     low, high = np.quantile(shares, [0.05, 0.95], axis=0)
-    chance = float(np.quantile(shuffled.max(axis=1), 0.95))  # the maximum, because every parameter is a chance
+    chance = float(np.quantile(shuffled.max(axis=1), 0.95))  # the maximum, because chance can favor any parameter
     rows = [
         Importance(
             name=name,
@@ -180,7 +180,7 @@ def _measure(trials: Sequence[FrozenTrial], quantile: float, count: int) -> tupl
 
 
 def _sampled(trial: FrozenTrial, number: int, value: float) -> FrozenTrial:
-    """Return a copy with a new id, by which the evaluator distinguishes trials that a bootstrap sample repeats."""
+    """Return a copy with a new id, by which the evaluator distinguishes the copies of a trial in a bootstrap sample."""
     copied = copy.copy(trial)
     copied.number = copied._trial_id = number
     copied.value = float(value)

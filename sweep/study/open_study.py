@@ -1,4 +1,4 @@
-"""Opening a study: creating a new one, or continuing one whose space is unchanged."""
+"""Opening a study: creating a new study, or continuing a study whose space is unchanged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SPACE = "sweep.space"
 _FORMAT = "sweep.format"
 
 _MAY_CHANGE = re.compile(r"study|search\.(trials|keep_models|watchdog|memory_limit|failures\..+)")
-"""Keys that may change because they do not affect the results of earlier trials."""
+"""The keys that may change, because they do not affect the results of earlier trials."""
 
 
 def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
@@ -32,7 +32,7 @@ def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
 
     Args:
         folder: `studies/NAME`; the caller must hold its lock.
-        space: the space to search; must be the one that the study was started with.
+        space: the space to search; an existing study must have been started with the same space.
         threads: the number of threads per trial.
 
     Raises:
@@ -43,7 +43,7 @@ def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
     storage = open_storage(folder)
     with storage_errors(folder / DATABASE):
         if _has_no_trials(folder.name, storage):
-            # For example because the images were not available. So the space may change.
+            # Without trials, for example because the images were not available, the space may still change.
             optuna.delete_study(study_name=folder.name, storage=storage)
             handle = create_in_storage(folder.name, storage, space)
             complete_new_study(handle, space)
@@ -56,7 +56,7 @@ def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
 def _create(folder: Path, space: Space) -> None:
     """Create the database in a temporary folder and move it when it is complete.
 
-    Optuna creates its tables in many steps, and a database that was interrupted between two of them is unusable.
+    Optuna creates its tables in many steps, and a database whose creation was interrupted is unusable.
     """
     temporary = folder / ".making"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -86,7 +86,7 @@ def create_in_storage(name: str, storage: optuna.storages.RDBStorage, space: Spa
 
 
 def complete_new_study(handle: optuna.Study, space: Space) -> None:
-    """Queue the start points that were not tried already (by trials that a fork copied); mark the study as complete."""
+    """Enqueue the start points that no copied trial of a fork has tried; then mark the study as complete."""
     for point in space.start_from:
         handle.enqueue_trial(to_optuna(space, point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
     # Last, because a study without this attribute was interrupted while it was created.

@@ -1,4 +1,4 @@
-"""From the parameters of a search space to Optuna's distributions and back."""
+"""Converting the parameters of a search space to Optuna's distributions, and the values in both directions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sweep.space.space import Space
 
 
 def suggest(trial: optuna.Trial, parameter: Parameter) -> Value:
-    """Let the sampler choose a value."""
+    """Return the value that the sampler chooses for a parameter."""
     if isinstance(parameter, Choice):
         return mirrored(parameter, trial.suggest_categorical(parameter.name, parameter.choices))
     log = _is_log(parameter)

@@ -1,4 +1,4 @@
-"""A study: its trials so far and the next one, stored in its SQLite file and the trial records."""
+"""An open study: it returns the next trial, and stores results in its SQLite file and in the trial records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sweep.study.samplers import make_sampler
 from sweep.study.storage import storage_errors
 
 _FIXED = "fixed_params"
-"""Optuna's attribute of a trial with the values that were chosen for it; `Study.enqueue_trial` writes it."""
+"""The system attribute in which `Study.enqueue_trial` stores the values that a trial must use."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PendingTrial:
 
     Attributes:
         origin: the recipe that its values come from, if any.
-        earlier: its record from an interrupted run; None for a new trial.
+        earlier: the trial's record from an interrupted run; None for a new trial.
     """
 
     number: int
@@ -48,7 +48,7 @@ class PendingTrial:
 
 
 class OptunaStudy:
-    """An open study. Created by `open_study`; one process at a time writes to it."""
+    """An open study. `open_study` creates it; only one process at a time writes to a study."""
 
     def __init__(self, folder: Path, space: Space, handle: optuna.Study, threads: int) -> None:
         self.folder = folder
@@ -58,11 +58,11 @@ class OptunaStudy:
         self._threads = threads
         self._trials: dict[int, optuna.Trial] = {}
         handle.pruner = make_pruner(space.search.pruner, space.epochs)
-        handle.sampler = make_sampler(space.search, 0)  # already here, to fail early if a package is missing
+        handle.sampler = make_sampler(space.search, 0)  # not used, but fails early if a package is missing
         self._interrupted = [trial for trial in self._stored((TrialState.RUNNING,)) if not self._settle(trial)]
 
     def _settle(self, stored: FrozenTrial) -> bool:
-        """Tell Optuna the result of a trial that had ended when its supervisor was killed; False if it had not."""
+        """Tell Optuna the result of a trial that ended before its supervisor was killed; False if it did not end."""
         record = _record(trial_folder(self.folder, stored.number))
         if record is None or record.state in ("running", "interrupted"):
             return False
@@ -71,7 +71,7 @@ class OptunaStudy:
         return True
 
     def next(self, total: int) -> PendingTrial | None:
-        """Return the next trial: first the interrupted ones, then new ones; None if the study has `total`.
+        """Return the next trial, interrupted ones first; None if there are `total` trials, or no more points in a grid.
 
         Raises:
             StudyError: the database fails.
@@ -87,7 +87,7 @@ class OptunaStudy:
 
     def _resume(self, stored: FrozenTrial) -> PendingTrial:
         earlier = _record(trial_folder(self.folder, stored.number))
-        # An enqueued trial has a low number and may have started late; all others start in their order.
+        # As in `next`: this number of trials started before. Only enqueued trials start later; they need no sampler.
         sampler = make_sampler(self.space.search, stored.number)
         if earlier is None and not _is_drawn(stored, self.space):
             return self._pending(_propose_again(self._handle, stored, sampler, self.space), None)
@@ -108,7 +108,7 @@ class OptunaStudy:
         )
 
     def _has_more_points(self) -> bool:
-        """True if there is another point: only a grid ends. Queues the grid's next point if none is waiting."""
+        """True if there is another point to try. Only a grid can have none left; its next point is enqueued here."""
         if self.space.search.sampler != "grid" or self.space.is_recipe or self._stored((TrialState.WAITING,)):
             return True
         tried = {frozenset(trial.params.items()) for trial in self._handle.get_trials(deepcopy=False)}
@@ -129,8 +129,8 @@ class OptunaStudy:
             stored = self._handle._storage.get_trial(trial._trial_id).intermediate_values
             if metrics.epoch not in stored:
                 trial.report(metrics.value(self.space.search.objective), step=metrics.epoch)
-            # The pruner judges the last reported epoch: in a resumed trial this may be a later one than this epoch.
-            return metrics.epoch >= max(stored, default=0) and bool(trial.should_prune())  # from numpy.bool
+            # The pruner always judges the last stored epoch. In a resumed trial it may be later than `metrics.epoch`.
+            return metrics.epoch >= max(stored, default=0) and bool(trial.should_prune())  # it can be a numpy.bool
 
     def save(self, record: TrialRecord) -> None:
         """Write a trial's record.
@@ -162,7 +162,7 @@ class OptunaStudy:
         elif record.state == "pruned":
             self._handle.tell(trial, state=TrialState.PRUNED)
         elif is_infeasible(record.reason, self.space.search.failures):
-            # The sampler ignores Optuna's FAIL; a pruned trial with a violated constraint ranks below all others.
+            # The sampler ignores a FAIL trial, but ranks a pruned trial with a violated constraint below all others.
             trial.set_constraint(record.reason, 1.0)
             self._handle.tell(trial, state=TrialState.PRUNED)
         else:
@@ -186,7 +186,7 @@ class OptunaStudy:
 
 
 def _is_drawn(stored: FrozenTrial, space: Space) -> bool:
-    """True if a trial has all its values: it was killed later, or waited for a free worker."""
+    """True if all values of the trial had been drawn when the supervisor was killed."""
     try:
         space.suggest(lambda parameter: stored.params[parameter.name])
     except KeyError:
@@ -197,13 +197,13 @@ def _is_drawn(stored: FrozenTrial, space: Space) -> bool:
 def _propose_again(handle: optuna.Study, interrupted: FrozenTrial, sampler: BaseSampler, space: Space) -> optuna.Trial:
     """Return a trial that was killed while its values were drawn, with the values that it would have received.
 
-    Drawing only the missing values would give different ones: a new sampler starts with its first random number,
-    whichever parameter it draws first. So all values are drawn again, in memory, next to copies of the earlier trials.
+    Drawing only the missing values would give different values, because a new sampler starts with its first
+    random number. So all values are drawn again, in an in-memory study that contains copies of the earlier trials.
 
     Args:
         handle: the study.
-        interrupted: the newest of its trials that are not waiting.
-        sampler: created as it was for this trial.
+        interrupted: the newest trial of the study that is not WAITING.
+        sampler: created with the same seed as the one that first drew this trial's values.
         space: the study's space.
     """
     shadow = optuna.create_study(

@@ -1,4 +1,4 @@
-"""From the section `search.pruner` to Optuna's pruners, and when a pruner's decision is overruled."""
+"""Optuna's pruner for the section `search.pruner`, and when the decision of the pruner is ignored."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sweep.study.samplers import ignore_experimental_warnings
 def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:
     """Return the configured pruner.
 
-    Its steps are epochs, starting at 1, so that `warmup_epochs` are always trained.
+    The pruner's steps are epochs, counted from 1, so that the first `warmup_epochs` epochs are always trained.
 
     Args:
         config: the pruner's name and settings.
-        epochs: maximum epochs per trial.
+        epochs: maximum number of epochs per trial.
     """
     with ignore_experimental_warnings():
         return _pruner(config, epochs)
@@ -46,13 +46,13 @@ def _pruner(config: PrunerConfig, epochs: int) -> BasePruner:
 def may_prune(config: PrunerConfig, epochs: Sequence[EpochMetrics], limit: int) -> bool:
     """True if a trial may be pruned after its newest epoch.
 
-    Not after its last epoch, because nothing is left to save, and not within `grace_after_drop` epochs after the
-    learning rate was reduced, because the loss often falls again then.
+    A trial is not pruned after its last epoch, because this saves no time, and not within `grace_after_drop` epochs
+    after a reduction of the learning rate, because the loss often falls again then.
 
     Args:
         config: the pruner's settings.
         epochs: the finished epochs, at least one.
-        limit: maximum epochs per trial.
+        limit: maximum number of epochs per trial.
     """
     if epochs[-1].epoch >= limit:
         return False
@@ -61,5 +61,5 @@ def may_prune(config: PrunerConfig, epochs: Sequence[EpochMetrics], limit: int) 
 
 
 def is_audited(config: PrunerConfig, study_seed: int, number: int) -> bool:
-    """True if this trial continues although the pruner would end it; depends only on the seed and the number."""
+    """True if this trial continues although the pruner would end it; the seed and the number decide."""
     return derive(study_seed, Purpose.AUDIT, number) < config.audit * 2**31

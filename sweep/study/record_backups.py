@@ -1,7 +1,7 @@
 """Backup copies of trial records, and restoring records that are damaged or missing.
 
-The copies are in a separate table of the study's database, so that the sampler, which loads all attributes of all
-trials, does not load them. There is one of every trial that has ended.
+There is a copy of the record of every trial that has ended. The copies are in a separate table of the study's
+database, so that the sampler, which loads all attributes of all trials, does not load them.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from sweep.records.trial_record import (
 from sweep.study.storage import database_connection
 
 DAMAGED = ".damaged"
-"""Suffix of a file that was set aside; no file is ever removed."""
+"""Suffix of a damaged file, which is renamed and never removed."""
 _CREATE = "CREATE TABLE IF NOT EXISTS sweep_records (number INTEGER PRIMARY KEY, record BLOB NOT NULL)"
 _MAX_BYTES = 64 * 2**20
 """Maximum size of a record's text; a copy that decompresses to more is damaged."""
 
 
 def keep_copy(study_folder: Path, record: TrialRecord) -> None:
-    """Store a copy of a record; replaces an older one.
+    """Store a copy of a record, which replaces an older copy.
 
     Raises:
         StudyError: the database fails.
@@ -66,14 +66,14 @@ def read_copy(study_folder: Path, number: int) -> TrialRecord | None:
 
 
 def repair_records(study_folder: Path, unfinished: Collection[int]) -> list[str]:
-    """Set unreadable records aside, and restore these and missing ones from their copies.
+    """Rename unreadable records, and restore unreadable and missing records from their copies.
 
     Args:
-        study_folder: the caller must hold its lock.
-        unfinished: trials that will run again anyway, so they need no record.
+        study_folder: the study's folder; the caller must hold its lock.
+        unfinished: numbers of trials that will run again, so they need no record.
 
     Returns:
-        A sentence per repaired trial.
+        One sentence per repaired trial.
 
     Raises:
         DiskError: a file cannot be moved or written.
@@ -95,7 +95,7 @@ def _repair_text(number: int, restored: Collection[int], unfinished: Collection[
         return f"{moved}, and the record was restored from the study's database"
     if number in unfinished:
         return f"{moved}, and the trial runs again"
-    return f"{moved}; there is no copy of it, so the trial counts but is not shown"
+    return f"{moved}; there is no copy of the record, so the trial counts but is not shown"
 
 
 def _set_aside(study_folder: Path) -> dict[int, str]:
@@ -117,7 +117,7 @@ def _restore(study_folder: Path, number: int) -> bool:
         return False
     folder = trial_folder(study_folder, number)
     if record.model_file is not None and not (folder / record.model_file).is_file():
-        # It was removed after the copy was made, because other trials became better.
+        # The model was removed after the copy was made, because other trials were better.
         record = dataclasses.replace(record, model_file=None)
     write_record(folder, record)
     return True

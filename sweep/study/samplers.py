@@ -1,4 +1,4 @@
-"""From the section `search` to Optuna's samplers."""
+"""Optuna's sampler for the section `search`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def make_sampler(search: SearchConfig, number: int) -> BaseSampler:
 
     Args:
         search: the sampler's name and settings.
-        number: the number of trials so far. With the study's seed it determines the random numbers, because a new
-            sampler with the same seed would propose the same values again.
+        number: the number of trials started so far. It is combined with the study's seed, because a new sampler with
+            the same seed would propose the same values again.
 
     Raises:
         StudyError: the sampler needs a package that is not installed.
@@ -42,20 +42,20 @@ def ignore_experimental_warnings() -> Iterator[None]:
 def _sampler(search: SearchConfig, seed: int) -> BaseSampler:
     startup = search.startup_trials
     if search.sampler == "tpe":
-        # group: a conditional space is split into parts with the same parameters, each modelled jointly.
+        # group: parameters that are active in the same trials are modelled jointly.
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=True)
     if search.sampler == "gp":
-        if importlib.util.find_spec("torch") is None:  # Optuna itself would notice only at the first proposal
+        if importlib.util.find_spec("torch") is None:  # Optuna itself notices it only at the first proposal
             raise StudyError("the sampler `gp` needs PyTorch, which is not installed; install torch, or use `tpe`")
         return optuna.samplers.GPSampler(
             seed=seed, n_startup_trials=startup, deterministic_objective=False, warn_independent_sampling=False
         )
     if search.sampler == "cmaes":
-        # Its state is in the study; conditional and categorical parameters are drawn independently.
+        # The sampler's state is in the study; conditional and categorical parameters are drawn independently.
         return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
     if search.sampler == "qmc":
-        # One sequence for the whole study, so its seed must not change with the trial. The seed of the parameters
-        # outside the sequence (the conditional ones) must change, or each would always have the same value.
+        # The whole study uses one sequence, so its seed must not change with the trial. Conditional parameters are not
+        # in the sequence; their seed must change, because otherwise each would always have the same value.
         return optuna.samplers.QMCSampler(
             seed=derive(search.seed, Purpose.SAMPLER),
             scramble=True,

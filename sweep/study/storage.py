@@ -17,7 +17,7 @@ from sweep.records.disk import database_disk_error
 from sweep.records.study_records import DATABASE
 
 BUSY_SECONDS = 60
-"""How long a write waits for the write of another process, for example of a tool that shows the study."""
+"""Number of seconds that a write waits for the write of another process, for example of a viewer of the study."""
 
 
 def open_storage(folder: Path) -> RDBStorage:
@@ -32,7 +32,7 @@ def open_storage(folder: Path) -> RDBStorage:
         if path.exists():
             _check_ours(path, folder.name)
         with _connect(path) as connection:
-            # A property of the file: readers do not block the writer, and a crash does not damage it.
+            # The file keeps this mode: readers do not block the writer, and a crash does not damage the file.
             connection.execute("PRAGMA journal_mode=WAL")
         try:
             return RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}})
@@ -41,7 +41,7 @@ def open_storage(folder: Path) -> RDBStorage:
 
 
 def close_storage(storage: RDBStorage, folder: Path) -> None:
-    """Close the database and leave everything in one file."""
+    """Close the database, and move everything from its write-ahead log into the file."""
     storage.remove_session()
     storage.engine.dispose()
     with _connect(folder / DATABASE) as connection:
@@ -64,13 +64,13 @@ def _connect(path: Path) -> closing[sqlite3.Connection]:
 
 
 def _check_ours(path: Path, name: str) -> None:
-    """Check that a database is the study's: Optuna would add its tables to any database, even to MLflow's.
+    """Check that a database is this study's: Optuna would add its tables to any database, even to MLflow's.
 
     Raises:
         StudyError: the database belongs to another program, or contains another study.
     """
     with _connect(path) as connection:
-        # A file without its last pages opens, but fails when a trial needs them. 3 ms for 500 trials.
+        # A truncated file opens, but fails when a trial needs a missing page. The check takes 3 ms for 500 trials.
         (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         ours = {"studies", "trials", "version_info"} <= tables
@@ -91,7 +91,7 @@ def _check_ours(path: Path, name: str) -> None:
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the errors of Optuna and SQLite about a bad file into one sentence.
+    """Turn errors of Optuna and SQLite into errors of sweep with a message of one sentence.
 
     Raises:
         DiskError: the disk is full or cannot be written.
@@ -105,13 +105,13 @@ def storage_errors(path: Path) -> Iterator[None]:
             "Move the file to start from scratch, or restore a copy"
         ) from error
     except AssertionError as error:
-        # Optuna's RDBStorage reaches `assert False` when the database fails; the cause is the context.
+        # Optuna's RDBStorage reaches `assert False` when the database fails; the original error is its context.
         cause = error.__context__ or error
         raise _disk_error(path, error) or StudyError(f"{path}: the database failed: {_first_line(cause)}") from error
 
 
 def _disk_error(path: Path, error: BaseException) -> DiskError | None:
-    """Find a disk error behind the errors of Optuna and SQLAlchemy."""
+    """Return the disk error that caused an error of Optuna or SQLAlchemy; None for any other cause."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sqlite3.Error) and (found := database_disk_error(path, _first_line(cause))):

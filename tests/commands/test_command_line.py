@@ -135,14 +135,14 @@ def test_bad_options_end_with_code_2_and_a_fast_check_builds_nothing(folder: Pat
     assert "No such option: --wokers" in option.err
     assert value.err == 'error: --set training.epochs=none:1:1: `epochs` must be an integer, at least 1, not "none"\n'
     assert study.err == (
-        "error: a study's name is at most 64 letters, digits, `.`, `_` and `-`, the first a letter or digit; "
-        'not "../outside"\n'
+        "error: a study's name has 1 to 64 letters, digits, `.`, `_` or `-`, and starts with a letter or digit; "
+        'received "../outside"\n'
     )
     assert reproduce.err == (
         "error: there is no study nothing in studies: there are no studies yet; `python -m sweep.run --space FILE` "
         "makes one\n"
     )
-    assert "a study's name is at most 64 letters" in name.err
+    assert "a study's name has 1 to 64 letters" in name.err
     assert not (folder / "studies").exists()
     assert (plain.code, plain.err) == (0, "")
     assert plain.out.splitlines() == [

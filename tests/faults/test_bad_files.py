@@ -62,7 +62,7 @@ def test_a_study_name_that_is_not_a_folder_name_is_refused_in_one_line(
     output = capsys.readouterr()
     assert (code, output.out) == (2, "")
     assert output.err.startswith(
-        "error: a study's name is at most 64 letters, digits, `.`, `_` and `-`, the first a letter"
+        "error: a study's name has 1 to 64 letters, digits, `.`, `_` or `-`, and starts with a letter or digit"
     )
     assert output.err.count("\n") == 1
     assert output.err.strip().isprintable()
@@ -78,7 +78,7 @@ def test_a_run_refuses_such_a_name_before_it_creates_anything(
     (tmp_path / "space.yaml").write_text("model: {builder: vgg}\n")
     words = ("--space", str(tmp_path / "space.yaml"), "--home", str(tmp_path / "home"), f"{option}={name}")
     assert sweep(monkeypatch, "run", *words) == 2
-    assert capsys.readouterr().err.startswith("error: a study's name is at most 64 letters")
+    assert capsys.readouterr().err.startswith("error: a study's name has 1 to 64 letters")
     assert tree(tmp_path) == ["space.yaml"]
 
 

@@ -86,5 +86,5 @@ def test_a_step_in_float16_scales_the_loss_and_moves_the_weights() -> None:
 
 
 def test_a_plateau_beside_a_schedule_is_refused() -> None:
-    with pytest.raises(ValueError, match="reduce_lr_on_plateau goes with schedule constant, not with cosine"):
+    with pytest.raises(ValueError, match="`reduce_lr_on_plateau` needs `schedule: constant`, not cosine"):
         TrainingConfig(schedule="cosine", reduce_lr_on_plateau=PlateauConfig())

@@ -57,11 +57,11 @@ def test_a_fault_says_where_it_is_and_what_to_write_instead(text: str, faults: l
         ),
         (
             "model: {builder: vgg, dense_units: " + "1" * 5000 + "}\n",
-            ['1:36: cannot read the number "' + "1" * 56 + "…; write a shorter one, or text in quotes"],
+            ['1:36: cannot read the number "' + "1" * 56 + "…; write a shorter number, or put text in quotes"],
         ),
         (
             "model: {builder: vgg}\n" + "k" * 100 + ": 1\n",
-            ['2:1: unknown key "' + "k" * 56 + "…: no key has more than 64 letters"],
+            ['2:1: unknown key "' + "k" * 56 + "…: no key has more than 64 characters"],
         ),
         (
             "model: {builder: vgg, l2: " + "[" * 25 + "1" + "]" * 25 + "}\n",
@@ -70,7 +70,7 @@ def test_a_fault_says_where_it_is_and_what_to_write_instead(text: str, faults: l
                 "1:46: nested more than 20 levels deep",
             ],
         ),
-        ("model: " + "[" * 500 + "\n", ["1:1: nested more than 20 levels deep; write one block under another"]),
+        ("model: " + "[" * 500 + "\n", ["1:1: nested more than 20 levels deep; use fewer brackets"]),
         ("- " * 5000 + "\n", ["1:1: nested more than 20 levels deep"]),
         ("[\n" * 5000, ["1:1: nested more than 20 levels deep"]),
     ],
@@ -92,7 +92,7 @@ def test_a_fault_of_very_long_or_unprintable_text_says_so_too(text: str, faults:
     assert faults_in(text) == faults
 
 
-def test_all_faults_of_a_file_are_reported_at_once_in_the_order_of_the_file() -> None:
+def test_all_faults_of_a_file_are_reported_together_in_the_order_of_the_file() -> None:
     assert faults_in(
         "study: my study\n"
         "modle: {}\n"
@@ -107,10 +107,10 @@ def test_all_faults_of_a_file_are_reported_at_once_in_the_order_of_the_file() ->
         "  epochs: many\n"
         "start_from: [nowhere.yaml]\n"
     ) == [
-        "1:8: a study's name is at most 64 letters, digits, `.`, `_` and `-`, the first a letter or digit; "
-        'not "my study"',
-        "2:1: unknown section `modle`; there are study, data, model, training, augmentation, search, start_from; "
-        "did you mean `model`?",
+        "1:8: a study's name has 1 to 64 letters, digits, `.`, `_` or `-`, and starts with a letter or digit; "
+        'received "my study"',
+        "2:1: unknown section `modle`; the sections are study, data, model, training, augmentation, search, "
+        "start_from; did you mean `model`?",
         "5:17: `blocks`: low 4 is more than high 2; swap them",
         "6:13: `l2`: a logarithmic range must start above 0, not at 0; to include 0, add `or: 0`",
         "7:3: the key `l2` is already given in line 6; keep one of them",

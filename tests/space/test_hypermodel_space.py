@@ -73,8 +73,11 @@ def test_a_condition_keeps_the_values_that_its_parameter_still_has() -> None:
     ("model", "message"),
     [
         ("{knd: mlp}", 'the hypermodel has no hyperparameter "knd"; did you mean `kind`?; it has kind, a.b/units'),
-        ("{kind: rnn}", 'the hyperparameter `kind` cannot be "rnn": the hypermodel has ["mlp", "cnn"]'),
-        ("{lr: {low: 1e-4, high: 1}}", "the hyperparameter `lr` cannot be 1: the hypermodel has 0.0001 to 0.01 (log)"),
+        ("{kind: rnn}", 'the hyperparameter `kind` cannot be "rnn"; the hypermodel allows ["mlp", "cnn"]'),
+        (
+            "{lr: {low: 1e-4, high: 1}}",
+            "the hyperparameter `lr` cannot be 1; the hypermodel allows 0.0001 to 0.01 (log)",
+        ),
     ],
 )
 def test_a_file_cannot_add_hyperparameters_or_values(model: str, message: str) -> None:
@@ -89,7 +92,7 @@ def test_a_file_cannot_add_hyperparameters_or_values(model: str, message: str) -
     [("or", "{low: 1e-3, high: 1e-2, or: 0}"), ("when", "{low: 1e-3, high: 1e-2, when: {kind: mlp}}")],
 )
 def test_a_condition_that_the_hypermodel_does_not_have_is_refused(key: str, lr: str) -> None:
-    with pytest.raises(UserError, match=f"`{key}` does not work for the hyperparameter `lr`"):
+    with pytest.raises(UserError, match=f"`{key}` does not work for `lr`"):
         complete(space(f", hyperparameters: {{kind: [mlp, cnn], lr: {lr}}}"), FOUND)
 
 

@@ -99,7 +99,7 @@ def test_when_can_name_a_key_of_another_section_by_name_or_path() -> None:
         assert parameters(text % name)["batch_size"].conditions == (Condition("batch_norm", (True,)),)
 
 
-def test_a_condition_on_a_fixed_value_is_decided_at_once() -> None:
+def test_a_condition_on_a_fixed_value_is_decided_when_the_file_is_read() -> None:
     text = "model: {builder: vgg}\ntraining: {optimizer: %s, momentum: {low: 0.8, high: 0.9, when: {optimizer: sgd}}}"
     assert parameters(text % "sgd")["momentum"].conditions == ()
     assert "momentum" not in parameters(text % "adam")
@@ -181,7 +181,7 @@ def test_a_date_is_text() -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "-a", "a b", "a\n", "a\0", "ü", "a" * 65])
 def test_a_study_cannot_have_a_name_that_is_a_bad_folder_name(name: str) -> None:
-    rule = "a study's name is at most 64 letters, digits, `.`, `_` and `-`, the first a letter or digit; not "
+    rule = "a study's name has 1 to 64 letters, digits, `.`, `_` or `-`, and starts with a letter or digit; received "
     assert (check_study_name(name) or "").startswith(rule)
 
 
@@ -223,8 +223,8 @@ def test_the_fault_of_an_override_names_the_option() -> None:
         '--set training.epochs=twenty:1:1: `epochs` must be an integer, at least 1, not "twenty"'
     ]
     assert faults("model: {builder: vgg}", ("trainin.epochs", "20")) == [
-        "--set trainin.epochs=20:1:1: unknown section `trainin`; there are study, data, model, training, augmentation, "
-        "search, start_from; did you mean `training`?"
+        "--set trainin.epochs=20:1:1: unknown section `trainin`; the sections are study, data, model, training, "
+        "augmentation, search, start_from; did you mean `training`?"
     ]
     assert faults(
         "model: {builder: vgg}", ("model.blocks.low.x", "20"), ("model.blocks", "1"), ("model.blocks.a", "1")
@@ -265,6 +265,6 @@ def test_a_list_of_lists_needs_choices_for_every_possible_block() -> None:
     text = "model: {builder: vgg, blocks: {low: 1, high: 3}, filters: {each: blocks, choices: [[8], [16]]}}"
 
     assert faults(text) == [
-        "folder/my-space.yaml:1:59: `filters` has choices for 2 blocks, but there can be 3; "
-        "add a list for each block, or give one list for all"
+        "folder/my-space.yaml:1:59: `filters` must have one list of choices per block, at least 3, not 2; "
+        "add the missing lists, or give one list for all blocks"
     ]

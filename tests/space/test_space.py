@@ -92,7 +92,7 @@ def test_the_faults_of_a_point_name_each_wrong_parameter() -> None:
     assert SPACE.faults(values) == [
         "momentun is not a parameter; did you mean `momentum`?",
         "filters_1 17 is not in [16, 32]",
-        "filters_2 is not active there",
+        "filters_2 is not active at this point",
         "l2 is missing",
         "momentum 0.85 is not in 0.8 to 0.9 in steps of 0.1",
     ]

@@ -100,7 +100,7 @@ def test_a_wrong_reference_of_a_hypermodel_is_one_fault(folder: Path) -> None:
 def test_the_ends_of_a_range_are_numbers_even_if_the_parameter_also_takes_words(folder: Path) -> None:
     (folder / "words.py").write_text("def build(width: int | str): pass\n")
     assert faults(folder, "model: {builder: words:build, width: {low: a, high: 5}}\n") == [
-        '1:44: the end of the range of `width` must be a number, not "a"'
+        '1:44: an end of the range of `width` must be a number, not "a"'
     ]
 
 

@@ -96,7 +96,7 @@ def test_a_fork_tries_the_start_points_that_it_did_not_copy(old: Path, new: Path
     space = make_space(more=STARTS)
     assert fork_study(old, new, space).taken == 3
     trials = run_trials(make_study(new, space), 2)
-    # The third was tried, the second failed.
+    # The third start point was tried already; the trial of the second start point failed.
     assert [(trial.number, trial.values["learning_rate"] == 0.25) for trial in trials] == [(3, True), (4, False)]
 
 

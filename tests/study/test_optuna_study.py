@@ -175,7 +175,7 @@ def test_a_pruned_trial_has_no_value_and_a_complete_one_its_best(tmp_path: Path)
 
 
 def test_the_sampler_keeps_away_from_where_trials_are_infeasible(tmp_path: Path) -> None:
-    """Four equally good numbers of blocks, of which 4 never fits: at random 6 of the last 24 would have it."""
+    """Four numbers of blocks; 4 is always infeasible. A random sampler would propose it in 6 of the last 24 trials."""
     text = LINE.replace("{builder: vgg}", "{builder: vgg, blocks: [1, 2, 3, 4], filters: {fixed: [8, 8, 8, 8]}}")
     space = make_space(text.replace("{low: 1.0e-4, high: 1.0, log: true}", "0.5"), "sampler: tpe, startup_trials: 10")
     study = make_study(tmp_path / "demo", space)
@@ -186,7 +186,7 @@ def test_the_sampler_keeps_away_from_where_trials_are_infeasible(tmp_path: Path)
         fits = pending.values["blocks"] != 4
         failed = {"state": "failed", "reason": "too_large", "accuracies": ()}
         study.finish(record_for(study, pending, **({} if fits else failed)))
-    assert proposed[:10].count(4) >= 2  # it could learn
+    assert proposed[:10].count(4) >= 2  # the sampler has infeasible trials to learn from
     assert proposed[10:].count(4) <= 2
 
 

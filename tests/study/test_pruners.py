@@ -21,7 +21,7 @@ def test_a_trial_is_not_pruned_after_its_last_epoch() -> None:
 
 @pytest.mark.parametrize(("grace", "allowed"), [(0, True), (1, True), (2, False), (3, False)])
 def test_a_trial_is_not_pruned_for_some_epochs_after_its_rate_dropped(grace: int, allowed: bool) -> None:
-    # The third epoch is the first at the lower rate; the fourth is the second.
+    # The third and the fourth epoch are the first and the second at the lower rate.
     assert may_prune(PrunerConfig(grace_after_drop=grace), epochs_at(0.1, 0.1, 0.05, 0.05), limit=9) is allowed
 
 

@@ -80,7 +80,7 @@ def test_without_a_copy_the_trial_counts_and_is_not_shown(folder: Path) -> None:
         path_of(folder, number).write_text("{")
     sentences = repair_records(folder, ())
     assert [sentence.split("; ")[-1] for sentence in sentences] == [
-        "there is no copy of it, so the trial counts but is not shown"
+        "there is no copy of the record, so the trial counts but is not shown"
     ] * 2
     assert [record.number for record in read_records(folder)] == [2]
     assert make_study(folder).count_started() == 3

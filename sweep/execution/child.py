@@ -19,16 +19,16 @@ LOG_FILE = "log.txt"
 
 
 Message: TypeAlias = EpochMetrics | TrialResult | TrialFailure
-"""What a child sends. The supervisor answers each `EpochMetrics` with a bool: True means stop."""
+"""What a child sends. The supervisor answers each `EpochMetrics` with a bool: True stops the training."""
 
 
 def child_main(connection: Connection, train: TrainTask, task: Task, gpu: str | None) -> None:
     """Run a task.
 
     Args:
-        connection: to the supervisor.
-        train: does the work.
-        task: what to train.
+        connection: a pipe to the supervisor.
+        train: the function that does the work.
+        task: the trial to train.
         gpu: index or UUID of the only GPU that this process may see; None without a GPU.
     """
     # Ctrl-C reaches every process of the terminal; the supervisor decides what happens.
@@ -60,7 +60,7 @@ def _redirect_output(task: Task) -> None:
 
 
 def _lock(task: Task) -> None:
-    """Wait until no other process trains this trial: one that has lost its supervisor may need a moment to exit.
+    """Wait until no other process trains this trial: a child of a killed supervisor may need a moment to exit.
 
     The descriptor is never closed: the kernel releases the lock when this process ends for any reason.
     """
@@ -74,7 +74,7 @@ def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
             connection.send(metrics)
             return bool(connection.recv())
         except (EOFError, OSError):
-            # The supervisor is gone. Must not propagate through `train`: an EOFError of a damaged file looks the same.
+            # The supervisor is gone. The error must not pass through `train`: a damaged file raises EOFError too.
             os._exit(1)
 
     try:
@@ -96,7 +96,7 @@ def train_task(task: Task, on_epoch: OnEpoch) -> TrialResult:
         TrialFailure: for a known cause.
         DataError: the images cannot be read.
     """
-    # Imported here because the supervisor imports this module too, and it must not import TensorFlow.
+    # Imported here because the supervisor, which must not import TensorFlow, imports this module too.
     from sweep.data.loading import load
     from sweep.training.train import train
 

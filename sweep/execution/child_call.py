@@ -1,4 +1,4 @@
-"""Calling a function in a child of the fork server, which keeps its memory, threads and output out of this process."""
+"""Call a function in a child of the fork server: its memory, threads and output stay out of this process."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Stopped(SweepError):
 
 
 def call_in_child(function: str, *arguments: Any, stop: Callable[[], bool] | None = None) -> Any:
-    """Return the result of a function that needs TensorFlow, for a process that must not import it.
+    """Return the result of a function that needs TensorFlow, which this process must not import.
 
     Args:
         function: `package.module:name`.
         arguments: must be picklable, as must the result.
-        stop: called twice a second; True ends the child at once.
+        stop: called twice a second; True ends the child immediately.
 
     Raises:
         UserError, TrialFailure: raised by the function.
         Stopped: `stop` returned True.
-        SweepError: the function raised anything else, with its traceback; or the child died.
+        SweepError: the function raised another exception, whose traceback is the message; or the child died.
     """
     context = fork_context()
     ours, theirs = context.Pipe()
@@ -45,7 +45,7 @@ def call_in_child(function: str, *arguments: Any, stop: Callable[[], bool] | Non
                 process.join()
                 raise Stopped(f"{function} was stopped")
         succeeded, answer = ours.recv()
-    except (EOFError, OSError):  # OSError: it died in the middle of its answer
+    except (EOFError, OSError):  # OSError: the child died in the middle of its answer
         process.join()
         raise SweepError(f"the child process ended with exit code {process.exitcode}") from None
     finally:

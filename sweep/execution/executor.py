@@ -1,4 +1,4 @@
-"""The interface between the supervisor and what trains: child processes, or this process in tests."""
+"""The interface between the supervisor and the code that trains in child processes (in tests: in this process)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Task:
     """A trial to train; small and picklable.
 
     Attributes:
-        prepared: where the decoded images are.
+        prepared: the decoded images in the cache.
         folder: the trial's folder, for its log and its model.
     """
 
@@ -48,13 +48,13 @@ class Executor(Protocol):
         """The number of tasks that can run at a time."""
 
     def submit(self, task: Task, on_epoch: OnEpoch) -> int:
-        """Start a task and return the worker's number, 0 for the first.
+        """Start a task and return the worker's number, 0 for the first worker.
 
         `on_epoch` is called within `wait`, in the supervisor's thread.
         """
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """Answer what the running tasks report; return those that have ended, or nothing after `seconds`."""
+        """Process what the running tasks report; return the outcomes of ended tasks, or [] after `seconds`."""
 
     def close(self) -> None:
-        """End all running tasks at once."""
+        """End all running tasks immediately."""

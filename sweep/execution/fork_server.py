@@ -1,7 +1,7 @@
 """The fork server: start it without importing the user's script, wait until it answers, replace it if it was killed.
 
-`multiprocessing` starts the server and notices when it is gone. But the first request blocks until the server has
-imported everything: about eight seconds in which this process would not react to a signal.
+`multiprocessing` starts the server and notices when the server is gone. But the first request blocks until the server
+has imported everything: for about eight seconds, this process would not react to a signal.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ PRELOAD = "sweep.execution.preload"
 """The module that the fork server imports."""
 _START = "sweep.execution.fork_server_start"
 _PAUSE = 0.1
-"""Seconds before the server is asked again."""
+"""Seconds until the next attempt to create a child."""
 _SCRIPT_KEYS = ("init_main_from_name", "init_main_from_path")
-"""How `multiprocessing` names the main module to a child (CPython 3.4 to 3.14)."""
+"""Keys under which `multiprocessing` sends a child the name of the main module (CPython 3.4 to 3.14)."""
 _original_preparation_data = spawn.get_preparation_data
 _starting = threading.local()
 
 
 def _preparation_data(name: str) -> dict[str, Any]:
-    """The data that a child receives at its start; without the main module for children of `ChildContext`."""
+    """Return the data that a child receives at its start; children of `ChildContext` receive no main module."""
     data = _original_preparation_data(name)
     if getattr(_starting, "ours", False):
         for key in _SCRIPT_KEYS:
@@ -41,8 +41,8 @@ def _preparation_data(name: str) -> dict[str, Any]:
 class _Process(ForkServerProcess):
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Any:
-        # There is no public way. Removing `__main__` from `sys.modules` for a moment would hide it from the user's
-        # other threads too, and the moment lasts until the fork server has imported TensorFlow.
+        # `multiprocessing` has no public option for this. To remove `__main__` from `sys.modules` meanwhile would hide
+        # it from the user's other threads too, until the fork server has imported TensorFlow.
         spawn.get_preparation_data = _preparation_data
         _starting.ours = True
         try:
@@ -54,9 +54,9 @@ class _Process(ForkServerProcess):
 class ChildContext(ForkServerContext):
     """The "forkserver" context of `multiprocessing`, but its children do not import the main module.
 
-    `multiprocessing` lets every child import the main module of its parent, so that its functions can be called there.
-    A script that calls `sweep.run` without `if __name__ == "__main__":` would start another sweep in each trial, and
-    nothing that sweep runs in a child needs the main module.
+    `multiprocessing` lets every child import the main module of its parent, so that the child can call its functions.
+    Children of sweep do not need this, and a script that calls `sweep.run` without `if __name__ == "__main__":` would
+    start another sweep in each trial.
     """
 
     Process = _Process
@@ -79,17 +79,17 @@ def discard_output() -> None:
 
 
 def current_server() -> int | None:
-    """Return the pid of the fork server; start one if there is none or it was killed."""
+    """Return the pid of the fork server; start one if there is none or if it was killed."""
     forkserver.ensure_running()
-    pid: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # there is no public way
+    pid: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # mypy: private name
     return pid
 
 
 class ServerWatch:
     """Finds out whether the fork server answers, by letting it create a child that does nothing.
 
-    This happens in a separate thread. The thread lives as long as the process, because the kernel kills a server with
-    the thread that started it (see `parent_death`).
+    This happens in a separate thread. The thread lives as long as the process, because the kernel kills a server when
+    the thread that started it ends (see `parent_death`).
     """
 
     def __init__(self, context: ForkServerContext) -> None:
@@ -100,7 +100,7 @@ class ServerWatch:
         threading.Thread(target=self._ask, name="sweep-fork-server", daemon=True).start()
 
     def is_ready(self, seconds: float) -> bool:
-        """True if the server answers within this time; starts it if necessary."""
+        """True if the server answers within this time; starts the server if necessary."""
         server = current_server()
         if server != self._asked:
             self._answered.clear()

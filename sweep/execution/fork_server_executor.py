@@ -26,9 +26,9 @@ _PATIENCE = 2.0
 _PAUSE = 0.01
 """Seconds between two checks of a process that should end."""
 _UNKNOWN_EXIT = 255
-"""What `multiprocessing` reports as the exit code of a child whose fork server is gone."""
+"""Exit code that `multiprocessing` reports for a child whose fork server is gone."""
 SERVER_STARTS = 5
-"""How often, per worker, the fork server may be killed in a row while no child sends a message."""
+"""Number of times, per worker, that the fork server may be killed in a row while no child sends a message."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class _Running:
     known: psutil.Process | None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal. `multiprocessing` would not send it: without the fork server it treats the child as dead."""
+        """Send a signal. Unlike `multiprocessing`, send it even if the fork server is gone and the child lives."""
         if self.known is None:
             self.process.kill()
             return
@@ -61,7 +61,7 @@ class _Running:
             return self.process.exitcode is not None
         try:
             return not self.known.is_running() or self.known.status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:  # it ended between the two checks
+        except psutil.NoSuchProcess:  # the process ended between the two checks
             return True
 
 
@@ -74,12 +74,12 @@ def warm_up() -> None:
 class ForkServerExecutor:
     """Runs each task in a separate process.
 
-    If the fork server is killed, another one is started and the children continue. But without its server, the exit
-    code of a child is unknown: a task whose child ends without a message starts again and resumes from its checkpoint.
+    If the fork server is killed, another server is started and the children continue. But their exit codes are then
+    unknown: if one of these children ends without a message, its task starts again and resumes from its checkpoint.
 
     Args:
         slots: one entry per worker: the GPU that it uses, or None.
-        train: does the work in the child; must be a function of a module, because it is pickled by name.
+        train: the function that does the work in the child; pickled by name, so it must be a function of a module.
         preload: modules that the fork server imports once; only the first executor of a process can choose them.
     """
 
@@ -109,7 +109,7 @@ class ForkServerExecutor:
         return worker
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """Create children and answer their epochs; return the tasks that have ended.
+        """Create children and process what they report; return the outcomes of the tasks that have ended.
 
         Raises:
             SweepError: the fork server is killed repeatedly.
@@ -117,7 +117,7 @@ class ForkServerExecutor:
         if self._waiting and self._watch.is_ready(0.0 if self._running else seconds):
             self._create_children()
         if self._running:
-            with suppress(OSError):  # too little memory, for example: creating the next child reports it
+            with suppress(OSError):  # for example too little memory; creating the next child reports it
                 current_server()  # replaces a killed server before the next child needs it
         by_connection = {running.connection: worker for worker, running in self._running.items()}
         ready = wait(list(by_connection), timeout=seconds if by_connection else 0.0)
@@ -149,7 +149,7 @@ class ForkServerExecutor:
         running = self._running[worker]
         try:
             message: child.Message = running.connection.recv()
-        except (EOFError, OSError):  # OSError: it died in the middle of a message
+        except (EOFError, OSError):  # OSError: the child died in the middle of a message
             return self._died(worker)
         self._lost_servers = 0
         if isinstance(message, EpochMetrics):
@@ -177,8 +177,8 @@ class ForkServerExecutor:
         self._lost_servers += 1
         if self._lost_servers > SERVER_STARTS * len(self._slots):
             raise SweepError(
-                f"the process that trials are forked from was killed {SERVER_STARTS} times in a row before a trial "
-                "could finish an epoch; is the machine out of memory?"
+                f"the process that starts the trials was killed {SERVER_STARTS} times in a row before a trial could "
+                "finish an epoch; check whether memory is short, and run the same command again"
             )
 
     def _end(self, worker: int, ended: TrialResult | TrialFailure) -> Outcome:
@@ -192,7 +192,7 @@ class ForkServerExecutor:
         return {running.task.number: running.process.pid for running in self._running.values() if running.process.pid}
 
     def end(self, number: int, failure: TrialFailure) -> Outcome:
-        """Kill the child of a running task and return its outcome, the failure."""
+        """Kill the child of a running task and return the task's outcome: `failure`."""
         worker = next(worker for worker, running in self._running.items() if running.task.number == number)
         self._running[worker].signal(signal.SIGKILL)
         return self._end(worker, failure)
@@ -209,7 +209,7 @@ class ForkServerExecutor:
 
 
 def _known(process: ForkServerProcess) -> psutil.Process | None:
-    """Return the process with its start time, which detects a reused pid; None if it is gone already."""
+    """Return the process with its start time, which detects a reused pid; None if the process is already gone."""
     try:
         return psutil.Process(process.pid)
     except psutil.NoSuchProcess:
@@ -217,7 +217,7 @@ def _known(process: ForkServerProcess) -> psutil.Process | None:
 
 
 def _is_lost(server: int | None) -> bool:
-    """True if a fork server is gone; starts another one then. Waits, because the server may end after its child."""
+    """True if a fork server is gone; another one is then started. Waits, because the server may end after its child."""
     return _wait_until(lambda: current_server() != server, _PATIENCE)
 
 
@@ -237,7 +237,7 @@ def _death(running: _Running) -> TrialFailure:
     how = f"ended with exit code {code}"
     if code is not None and code < 0:
         name = _signal_name(-code)
-        how = f"was ended by {name}" + ("; often the kernel's out-of-memory killer" if name == "SIGKILL" else "")
+        how = f"was ended by {name}" + (" (often by the kernel's out-of-memory killer)" if name == "SIGKILL" else "")
     return TrialFailure("killed", f"the trial's process {how}; its output is in {running.task.folder / child.LOG_FILE}")
 
 

@@ -1,4 +1,4 @@
-"""Ties the fork server to the supervisor. Only the fork server imports this module, before anything heavy."""
+"""Let the fork server end with the supervisor. Only the fork server imports this module, before anything heavy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import signal
 
 from sweep.execution import parent_death
 
-# Ctrl-C reaches every process of the terminal, and the server itself ignores it only after all its imports.
+# Ctrl-C reaches every process of the terminal, and `multiprocessing` ignores it only after all imports.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 parent_death.die_with_parent()

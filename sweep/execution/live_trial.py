@@ -16,12 +16,12 @@ class LiveTrial:
     """A trial that the executor runs.
 
     Attributes:
-        record: its current record.
-        at_start: its record when this run started it, with all that earlier runs recorded.
-        worker: the worker that it runs on.
-        started: when this run started it, by `time.perf_counter`.
-        retries: how often it was run again without progress; see `retries_without_progress`.
-        reached: the most epochs that it had finished when it failed.
+        record: the current record.
+        at_start: the record when this run started the trial, with everything that earlier runs recorded.
+        worker: the number of the worker that the trial runs on.
+        started: when this run started the trial, by `time.perf_counter`.
+        retries: how often the trial was run again without progress; see `retries_without_progress`.
+        reached: the largest number of finished epochs at any of its failures.
     """
 
     record: TrialRecord
@@ -37,12 +37,12 @@ class LiveTrial:
         return self.at_start.timings.get("total", 0.0) + time.perf_counter() - self.started
 
     def recorded(self, epoch: int) -> EpochMetrics | None:
-        """Return an epoch of the record, 1 for the first; None if the record does not have it yet."""
+        """Return an epoch of the record, 1 for the first epoch; None if the record does not have this epoch yet."""
         epochs = self.record.epochs
         return epochs[epoch - 1] if epoch <= len(epochs) else None
 
     def with_epoch(self, metrics: EpochMetrics) -> TrialRecord:
-        """Return the record with a new epoch, which replaces a different one of this number and all after it."""
+        """Return the record with a new epoch, which replaces a recorded epoch of this number and all later ones."""
         objective = self.record.config.objective
         epochs = (*self.record.epochs[: metrics.epoch - 1], metrics)
         best = best_epoch(epochs, objective)
@@ -81,7 +81,7 @@ class LiveTrial:
         if action == "prune":
             reason = f"pruned after {len(record.epochs)} epochs ({failure.cause})"
             return replace(record, state="pruned", reason=reason)
-        # The epochs show what the trial reached before it failed; as its result that would be misleading.
+        # The epochs show what the trial reached before it failed; as the result of the trial, this would mislead.
         return replace(record, state="failed", reason=failure.cause, objective_value=None, best_epoch=None)
 
     def retries_without_progress(self) -> int:

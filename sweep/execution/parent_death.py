@@ -1,8 +1,8 @@
-"""Processes end when the process that they work for ends.
+"""End each process together with the process that it works for.
 
-When the supervisor is killed, the fork server must not keep importing TensorFlow while the next supervisor's server
-does the same, and no process that it forked may outlive it unnoticed. On Linux the kernel ends them (`prctl(2)`,
-PR_SET_PDEATHSIG). A trial depends only on the supervisor: it watches that process itself and survives the fork server.
+When the supervisor is killed, its fork server must not continue to import TensorFlow next to the fork server of the
+next supervisor, and no forked process must remain. On Linux the kernel ends these processes (`prctl(2)`,
+PR_SET_PDEATHSIG). A trial depends only on the supervisor: its process watches the supervisor and survives the server.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _note_parent() -> None:
 
 
 def _end_with_parent() -> None:
-    """Let the kernel kill this process when the thread that created it ends; exit now if it has ended already."""
+    """Let the kernel kill this process when its parent's thread ends; exit now if the parent has already ended."""
     _set_parent_death_signal(signal.SIGKILL)
     if _parent and os.getppid() != _parent:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -36,14 +36,14 @@ def _set_parent_death_signal(number: int) -> None:
 
 
 def die_with_parent() -> None:
-    """Tie this process to its parent, and all processes that it forks to this one."""
+    """Let this process end with its parent, and all processes that it forks end with this process."""
     if sys.platform == "linux":
         _end_with_parent()
         os.register_at_fork(before=_note_parent, after_in_child=_end_with_parent)
 
 
 def watch_supervisor() -> None:
-    """Tie this child of the fork server to the supervisor, even in the middle of an epoch, not to the fork server."""
+    """Let this child of the fork server end with the supervisor, also during an epoch, and not with the server."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), name="sweep-parent-death", daemon=True).start()

@@ -1,6 +1,6 @@
 """The order in which the last trials of a sweep start: the longest first, so that workers do not wait for the last one.
 
-Starting the longest jobs first keeps the end of the last one within 4/3 of the optimum: R. L. Graham, "Bounds on
+If the longest jobs start first, all jobs take at most 4/3 of the shortest possible time: R. L. Graham, "Bounds on
 Multiprocessing Timing Anomalies", 1969.
 """
 
@@ -14,11 +14,11 @@ from sweep.space.config import TrialConfig
 from sweep.study.optuna_study import OptunaStudy, PendingTrial
 
 Cost: TypeAlias = Callable[[Sequence[TrialConfig]], Sequence[float]]
-"""How long each trial takes, in any unit: only the order counts."""
+"""Estimates how long each trial takes, in any unit: only the order matters."""
 
 ASKED_AHEAD = 2
-"""Trials per worker that are requested together at the end. More would shorten the wait for the last trial a little
-further, but the sampler would choose more points without the results of the trials before them."""
+"""Number of trials per worker that are requested together at the end. With a larger number, the wait for the last trial
+would be a little shorter, but the sampler would choose more points without the results of earlier trials."""
 
 
 class TrialQueue:
@@ -26,8 +26,8 @@ class TrialQueue:
 
     Args:
         study: supplies the trials.
-        workers: the number of trials that run at a time; with one, the order does not matter.
-        cost: compares the last trials; None leaves them in the study's order.
+        workers: the number of trials that run at a time; with one worker, the order does not matter.
+        cost: estimates the times of the last trials; None keeps them in the study's order.
     """
 
     def __init__(self, study: OptunaStudy, workers: int, cost: Cost | None) -> None:
@@ -37,7 +37,7 @@ class TrialQueue:
         self._waiting: deque[PendingTrial] = deque()
 
     def next(self, total: int) -> PendingTrial | None:
-        """Return the trial to start now; None if the study has `total`.
+        """Return the trial to start now; None if the study has `total` trials.
 
         Raises:
             StudyError: the database fails.
@@ -57,5 +57,5 @@ class TrialQueue:
         if len(trials) == 1 or self._cost is None:
             return trials
         costs = self._cost([trial.config for trial in trials])
-        by_cost = sorted(zip(costs, trials, strict=True), key=lambda pair: -pair[0])  # stable: equals keep their order
+        by_cost = sorted(zip(costs, trials, strict=True), key=lambda pair: -pair[0])  # stable for equal costs
         return [trial for _, trial in by_cost]

@@ -26,12 +26,12 @@ from sweep.study.optuna_study import OptunaStudy, PendingTrial
 from sweep.study.pruners import is_audited, may_prune
 
 Observer = Callable[[TrialRecord, int], None]
-"""Receives the record and the worker at every change of a trial: at its start, after every epoch, at its end."""
+"""Receives a trial's record and worker at every change: at the trial's start, after every epoch, at its end."""
 
 POLL_SECONDS = 0.5
 """Maximum time until the loop notices a stop request."""
 SAME_BUG = 3
-"""This number of equal tracebacks in a row stops the sweep: the sampled values are not the cause."""
+"""Number of equal tracebacks in a row that stop the sweep: the sampled values are not their cause."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class TrialSetting:
     """What all trials of a run share.
 
     Attributes:
-        prepared: where the decoded images are.
-        stamp: which images a trial sees.
+        prepared: the decoded images in the cache.
+        stamp: identifies the images that the trials use.
         environment: versions, platform and flags, for the records.
     """
 
@@ -53,11 +53,11 @@ class Supervisor:
     """Runs the trials of a study.
 
     Args:
-        study: open and locked.
-        executor: trains the trials.
-        setting: what the trials share.
-        observers: see `Observer`.
-        cost: estimates how long trials take, so that the longest of the last ones start first; see `TrialQueue`.
+        study: an open study whose lock this process holds.
+        executor: the executor that trains the trials.
+        setting: the images and the environment of all trials.
+        observers: functions that receive every change; see `Observer`.
+        cost: estimates how long trials take, so that, of the last trials of a run, the longest start first.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class Supervisor:
         self.usage = Usage(executor.workers)
 
     def run(self, total: int, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Run trials until the study has `total` or `stop` returns True.
+        """Run trials until the study has `total` trials or `stop` returns True.
 
         Returns:
-            True if all trials ran; False if `stop` ended the run, which leaves the running trials interrupted.
+            True if all trials ran; False if `stop` ended the run. The trials that were running are then interrupted.
 
         Raises:
             SweepStopped: the same traceback came three times in a row, or a failure policy is `stop`.
@@ -111,7 +111,7 @@ class Supervisor:
         return True
 
     def _read_earlier_trials(self) -> None:
-        """Register the models of earlier trials; remove the checkpoints of those that ended just before a kill."""
+        """Register earlier trials' models; remove checkpoints of trials that had ended when a supervisor was killed."""
         records = self._study.records()
         self._duplicates = DuplicateModels(records)
         for record in records:
@@ -159,12 +159,12 @@ class Supervisor:
         trial.worker = self._executor.submit(task, lambda metrics: self._on_epoch(trial, metrics))
 
     def _on_epoch(self, trial: LiveTrial, metrics: EpochMetrics) -> bool:
-        """Record an epoch; True if the trial is pruned here.
+        """Record an epoch; True if the trial is pruned at this epoch.
 
-        A resumed trial reports all its epochs again. Those on record change nothing, and the earlier decision holds.
+        A resumed trial repeats all reports. Epochs that are already recorded change nothing; earlier pruning remains.
         """
         recorded = trial.recorded(metrics.epoch)
-        if recorded != metrics:  # a repeated report has the same duration, an epoch trained again has another
+        if recorded != metrics:  # equal durations: only reported again; different durations: trained again
             self.usage.fit_seconds += metrics.seconds
             self.usage.images += self._setting.stamp.train
         if recorded is not None and replace(recorded, seconds=metrics.seconds) == metrics:
@@ -196,7 +196,7 @@ class Supervisor:
     def _end_failed(self, trial: LiveTrial, failure: TrialFailure) -> None:
         disk_error = trial_disk_error(self._study.folder, failure_text(failure))
         if disk_error is not None:
-            raise disk_error  # says nothing about the trial, which becomes interrupted
+            raise disk_error  # the disk is the cause, not the trial; the trial is recorded as interrupted
         action = decide(failure.cause, self._search.failures, trial.retries_without_progress())
         if action == "stop":
             raise SweepStopped(
@@ -232,8 +232,8 @@ class Supervisor:
         """Record the running trials as interrupted; the study returns them first when it is opened again."""
         for _, trial in sorted(self._live.items()):
             trial.record = replace(trial.record, state="interrupted", reason="interrupted")
-            # If the disk is full, that error is already on its way. A record that is still `running` while no process
-            # holds the study's lock means the same.
+            # If the disk is full, the DiskError that stops the sweep is already being raised. A record that stays
+            # `running` does no harm: while no process holds the study's lock, it counts as `interrupted`.
             with suppress(DiskError):
                 self._study.save(trial.record)
             self._notify(trial)
@@ -245,7 +245,7 @@ class Supervisor:
 
 
 def keep_best_models(study_folder: Path, ranking: Sequence[TrialRecord], keep: int) -> None:
-    """Remove the model files of all but the best trials; `reproduce` makes them again.
+    """Remove the model files of all but the best trials; `reproduce` can make them again.
 
     Raises:
         DiskError: a file cannot be removed or a record cannot be written.

@@ -21,11 +21,11 @@ _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _CGROUPS = Path("/proc/self/cgroup")
 _MACHINE = Path("/proc/vmstat")
 _PREFERRED = "500"
-"""A trial's `oom_score_adj` (up to 1000): the kernel's out-of-memory killer prefers it to its supervisor."""
+"""A trial's `oom_score_adj`: with it, the kernel's out-of-memory killer kills the trial before the supervisor."""
 
 LONGEST_GAP = 5.0
-"""Maximum seconds that count between two checks. A longer gap means that this process itself was stopped (Ctrl-Z, a
-closed laptop lid), and most likely the trials too."""
+"""At most this many seconds are counted between two checks. A longer gap means that this process itself was stopped
+(Ctrl-Z, a closed laptop lid), and most likely the trials too."""
 
 
 class KillableExecutor(Executor, Protocol):
@@ -43,11 +43,11 @@ class Limits:
     """The time and memory that a trial may use.
 
     Attributes:
-        factor: a trial may take this many times its usual epoch without finishing one; 0 sets no limit.
-        memory: resident bytes; None sets no limit.
-        least: seconds that any epoch may take.
-        least_first: seconds that the first epoch may take, including building the model and other one-time work.
-        unknown: seconds that the first epoch may take while it is unknown how long epochs take.
+        factor: the time limit for an epoch, as a multiple of the trial's usual epoch time; 0 sets no limit.
+        memory: the limit for resident memory, in bytes; None sets no limit.
+        least: the time limit for an epoch is never below this number of seconds.
+        least_first: the same for the first epoch, whose time includes building the model and other one-time work.
+        unknown: the limit in seconds for the first epoch, until a trial has finished its first epoch.
     """
 
     factor: float = 10.0
@@ -63,12 +63,12 @@ def limits_of(search: SearchConfig) -> Limits:
 
 
 def patience(own: Sequence[float], first: float | None, limits: Limits) -> float:
-    """Return the number of seconds that a trial may take without finishing an epoch.
+    """Return the time limit in seconds for the next epoch of a trial.
 
     Args:
-        own: seconds of its epochs; the first, which includes building the model, counts only if it is the only one.
-        first: seconds of the longest first epoch of any trial; None if there was none.
-        limits: of all trials.
+        own: seconds of its finished epochs; the first, which includes building the model, counts only without others.
+        first: seconds of the longest first epoch of any trial; None if no trial has finished an epoch.
+        limits: the limits of all trials.
     """
     if own:
         return max(limits.least, limits.factor * statistics.median(own[1:] or own))
@@ -80,9 +80,9 @@ class _Watched:
     """A running trial.
 
     Attributes:
-        heard: when it last reported something, in seconds of the executor's clock.
-        pid: the process that it runs in; None before it was seen.
-        epochs: seconds of its epochs.
+        heard: when the trial last reported an epoch, in seconds of the executor's clock.
+        pid: the process that it runs in; None until the first check.
+        epochs: seconds that each finished epoch took.
     """
 
     heard: float
@@ -93,14 +93,14 @@ class _Watched:
 class WatchedExecutor:
     """Runs tasks with another executor and ends those that exceed the limits.
 
-    A limit on the address space (RLIMIT_AS) would not help: with TensorFlow, a child with 0.5 GB resident has 3 GB of
-    address space, more with CUDA, and an allocation that fails in C++ code aborts the process. So every `wait` checks
-    the resident memory.
+    A limit on the address space (RLIMIT_AS) would not help: with TensorFlow, a child with 0.5 GB of resident memory has
+    3 GB of address space, more with CUDA, and an allocation that fails in C++ code aborts the process. So every `wait`
+    checks the resident memory.
 
     Args:
-        inner: runs the tasks.
-        limits: of each task.
-        clock: returns seconds; monotonic.
+        inner: the executor that runs the tasks.
+        limits: the limits of each task.
+        clock: a monotonic clock that returns seconds.
     """
 
     def __init__(self, inner: KillableExecutor, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
@@ -126,14 +126,14 @@ class WatchedExecutor:
         def on_watched_epoch(metrics: EpochMetrics) -> bool:
             self._add_epoch(watched, metrics)
             stop = on_epoch(metrics)
-            self._pass_time()  # the supervisor's time does not count against the trial
+            self._pass_time()  # the time that the supervisor takes does not count
             watched.heard = self._elapsed
             return stop
 
         return self._inner.submit(task, on_watched_epoch)
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """Answer the tasks; return the outcomes of those that have ended or were ended here."""
+        """Process what the tasks report; return the outcomes of tasks that have ended or were ended here."""
         outcomes = [self._with_cause(outcome) for outcome in self._inner.wait(seconds)]
         self._kills = kernel_kills()
         self._pass_time()
@@ -149,7 +149,7 @@ class WatchedExecutor:
         return outcomes
 
     def close(self) -> None:
-        """End all running tasks at once."""
+        """End all running tasks immediately."""
         self._inner.close()
         self._watched.clear()
 
@@ -160,7 +160,7 @@ class WatchedExecutor:
 
     def _add_epoch(self, watched: _Watched, metrics: EpochMetrics) -> None:
         self._pass_time()
-        # A resumed trial reports its earlier epochs at once; the time that they took in training counts.
+        # A resumed trial reports all its earlier epochs within a moment, so their recorded training times count.
         took = max(self._elapsed - watched.heard, metrics.seconds)
         if not watched.epochs:
             self._longest_first = max(took, self._longest_first or 0.0)
@@ -171,17 +171,15 @@ class WatchedExecutor:
         silent = self._elapsed - watched.heard
         if not self._limits.factor or silent <= allowed:
             return None
-        return TrialFailure(
-            "timeout",
-            f"no epoch finished for {silent:.0f} s after epoch {len(watched.epochs)} of this start; the limit is "
-            f"{allowed:.0f} s (see `search.watchdog`)",
-        )
+        epoch = "the epoch after the last finished one" if watched.epochs else "the first epoch"
+        limit = f"the limit is {allowed:.0f} s (see `search.watchdog`)"
+        return TrialFailure("timeout", f"{epoch} did not finish within {silent:.0f} s; {limit}")
 
     def _memory_failure(self, pid: int) -> TrialFailure | None:
         limit = self._limits.memory
         if limit is None or (size := resident(pid)) <= limit:
             return None
-        message = f"the trial's process grew to {show_size(size)} of memory; its limit is {show_size(limit)}"
+        message = f"the trial's process used {show_size(size)} of memory; the limit is {show_size(limit)}"
         return TrialFailure("oom", message)
 
     def _with_cause(self, outcome: Outcome) -> Outcome:
@@ -221,7 +219,7 @@ def prefer_to_be_killed(pid: int) -> None:
 
 
 def kernel_kills() -> int:
-    """Return how many processes the kernel has killed because memory ran out: in this control group or machine."""
+    """Return the kernel's count of out-of-memory kills in this control group or, if it has none, on this machine."""
     for path in [*_counters(_read(_CGROUPS)), _MACHINE]:
         kills = kills_in(_read(path))
         if kills is not None:
@@ -230,7 +228,7 @@ def kernel_kills() -> int:
 
 
 def _counters(cgroups: str) -> list[Path]:
-    """Return the files that count kills, from the text of /proc/self/cgroup: version 2 groups, then version 1."""
+    """Return the files that may count kills, from the text of /proc/self/cgroup: version 2 groups, then version 1."""
     found: list[Path] = []
     for line in cgroups.splitlines():
         _, controllers, path = line.split(":", 2)

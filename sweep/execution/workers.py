@@ -14,10 +14,10 @@ class Usage:
 
     Attributes:
         workers: the number of trials that run at a time.
-        wall_seconds: from the first trial's start to the last one's end.
-        fit_seconds: time inside `fit`, summed over all trials however they ended: the epochs finished in this run, and
-            for trials that started in this run also the time around them (tracing).
-        images: training images of these epochs; each image counts once per epoch.
+        wall_seconds: time from the start of the first trial to the end of the last trial.
+        fit_seconds: time inside `fit`, summed over all trials: the epochs that finished in this run and, for complete
+            and pruned trials that started in this run, the time outside epochs (tracing).
+        images: number of training images in these epochs; an image counts again in every epoch.
     """
 
     workers: int
@@ -41,8 +41,8 @@ def default_slots(workers: int | None) -> list[str | None]:
     """Return one entry per worker: the GPU that it uses, or None for the processor.
 
     Args:
-        workers: how many; with GPUs they take turns over the GPUs. None means one per GPU or, without a GPU, one per
-            core that this process may use.
+        workers: number of workers, distributed over the GPUs in turn. None means one worker per GPU or, without a GPU,
+            one per core that this process may use.
     """
     gpus = list_gpus()
     if not gpus:
@@ -69,7 +69,7 @@ def list_gpus() -> list[str]:
 
 
 def visible(uuids: list[str], setting: str | None) -> list[str]:
-    """Return the GPUs that CUDA_VISIBLE_DEVICES selects, in its order; as in CUDA, the first unknown entry ends it."""
+    """Return the GPUs that CUDA_VISIBLE_DEVICES selects, in its order, up to the first unknown entry, as CUDA does."""
     if setting is None:
         return uuids
     chosen: list[str] = []

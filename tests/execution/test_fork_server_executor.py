@@ -85,7 +85,8 @@ def until_gone(pid: int) -> None:
         ("exit", "the trial's process ended with exit code 3; its output is in {}"),
         (
             "kill",
-            "the trial's process was ended by SIGKILL; often the kernel's out-of-memory killer; its output is in {}",
+            "the trial's process was ended by SIGKILL (often by the kernel's out-of-memory killer); its output is "
+            "in {}",
         ),
         ("crash", "the trial's process was ended by SIGSEGV; its output is in {}"),
         ("nameless", f"the trial's process was ended by signal {signal.SIGRTMIN + 1}; its output is in {{}}"),

@@ -64,8 +64,8 @@ def supervise(study: OptunaStudy, executor: Executor, trials: int = 1) -> bool:
     ("train", "limits", "epochs", "said"),
     [
         # The first epoch ends after the fork server and the child have started.
-        (tasks.stopping, Limits(factor=0.1, least=0.5, unknown=PATIENCE), 1, "after epoch 1 of this start"),
-        (tasks.silent, Limits(unknown=0.5), 0, "after epoch 0"),
+        (tasks.stopping, Limits(factor=0.1, least=0.5, unknown=PATIENCE), 1, "the epoch after the last finished one"),
+        (tasks.silent, Limits(unknown=0.5), 0, "the first epoch did not finish"),
     ],
 )
 def test_a_trial_that_hangs_is_ended_with_the_cause_timeout(
@@ -85,8 +85,8 @@ def test_a_trial_that_grows_beyond_its_memory_is_ended_with_the_cause_oom(tmp_pa
     supervise(make_study(tmp_path / "demo"), watched(tasks.growing, Limits(memory=limit)))
     (record,) = read_records(tmp_path / "demo")
     assert (record.state, record.reason) == ("failed", "oom")
-    assert record.message.startswith("the trial's process grew to 0.")
-    assert record.message.endswith(" GiB of memory; its limit is 0.29 GiB")
+    assert record.message.startswith("the trial's process used 0.")
+    assert record.message.endswith(" GiB of memory; the limit is 0.29 GiB")
 
 
 @pytest.mark.usefixtures("light_fork_server")
@@ -188,7 +188,7 @@ def test_an_epoch_may_take_ten_times_the_usual_and_no_more(tmp_path: Path) -> No
     assert isinstance(outcome.ended, TrialFailure)
     assert (outcome.number, outcome.ended.cause) == (0, "timeout")
     assert outcome.ended.message == (
-        "no epoch finished for 51 s after epoch 3 of this start; the limit is 50 s (see `search.watchdog`)"
+        "the epoch after the last finished one did not finish within 51 s; the limit is 50 s (see `search.watchdog`)"
     )
     assert inner.ended == [0]
 

@@ -13,8 +13,8 @@ from sweep.commands.command_line import HomeOption, JsonOption, SetOption, run_a
 def check_command(
     space: Annotated[Path, typer.Argument(metavar="FILE", help="Search space or recipe (YAML).")],
     fast: Annotated[bool, typer.Option("--fast", help="Only read the file; build no model.")] = False,
-    data: Annotated[str | None, typer.Option(metavar="NAME", help="Images, as for `run`.")] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials for the estimate of the time.")] = None,
+    data: Annotated[str | None, typer.Option(metavar="NAME", help="Images; the same values as for `run`.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials for the time estimate.")] = None,
     settings: SetOption = None,
     home: HomeOption = Path(),
     as_json: JsonOption = False,

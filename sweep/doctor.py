@@ -17,7 +17,7 @@ def doctor_command(
     ] = None,
     space: Annotated[
         Path | None,
-        typer.Option("--space", metavar="FILE", help="Use the data section of this space, and its images by default."),
+        typer.Option("--space", metavar="FILE", help="Read the data section from this file; PATH is then optional."),
     ] = None,
     settings: SetOption = None,
     html: Annotated[
@@ -25,7 +25,7 @@ def doctor_command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find problems in images: unreadable files, lossy formats, duplicates, leaks between parts, doubtful classes.
+    """Find problems in images: unreadable files, lossy formats, duplicates, leaks into the test set, doubtful classes.
 
     Exit code 0: nothing serious; 1: problems were found; 2: the data does not exist or has no class folders.
     """

@@ -1,18 +1,18 @@
 """Every error that sweep raises on purpose.
 
     SweepError
-    ├── UserError               the user can fix it; exit code 2
+    ├── UserError               the user can fix the cause; exit code 2
     │   ├── SpaceError          the space file, an override or a recipe is wrong (carries all faults)
     │   ├── ModelError          the user's model cannot be imported or built
     │   ├── DataError           the images or labels cannot be used
     │   ├── WeightsError        pre-trained weights are not available
     │   ├── StudyError          the study is locked, missing, or has another space
-    │   │   └── DiskError       its disk is full, read-only or not writable
+    │   │   └── DiskError       the study's disk is full, read-only or not writable
     │   ├── RecordError         a trial record cannot be read
     │   ├── TrackingError       the tracking store cannot be used
     │   └── ModelFileError      a model file cannot be used, or is refused
-    ├── NothingFinished         the sweep ended without a finished trial; exit code 3
-    ├── TrialFailure            this trial failed, the sweep continues (carries its cause)
+    ├── NothingFinished         the study has no complete trial; exit code 3
+    ├── TrialFailure            a trial failed, the sweep continues (carries the cause)
     └── SweepStopped            the whole sweep must stop (the same bug, three times in a row); exit code 1
 
 A message names the thing, what was expected and what was received, and ends with what to do.
@@ -67,7 +67,7 @@ class SpaceError(UserError):
 
 
 class ModelError(UserError):
-    """The user's model cannot be imported or built; with the frames of the user's code from the traceback."""
+    """The user's model cannot be imported or built; the message has the user's part of the traceback."""
 
 
 class DataError(UserError):
@@ -87,7 +87,7 @@ class DiskError(StudyError):
 
 
 class RecordError(UserError):
-    """A trial record is missing, torn or of another format."""
+    """A trial record is missing, incomplete or of another format."""
 
 
 class TrackingError(UserError):
@@ -95,11 +95,11 @@ class TrackingError(UserError):
 
 
 class ModelFileError(UserError):
-    """A model file is missing, damaged, or contains what a model of sweep does not; it is not opened."""
+    """A model file is missing, damaged, or has contents that models of sweep never have; it is not opened."""
 
 
 class NothingFinished(SweepError):
-    """No trial finished, so there is no best trial."""
+    """No trial is complete, so there is no best trial."""
 
     exit_code = 3
 

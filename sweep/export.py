@@ -17,7 +17,7 @@ def export_command(
     ],
     kind: Annotated[
         Literal["keras", "saved-model", "tflite", "tflite-int8", "onnx", "all"],
-        typer.Option("--format", help=r"tflite and onnx need the extra packages of `pip install -e '.\[export]'`."),
+        typer.Option("--format", help=r"tflite and onnx need additional packages: `pip install -e '.\[export]'`."),
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the files. By default studies/NAME/export.")
@@ -28,9 +28,9 @@ def export_command(
 ) -> None:
     """Write a model with its preprocessing inside, and compare it with the Keras model on the validation images.
 
-    All formats take raw pixels (uint8, 0 to 255) and return a number per class; labels.txt has the classes in order.
-    int8 is calibrated on training images. The exit code is 1 if the classes of a format differ from those of the Keras
-    model for more than 0.5 % of the images (int8: 3 %).
+    All formats take raw pixels (uint8, 0 to 255) and return one number per class; labels.txt has the classes in order.
+    tflite-int8 is calibrated with training images. The exit code is 1 if a format and the Keras model predict different
+    classes for more than 0.5 % of the images (tflite-int8: 3 %).
     """
     from sweep.commands.export import export_model
 

@@ -1,4 +1,4 @@
-"""`sweep finalize`: find the best trial, train one model on all its images, and test it once."""
+"""`sweep finalize`: find the best trial, train a model like it on all images, and test this model once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def finalize_command(
     study: StudyOption,
     top: Annotated[
         int,
-        typer.Option(min=1, help="Finalists: this many of the best trials, and those within noise of the last."),
+        typer.Option(min=1, help="Number of finalists, best first. Trials within noise of the last one are added."),
     ] = 5,
     max_repeats: Annotated[
-        int, typer.Option(min=0, help="Maximum rounds; each trains every finalist again. 0 repeats nothing.")
+        int, typer.Option(min=0, help="Maximum number of rounds. Each trains all finalists again; 0: none.")
     ] = 10,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Use stratified k-fold cross-validation instead of fresh splits.")
@@ -37,17 +37,17 @@ def finalize_command(
         str | None, typer.Option(metavar="TIME", help="Time limit for the whole command: 45s, 90m, 2h, 1h30m.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at a time. By default one per GPU, else one per core.")
+        int | None, typer.Option(min=1, help="Number of parallel trainings. By default one per GPU, else per core.")
     ] = None,
     home: HomeOption = Path(),
     tracking_uri: TrackingOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Repeat the best trials until one is separated, train it on all images, and open the test set once.
+    """Repeat the best trials until one is clearly better, train it on all images, and open the test set once.
 
     The result is in studies/NAME/final: model.keras, final.json, final.html, model_card.md, pictures. After an
-    interruption the same command continues. Rounds end when one finalist is separated (bootstrap P(best) of 0.95 and a
-    paired t-test against each other finalist at 1 %, after at least three rounds), or with --max-repeats or --budget.
+    interruption, the same command continues. The rounds end when one finalist is separated from all others (bootstrap
+    P(best) of 0.95, paired t-tests at 1 %, after at least three rounds), or at the limit of --max-repeats or --budget.
     """
     seconds = None if budget is None else parse_duration(budget)
     if folds is not None and 0 < max_repeats < folds:

@@ -8,22 +8,22 @@ import sys
 from pathlib import Path
 
 CALLED_AS = "SWEEP_CALLED_AS"
-"""Set by `scripts/sweep` to its path as the user typed it; its Python is not on the user's PATH."""
+"""Environment variable: the path of `scripts/sweep` as the user typed it, because its Python is not on the PATH."""
 
 
 def called_as() -> str:
-    """The path of `scripts/sweep` as the user typed it; "" if the program was started without it."""
+    """The path of `scripts/sweep` as the user typed it; "" if the program was started without that script."""
     return os.environ.get(CALLED_AS, "")
 
 
 def command_text(command: str) -> str:
-    """The text to type for a command: `python -m sweep.report`, or `scripts/sweep report` if that script started it."""
+    """The text to type for a command: `python -m sweep.report`, or `scripts/sweep report` if it was used."""
     script = called_as()
     return f"{script} {command}" if script else f"python -m sweep.{command}"
 
 
 def same_command(command: str) -> str:
-    """The command line of this process, which runs `command`."""
+    """The command line to run this process, with the name `command`, again."""
     words = sys.argv[2:] if sys.argv[1:2] == [command] else sys.argv[1:]
     return f"{command_text(command)} {shlex.join(words)}"
 

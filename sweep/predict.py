@@ -13,14 +13,14 @@ from sweep.commands.command_line import HomeOption, JsonOption, TrackingOption, 
 def predict_command(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE…", help="Files of any size, folders with all images below them, or - for stdin."),
+        typer.Argument(metavar="IMAGE…", help="Files of any size, folders with subfolders, or - for standard input."),
     ],
     model: Annotated[
         str,
         typer.Option(metavar="REF", help="A study, a .keras file, models:/NAME@champion, or runs:/ID/PATH."),
     ],
     grid: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the images with their predictions into a PNG.")
+        Path | None, typer.Option(metavar="FILE", help="Write a PNG with the images and their predictions.")
     ] = None,
     home: HomeOption = Path(),
     tracking_uri: TrackingOption = None,
@@ -28,7 +28,7 @@ def predict_command(
 ) -> None:
     """Print the class of each image, its probability, and the next most likely classes.
 
-    Reads PNG, JPEG, WebP and the other formats of Pillow, grey or colour, resized as the training images were. The name
+    Reads PNG, JPEG, WebP and the other formats of Pillow, grey or colour, and resizes images as in training. The name
     of a study means its final model, or the model of its best trial if it has no final one yet. Files that cannot be
     read are listed and skipped; the exit code is then 1.
     """

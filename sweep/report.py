@@ -17,7 +17,7 @@ def report_command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File to write. By default html goes to studies/NAME/report.html and MLflow, others to stdout.",
+            help="File to write. By default studies/NAME/report.html and MLflow for html, standard output for others.",
         ),
     ] = None,
     kind: Annotated[
@@ -27,7 +27,7 @@ def report_command(
     tracking_uri: TrackingOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Report what a study has found: which trial won and by how much, what mattered, where to search next."""
+    """Report what a study has found: the best trial, its lead, the important parameters, where to search next."""
     from sweep.commands.report import write_or_print_report
 
     write_or_print_report(home, study, out, "json" if as_json else kind, tracking_uri)

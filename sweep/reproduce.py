@@ -22,7 +22,7 @@ def reproduce_command(
     home: HomeOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Train a trial again from its record: EXACT, WITHIN x (exit code 0), or DIVERGED at epoch n (exit code 1)."""
+    """Train a trial again and compare: EXACT or WITHIN x (exit code 0), or DIVERGED at epoch n (exit code 1)."""
     from sweep.api.study import Study
 
     found = Study(study, home=home)

@@ -25,23 +25,23 @@ def run_command(
     space: Annotated[Path, typer.Option("--space", metavar="FILE", help="Search space or recipe (YAML).")],
     trials: Annotated[int | None, typer.Option(min=1, help="Total number of trials, including earlier runs.")] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Images: digits, cifar10, …, a folder of class folders, an .npz.")
+        str | None, typer.Option(metavar="NAME", help="digits, cifar10, …, a folder of class folders, or an .npz file.")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Use only this many training images, stratified.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Maximum epochs per trial.")] = None,
-    objective: Annotated[str | None, typer.Option(help="val_accuracy or val_loss.")] = None,
+    objective: Annotated[str | None, typer.Option(help="Metric that ranks trials: val_accuracy or val_loss.")] = None,
     settings: SetOption = None,
     study: Annotated[str | None, typer.Option(help="Name of the study. By default the name in the file.")] = None,
     fork: Annotated[
-        str | None, typer.Option(metavar="NEW", help="Start study NEW with the trials of the old one that still fit.")
+        str | None, typer.Option(metavar="NEW", help="Start study NEW with the trials of --study that are still valid.")
     ] = None,
     workers: Annotated[
-        str, typer.Option(metavar="N|auto", help="Trials at a time. auto: one per GPU, else one per core.")
+        str, typer.Option(metavar="N|auto", help="Number of parallel trials. auto: one per GPU, else one per core.")
     ] = "auto",
     memory_limit: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Stop a trial that uses more resident memory: 4G, 512M.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads per trial. Another number changes the bits.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads per trial. Results depend slightly on this number.")] = 1,
     home: HomeOption = Path(),
     tracking_uri: TrackingOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,

@@ -13,7 +13,7 @@ def sync_command(
     home: HomeOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Create or complete the MLflow runs of a study from its records. Running it twice changes nothing."""
+    """Create or complete the MLflow runs of a study from its records. A second call changes nothing."""
     from sweep.commands.sync import sync_with_mlflow
 
     sync_with_mlflow(home, study, tracking_uri, as_json)

@@ -33,7 +33,7 @@ ASSUMED_CLASSES = 10
 
 
 class KnownImages(NamedTuple):
-    """Facts about the images, the number of training images, and why these are assumptions; "" if they are known."""
+    """Facts about the images and the number of training images; `assumed`: why they are assumed, or ""."""
 
     facts: ImageFacts
     train: int
@@ -41,7 +41,7 @@ class KnownImages(NamedTuple):
 
 
 class BuiltPoint(NamedTuple):
-    """A model that was built: `parameters` is None and `fault` has the reason if it could not be."""
+    """The attempt to build a model; if it failed, `parameters` is None and `fault` has the reason."""
 
     label: str
     parameters: int | None
@@ -71,7 +71,7 @@ def check_space(space: Space, trials: int | None, root: Path, fast: bool, as_jso
 
 
 def _print_space(space: Space, console: Console) -> None:
-    kind = "a recipe, with nothing to search" if space.is_recipe else f"{len(space.parameters)} parameters"
+    kind = "a recipe, with nothing to search" if space.is_recipe else count(len(space.parameters), "parameter")
     console.print(f"study {space.study}: {kind}")
     for parameter in space.parameters:
         when = " and ".join(f"{condition.name} in {list(condition.values)}" for condition in parameter.conditions)
@@ -124,7 +124,7 @@ def _found(points: Sequence[BuiltPoint], images: KnownImages, space: Space, tota
 
 
 def _estimate(space: Space, images: KnownImages, total: int) -> dict[str, float] | None:
-    """Estimate the seconds of a sweep in which all trials have the smallest model, and the largest."""
+    """Estimate the seconds of a sweep if all trials have the smallest model, and if all have the largest."""
     configs = [space.smallest_config, space.config(largest(space))]
     # The seconds before the first step and per image; None if the model cannot be built.
     times = [call_in_child("sweep.training.model_probe:training_times", config, images.facts) for config in configs]
@@ -149,6 +149,6 @@ def _print_found(found: dict[str, Any], points: Sequence[BuiltPoint], console: C
         time = found["time"]
         trials, workers = count(found["trials"], "trial"), count(time["workers"], "worker")
         console.print(
-            f"{trials} on {workers}: {duration(time['all_smallest'])} if all had the smallest model, "
-            f"{duration(time['all_largest'])} if all had the largest; pruning and early stopping shorten it",
+            f"{trials} on {workers}: {duration(time['all_smallest'])} if all trials had the smallest model, "
+            f"{duration(time['all_largest'])} if all had the largest; pruning and early stopping reduce the time",
         )

@@ -28,7 +28,7 @@ TrackingOption: TypeAlias = Annotated[
         help="MLflow store. By default MLFLOW_TRACKING_URI, else mlflow/mlflow.db in the folder of --home.",
     ),
 ]
-JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print only the result, as JSON.")]
 
 
 def run_as_program(command: Callable[..., Any], name: str) -> None:

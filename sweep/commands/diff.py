@@ -56,6 +56,6 @@ def result_mapping(record: TrialRecord) -> dict[str, Any]:
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the keys with different values, with both values; None stands for a missing one."""
+    """Return the keys with different values, with both values; None stands for a missing value."""
     keys = dict.fromkeys([*first, *second])
     return {key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)}

@@ -34,8 +34,8 @@ class Format:
 
     Attributes:
         file: name of the file or folder.
-        packages: the packages that writing and checking it needs.
-        agreement: share of the validation images for which it must predict the same class as the Keras model.
+        packages: the packages that are needed to write and check it.
+        agreement: minimum share of the validation images for which it predicts the same class as the Keras model.
     """
 
     file: str
@@ -58,7 +58,7 @@ class Exported:
 
     Attributes:
         size: bytes of the file, or of all files in the folder.
-        holds: it agrees with the Keras model closely enough.
+        holds: True if it agrees with the Keras model closely enough.
     """
 
     kind: str
@@ -86,8 +86,8 @@ def export_model(root: Path, model: str, kind: str, out: Path | None, tracking_u
         prepared = prepare_images(facts.data, home.cache, console)
         if prepared.digest != facts.digest:
             raise DataError(
-                f"the images of {facts.data.name} are not those that the model was trained on (another digest), so a "
-                "comparison would mean nothing; restore them"
+                f"the images of {facts.data.name} have changed since the model was trained (their digest differs), so "
+                "the formats cannot be compared; restore the images"
             )
         study = home.study(facts.study)
         target = out or (study if study.is_dir() else found.path.resolve().parent) / "export"
@@ -110,7 +110,7 @@ def check_packages(kinds: Sequence[str]) -> None:
         if missing:
             faults.append(f"{kind} needs {', '.join(missing)}")
     if faults:
-        raise UserError(f"{'; '.join(faults)}: not installed. Install them with: pip install -e '.[export]'")
+        raise UserError(f"{'; '.join(faults)}, which is missing. Install with: pip install -e '.[export]'")
 
 
 def _facts(found: FoundModel) -> ModelFacts:
@@ -151,7 +151,7 @@ def _write(kind: str, source: Path, target: Path, prepared: Prepared, facts: Mod
             shutil.copyfile(source, part)
         else:
             call_in_child("sweep.inference.tf_converters:write_format", kind, source, part, prepared, facts.data)
-        remove(target)  # a folder is not replaced by a rename
+        remove(target)  # a rename cannot replace a folder
 
 
 def _exported(kind: str, path: Path, measured: Measured) -> Exported:
@@ -180,7 +180,7 @@ def _as_mapping(model: str, out: Path, facts: ModelFacts, exported: Sequence[Exp
 
 
 def _print(model: str, exported: Sequence[Exported], facts: ModelFacts, out: Path, console: Console) -> None:
-    table = plain_table()  # headings in two lines, so that it fits into 80 columns
+    table = plain_table()  # headings in two lines, so that the table fits into 80 columns
     table.collapse_padding = True
     table.add_column("\nformat", no_wrap=True)
     for heading in ("differ-\nence", "same\nclass", "\naccuracy", "\nsize", "1\nimage", "\np95", "32\nimages", "\np95"):
@@ -202,10 +202,10 @@ def _print(model: str, exported: Sequence[Exported], facts: ModelFacts, out: Pat
     shape = ", ".join(map(str, facts.shape))
     console.print(
         f"All formats take raw pixels, uint8 (batch, {shape}), 0 to 255, and return float32 (batch, "
-        f"{len(facts.classes)}) in the order of {LABELS_FILE}. The difference is the largest of any output. Latencies "
-        f"are in milliseconds, median and 95th percentile, with {count(facts.threads, 'thread')}, measured in turns. "
-        "A final model has also been trained on these images: use their accuracy to compare formats, and the test "
-        "accuracy to judge the model."
+        f"{len(facts.classes)}) in the order of {LABELS_FILE}. `difference` is the largest of any output. Latencies "
+        f"are in milliseconds, median and 95th percentile, with {count(facts.threads, 'thread')}, measured by turns. A "
+        "final model has also been trained on the validation images: use this accuracy only to compare formats, and "
+        "the test accuracy to judge the model."
     )
     for one in exported:
         if not one.holds:

@@ -48,7 +48,7 @@ from sweep.study.open_study import stored_space
 from sweep.terminal.console import make_console
 
 CLOSING_SECONDS = 30.0
-"""Part of the budget that is reserved for the steps after the last training: the test set, pictures, MLflow."""
+"""Seconds of the budget that are reserved for the steps after the last training: the test set, pictures, MLflow."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def finalize_study(request: FinalizeRequest) -> int:
     folder = home.study(request.study)
     console = make_console(as_json=request.as_json)
     if not ranked(read_records(folder)):
-        raise NothingFinished(f"no trial of the study {request.study} is complete, so there is no best one")
+        raise NothingFinished(f"no trial of the study {request.study} is complete, so there is no best trial")
     warm_up()
     with StudyLock(folder), stop_requests() as stop:
         stop.graceful = True
@@ -106,7 +106,7 @@ def finalize_study(request: FinalizeRequest) -> int:
         if result is None:
             raise NothingFinished(
                 f"the budget of {duration(request.budget or 0.0)} was used up before the final model was trained; the "
-                f"rounds are kept, and the test set is closed. Continue with a larger budget: {request.again}"
+                f"rounds are kept, and the test set was not opened. Continue with a larger budget: {request.again}"
             )
     print_final_summary(result, read_openings(folder), folder, console, as_json=request.as_json)
     return 0
@@ -151,7 +151,7 @@ class _Finalizing:
         earlier = read_final(self.folder)
         tested = final_folder(self.folder) / MODEL_FILE
         if earlier is not None and earlier.trained.key == plan.key and tested.is_file():
-            self.console.print("the final model has been tested already: the test set stays closed")
+            self.console.print("this model has already been tested: the test set stays closed")
             again = self._result(finalists, outcome, earlier.trained, earlier.test, setting)
             return self._finish(with_more_rounds(earlier, again), plan)
         if self._left() <= 0:
@@ -165,18 +165,18 @@ class _Finalizing:
         return self._finish(result, plan)
 
     def _left(self) -> float:
-        """Return the seconds left of the budget."""
+        """Return the number of seconds until the budget is used up."""
         return math.inf if self.request.budget is None else self.request.budget - (time.monotonic() - self.started)
 
     def _compare(self, finalists: Sequence[TrialRecord], setting: TrialSetting) -> ComparisonOutcome:
         slots = default_slots(self.request.workers)
         executor = ForkServerExecutor(slots, train=train_repeat)
         plan = RepeatPlan(self.folder, self.seed, self.request.folds)
-        how = f"{plan.folds}-fold cross-validation" if plan.folds else "a fresh split each"
+        how = f"with {plan.folds}-fold cross-validation" if plan.folds else "each with a fresh split"
         numbers = ", ".join(str(record.number) for record in finalists)
         self.console.print(
-            f"study {self.request.study}: {len(finalists)} finalists of {len(self.ranked)} complete trials "
-            f"({numbers}); up to {self.request.max_repeats} rounds, {how}, {len(slots)} at a time"
+            f"study {self.request.study}: finalists {numbers}, from {count(len(self.ranked), 'complete trial')}; "
+            f"up to {count(self.request.max_repeats, 'round')} {how}, {len(slots)} trainings at a time"
         )
         comparison = FinalComparison(finalists, plan, executor, setting, self._print_repeat)
         reserve = CLOSING_SECONDS + max(_final_seconds(record) for record in finalists)
@@ -199,7 +199,7 @@ class _Finalizing:
         opening = Opening(time_text(), plan.record.number, trained.weights_digest, plan.prepared.test)
         earlier = len(read_openings(self.folder))
         if earlier:
-            self.console.print(f"opening the test set again, opening number {earlier + 1}; every report will say so")
+            self.console.print(f"opening the test set again (opening number {earlier + 1}); every report will state it")
         arguments = (self.folder, plan.prepared, opening, candidate, plan.config)
         answers: Answers = call_in_child("sweep.finalization.evaluate:evaluate", *arguments)
         return answers
@@ -239,7 +239,7 @@ class _Finalizing:
         )
 
     def _finish(self, result: FinalResult, plan: FinalTraining) -> FinalResult:
-        """Write everything; the local result is complete before MLflow is called."""
+        """Write all files and register the model; the local files are complete before MLflow is called."""
         self._write(result)
         try:
             registered = register_final_model(result, plan, self.folder, self.home, self.request.tracking_uri)

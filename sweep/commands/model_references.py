@@ -25,9 +25,9 @@ class FoundModel:
     """The file of a model, which has been checked.
 
     Attributes:
-        description: what it is, for messages.
+        description: what the model is, for messages.
         shape: height, width and channels of its images.
-        classes: names in the order of the outputs; None if they are not known.
+        classes: class names in the order of the outputs; None if they are not known.
         facts: where the model comes from; None for a file of another program.
     """
 
@@ -46,7 +46,7 @@ class FoundModel:
         names = self.classes or tuple(str(number) for number in range(count))
         if len(names) != count:
             raise ModelFileError(
-                f"{self.description}: {len(names)} names of classes, but the model has {count} outputs"
+                f"{self.description}: the file has {len(names)} class names, but the model has {count} outputs"
             )
         return names
 

@@ -12,7 +12,7 @@ from sweep.records.atomic_writing import atomic_write
 
 @contextmanager
 def output_errors(path: Path, option: str) -> Iterator[None]:
-    """Report that a file or folder cannot be written at the place that an option names.
+    """Report an OSError of the block as a file or folder, named by an option, that cannot be written.
 
     Raises:
         UserError: instead of an OSError.

@@ -17,7 +17,7 @@ KEYS = {
     "objective": "search.objective",
     "memory_limit": "search.memory_limit",
 }
-"""The options and arguments that change a value of the file, and its key."""
+"""The options and arguments that change a value of the space file, each with the key of this value."""
 
 
 def overrides_from_options(settings: list[str] | None, **options: str | int | None) -> list[Override]:
@@ -45,7 +45,7 @@ def overrides_from_arguments(settings: Mapping[str, object], **arguments: object
         arguments: values of the arguments in `KEYS`; None if not given.
 
     Raises:
-        UserError: a value has no YAML form.
+        UserError: a value cannot be written as YAML.
     """
     found = [Override(key, _yaml(key, value), f"settings[{key!r}]") for key, value in settings.items()]
     given = {name: value for name, value in arguments.items() if value is not None}

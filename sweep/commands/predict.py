@@ -75,13 +75,13 @@ def predict_images(
         shares = _probabilities(found, good)
         names = found.named(shares.shape[1]) if good else ()
         if good and found.classes is None:
-            print(f"{found.description}: the names of its classes are not known, so they are numbers", file=sys.stderr)
+            print(f"{found.description}: the class names are not known, so numbers are shown", file=sys.stderr)
     predictions = [_prediction(one.name, row, names) for one, row in zip(good, shares, strict=True)]
     if as_json:
         print(json.dumps(_mapping(found.description, predictions, bad)))
     _print(predictions, console)
     for one in bad:
-        print(f"{one.name}: not read: {one.reason}", file=sys.stderr)
+        print(f"{one.name}: could not be read: {one.reason}", file=sys.stderr)
     if grid is not None and good:
         _draw(good, predictions, found.description, grid)
         console.print(str(grid))
@@ -112,10 +112,10 @@ def _sources(words: Sequence[str]) -> Iterator[tuple[str, Path | IO[bytes]]]:
 
 
 def read_source(name: str, source: Path | IO[bytes], shape: Shape) -> ReadImage | UnreadImage:
-    """Decode an image exactly as in training: upright, in the model's colours, resized without keeping its ratio."""
+    """Decode an image exactly as in training: upright, in the model's colours, resized to the model's shape."""
     height, width, channels = shape
     try:
-        # Training resizes to squares only; other shapes are those of the original images.
+        # Training only resizes to squares; with other shapes, all images had this size already.
         pixels = read_image(source, channels, height if height == width else None)
         if pixels.shape[:2] != (height, width):
             pixels = _resized(pixels, height, width)

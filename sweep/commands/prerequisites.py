@@ -32,7 +32,7 @@ def prepare_setting(config: DataConfig, records: Iterable[TrialRecord], home: Ho
 
     Args:
         config: the data section of the trials.
-        records: earlier trials, which must have the same images: others would not be comparable.
+        records: records of earlier trials, which must have the same images to be comparable.
         home: the folder with the cache.
         console: shows the progress.
 
@@ -46,8 +46,8 @@ def prepare_setting(config: DataConfig, records: Iterable[TrialRecord], home: Ho
         if record.data != stamp:
             raise StudyError(
                 f"the images have changed since trial {record.number} of the study {record.study} was trained "
-                f"({record.data.train:,} training images then, {stamp.train:,} now; another digest). "
-                "Restore them, or start another study"
+                f"({record.data.train:,} training images then, {stamp.train:,} now, and the digests differ). "
+                "Restore the images, or start another study"
             )
     return TrialSetting(prepared, stamp, environment_facts(home.root))
 
@@ -59,7 +59,7 @@ def prepare_images(config: DataConfig, cache: Path, console: Console) -> Prepare
 
 
 def pin_weights(space: Space) -> Space:
-    """Add the digest of the weights file to the space, if it names one, so that a study keeps using the same weights.
+    """If the space names a weights file, add its digest, so that all trials of a study use the same weights.
 
     Raises:
         WeightsError: the file is missing or has another digest.
@@ -75,7 +75,7 @@ def pin_weights(space: Space) -> Space:
 
 
 def require_weights(space: Space, shape: tuple[int, int, int]) -> None:
-    """Download the pre-trained weights that a trial may ask for; Keras keeps them in its folder.
+    """Download the pre-trained weights that a trial may use; Keras stores them in its own folder.
 
     Args:
         space: the space of the trials.
@@ -94,7 +94,7 @@ def require_weights(space: Space, shape: tuple[int, int, int]) -> None:
 
 
 def complete_user_space(space: Space, facts: ImageFacts) -> Space:
-    """Build a user's model in a child process and add what only the model knows to the space.
+    """Build a user's model in a child process, and add to the space what is only known from the model.
 
     Returns:
         The completed space; the same space if the model is one of sweep's.

@@ -46,7 +46,7 @@ def write_or_print_report(root: Path, study: str, out: Path | None, kind: str, u
         write_output(out, _text(home, history, out, kind), "--out")
         print(out)
     if not history.ranked:
-        raise NothingFinished(f"no trial of the study {study} is complete; the report shows how far the trials came")
+        raise NothingFinished(f"no trial of the study {study} is complete; the report shows how far the trials got")
 
 
 def read_history(home: Home, study: str) -> History:
@@ -97,12 +97,12 @@ def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
     try:
         add_report_to_mlflow(info, uri, home.root)
     except TrackingError as error:
-        print(f"not added to MLflow: {error}", file=sys.stderr)
+        print(f"the report is not in MLflow: {error}", file=sys.stderr)
 
 
 def _text(home: Home, history: History, target: Path | None, kind: str) -> str:
     taken = [path.name for path in home.studies.iterdir()]
-    judged = () if kind == "csv" else history.records  # importance takes seconds, and the table does not show it
+    judged = () if kind == "csv" else history.records  # importances take seconds, and the table does not show them
     findings = collect_findings(history, importances(history.space, judged), next_name(history.study, taken))
     if kind == "json":
         return json.dumps(findings_mapping(history, findings), indent=2, allow_nan=False) + "\n"

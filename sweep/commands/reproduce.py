@@ -31,7 +31,7 @@ from sweep.space.pinned_files import changed_source
 
 
 class Repeat(NamedTuple):
-    """The second run of a trial. A run that failed or was stopped has no digest and no file; `failure` may be ""."""
+    """The second run of a trial. If it failed or was stopped, it has no digest and no file; `failure` may be ""."""
 
     epochs: tuple[EpochMetrics, ...]
     weights_digest: str | None
@@ -160,7 +160,7 @@ def _check_data(record: TrialRecord, stamp: DataStamp) -> None:
     if changed:
         raise DataError(
             f"the images of {record.config.data.name} are not those that trial {record.number} was trained on: "
-            + "; ".join(changed)
+            + f"{'; '.join(changed)}. Restore the images"
         )
 
 
@@ -179,7 +179,7 @@ def repeat_trial(record: TrialRecord, task: Task, executor: Executor, console: C
         while not outcomes:
             outcomes = executor.wait(1.0)
     finally:
-        executor.close()  # the process of an interrupted notebook continues, and the child must not
+        executor.close()  # after an interruption, a notebook's process continues, but the child must end
     ended = outcomes[0].ended
     if isinstance(ended, TrialResult):
         return Repeat(ended.epochs, ended.weights_digest, "", ended.model_file)
@@ -201,7 +201,7 @@ def _print(found: Reproduction, console: Console) -> None:
     console.print(Text(comparison.verdict, style="bold green" if comparison.holds else "bold red"))
     if found.failure:
         recorded = f"{record.reason}: {record.message.splitlines()[0]}" if record.message else "no failure"
-        console.print(f"failed again: {found.failure} (recorded: {recorded})")
+        console.print(f"the second run failed: {found.failure} (recorded: {recorded})")
     if comparison.verdict != "EXACT":
         if comparison.same_weights is False:
             console.print("the final weights differ")

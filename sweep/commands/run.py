@@ -1,4 +1,4 @@
-"""A run of a sweep, requested by `sweep run` or `sweep.run()`. Light to import, so that faults show at once."""
+"""A run of a sweep, requested by `sweep run` or `sweep.run()`. Imports little, to report faults immediately."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class RunRequest:
         space: file of a search space or a recipe.
         changes: overrides of its values, in order.
         trials: total number of trials, including earlier runs; see `total_trials`.
-        study: name of the study; by default the file's name for it. With `fork`, the study to take trials from.
-        fork: name of a new study that starts with the fitting trials of `study`.
+        study: name of the study; by default the name in the file. With `fork`, the study whose trials are copied.
+        fork: name of a new study that starts with those trials of `study` that are valid in the space.
         workers: number of trials at a time; by default one per GPU, else one per core.
         threads: number of threads of each trial.
         home: folder that holds `studies/`, `mlflow/` and `cache/`.
@@ -33,7 +33,7 @@ class RunRequest:
         quiet: print errors only.
         as_json: print the summary as JSON, and nothing else.
         again: the command or call that resumes the run after an interruption.
-        words: whether the summary suggests commands or calls.
+        words: whether the summary suggests shell commands or Python calls.
 
     Raises:
         UserError: a number is less than 1.
@@ -79,7 +79,7 @@ def run_sweep(request: RunRequest) -> str:
     """
     from sweep.space.reader import read_space
 
-    space = read_space(request.space, request.changes)  # before TensorFlow is loaded: its faults should show at once
+    space = read_space(request.space, request.changes)  # before TensorFlow is loaded, to report faults immediately
 
     from sweep.commands.stop_signals import INTERRUPTED, stop_requests
 

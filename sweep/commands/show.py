@@ -18,11 +18,11 @@ def show_trial(root: Path, study: str, number: int | None, as_json: bool) -> Non
 
     Raises:
         StudyError: there is no such study or trial.
-        NothingFinished: `number` is None, for the best trial, and none is complete.
+        NothingFinished: `number` is None, which means the best trial, but no trial is complete.
     """
     folder = Home(root).study(study)
     if number is None and not ranked(read_records(folder)):
-        raise NothingFinished(f"the study {study} has no complete trial yet; choose one: sweep show 0 --study {study}")
+        raise NothingFinished(f"the study {study} has no complete trial yet; name one: sweep show 0 --study {study}")
     record = find_record(folder, number)
     if as_json:
         print(json.dumps(record_to_mapping(record)))

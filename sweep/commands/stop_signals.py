@@ -10,22 +10,22 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = 130
-"""The exit code of shells for Ctrl-C."""
+"""Exit code after Ctrl-C, as in shells."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequests:
     """A signal handler. Call it to ask whether a signal has arrived.
 
-    The first signal only sets `asked` while `graceful` is True, else it ends the run. The second one always does: it
-    exits the process if it is ours, and raises KeyboardInterrupt in a process that does more, such as a notebook.
+    While `graceful` is True, the first signal only sets `asked`; otherwise it ends the run. A second signal always ends
+    it: by exiting if the process only runs this command, by KeyboardInterrupt in a notebook, for example.
 
     Args:
         ours: True if the process only runs this command.
 
     Attributes:
         asked: True once a signal has arrived.
-        graceful: True while the run has trials to return to the study.
+        graceful: True while the run has trials that it must record before it ends.
     """
 
     def __init__(self, ours: bool = True) -> None:
@@ -41,7 +41,7 @@ class StopRequests:
         """Handle a signal.
 
         Raises:
-            SystemExit: to end our process.
+            SystemExit: to end a process that only runs this command.
             KeyboardInterrupt: to end the run in another process.
         """
         again, self.asked = self.asked, True

@@ -59,9 +59,9 @@ from sweep.tracking.tracker import REPORT_FILE, CloseState, StudyInfo
 
 FLUSH_SECONDS = 30.0
 INTERRUPTED_FLUSH_SECONDS = 3.0
-"""How long the end of a sweep waits for the tracking store."""
+"""Maximum seconds that the end of a sweep, or of an interrupted one, waits for the tracking store."""
 _MIRRORED = ".mirrored"
-"""File in a study's folder; records older than it are in the tracking store."""
+"""File in a study's folder; records older than this file are in the tracking store."""
 
 UI = Path(str(files("sweep"))).resolve().parent / "scripts" / "ui"
 
@@ -88,7 +88,7 @@ def run_session(request: RunRequest, space: Space, stop: StopRequests) -> int:
     console = make_console(quiet=request.quiet, as_json=request.as_json)
     if request.fork:
         read_records(source)  # raises if there is no such study, before any folder is made
-    require_source(space.data.name)  # before a misspelt name makes a folder, or is reported as a changed space
+    require_source(space.data.name)  # first: a misspelt name must not create a folder or count as a changed space
     slots = default_slots(request.workers)
     max_parameters = getattr(space.smallest_config.model, "max_parameters", None)
     make_folder(folder, needed_bytes(max_parameters, space.search.keep_models, len(slots)))
@@ -110,14 +110,14 @@ def run_session(request: RunRequest, space: Space, stop: StopRequests) -> int:
 
 def _fork(source: Path, folder: Path, space: Space, console: Console) -> None:
     fork = fork_study(source, folder, space)
-    console.print(f"forked {source.name}: took {count(fork.taken, 'trial')}, left {len(fork.left)}")
+    console.print(f"forked {source.name}: copied {count(fork.taken, 'trial')}, skipped {len(fork.left)}")
     for number, reason in fork.left:
-        console.print(f"  left trial {number:04d}: {reason}")
+        console.print(f"  skipped trial {number:04d}: {reason}")
 
 
 @dataclass
 class _Run:
-    """The sweep, once everything is open."""
+    """A sweep whose study, images and executor are ready."""
 
     request: RunRequest
     home: Home
@@ -179,13 +179,14 @@ class _Run:
         try:
             found: list[int] = call_in_child("sweep.training.model_probe:multiply_adds_of", list(configs), facts)
         except SweepError as error:
-            # A model that cannot be built becomes a failed trial with the same message; until then any order will do.
-            self.console.print(f"the last trials start in order of their numbers: {str(error).splitlines()[-1]}")
+            # A model that cannot be built becomes a failed trial with this message, so the order is unimportant.
+            effect = "the training times cannot be compared, so the last trials start in the order of their numbers"
+            self.console.print(f"{effect}; cause: {str(error).splitlines()[-1]}")
             return [0] * len(configs)
         return found
 
     def _complete_mirror(self, records: list[TrialRecord]) -> None:
-        """Send the tracking store what an earlier run could not, because it was killed or the store was unreachable."""
+        """Send the tracking store what an earlier run, which was killed or could not reach the store, did not send."""
         marker = self.study.folder / _MIRRORED
         complete = marker.stat().st_mtime if marker.exists() else 0.0
         for record in records:
@@ -194,7 +195,7 @@ class _Run:
                 self._tracker.update(record)
 
     def _close_tracker(self, state: CloseState) -> bool:
-        """Wait until everything is written, but not long for a user who wants to stop."""
+        """Wait until everything is written, but only a few seconds if the user stops the sweep."""
         started = time.monotonic()
         newest = time.time()
         while not (written := self._tracker.close(state, 0.25)):
@@ -212,13 +213,13 @@ class _Run:
         try:
             call_in_child(function, *arguments)
         except SweepError as error:
-            self.console.print(f"no {product}: {error}")
+            self.console.print(f"could not make the {product}: {error}")
 
     def _announce(self) -> None:
         prepared, stamp = self.setting.prepared, self.setting.stamp
         skipped = f"; {count(stamp.skipped, 'unreadable file')} skipped" if stamp.skipped else ""
         self.console.print(
-            f"study {self.study.name}: {self._tally.total} trials, {self.executor.workers} at a time; "
+            f"study {self.study.name}: {count(self._tally.total, 'trial')}, {self.executor.workers} at a time; "
             f"{prepared.description}: {stamp.train:,} training and {stamp.validation:,} validation images of "
             f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes{skipped}",
         )
@@ -226,7 +227,7 @@ class _Run:
         done = sum(record.state in ENDED for record in self._tally.before)
         if done or waiting:
             over = done >= self._tally.total and not waiting
-            more = "; nothing to do, because --trials is the total" if over else ""
+            more = "; nothing to do: --trials counts earlier trials too; give a higher one to continue" if over else ""
             self.console.print(f"continuing: {count(done, 'trial')} {'is' if done == 1 else 'are'} done{more}")
             self._announce_resumed(waiting)
         elif self.study.space.start_from:
@@ -234,7 +235,7 @@ class _Run:
             self.console.print(f"tried first: {names}", style="dim")
 
     def _announce_resumed(self, waiting: Sequence[int]) -> None:
-        """List the trials to resume; one without a record had only its values, and was waiting for a worker."""
+        """List the trials to resume, without those that had values but no record, because they had not started."""
         states = {record.number: record.state for record in self.study.records()}
         interrupted = [number for number in waiting if states.get(number) == "interrupted"]
         killed = [number for number in waiting if number in states and number not in interrupted]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sweep.analysis.formatting import count
 from sweep.errors import StudyError
 from sweep.records.home import Home
 from sweep.records.study_id import study_id
@@ -49,14 +50,14 @@ def sync_with_mlflow(root: Path, study: str, uri: str | None, as_json: bool) -> 
     if as_json:
         print(json.dumps({"study": study, "store": store, **dataclasses.asdict(report), "seconds": round(seconds, 1)}))
     console.print(
-        f"study {study} in {store}: {len(report.created)} runs created, {len(report.updated)} updated, "
+        f"study {study} in {store}: {count(len(report.created), 'run')} created, {len(report.updated)} updated, "
         f"{len(report.unchanged)} unchanged, {seconds:.1f} s"
     )
 
 
 @contextmanager
 def _lock_unless_running(folder: Path) -> Iterator[bool]:
-    """Lock the study, so that no sweep starts meanwhile; yield True if one is running, which may continue to write."""
+    """Lock the study, so that no sweep starts meanwhile; yield True if a sweep is running, which may still write."""
     try:
         lock = StudyLock(folder)
     except StudyError:

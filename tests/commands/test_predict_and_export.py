@@ -123,7 +123,7 @@ def test_too_few_names_for_the_outputs_are_an_error(tmp_path: Path) -> None:
 
     with (
         find_model(str(path), Home(tmp_path), None) as found,
-        pytest.raises(ModelFileError, match="2 names of classes, but the model has 3 outputs"),
+        pytest.raises(ModelFileError, match="the file has 2 class names, but the model has 3 outputs"),
     ):
         found.named(3)
 
@@ -191,5 +191,5 @@ def test_the_error_names_the_missing_packages(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(UserError) as caught:
         check_packages(["tflite", "onnx"])
     assert str(caught.value) == (
-        "tflite needs ai-edge-litert; onnx needs tf2onnx: not installed. Install them with: pip install -e '.[export]'"
+        "tflite needs ai-edge-litert; onnx needs tf2onnx, which is missing. Install with: pip install -e '.[export]'"
     )

@@ -164,7 +164,7 @@ def test_predict_reads_any_size_and_colour_and_names_what_it_cannot(home: Path, 
     assert [(Path(one["image"]).name, "cannot identify" in one["reason"]) for one in output["unread"]] == [
         ("broken.png", True)
     ]
-    assert "broken.png: not read: cannot identify image file" in done.stderr
+    assert "broken.png: could not be read: cannot identify image file" in done.stderr
     for one in output["predictions"]:
         assert len(one["top"]) == 3
         assert one["top"][0]["probability"] == one["probability"] >= one["top"][1]["probability"]

@@ -148,7 +148,7 @@ def test_an_unavailable_tracking_store_costs_a_line_and_not_the_report(
     write_or_print_report(home, "demo", None, "html", "http://127.0.0.1:1")
     output = capsys.readouterr()
     assert (home / "studies" / "demo" / "report.html").exists()
-    assert output.err.startswith("not added to MLflow: http://127.0.0.1:1: the report cannot be written: ")
+    assert output.err.startswith("the report is not in MLflow: http://127.0.0.1:1: the report cannot be written: ")
     assert output.err.count("\n") == 1
 
 

@@ -1,6 +1,6 @@
 """Callable modules: `sweep.run(…)` is a function, and `python -m sweep.run` is a command.
 
-Importing the module of the command sets it as an attribute of the package, under the name of the function.
+The module must be callable, because importing it sets it as `sweep.run`, which would hide the function.
 """
 
 from __future__ import annotations

@@ -67,13 +67,13 @@ class Figures:
         return _readable(pruning_chart(summary))
 
     def importance(self) -> go.Figure:
-        """Plot how much each parameter decides whether a trial is among the best (PED-ANOVA), with 90 % intervals.
+        """Plot how much each parameter influences whether a trial is among the best (PED-ANOVA), with 90 % intervals.
 
         Takes seconds, because the intervals come from bootstrap samples.
         """
         found = self._importances
-        have = f"{count(found.trials, 'complete or pruned trial')}, and it takes {FEWEST_IMPORTANCE}"
-        self._need(bool(found.rows), f"the importance of parameters is not known from {have}")
+        have = f"the study has {count(found.trials, 'complete or pruned trial')}"
+        self._need(bool(found.rows), f"{have}, but the importance of parameters needs {FEWEST_IMPORTANCE}")
         return _readable(importance_chart(found.rows))
 
     def parallel(self, parameters: Sequence[str] | None = None) -> go.Figure:
@@ -105,8 +105,8 @@ class Figures:
         pair = contour_parameters(self._history, [*named, *(p for p in by_default if p not in named)])
         if pair is None or not all(parameter in pair for parameter in named):
             raise NothingFinished(
-                f"study {self._history.study}: a landscape takes {FEWEST_CONTOUR} complete trials that have "
-                "two parameters with ranges"
+                f"study {self._history.study}: a contour chart needs {FEWEST_CONTOUR} complete trials with the "
+                "same two parameters, which must have ranges"
             )
         return _readable(contour_chart(self._history, pair))
 
@@ -118,14 +118,12 @@ class Figures:
         """Return the parameter with this name.
 
         Raises:
-            StudyError: the space has none.
+            StudyError: the space has no such parameter.
         """
         known = {parameter.name: parameter for parameter in self._history.space.parameters}
         if name not in known:
             hint = did_you_mean(name, list(known))
-            raise StudyError(
-                f"study {self._history.study} has no parameter `{name}`; there are {', '.join(known)}{hint}"
-            )
+            raise StudyError(f"study {self._history.study} has no parameter `{name}`; it has {', '.join(known)}{hint}")
         return known[name]
 
     def _need(self, condition: bool, message: str) -> None:
@@ -134,7 +132,7 @@ class Figures:
 
 
 def _readable(figure: go.Figure) -> go.Figure:
-    """Add the colours of text and grid, which the report's page sets in its style sheet."""
+    """Set the colours of text and grid; in the report, the page's style sheet sets them."""
     figure.update_layout(font={"color": _INK}, modebar={"bgcolor": "rgba(0,0,0,0)"})
     figure.update_xaxes(gridcolor=_GRID, linecolor=_GRID)
     figure.update_yaxes(gridcolor=_GRID, linecolor=_GRID)

@@ -24,10 +24,10 @@ def reproduce(
     folder: str | os.PathLike[str] | None = None,
     quiet: bool = False,
 ) -> Reproduction:
-    """Train a trial again from its record, in a separate process, and compare.
+    """Train a trial again from its record, in a separate process, and compare both runs.
 
     Args:
-        trial: a trial in any state; a pruned one is trained for as many epochs as it has.
+        trial: a trial in any state; a pruned trial is trained for as many epochs as its record has.
         tolerance: largest difference of a metric that still counts as the same result.
         folder: folder for the model, its log and its predictions, created if needed. None keeps no files.
         quiet: print nothing.
@@ -37,7 +37,7 @@ def reproduce(
         `model_file` is the new model.
 
     Raises:
-        DataError: the images are not available, or are not those of the record.
+        DataError: the images are not available or have changed.
     """
     from sweep.commands.reproduce import run_again
     from sweep.records.home import Home
@@ -68,20 +68,20 @@ def run(
     """Search a space: sample, train, prune, record. The same call resumes a sweep that was stopped.
 
     Each trial runs in its own process, which does not import the calling script: no `if __name__ == "__main__":` is
-    needed. Ctrl-C, or a notebook's stop button, stops cleanly; outside the main thread, signals are not handled.
+    needed. Ctrl-C, or a notebook's stop button, stops cleanly, but only if `run` is called in the main thread.
 
     Args:
         space: file of a search space or a recipe (YAML).
-        data: `digits`, `cifar10`, …, a folder of class folders, an .npz file. By default that of the space.
-        trials: total number of trials, including earlier runs. By default that of the space, else 50 (1 for a recipe).
+        data: `digits`, `cifar10`, …, a folder of class folders, an .npz file. By default the data of the space.
+        trials: total number of trials, including earlier runs. By default the space's number, else 50 (1 for a recipe).
         limit: use only this many training images, stratified.
         epochs: maximum epochs per trial.
         objective: the metric that ranks trials.
         settings: overrides of any values of the file: `{"training.batch_size": 64}`.
         study: name of the study. By default the name in the file.
-        fork: start a new study of this name with the trials of `study` that still fit.
-        workers: trials at a time. By default one per GPU, else one per core.
-        threads: threads per trial; another number changes the bits.
+        fork: start a new study of this name with the trials of `study` that are still valid.
+        workers: number of parallel trials. By default one per GPU, else one per core.
+        threads: threads per trial; results depend slightly on this number.
         memory_limit: stop a trial that uses more resident memory: `4G`, `512M`.
         home: folder that holds `studies/`, `mlflow/` and `cache/`.
         tracking_uri: MLflow store. By default `MLFLOW_TRACKING_URI`, else `mlflow/mlflow.db` in `home`.
@@ -91,7 +91,7 @@ def run(
         The study with all its trials.
 
     Raises:
-        UserError: something that the caller can fix: SpaceError with all faults of the file, DataError, StudyError.
+        UserError: an error that the caller can fix: SpaceError with all faults of the file, DataError, StudyError.
         NothingFinished: no trial is complete.
         SweepStopped: the same bug occurred three times in a row.
         KeyboardInterrupt: after a clean stop.
@@ -109,7 +109,7 @@ def run(
         fork=fork,
         workers=workers,
         threads=threads,
-        home=Path(home).absolute(),  # a notebook may change its working directory and keep the study
+        home=Path(home).absolute(),  # a notebook may change its working directory later
         tracking_uri=tracking_uri,
         quiet=quiet,
         again="the same call of sweep.run",

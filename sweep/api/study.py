@@ -1,4 +1,4 @@
-"""A study: its trials, its best one, its figures, its report. Only the figures and the report open its database."""
+"""A study: its trials, best trial, figures and report. Only the figures and the report open its database."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Study:
 
     @property
     def best(self) -> Trial:
-        """The complete trial with the best objective; the earliest one of equals.
+        """The complete trial with the best objective; of equal trials, the earliest.
 
         Raises:
             NothingFinished: no trial is complete.
@@ -59,7 +59,7 @@ class Study:
         best = ranked(self._records())
         if not best:
             raise NothingFinished(
-                f"the study {self.name} has no complete trial yet, so there is no best one; choose one by its number"
+                f"the study {self.name} has no complete trial yet, so there is no best trial; use `trial(number)`"
             )
         return Trial(best[0], self.folder)
 

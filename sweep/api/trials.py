@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Trial:
-    """One trial, as its record was when it was read.
+    """One trial, with the contents of its record at the time of reading.
 
     Attributes:
         record: the trial record.
@@ -35,7 +35,7 @@ class Trial:
 
     @property
     def number(self) -> int:
-        """Number of the trial, from 0, in the order of their start."""
+        """Number of the trial, from 0; trials are numbered in the order in which they start."""
         return self.record.number
 
     @property
@@ -45,12 +45,12 @@ class Trial:
 
     @property
     def reason(self) -> str:
-        """Why it ended: `all epochs`, `pruned at epoch 8 (median)`, the cause of a failure; "" while it runs."""
+        """Why the trial ended: `all epochs`, `pruned at epoch 8 (median)`, the cause of a failure; "" while it runs."""
         return self.record.reason
 
     @property
     def value(self) -> float | None:
-        """The objective of the best epoch; None before the first one and for failed trials."""
+        """The objective of the best epoch; None before the first epoch and for failed trials."""
         return self.record.objective_value
 
     @property
@@ -86,12 +86,12 @@ class Trial:
     def model(self) -> keras.Model:
         """Load the model of the best epoch.
 
-        It takes unscaled uint8 images (n, height, width, channels) and returns (n, classes). It has no augmentation and
-        is not compiled. The names of the classes are in `record.data.classes`, in order.
+        The model takes unscaled uint8 images (n, height, width, channels) and returns (n, classes). It has no
+        augmentation and is not compiled. The names of the classes are in `record.data.classes`, in order.
 
         Raises:
-            StudyError: the file is not kept.
-            ModelFileError: the file is damaged, or contains something that models of sweep do not.
+            StudyError: the model file was not kept.
+            ModelFileError: the file is damaged, or has contents that models of sweep never have.
         """
         path = self.folder / (self.record.model_file or "")
         if not self.record.model_file or not path.is_file():
@@ -105,8 +105,8 @@ class Trial:
         head = f"the model of trial {self.number} of the study {self.record.study} is not kept"
         if self.state == "complete":
             again = f'sweep.reproduce(trial, folder="trial-{self.number}").model_file'
-            return f"{head}: only the best ones are (search.keep_models); {again} trains it again"
-        return f"{head}: it is {self.state}, and only complete trials have one"
+            return f"{head}: only the best models are (search.keep_models); {again} trains it again"
+        return f"{head}: the trial is {self.state}, and only complete trials keep one"
 
     def __repr__(self) -> str:
         return f"<Trial {self.number} of {self.record.study}: {self._summary()}>"

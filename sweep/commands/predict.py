@@ -60,7 +60,7 @@ def predict_images(
     """Run the command.
 
     Returns:
-        The exit code: 0, or 1 if an image could not be read; the others are classified nevertheless.
+        The exit code: 0, or 1 if an image could not be read; the other images are classified nevertheless.
 
     Raises:
         UserError: there is no such model, its file is refused, there is no image, or the grid cannot be written.

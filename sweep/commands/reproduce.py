@@ -151,7 +151,7 @@ def _check_source(record: TrialRecord) -> None:
 
 
 def _check_data(record: TrialRecord, stamp: DataStamp) -> None:
-    """Raise DataError if the images or their split are not those of the record."""
+    """Raise DataError if the images or their split have changed since the trial was trained."""
     changed = [
         f"{name}: {getattr(record.data, name)} -> {value}"
         for name, value in dataclasses.asdict(stamp).items()

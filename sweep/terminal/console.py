@@ -17,11 +17,11 @@ def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
     """Return the console of a command. With `--json` it is silent: only the JSON text goes to standard output.
 
     Markup is off, because `[true, false]` in a message is text. A notebook gets plain lines: rich would make an HTML
-    block of each, and the stream claims to be a terminal but cannot move its cursor.
+    block of each line, and the stream of a notebook claims to be a terminal but cannot move a cursor.
     """
     stream = sys.stderr if as_json else sys.stdout
     notebook = Console(file=stream).is_jupyter
-    wrap = stream.isatty() and not notebook  # lines of a log or a pipe are never wrapped
+    wrap = stream.isatty() and not notebook  # lines in a log or a pipe are never wrapped
     return Console(
         file=stream,
         quiet=quiet or as_json,
@@ -29,7 +29,7 @@ def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
         highlight=False,
         soft_wrap=not wrap,
         force_jupyter=False,
-        width=None if wrap else LOG_WIDTH,  # rich would assume 80, and cut tables there
+        width=None if wrap else LOG_WIDTH,  # rich would assume 80 columns and cut off wider tables
         force_terminal=False if notebook else None,
     )
 
@@ -51,7 +51,7 @@ def plain_table(title: str = "", *, space: int = 1, show_header: bool = True) ->
 def reading_bar(console: Console, label: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a function `advance(done, total)` that shows a progress bar from its first call to the end of the block.
 
-    Without a terminal there is no bar: it would leave empty lines in a log.
+    Without a terminal there is no bar, because it would leave empty lines in a log.
     """
     progress = Progress(console=console, transient=True, disable=not console.is_terminal)
     task = progress.add_task(label, total=None)

@@ -1,4 +1,4 @@
-"""What is shown while a sweep runs: a live table on a terminal, elsewhere a line per ended trial."""
+"""The output while a sweep runs: a live table on a terminal, otherwise a line per ended trial."""
 
 from __future__ import annotations
 

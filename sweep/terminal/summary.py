@@ -1,4 +1,4 @@
-"""The summary at the end of a sweep: the best trials, why others failed, where things are, what to do next."""
+"""The summary at the end of a sweep: the best trials, why trials failed, where the results are, what to do next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweep.analysis.formatting import count, duration, format_values
+from sweep.analysis.formatting import count, duration, format_values, numbers
 from sweep.analysis.trial_row import states_text, trial_row
 from sweep.execution.workers import Usage
 from sweep.records.curve_findings import guessing_limit
@@ -61,7 +61,7 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
         if _may_guess(best):
             classes = len(best[0].data.classes)
             console.print(
-                f"No trial is better than guessing, which gets one of {classes} right ({1 / classes:.4f}). Try more "
+                f"No trial is better than guessing one of {classes} classes (accuracy {1 / classes:.4f}). Try more "
                 "epochs or images, or other learning rates.",
                 style="yellow",
             )
@@ -70,9 +70,10 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
     failed = [record for record in records if record.state == "failed"]
     for reason in dict.fromkeys(record.reason for record in failed):
         group = [record for record in failed if record.reason == reason]
-        numbers = ", ".join(str(record.number) for record in group[:8])
         example = group[0].message.splitlines()[0] if group[0].message else ""
-        console.print(Text(f"  failed ({reason}): trials {numbers}: {example}", style="red"))
+        console.print(
+            Text(f"  failed ({reason}): {numbers([record.number for record in group])}: {example}", style="red")
+        )
     if usage.images:
         console.print(
             f"{duration(usage.wall_seconds)}, {usage.images_per_second:,.0f} images/s over "
@@ -83,7 +84,7 @@ def print_summary(console: Console, records: Sequence[TrialRecord], usage: Usage
 
 
 def _may_guess(best: Sequence[TrialRecord]) -> bool:
-    """Return True if even the best accuracy of all complete trials may be chance."""
+    """Return True if even the best accuracy of all complete trials may be due to chance."""
     data = best[0].data
     reached = max(epoch.val_accuracy for record in best for epoch in record.epochs)
     return reached <= guessing_limit(len(data.classes), data.validation)

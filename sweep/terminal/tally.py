@@ -13,13 +13,13 @@ ENDED = ("complete", "pruned", "failed")
 
 @dataclass
 class Tally:
-    """Counts and the newest records of a run. Of ended trials it keeps no epochs; the study has them.
+    """Counts and the newest records of a run, without the epochs of ended trials, which the study has.
 
     Attributes:
-        total: total number of trials of the study.
-        workers: number of trials at a time.
+        total: number of trials that the study should have.
+        workers: number of trials that run at a time.
         epochs: maximum epochs per trial.
-        before: records of the trials of earlier runs.
+        before: records of trials from earlier runs.
         started: time of the start, by the monotonic clock.
     """
 

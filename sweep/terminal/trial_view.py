@@ -27,9 +27,9 @@ def status_view(study: str, records: Sequence[TrialRecord], run_by: str | None, 
     """Return the state of a study.
 
     Args:
-        study: its name.
-        records: its trials.
-        run_by: the process that runs it; None if it is not running.
+        study: name of the study.
+        records: records of its trials.
+        run_by: the process that runs the study; None if no process runs it.
         opened: how often the test set was opened; "" if it was not.
     """
     states = states_text(records) or "no trials yet"
@@ -119,7 +119,7 @@ def curves(record: TrialRecord) -> Table:
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """Return a bar per value, from the smallest (lowest bar) to the largest; more than `width` are thinned evenly."""
+    """Return a bar per value, the lowest for the smallest value; of more than `width` values, evenly spaced ones."""
     if len(values) > width:
         values = [values[round(index * (len(values) - 1) / (width - 1))] for index in range(width)]
     low, high = min(values, default=0.0), max(values, default=0.0)

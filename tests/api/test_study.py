@@ -1,4 +1,4 @@
-"""A study in Python, with records written by hand."""
+"""A study in Python, with records that the tests write."""
 
 from __future__ import annotations
 
@@ -100,10 +100,12 @@ def test_the_error_for_a_model_that_is_not_kept_says_how_to_get_it(home: Path) -
     with pytest.raises(StudyError) as caught:
         study.best.model()
     assert str(caught.value) == (
-        "the model of trial 1 of the study demo is not kept: only the best ones are (search.keep_models); "
+        "the model of trial 1 of the study demo is not kept: only the best models are (search.keep_models); "
         'sweep.reproduce(trial, folder="trial-1").model_file trains it again'
     )
-    with pytest.raises(StudyError, match=r"trial 2 .* is not kept: it is pruned, and only complete trials have one"):
+    with pytest.raises(
+        StudyError, match=r"trial 2 .* not kept: the trial is pruned, and only complete trials keep one"
+    ):
         study.trial(2).model()
 
 
@@ -174,9 +176,9 @@ def test_a_figure_that_cannot_be_drawn_is_an_error_with_the_reason() -> None:
         figures.slice("learning_rat")
     with pytest.raises(NothingFinished, match="no complete or pruned trial has momentum yet"):
         figures.slice("momentum")
-    with pytest.raises(NothingFinished, match="1 complete or pruned trial, and it takes 20"):
+    with pytest.raises(NothingFinished, match="1 complete or pruned trial, but the importance of parameters needs 20"):
         figures.importance()
-    with pytest.raises(NothingFinished, match="a landscape takes 12 complete trials"):
+    with pytest.raises(NothingFinished, match="a contour chart needs 12 complete trials"):
         figures.contour("learning_rate", "optimizer")
     with pytest.raises(NothingFinished, match="no trial was pruned"):
         figures.pruning()

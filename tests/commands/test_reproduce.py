@@ -1,4 +1,4 @@
-"""Train a trial again from its record. Training is in closed form here."""
+"""Train a trial again from its record. In these tests, formulas take the place of training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def record_of(epochs: int, **changes: Any) -> TrialRecord:
 
 
 def again(record: TrialRecord, folder: Path, cause: FailureCause | None = None) -> Repeat:
-    """Train it again; with a cause, it fails after its second epoch."""
+    """Train the trial again; with a cause, it fails after its second epoch."""
     failures = {record.number: TrialFailure(cause, "it went wrong")} if cause else {}
     task = Task(record.number, record.config, PREPARED, folder)
     return repeat_trial(record, task, InlineExecutor(FakeTrain(failures)), Console(quiet=True))
@@ -47,7 +47,7 @@ def test_a_trial_that_ended_with_a_nan_loss_is_trained_until_the_nan_regardless_
     record = record_of(2, state=state, reason=reason, cause="nan")
     repeat = again(record, tmp_path, "nan")
     assert (len(repeat.epochs), repeat.failure) == (2, "nan: it went wrong")
-    assert len(again(record, tmp_path).epochs) == 5  # without a nan it trains to its end
+    assert len(again(record, tmp_path).epochs) == 5  # without a NaN loss, it trains to its end
 
 
 def test_the_cause_of_an_older_record_is_its_reason() -> None:

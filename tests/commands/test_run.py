@@ -1,4 +1,4 @@
-"""The request of a run."""
+"""How a request for a run is checked."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ with stop_requests() as stop:
         while not stop():
             time.sleep(0.01)
         print("asked", flush=True)
-        for _ in range(6000):  # a signal that arrives just before one long sleep would be handled after it
+        for _ in range(6000):  # no long sleep: a signal just before it would only be handled after it
             time.sleep(0.01)
     finally:
         print("tidied up", flush=True)

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def light_fork_server() -> Iterator[None]:
-    """A fork server without TensorFlow: others of this process, before and after, have one with it."""
+    """A fork server without TensorFlow. Earlier and later tests of this process use a server with TensorFlow."""
     server: Any = forkserver._forkserver
     server._stop()
     yield

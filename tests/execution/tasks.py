@@ -1,4 +1,4 @@
-"""What children do in these tests. The name of the task's data set selects it, because they receive only a task."""
+"""What children do in these tests. The name of the task's data set selects it, because a child receives only a task."""
 
 # ruff: noqa: ARG001 - behaviours share one signature
 
@@ -24,13 +24,13 @@ from tests.waiting import wait_until
 
 
 def make_task(folder: Path, behaviour: str = "train", number: int = 0) -> Task:
-    """A task of four epochs that behaves as named in `train`."""
+    """Return a task of four epochs with a behaviour from `BEHAVIOURS`."""
     config = replace(CONFIG, data=DataConfig(name=behaviour))
     return Task(number, config, PREPARED, folder / f"{number:04d}")
 
 
 def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Behave as the name of the task's data set says."""
+    """Do what the name of the task's data set selects."""
     name = task.config.data.name
     if name in BEHAVIOURS:
         BEHAVIOURS[name](task)
@@ -42,7 +42,7 @@ def train(task: Task, on_epoch: OnEpoch) -> TrialResult:
 
 
 def _one_epoch(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Train an epoch in closed form and die; like `sweep.training.train`, write the checkpoint before the report."""
+    """Compute one epoch and die; like `sweep.training.train`, write the checkpoint before the report."""
     epochs: list[EpochMetrics] = []
     for checkpoint in checkpoints(task.folder, "owner"):
         epochs = list(checkpoint.epochs)

@@ -1,4 +1,4 @@
-"""One contract for every executor."""
+"""The contract that every executor must follow."""
 
 # ruff: noqa: ARG001 - callbacks have the signature of `OnEpoch`
 

@@ -1,4 +1,4 @@
-"""Children do not run the user's script again, no matter how it was started."""
+"""Children do not run the user's script again, however the script was started."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def state(pid: int) -> str:
     """Return `R`, `S`, `Z` and so on, or `gone` if the process does not exist."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):  # the second if it ends while its file is read
+    except (FileNotFoundError, ProcessLookupError):  # ProcessLookupError: it ended while the file was read
         return "gone"
 
 
@@ -249,9 +249,9 @@ def test_a_child_without_its_fork_server_can_be_ended(
     executor.submit(make_task(tmp_path, behaviour), never_stop)
     executor.submit(make_task(tmp_path, behaviour, number=1), never_stop)
     first, second = (pid_of_hanging(tmp_path / name, executor) for name in ("0000", "0001"))
-    held = multiprocessing.active_children()  # a child whose object is forgotten ends by itself
+    held = multiprocessing.active_children()  # keep the objects: a child ends when its object is deleted
     kill_the_server(first, executor)
-    assert not set(held) & set(multiprocessing.active_children())  # from this check on they count as dead
+    assert not set(held) & set(multiprocessing.active_children())  # after this call, the children count as dead
 
     ended = executor.end(0, TrialFailure("timeout", "as asked for"))
     executor.close()

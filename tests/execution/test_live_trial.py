@@ -18,6 +18,6 @@ def test_retries_count_only_while_no_epoch_is_added() -> None:
     trial.retries += 1
     assert fail_after(epochs=0) == 1
     trial.retries += 1
-    assert fail_after(epochs=3) == 0  # it got further
+    assert fail_after(epochs=3) == 0  # it has finished more epochs
     trial.retries += 1
-    assert fail_after(epochs=2) == 1  # but not this time
+    assert fail_after(epochs=2) == 1  # no more epochs than before

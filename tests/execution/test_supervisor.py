@@ -258,7 +258,7 @@ def test_usage_is_summed_over_all_trials(tmp_path: Path) -> None:
     supervisor = supervise(make_study(tmp_path / "demo"), failing(t1="nan"))
     supervisor.run(3)
     assert supervisor.usage.workers == 1
-    # Two trials of four epochs of a second, half a second before each, and two epochs of the one that failed.
+    # Two trials of four epochs of 1 s each and 0.5 s before the first epoch, and two epochs of the failed trial.
     assert supervisor.usage.fit_seconds == 11.0
     assert supervisor.usage.images == 1000  # of a hundred images
     assert supervisor.usage.wall_seconds > 0
@@ -282,7 +282,7 @@ def test_models_beyond_the_best_are_removed_and_only_those(tmp_path: Path) -> No
         write_record(folder, record)
         for name in ("model.keras", "log.txt"):
             (folder / name).touch()
-    without_epochs = [replace(record, epochs=()) for record in records]  # as in the display
+    without_epochs = [replace(record, epochs=()) for record in records]  # as `Tally` has them
     keep_best_models(tmp_path, ranked(without_epochs), keep=2)
     keep_best_models(tmp_path, ranked(records), keep=2)  # the second call finds nothing to remove
     assert [read_record(tmp_path / "trials" / name).model_file for name in ("0001", "0002")] == ["model.keras", None]
@@ -360,7 +360,7 @@ def test_the_times_of_a_trial_are_sums_over_all_supervisors(tmp_path: Path) -> N
     supervisor.run(1)
 
     assert 1000.0 < read_record(folder).timings["total"] < 1010.0
-    # Two epochs were the earlier run's; what was spent around them is not known by run.
+    # The other two epochs belong to the earlier run. The time outside epochs is only known for whole trials.
     assert (supervisor.usage.images, supervisor.usage.fit_seconds) == (200, 2.0)
 
 
@@ -381,7 +381,7 @@ def test_usage_counts_epochs_twice_that_had_to_be_trained_twice(tmp_path: Path) 
     record = read_record(folder)
     first = dataclasses.replace(
         record.epochs[0], seconds=7.0
-    )  # its checkpoint is gone: trained again, it takes another time
+    )  # without its checkpoint, it is trained again and takes a different time
     write_record(folder, dataclasses.replace(record, epochs=(first, *record.epochs[1:])))
 
     supervisor = supervise(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain()))
@@ -513,7 +513,7 @@ def test_a_trial_that_is_killed_repeatedly_fails_under_its_number(tmp_path: Path
 
 
 class KilledOnce(FakeTrain):
-    """Trial 0 is killed after its second epoch, the first time."""
+    """The first start of trial 0 is killed after its second epoch."""
 
     def __call__(self, task: Task, on_epoch: OnEpoch) -> TrialResult:
         self.failures = {0: failure("killed")} if not self.failures and task.number == 0 else {9: failure("bug")}
@@ -532,7 +532,7 @@ def test_a_trial_that_runs_again_ends_with_the_same_results(tmp_path: Path) -> N
 
 
 def test_the_last_trial_of_a_study_runs_again_too(tmp_path: Path) -> None:
-    """With two workers, the study has already reported that there are no more trials."""
+    """With two workers, the study has already returned None when the trial is killed."""
     assert supervise(make_study(tmp_path / "demo"), SteppedExecutor(workers=2, killed=(0,))).run(1) is True
     assert states(tmp_path / "demo") == ["failed"]
 

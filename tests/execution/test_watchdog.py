@@ -1,4 +1,4 @@
-"""Trials that hang or use too much memory: with real processes, and the decisions alone without."""
+"""Trials that hang or use too much memory: tested with real processes, and the decisions also without processes."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_time_does_not_count_while_the_supervisor_itself_is_stopped(tmp_path: Pa
     executor = WatchedExecutor(inner, Limits(factor=10, least=30, least_first=100, unknown=20), clock)
     executor.submit(make_task(tmp_path, number=0), never_stop)
     clock.now += 3600
-    assert executor.wait(0) == []  # a closed laptop lid
+    assert executor.wait(0) == []  # the laptop lid was closed
     assert pass_seconds(executor, clock, 15) == []
     assert len(pass_seconds(executor, clock, 1)) == 1
 

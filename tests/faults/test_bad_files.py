@@ -1,4 +1,4 @@
-"""Files that are not what they should be: one clear line, exit 2, no traceback, nothing written anywhere else."""
+"""Damaged, huge or wrong files: one clear line, exit code 2, no traceback, nothing written elsewhere."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ BOMBS: dict[str, str] = {
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return the least CPU time of three runs: garbage collection or a busy host would count as the work's own."""
+    """Return the smallest CPU time of three runs, because garbage collection or a busy host may lengthen a run."""
     found = []
     for _ in range(3):
         started = time.thread_time()
@@ -122,7 +122,7 @@ def seconds_of(work: Callable[[], object]) -> float:
     return min(found)
 
 
-@pytest.mark.timeout(60)  # a bomb that works does not return
+@pytest.mark.timeout(60)  # if the bomb works, the test does not return
 @pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS.keys())
 def test_a_bomb_is_refused_within_a_second(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

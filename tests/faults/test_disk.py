@@ -42,7 +42,7 @@ def supervise(study: OptunaStudy, executor: Executor) -> bool:
 
 
 class Disturbed(FakeTrain):
-    """Something happens before the third epoch of trial 2."""
+    """Training that calls `happen` before the third epoch of trial 2."""
 
     def __init__(self, happen: Callable[[], object]) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ def test_on_a_full_disk_all_running_trials_are_interrupted_although_none_can_be_
 def test_with_any_space_left_the_study_stays_intact(make_disk: MakeDisk, undisturbed: list[object], leave: int) -> None:
     disk = make_disk("size=8m")
     folder = disk / "demo"
-    with suppress(DiskError):  # the last of these is enough for four trials
+    with suppress(DiskError):  # the largest size is enough for four trials
         supervise(make_study(folder), InlineExecutor(Disturbed(lambda: fill(disk, leave))))
     (disk / "ballast").unlink()
     assert_intact(folder)
@@ -150,7 +150,7 @@ def test_a_child_that_cannot_even_write_its_log_is_not_a_failed_trial(make_disk:
     folder = disk / "demo"
     study = make_study(folder)
     executor = ForkServerExecutor([None], train, ["tests.execution.tasks"])
-    fill(disk, leave=8192)  # enough for the record, not for what follows
+    fill(disk, leave=8192)  # enough for the record, but not for the log
     with pytest.raises(DiskError, match="bytes are free on its disk"):
         supervise(study, executor)
     (disk / "ballast").unlink()

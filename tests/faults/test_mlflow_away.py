@@ -1,4 +1,4 @@
-"""MLflow's server fails while a sweep runs: training does not wait for it, and in the end it has each point once."""
+"""MLflow's server fails while a sweep runs: training does not wait, and in the end the server has every point once."""
 
 from __future__ import annotations
 

@@ -44,4 +44,4 @@ def test_a_study_that_learned_nothing_has_a_warning(accuracy: float, guessing: b
     data = dataclasses.replace(STAMP, classes=("a", "b"), validation=20)
     text = " ".join(summary_lines(make_record(0, (0.4, accuracy), data=data)))
 
-    assert ("No trial is better than guessing, which gets one of 2 right (0.5000). Try more epochs" in text) is guessing
+    assert ("No trial is better than guessing one of 2 classes (accuracy 0.5000). Try more epochs" in text) is guessing

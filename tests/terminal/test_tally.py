@@ -36,9 +36,9 @@ def test_the_time_left_is_unknown_until_a_trial_of_this_run_has_ended() -> None:
 def test_the_time_left_follows_from_the_trials_of_this_run() -> None:
     tally = Tally(total=10, workers=1, epochs=4, before=[make_record(0, (0.5,))])
     tally(make_record(1, (0.5,) * 4), 0)
-    assert tally.seconds_left(10.0) == 80.0  # eight more at ten seconds each
+    assert tally.seconds_left(10.0) == 80.0  # eight more trials of ten seconds each
     tally(make_record(2, (0.5, 0.5), state="running"), 0)
-    assert tally.seconds_left(15.0) == 75.0  # of which one is half done
+    assert tally.seconds_left(15.0) == 75.0  # one of the eight is half done
     tally(make_record(2, (0.5,) * 4), 0)
     assert tally.seconds_left(20.0) == 70.0
 
@@ -56,7 +56,7 @@ def test_the_time_left_is_never_less_than_0() -> None:
     assert tally.seconds_left(10.0) == 0.0
     tally = Tally(total=2, workers=2, epochs=4)
     tally(make_record(0, (0.5,), state="pruned"), 0)
-    tally(make_record(1, (0.5,) * 4, state="running"), 1)  # four times as long as the one before
+    tally(make_record(1, (0.5,) * 4, state="running"), 1)  # four times as many epochs as the trial before
     assert tally.seconds_left(10.0) == 0.0
 
 

@@ -1,1 +1,1 @@
-"""Images: sources, the decoded cache, the stratified split, the sealed test part. No Keras but in `keras_datasets`."""
+"""Images: sources, the cache of decoded images, splits, the sealed test set. Only `keras_datasets` imports Keras."""

@@ -1,4 +1,4 @@
-"""Images in arrays."""
+"""The contents of a source whose images are NumPy arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANNELS = {"grey": 1, "rgb": 3}
 
 
 def unchanged(images: npt.NDArray[Any]) -> UInt8Array:
-    """Convert pixels that are already 0..255."""
+    """Return pixels that are already 0..255 as uint8."""
     return images.astype(np.uint8, copy=False)
 
 
@@ -29,9 +29,9 @@ def contents_of_arrays(
     test: tuple[npt.NDArray[Any], IntArray] | None,
     to_uint8: ToUInt8 = unchanged,
 ) -> Contents:
-    """Contents from images (n, h, w) or (n, h, w, 1 or 3) with labels (n,).
+    """Return the contents of a source from images (n, h, w) or (n, h, w, 1 or 3) and labels (n,).
 
-    When the images are read, `to_uint8` converts the pixels, then they get the channels and size of `config`.
+    When the images are read, `to_uint8` converts the pixels; then the images get the channels and size of `config`.
     """
     _, height, width, channels = with_channels(train[0]).shape
     channels = channels if config.channels is None else CHANNELS[config.channels]

@@ -7,7 +7,7 @@
 
 `train_sums` holds each image's sums of pixels and of squared pixels per channel, which give mean and deviation of any
 subset without reading its pixels. `train_paths` holds the paths below the class folders; it is empty if the images are
-not files. A folder appears complete, by one rename, or not at all.
+not files. A folder gets its name by one rename after all files are written, so an existing folder is complete.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class Prepared:
 
     Attributes:
         folder: the folder of the arrays.
-        digest: SHA-256 over the training part: pixels, labels, class names, shape, names of skipped files; the same on
+        digest: SHA-256 over the training set: pixels, labels, class names, shape, names of skipped files; the same on
             every machine.
-        classes: names, in the order of the labels.
+        classes: names of the classes, in the order of the labels.
         shape: height, width, channels.
-        train, test: number of images (the training part includes the validation images).
-        description: the source, for messages.
-        skipped: number of unreadable files that were left out, including those of the test part.
+        train, test: number of images (here the training set includes the validation images).
+        description: name of the source in messages.
+        skipped: number of unreadable files that were left out, including those of the test set.
     """
 
     folder: str
@@ -69,7 +69,7 @@ class Prepared:
 def cache_key(source: Source, config: DataConfig) -> str:
     """The folder name for a source that is decoded with `config`; changes when the source changes.
 
-    `test`, `split_seed` and `group_by` matter only if the source has no separate test part.
+    `test`, `split_seed` and `group_by` matter only if the source has no separate test set.
     """
     split = None if source.has_test else (config.test, config.split_seed, config.group_by)
     parts = (CACHE_FORMAT, source.fingerprint, config.image_size, config.channels, split, config.on_unreadable)
@@ -115,7 +115,7 @@ def scratch_folder(cache: Path) -> Iterator[Path]:
 
 
 def publish(scratch: Path, folder: Path) -> Prepared:
-    """Give the scratch folder its final name; if another process was faster, return its arrays instead."""
+    """Give the scratch folder its final name; if another process was faster, return the arrays of that process."""
     # After a power cut, a memory map that was not synced has its full size and is full of zeros.
     sync_tree(scratch)
     with suppress(OSError):  # another process was faster: a folder with content is never replaced
@@ -140,7 +140,7 @@ def check_room(cache: Path, needed: int) -> None:
     if free < needed:
         raise DataError(
             f"cache `{cache}`: {needed / 1e9:.1f} GB are needed for the decoded images, {free / 1e9:.1f} GB are free; "
-            "free some space, choose another cache, or a smaller `image_size`."
+            "free some space, choose another cache, or set a smaller `image_size`."
         )
 
 
@@ -149,7 +149,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _remove_abandoned(cache: Path) -> None:
-    """Remove what killed processes left a day ago or earlier."""
+    """Remove scratch folders of killed processes that are older than a day."""
     for folder in cache.glob(f"{SCRATCH}*"):
         with suppress(OSError):  # another process removes it as well
             if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:

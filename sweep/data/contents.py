@@ -1,4 +1,4 @@
-"""What every source of images provides: labels at once, pixels on request."""
+"""What every source of images provides: labels when it is opened, pixels on request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LazyImages:
     """Labelled images that are decoded on request.
 
     Attributes:
-        labels: int64 (n,), positions into the class names.
+        labels: int64 (n,), positions in the class names.
         read: `read(positions, out, advance)` fills `out`, uint8 (len(positions), h, w, c); raises DataError.
         paths: (n,) paths of the image files below their class folders; empty if the images are not files.
         attempt: like `read`, but returns the unreadable files and leaves their rows unchanged; None if every image is
@@ -54,7 +54,7 @@ class LazyImages:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """An opened source. `test` is None if the source has no separate test part."""
+    """An opened source. `test` is None if the source has no separate test set."""
 
     classes: tuple[str, ...]
     shape: Shape
@@ -63,7 +63,7 @@ class Contents:
 
     @property
     def parts(self) -> tuple[LazyImages, ...]:
-        """The training part, then the test part if there is one."""
+        """The training set, then the test set if the source has one."""
         return (self.train,) if self.test is None else (self.train, self.test)
 
     def __len__(self) -> int:
@@ -75,11 +75,11 @@ class Source:
     """A source that was found but not decoded.
 
     Attributes:
-        description: for messages, such as `folder /data/flowers`.
+        description: name of the source in messages, such as `folder /data/flowers`.
         fingerprint: changes when the source's content changes; cheap to compute.
-        has_test: True if the source has a separate test part.
-        open: reads what is needed for labels and shape; raises DataError.
-        listing: the files of a directory; None for other sources.
+        has_test: True if the source has a separate test set.
+        open: reads the labels and the shape, but not all pixels; raises DataError.
+        listing: the files, if the source is a directory; None for other sources.
     """
 
     description: str

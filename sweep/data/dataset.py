@@ -1,4 +1,4 @@
-"""The images that a search may use: a training and a validation part."""
+"""The images that a search may use: a training set and a validation set."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Part:
     """A subset of an array of images.
 
     Attributes:
-        images: uint8 (N, h, w, c), usually a read-only memory map of the whole cached training part.
-        index: int64 (n,), ascending positions of this part in `images`.
-        labels: int64 (n,), of these images.
+        images: uint8 (N, h, w, c), usually a read-only memory map of the whole cached training set.
+        index: int64 (n,), ascending positions in `images` of the images of this part.
+        labels: int64 (n,), labels of the images of this part.
     """
 
     images: UInt8Array
@@ -36,12 +36,12 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """The images that a trial trains and validates with, without the sealed test part.
+    """The images that a trial trains and validates with, without the sealed test set.
 
     Attributes:
-        classes: names, in the order of the labels.
+        classes: names of the classes, in the order of the labels.
         shape: height, width, channels.
-        channel_mean, channel_std: per channel of the training images, without validation images, on the scale 0..1.
+        channel_mean, channel_std: mean and deviation per channel of the training images only, on the scale 0..1.
     """
 
     train: Part

@@ -26,15 +26,15 @@ FILES_PER_TASK = 64
 FAULTS_SHOWN = 5
 MAX_THREADS = 16
 SMALL_FILE = 16_000
-"""Bytes. For smaller files Pillow's Python code takes longer than decoding, and a second thread slows it down: JPEG
-files of 1 kB took 255 µs each with one thread and 345 µs with two; files of 140 kB gain from threads."""
+"""Mean file size in bytes below which one thread decodes: Pillow's Python code then takes longer than the decoding,
+and a second thread slows it down (JPEG files of 1 kB: 255 µs with one thread, 345 µs with two; 140 kB files gain)."""
 
 
 @dataclass(frozen=True)
 class Target:
     """The shape of every decoded image, and the number of threads.
 
-    If `size` is None, all images must have the shape of `model_file`.
+    If `size` is None, all images must have the size of the image `model_file`.
     """
 
     root: Path
@@ -45,14 +45,14 @@ class Target:
 
 
 def folder_source(root: Path, config: DataConfig) -> Source:
-    """The source of a directory of class folders; raises DataError for another layout."""
+    """Return the source of a directory of class folders; raises DataError for another layout."""
     listing = list_folder(root)
     opened = partial(_open, listing, config)
     return Source(f"folder {root}", fingerprint(listing), listing.test is not None, opened, listing)
 
 
 def _open(listing: Listing, config: DataConfig) -> Contents:
-    """Open a directory; the training images alone decide channels and size."""
+    """Open a directory; only the training images decide the channels and the size."""
     channels = _channels(listing) if config.channels is None else CHANNELS[config.channels]
     size = config.image_size
     (height, width), model_file = _first_size(listing) if size is None else ((size, size), "")
@@ -83,13 +83,13 @@ def _first_size(listing: Listing) -> tuple[tuple[int, int], str]:
         pixels = _try_read(listing.root / file.path, 1, None)
         if not isinstance(pixels, str):
             return (pixels.shape[0], pixels.shape[1]), file.path
-    return (1, 1), ""  # decoding will list all of them as unreadable
+    return (1, 1), ""  # all files are unreadable, which decoding will report
 
 
 def _channels(listing: Listing) -> int:
-    """3 if any image has colour, else 1."""
+    """Return 3 if any training image has colour, else 1."""
     for file in listing.train:
-        with suppress(Exception):  # decoding will list it with all other unreadable files
+        with suppress(Exception):  # decoding will report all unreadable files
             if is_colour(listing.root / file.path):
                 return 3
     return 1

@@ -28,7 +28,7 @@ class ImageFile(NamedTuple):
 class Listing:
     """The image files of a directory of class folders. `test` is None without a `test/` folder.
 
-    `parted` is True if the class folders are below `train/` (and `test/`) instead of the root.
+    `parted` is True if the class folders are below `train/` (and `test/`) instead of directly below the root.
     """
 
     root: Path
@@ -39,7 +39,7 @@ class Listing:
 
     @property
     def files(self) -> tuple[ImageFile, ...]:
-        """The files of the training part, then those of the test part."""
+        """The files of the training set, then those of the test set."""
         return (*self.train, *(self.test or ()))
 
     def below_class(self, file: ImageFile) -> str:
@@ -50,8 +50,8 @@ class Listing:
 def list_folder(root: Path) -> Listing:
     """List `root/<class>/<image>`, or `root/train/<class>/<image>` and `root/test/<class>/<image>`.
 
-    The files are sorted by class, then by path; hidden files and other suffixes are skipped. Folders below a class
-    folder belong to the class (links to folders are followed for classes only). Raises DataError for another layout.
+    The files are sorted by class, then by path; hidden files and other suffixes are skipped. Images in subfolders
+    of a class folder belong to the class (only class folders may be links). Raises DataError for another layout.
     """
     names = _subfolders(root)
     if _holds_classes(root, "train", names):
@@ -66,8 +66,8 @@ def list_folder(root: Path) -> Listing:
 def fingerprint(listing: Listing) -> str:
     """SHA-256 over the path of the root and every image's path, size and time of last change.
 
-    The root matters because archives may give all files the same time: two data sets with equal names and sizes must
-    have different fingerprints.
+    The root is included because unpacking may give all files the same time: two data sets whose files have equal names
+    and sizes must have different fingerprints.
     """
     digest = hashlib.sha256(os.fsencode(listing.root.resolve()))
     digest.update("\0".join(("", *listing.classes, "")).encode("utf-8", "surrogateescape"))
@@ -77,7 +77,7 @@ def fingerprint(listing: Listing) -> str:
 
 
 def _holds_classes(root: Path, part: str, names: Sequence[str]) -> bool:
-    """True if the folder `part` has subfolders; a folder of images called `train` is a class (CIFAR-100 has one)."""
+    """True if the folder `part` has subfolders; a folder of images called `train` is a class, as in CIFAR-100."""
     return part in names and bool(_subfolders(root / part))
 
 
@@ -85,7 +85,7 @@ def _list_parts(root: Path, names: Sequence[str]) -> Listing:
     for name in VALIDATION_NAMES:
         if name in names:
             advice = "name it `test/`, or move its images into `train/`: the validation images are split from there"
-            raise _refusal(root, f"holds `{name}/` next to `train/`, which is not read", advice)
+            raise _refusal(root, f"holds `{name}/` next to `train/`, but `{name}/` is not read", advice)
     classes = _subfolders(root / "train")
     train = _images(root, "train/", classes)
     if "test" not in names:
@@ -96,7 +96,7 @@ def _list_parts(root: Path, names: Sequence[str]) -> Listing:
             raise _refusal(root, what, "use the same class names in both")
     test = _images(root, "test/", classes)
     if not test:
-        raise _refusal(root, "holds no images in `test/`", "remove it; a share of the images is then sealed instead")
+        raise _refusal(root, "holds no images in `test/`", "remove `test/`; a share of the images is then sealed")
     return Listing(root, classes, train, test, parted=True)
 
 

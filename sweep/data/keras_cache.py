@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def keras_cache_dir(cache_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The folder that `keras.utils.get_file` uses, by its rules and those of `keras.src.backend.config`.
+    """The folder that `keras.utils.get_file` uses, by the rules of this function and of `keras.src.backend.config`.
 
-    Keras falls back to `/tmp` if it cannot write to the user's home, and to `/tmp/.keras` if not to the folder.
+    Keras falls back to `/tmp` if it cannot write to the user's home, and to `/tmp/.keras` if not to the chosen folder.
 
     Args:
         cache_dir: as passed to `get_file`; by default the environment variable KERAS_HOME, else `~/.keras`.

@@ -1,7 +1,7 @@
 """`python -m sweep.data.keras_datasets NAME OUT.npz`: write one of keras.datasets as arrays, in a separate process.
 
-The only module of this room that imports Keras: the calling process must not pay for TensorFlow (8 s, memory, a GPU
-context), and must still be able to fork afterwards.
+This is the only module of this room that imports Keras. The calling process does not have to load TensorFlow (8 s,
+memory, a GPU context), and can still fork afterwards.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""From decoded images on disk to the data set of a trial: subset, split, statistics.
+"""Make the data set of a trial from the decoded images on disk: subset, split, statistics.
 
-Repeats and the final model use the same images with another split, folds, or all of them for training. No function here
+Repeats use the same images with another split or with folds; the final model trains on all of them. No function here
 opens a test image.
 """
 
@@ -31,7 +31,7 @@ class Split:
     """How a repeat divides the images.
 
     Attributes:
-        seed: for shuffling; `DataConfig.split_seed` is not changed, because it also decides the test part.
+        seed: seed for shuffling, instead of `DataConfig.split_seed`, which also decides the test set.
         folds: number of folds, one of which is held out; None holds out `DataConfig.validation` of the images.
         fold: the fold to hold out, counted from 0.
     """
@@ -48,12 +48,12 @@ class _Arrays(NamedTuple):
 
 
 def load(prepared: Prepared, config: DataConfig) -> Dataset:
-    """The training and validation images of `config`, memory-mapped; reads no pixels.
+    """Return the training and validation images of `config`, memory-mapped; no pixels are read.
 
-    First `config.limit` images are chosen, then `config.validation` of them are held out, both stratified and by
-    `config.split_seed`; `config.group_by` keeps every group on one side.
+    First `config.limit` images are chosen, then the share `config.validation` of them is held out. Both steps are
+    stratified and use `config.split_seed`; `config.group_by` keeps the images of a group on one side.
 
-    Raises DataError if a class has too few images, the groups are useless, or the cached arrays are missing.
+    Raises DataError if a class has too few images, the groups cannot be split, or the cached arrays are missing.
     """
     arrays = _open(prepared)
     sides = split_validation(arrays.labels, _groups(prepared, config), prepared.classes, config)
@@ -61,7 +61,7 @@ def load(prepared: Prepared, config: DataConfig) -> Dataset:
 
 
 def load_split(prepared: Prepared, config: DataConfig, split: Split) -> Dataset:
-    """The images of `load`, divided by `split` instead; raises DataError like `load`."""
+    """Return the images of `load`, divided as `split` says; raises DataError like `load`."""
     arrays = _open(prepared)
     chosen = choose_images(arrays.labels, prepared.classes, config)
     labels, groups = arrays.labels[chosen], _groups(prepared, config)
@@ -77,14 +77,14 @@ def load_split(prepared: Prepared, config: DataConfig, split: Split) -> Dataset:
 
 
 def load_whole(prepared: Prepared, config: DataConfig) -> Dataset:
-    """The training and validation images of `load` as one training part; the validation part is empty."""
+    """Return the training and validation images of `load` as one training set; the validation set is empty."""
     arrays = _open(prepared)
     chosen = choose_images(arrays.labels, prepared.classes, config)
     return _dataset(prepared, arrays, chosen, np.empty(0, dtype=np.int64))
 
 
 def _check_folds(folds: int, labels: IntArray, groups: IntArray | None, classes: Sequence[str]) -> None:
-    """Every class needs an image, or a group, for each fold."""
+    """Raise DataError unless every class has at least one image, or one group, per fold."""
     name, units = ("images", np.arange(len(labels))) if groups is None else ("groups", groups)
     counts = [len(np.unique(units[labels == label])) for label in range(len(classes))]
     if min(counts) < folds:
@@ -112,7 +112,7 @@ def _dataset(prepared: Prepared, arrays: _Arrays, kept: IntArray, held: IntArray
 def channel_statistics(sums: IntArray, shape: Shape) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel on the scale 0..1, from sums of pixels and squares, int64 (n, 2, c).
 
-    Exact in integers up to the last division, so that the order of summing cannot change a bit.
+    Computes with integers up to the last division, so the order of the sums cannot change a bit.
     """
     height, width, channels = shape
     count = len(sums) * height * width
@@ -142,7 +142,7 @@ def _groups(prepared: Prepared, config: DataConfig) -> IntArray | None:
     except (OSError, ValueError) as error:
         raise _lost(prepared, str(error)) from error
     return groups_of(
-        [os.fsdecode(path) for path in paths.tolist()], config.group_by, f"training part of `{config.name}`"
+        [os.fsdecode(path) for path in paths.tolist()], config.group_by, f"training set of `{config.name}`"
     )
 
 
@@ -154,7 +154,7 @@ def _lost(prepared: Prepared, reason: str) -> DataError:
 
 
 def split_digest(train: Part, validation: Part) -> str:
-    """SHA-256 over the positions and labels of both parts."""
+    """SHA-256 over the positions and labels of both sets."""
     digest = hashlib.sha256()
     for part in (train, validation):
         digest.update(len(part).to_bytes(8, "little"))

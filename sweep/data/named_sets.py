@@ -44,11 +44,11 @@ FASHION_CLASSES = (
 
 @dataclass(frozen=True)
 class KerasSet:
-    """One of keras.datasets.
+    """A data set of keras.datasets.
 
     Attributes:
-        files: the files that Keras expects in `datasets/` of its folder, each with its address.
-        hint: how to place them by hand.
+        files: the files that Keras expects in `datasets/` below its folder, each with its download address.
+        hint: how to save these files there by hand.
     """
 
     classes: tuple[str, ...]
@@ -64,7 +64,7 @@ _IDX_FILES = (
     *("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 )
 
-# Names and checksums from keras.datasets of Keras 3, which replaces a file with another checksum.
+# File names and checksums from keras.datasets of Keras 3; Keras replaces a file whose checksum differs.
 KERAS_SETS = {
     "cifar10": KerasSet(
         CIFAR10_CLASSES,
@@ -92,7 +92,7 @@ NAMED_SETS = ("digits", *sorted(KERAS_SETS))
 
 
 def named_source(config: DataConfig) -> Source:
-    """The source of a name in `NAMED_SETS`. The fingerprint is the name, because these sets do not change."""
+    """Return the source of a name in `NAMED_SETS`. The fingerprint is the name, because these sets do not change."""
     if config.name == "digits":
         return Source(
             "named set digits", "digits", False, lambda: contents_of_arrays(config, TEN_DIGITS, digits_images(), None)
@@ -107,12 +107,12 @@ def digits_images() -> tuple[UInt8Array, IntArray]:
 
 
 def download_failed(name: str, reason: str, home: Path) -> DataError:
-    """The error that lists the files to place by hand, and where."""
+    """The error that lists the files to download by hand and their places."""
     keras_set = KERAS_SETS[name]
     places = "\n".join(f"  {url}\n    as {home / 'datasets' / file}" for file, url in keras_set.files)
     return DataError(
         f"data `{name}`: keras.datasets could not load it: {reason}\n"
-        f"On a machine without network, place before the first run ({keras_set.hint}):\n{places}\n"
+        f"On a machine without network, copy these files there before the first run ({keras_set.hint}):\n{places}\n"
         "or use a directory of class folders or an .npz file instead; `--data digits` needs no network."
     )
 

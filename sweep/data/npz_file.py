@@ -21,14 +21,14 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 KEYS = (("x_train", "y_train"), ("x", "y"), ("images", "labels"))
 TEST_KEYS = ("x_test", "y_test")
-EXPECTED_KEYS = "x_train and y_train (with x_test and y_test, or a share is sealed), or x and y, or images and labels"
+EXPECTED_KEYS = "x_train and y_train (optionally x_test and y_test), or x and y, or images and labels"
 
 
 def npz_source(path: Path, config: DataConfig) -> Source:
-    """The source of an archive with the keys `EXPECTED_KEYS`, and optionally `classes` (k,), the names of the labels.
+    """Return the source of an archive with the keys `EXPECTED_KEYS` and optionally `classes` (k,), names of the labels.
 
     Images: (n, h, w) or (n, h, w, 1 or 3), uint8, or float 0..1 (multiplied by 255 and rounded) or 0..255 (rounded).
-    Labels: integers 0..k-1, (n,) or (n, 1). Raises DataError for anything else; some errors only when opened.
+    Labels: integers 0..k-1, (n,) or (n, 1). Raises DataError for other content, in part only when it is opened.
     """
     stat = path.stat()
     with _load(path) as arrays:
@@ -54,7 +54,7 @@ def _find_keys(path: Path, present: set[str]) -> tuple[tuple[str, str], tuple[st
         _refuse(path, f"expected the keys {EXPECTED_KEYS}; received {received}")
     has_test = present.intersection(TEST_KEYS)
     if len(has_test) == 1:
-        _refuse(path, f"`{has_test.pop()}` alone is not a test part; save both x_test and y_test, or neither")
+        _refuse(path, f"`{has_test.pop()}` alone is not a test set; save both x_test and y_test, or neither")
     return train, TEST_KEYS if has_test else None
 
 
@@ -99,7 +99,7 @@ def _part(path: Path, arrays: Arrays, keys: tuple[str, str]) -> tuple[npt.NDArra
 
 def _classes(path: Path, names: npt.NDArray[Any] | None, labels: IntArray, key: str) -> tuple[str, ...]:
     if names is None:
-        _check_range(path, labels, key, len(labels))  # more classes than images: these are not class numbers
+        _check_range(path, labels, key, len(labels))  # labels above the number of images are not class numbers
         return tuple(str(label) for label in range(int(labels.max()) + 1))
     if names.ndim != 1 or names.dtype.kind not in "US" or len(set(names.tolist())) != len(names):
         _refuse(path, f"`classes` must hold k different names, shape (k,); received {names.dtype} {names.shape}")
@@ -113,7 +113,7 @@ def _check_range(path: Path, labels: IntArray, key: str, count: int) -> None:
 
 
 def _conversion(path: Path, images: npt.NDArray[Any], key: str) -> ToUInt8:
-    """The conversion of pixels to 0..255, chosen by the training images and checked for the test images."""
+    """The conversion of pixels to 0..255; the training images decide which, and the test images must match."""
     if images.dtype == np.uint8:
         return unchanged
     if images.dtype.kind != "f":

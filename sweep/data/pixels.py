@@ -35,7 +35,7 @@ def fit_array(pixels: UInt8Array, channels: int, size: int | None) -> UInt8Array
 def read_image(path: Path | IO[bytes], channels: int, size: int | None) -> UInt8Array:
     """Decode the first frame of a file, turn it upright by its EXIF orientation, then `fit_image`.
 
-    A JPEG file much larger than `size` is decoded at a reduced scale of at least twice `size`.
+    A JPEG file much larger than `size` is decoded at a reduced size, which is at least twice `size`.
     Raises Pillow's exceptions for files that it cannot decode.
     """
     with Image.open(path) as image:
@@ -67,5 +67,5 @@ def _convert(image: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
 def _upper_byte(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
-        raise ValueError(f"grey values of 8 or 16 bits expected, received {values.min()} to {values.max()}")
+        raise ValueError(f"expected grey values of 8 or 16 bits, received {values.min()} to {values.max()}")
     return Image.fromarray((values >> 8).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Decode a source once, seal its test part, and keep the arrays in a cache."""
+"""Decode a source once, seal its test set, and keep the arrays in a cache."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ Positions = tuple[LazyImages, IntArray]
 
 
 def prepare(config: DataConfig, cache: Path, progress: ProgressCallback | None = None) -> Prepared:
-    """Find the source, decode it unless the cache has it, and return where the arrays are.
+    """Find the source, decode it unless the cache has it, and describe the decoded arrays.
 
-    Uses only what decides the decoded images, not `config.limit` and `config.validation`. `progress(done, total)`
-    counts decoded images; it is not called if the cache has them. Raises DataError.
+    The result does not depend on `config.limit` and `config.validation`. `progress(done, total)` counts decoded images;
+    it is not called if the cache has them. Raises DataError.
     """
     source = find_source(config)
     folder = cache.expanduser().absolute() / cache_key(source, config)
@@ -56,14 +56,14 @@ def _decode(source: Source, config: DataConfig, folder: Path, progress: Progress
         lost: tuple[Unreadable, ...] = ()
         lost_test: tuple[Unreadable, ...] = ()
         if skip:
-            # Decoding twice would double the time: what is readable is kept in `spare` and copied from there.
+            # The readable images are kept in `spare` and copied from there: decoding twice would double the time.
             train, lost = _readable(contents.train, contents.shape, spare / "train.npy", advance)
             contents = replace(contents, train=train)
             if contents.test is not None:
                 test, lost_test = _readable(contents.test, contents.shape, spare / "test.npy", advance)
                 contents = replace(contents, test=test)
-            _check(contents, config, f" after {len(lost) + len(lost_test)} unreadable files were skipped")
-            advance = counter(lambda _done, _total: None, 0)  # all images have been counted
+            _check(contents, config, f" (unreadable files skipped: {len(lost) + len(lost_test)})")
+            advance = counter(lambda _done, _total: None, 0)  # all images are already counted
         _store(scratch, contents, config, source.description, (lost, lost_test), advance)
         return publish(scratch, folder)
 
@@ -71,9 +71,9 @@ def _decode(source: Source, config: DataConfig, folder: Path, progress: Progress
 def _readable(
     lazy_images: LazyImages, shape: Shape, file: Path, advance: Advance
 ) -> tuple[LazyImages, tuple[Unreadable, ...]]:
-    """Decode all images into `file`; return the readable ones, to be read from there, and the unreadable ones.
+    """Decode all images into `file`; return the readable images, now read from `file`, and the unreadable files.
 
-    The split depends on how many are readable, so it cannot be made before all files are decoded.
+    The split depends on the number of readable images, so all files are decoded before the split.
     """
     if lazy_images.attempt is None:
         return lazy_images, ()
@@ -98,13 +98,13 @@ def _store(
     lost: tuple[tuple[Unreadable, ...], tuple[Unreadable, ...]],
     advance: Advance,
 ) -> None:
-    """Write the arrays of both parts and their description into `scratch`; `lost` are the files that were skipped."""
+    """Write the arrays of both sets and their description into `scratch`; `lost`: skipped training and test files."""
     (train, kept), (test, sealed) = _parts(contents, config)
-    check_classes(train.labels[kept], contents.classes, f"training part of `{config.name}`")
+    check_classes(train.labels[kept], contents.classes, f"training set of `{config.name}`")
     images = _write(scratch, (TRAIN_IMAGES, TRAIN_LABELS), (train, kept), contents.shape, advance)
     _write(scratch, (TEST_IMAGES, TEST_LABELS), (test, sealed), contents.shape, advance)
     np.save(scratch / TRAIN_SUMS, channel_sums(images))
-    # File names need not be Unicode.
+    # Bytes, because a file name can be invalid as Unicode.
     paths = [os.fsencode(train.paths[position]) for position in kept] if train.paths else []
     np.save(scratch / TRAIN_PATHS, np.array(paths, dtype=np.bytes_))
     described = Prepared(
@@ -130,16 +130,16 @@ def _open(source: Source, config: DataConfig) -> Contents:
 
 
 def _check(contents: Contents, config: DataConfig, after: str) -> None:
-    """Check classes, groups and the test part before decoding, and again after files were skipped."""
-    check_classes(contents.train.labels, contents.classes, f"training part of `{config.name}`{after}")
+    """Check classes, groups and the test set before decoding, and again if files were skipped."""
+    check_classes(contents.train.labels, contents.classes, f"training set of `{config.name}`{after}")
     if config.group_by is not None:
-        groups_of(contents.train.paths, config.group_by, f"training part of `{config.name}`")
+        groups_of(contents.train.paths, config.group_by, f"training set of `{config.name}`")
     if contents.test is not None and len(contents.test) == 0:
-        raise DataError(f"data: test part of `{config.name}`{after}: no image is left; replace the files or remove it.")
+        raise DataError(f"data: test set of `{config.name}`{after}: no image is left; replace them or remove `test/`.")
 
 
 def _parts(contents: Contents, config: DataConfig) -> tuple[Positions, Positions]:
-    """The images of the training and of the test part, each as a part of the source and positions in it."""
+    """Return the training set and the test set, each as images of the source and the positions among them."""
     train = contents.train
     if contents.test is not None:
         return (train, _all(train)), (contents.test, _all(contents.test))
@@ -177,7 +177,7 @@ def channel_sums(images: UInt8Array) -> IntArray:
 def training_digest(images: UInt8Array, labels: IntArray, classes: tuple[str, ...], skipped: Sequence[str] = ()) -> str:
     """SHA-256 over shape, class names, labels, pixels, and the paths of `skipped` files.
 
-    Independent of where and when the images were read.
+    Does not depend on the place and the time at which the images were read.
     """
     digest = hashlib.sha256(json.dumps([images.shape, classes]).encode())
     digest.update(labels.astype("<i8").tobytes())

@@ -1,4 +1,4 @@
-"""The sealed test part. Only `finalize` may import this module: code that selects a model must not see it."""
+"""The sealed test set. Only `finalize` may import this module: code that selects a model must not see it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sweep.records.openings_ledger import Opening, record_opening
 
 
 def open_counted(study_folder: Path, prepared: Prepared, opening: Opening) -> tuple[UInt8Array, IntArray]:
-    """Record the opening in the study, then open the test part; see `open_test`.
+    """Record the opening in the study, then open the test set; see `open_test`.
 
-    If the process is killed between the two, the opening counts all the same.
+    If the process is killed between these steps, the opening still counts.
 
     Raises:
-        StudyError: the opening cannot be recorded; the test part stays closed.
-        DataError: the test part is missing.
+        StudyError: the opening cannot be recorded; the test set is not opened.
+        DataError: the test set is missing.
     """
     record_opening(study_folder, opening)
     return open_test(prepared)
@@ -29,7 +29,7 @@ def open_test(prepared: Prepared) -> tuple[UInt8Array, IntArray]:
     """Return the test images, uint8 (m, h, w, c) as a read-only memory map, and their labels, int64 (m,).
 
     Raises:
-        DataError: the test part is missing.
+        DataError: the test set is missing.
     """
     folder = Path(prepared.folder)
     try:
@@ -37,6 +37,6 @@ def open_test(prepared: Prepared) -> tuple[UInt8Array, IntArray]:
         return images, np.load(folder / TEST_LABELS, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"cache `{folder}`: the test part cannot be opened: {error}; remove the folder: the next command decodes "
+            f"cache `{folder}`: the test set cannot be opened: {error}; remove the folder: the next command decodes "
             f"{prepared.description} again."
         ) from error

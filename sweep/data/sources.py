@@ -43,7 +43,7 @@ def require_source(name: str) -> None:
     except OSError as error:
         raise _not_listed(name, error) from error
     if not exists:
-        raise DataError(f"data `{name}`: no named set and no existing path{_guess(name)} Possible are {CHOICES}.")
+        raise DataError(f"data `{name}`: no named set and no existing path{_guess(name)} Expected: {CHOICES}.")
 
 
 def _path_source(path: Path, config: DataConfig) -> Source:
@@ -52,11 +52,11 @@ def _path_source(path: Path, config: DataConfig) -> Source:
     if path.is_file() and path.suffix.lower() == ".npz":
         return npz_source(path, config)
     require_source(config.name)
-    raise DataError(f"data `{config.name}`: the file is not an .npz file. Possible are {CHOICES}.")
+    raise DataError(f"data `{config.name}`: the file is not an .npz file. Expected: {CHOICES}.")
 
 
 def _guess(name: str) -> str:
-    """The end of a sentence: the closest named set or entry of the directory where `name` was expected."""
+    """The end of a sentence: a guess, the named set or path that is most similar to `name`, or a full stop."""
     directory, _ = os.path.split(name)
     siblings: list[str] = []
     with suppress(OSError):

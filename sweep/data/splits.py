@@ -1,7 +1,7 @@
 """Stratified random splits, and groups of images that stay on one side.
 
 The same labels and seed give the same positions on every machine. Images of a group belong together (one patient, one
-film, one object), which their paths show.
+film, one object); the group of an image is read from its path.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from sweep.space.config import DataConfig
 
 FEWEST = 2
 PASSES = 10
-"""Maximum passes over all groups; three are usual."""
+"""Maximum number of passes over all groups; three passes are usual."""
 
 
 def check_classes(labels: IntArray, classes: Sequence[str], what: str) -> None:
     """Raise DataError unless there are at least two classes, each with at least two images.
 
-    `what` names the images in the message, e.g. `training part`.
+    `what` names the images in the message, e.g. `training set`.
     """
     if len(classes) < FEWEST:
-        raise DataError(f"data: {what}: {len(classes)} class ({', '.join(classes)}); a classifier needs at least 2.")
+        raise DataError(f"data: {what}: a classifier needs at least 2 classes, received only {', '.join(classes)}.")
     counts = np.bincount(labels, minlength=len(classes))
     short = [f"`{name}` has {count}" for name, count in zip(classes, counts, strict=True) if count < FEWEST]
     if short:
@@ -42,36 +42,36 @@ def check_classes(labels: IntArray, classes: Sequence[str], what: str) -> None:
 def choose(labels: IntArray, count: int, seed: int) -> IntArray:
     """Ascending positions of exactly `count` images (or all, if there are fewer), stratified by class.
 
-    Largest remainder method: a class gets the integer part of its share, the rest goes to the largest fractions.
+    Largest remainder method: a class gets the integer part of its share, then the largest fractions get one more.
     """
     if count >= len(labels):
         return np.arange(len(labels), dtype=np.int64)
     shares = np.bincount(labels) * count / len(labels)
     takes = np.floor(shares).astype(np.int64)
     takes[np.argsort(takes - shares, kind="stable")[: count - takes.sum()]] += 1
-    random = np.random.RandomState(seed)  # its stream is frozen; that of a Generator may change with NumPy
+    random = np.random.RandomState(seed)  # its stream never changes; a Generator's may, with NumPy
     members = (random.permutation(np.flatnonzero(labels == label))[:take] for label, take in enumerate(takes))
     return np.sort(np.concatenate(list(members)))
 
 
 def choose_images(labels: IntArray, classes: Sequence[str], config: DataConfig) -> IntArray:
-    """Ascending positions of the images that a search uses: `config.limit` of the training part.
+    """Ascending positions of the images that a search uses: `config.limit` images of the training set.
 
     Raises DataError if a class has too few images.
     """
     chosen = choose(labels, len(labels) if config.limit is None else config.limit, config.split_seed)
     limited = "" if config.limit is None else f" after `limit: {config.limit}`"
-    check_classes(labels[chosen], classes, f"training part of `{config.name}`{limited}")
+    check_classes(labels[chosen], classes, f"training set of `{config.name}`{limited}")
     return chosen
 
 
 def split_validation(
     labels: IntArray, groups: IntArray | None, classes: Sequence[str], config: DataConfig
 ) -> tuple[IntArray, IntArray]:
-    """Ascending positions of the training and of the validation images in the training part.
+    """Ascending positions of the training and of the validation images in the cached training set.
 
-    First `config.limit` images are chosen, then `config.validation` of them are held out. `groups` is None or the group
-    of each image. Raises DataError if a class has too few images.
+    First `config.limit` images are chosen, then the share `config.validation` of them is held out. `groups` is None or
+    the group of each image. Raises DataError if a class has too few images.
     """
     chosen = choose_images(labels, classes, config)
     groups = None if groups is None else groups[chosen]
@@ -84,20 +84,20 @@ def hold_out(
 ) -> tuple[IntArray, IntArray]:
     """Split the positions 0..n-1 into (kept, held out), stratified by class, both ascending.
 
-    `field` is the name of the share in the configuration. Holds out ceil(share * n) images, or with `groups` as close
-    to it as whole groups allow. Raises DataError if a class would be missing on either side.
+    `field` is the name of the share in the configuration. Holds out ceil(share * n) images; with `groups`, a number
+    as close to it as whole groups allow. Raises DataError if a class would be missing on either side.
     """
     check_classes(labels, classes, f"the split by `{field}`")
     if groups is not None:
         return _hold_out_groups(labels, classes, field, share, seed, groups)
     held_count = math.ceil(share * len(labels))
     if min(held_count, len(labels) - held_count) < len(classes):
-        raise _too_few(field, share, f"{held_count} of {len(labels)} images for {len(classes)} classes")
+        raise _too_few(field, share, f"{held_count} of {len(labels)} images, with {len(classes)} classes")
     kept, held = train_test_split(np.arange(len(labels)), test_size=share, random_state=seed, stratify=labels)
-    for side in (kept, held):
+    for amount, side in (("all images", kept), ("no image", held)):
         missing = _missing(labels[side], classes)
         if missing:
-            raise _too_few(field, share, _listed([f"none of `{name}`" for name in missing]))
+            raise _too_few(field, share, f"{amount} of {_listed([f'`{name}`' for name in missing])}")
     return np.sort(kept).astype(np.int64), np.sort(held).astype(np.int64)
 
 
@@ -110,13 +110,13 @@ def _hold_out_groups(
     labels: IntArray, classes: Sequence[str], field: str, share: float, seed: int, groups: IntArray
 ) -> tuple[IntArray, IntArray]:
     held = choose_groups(labels, groups, share, seed)
-    for inside, side in ((~held, "kept"), (held, "held out")):
-        missing = _missing(labels[inside], classes)
+    for side in (~held, held):
+        missing = _missing(labels[side], classes)
         if missing:
             raise DataError(
-                f"data: `{field}: {share:g}` with `group_by`: {len(set(groups.tolist()))} groups cannot be split so "
-                f"that `{missing[0]}` is also {side}: every class needs images of at least two groups that can be "
-                "separated; add images of other groups, change the share, or make the groups smaller."
+                f"data: `{field}: {share:g}` with `group_by`: no split of the {len(set(groups.tolist()))} groups "
+                f"was found with images of `{missing[0]}` on both sides: every class needs images from at least two "
+                "groups; add images of other groups, change the share, or make the groups smaller."
             )
     return np.flatnonzero(~held), np.flatnonzero(held)
 
@@ -125,16 +125,16 @@ def choose_groups(labels: IntArray, groups: IntArray, share: float, seed: int) -
     """Choose whole groups with about `share` of each class; True for their images, bool (n,).
 
     Greedy: visits the groups in a random order, large ones first, and adds or removes a group if that brings the
-    classes' counts closer to their shares (sum of squared relative distances), until nothing changes. A class without
-    any image then gets its cheapest group. scikit-learn's StratifiedGroupKFold is similar, but allows only shares of
-    1/k.
+    classes' counts closer to their shares (sum of squared relative distances), until nothing changes. If a class then
+    has no held-out image, the group of this class that increases the distance least is added. scikit-learn's
+    StratifiedGroupKFold is similar, but allows only shares of 1/k.
     """
     counts = np.zeros((int(groups.max()) + 1, int(labels.max()) + 1))
     np.add.at(counts, (groups, labels), 1)
     relative = counts / np.maximum(counts.sum(axis=0), 1)
     order = np.random.RandomState(seed).permutation(len(counts))
     order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    short = np.full(relative.shape[1], share)  # the missing share of each class
+    short = np.full(relative.shape[1], share)  # the share of each class that is still missing
     taken = np.zeros(len(counts), dtype=bool)
     for _ in range(PASSES):
         before = taken.copy()
@@ -156,7 +156,7 @@ def choose_groups(labels: IntArray, groups: IntArray, share: float, seed: int) -
 
 def _too_few(field: str, share: float, received: str) -> DataError:
     return DataError(
-        f"data: `{field}: {share:g}` splits off {received}; every class needs an image on both sides: "
+        f"data: `{field}: {share:g}` holds out {received}; every class needs an image on both sides: "
         f"change `{field}`, add images of the smallest classes, or raise `limit`."
     )
 
@@ -173,7 +173,7 @@ def groups_of(paths: Sequence[str], pattern: str, what: str) -> IntArray:
         paths: the image files' paths below their class folders; empty if the images are not files.
         pattern: `data.group_by`, searched in each path; the first capture group, else the whole match, is the name of
             the group. The same name in two classes is one group.
-        what: which images these are, for messages.
+        what: name of these images in messages.
 
     Raises DataError for a pattern that is not a regular expression, that does not match every path, or that is useless
     because it puts all images into one group or each into a separate one.
@@ -189,7 +189,7 @@ def groups_of(paths: Sequence[str], pattern: str, what: str) -> IntArray:
         fault = "all into one group" if len(numbers) == 1 else "each into a separate group"
         raise DataError(
             f"{field} puts the {len(paths)} images {fault}, for example `{paths[0]}` into `{names[0]}`; "
-            "put brackets around the common part of images that belong together, such as `^(patient\\d+)_`."
+            "put parentheses around the part of the path that all images of a group share, such as `^(patient\\d+)_`."
         )
     return np.array([numbers[name] for name in names], dtype=np.int64)
 
@@ -204,7 +204,7 @@ def _names(paths: Sequence[str], pattern: str, field: str) -> list[str]:
     if missed:
         count = "none" if len(missed) == len(paths) else f"only {len(paths) - len(missed)}"
         raise DataError(
-            f"{field} matches {count} of {len(paths)} paths, for example not `{missed[0]}`; it is searched in the path "
-            "below the class folder, and every image must belong to a group."
+            f"{field} matches {count} of {len(paths)} paths; it does not match, for example, `{missed[0]}`. The "
+            "pattern is searched in the path below the class folder, and every image must belong to a group."
         )
     return [match[1 if compiled.groups else 0] for match in matches if match is not None]

@@ -27,7 +27,7 @@ def draw() -> Draw:
 
 @pytest.fixture
 def flat_folder(tmp_path: Path) -> Path:
-    """Two classes of ten images of 6 x 6 each, no test part."""
+    """Two classes of ten images of 6 x 6 each, no test set."""
     root = tmp_path / "pets"
     for label, name in enumerate(("cat", "dog")):
         for number in range(10):
@@ -53,7 +53,7 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def write_npz(tmp_path: Path) -> Callable[..., Path]:
-    """`write_npz(x=..., y=...)` writes an archive and gives its path."""
+    """`write_npz(x=..., y=...)` writes an archive and returns its path."""
 
     def write(**arrays: Any) -> Path:
         path = tmp_path / "images.npz"

@@ -55,9 +55,9 @@ def test_folders_below_a_class_belong_to_it(tmp_path: Path) -> None:
     [
         (("readme.txt", "1.png"), "holds no class folders; expected .*/<class>/<image>, one folder per class"),
         (("test/cat/1.png",), "holds `test/` but no `train/`"),
-        (("train/cat/1.png", "val/cat/1.png"), "holds `val/` next to `train/`, which is not read; name it `test/`"),
+        (("train/cat/1.png", "val/cat/1.png"), "holds `val/` next to `train/`, but `val/` is not read; name it"),
         (("train/cat/1.png", "test/bird/1.png"), "holds the class `test/bird/` but no `train/bird/`"),
-        (("train/cat/1.png", "test/cat/x.txt"), "holds no images in `test/`; remove it"),
+        (("train/cat/1.png", "test/cat/x.txt"), "holds no images in `test/`; remove `test/`"),
     ],
 )
 def test_another_layout_is_an_error_with_advice(tmp_path: Path, paths: tuple[str, ...], message: str) -> None:

@@ -53,7 +53,7 @@ def test_a_limit_that_starves_a_class_is_refused(cache: Path) -> None:
 
 def test_a_limit_too_small_for_the_validation_share_is_refused(cache: Path) -> None:
     config = DataConfig(name="digits", limit=50)
-    with pytest.raises(DataError, match=r"`validation: 0\.1` splits off 5 of 50 images for 10 classes"):
+    with pytest.raises(DataError, match=r"`validation: 0\.1` holds out 5 of 50 images, with 10 classes"):
         load(prepare(config, cache), config)
 
 

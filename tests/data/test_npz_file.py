@@ -73,7 +73,7 @@ def test_floats_outside_are_refused(write_npz: Write, value: float, received: st
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"a": IMAGES}, r"expected the keys x_train and y_train .*; received a"),
-    ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES}, "`x_test` alone is not a test part"),
+    ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES}, "`x_test` alone is not a test set"),
     ({"x": IMAGES.astype(np.int64), "y": LABELS}, r"`x` must be uint8, or float .* received int64; save `images"),
     ({"x": IMAGES[0], "y": LABELS}, r"`x` must have the shape .* received \(5, 5\)"),
     ({"x": np.zeros((4, 5, 5, 4), np.uint8), "y": LABELS}, r"1 or 3\); received \(4, 5, 5, 4\)"),

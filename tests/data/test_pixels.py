@@ -35,7 +35,7 @@ def test_sixteen_bit_grey_keeps_its_upper_byte(tmp_path: Path) -> None:
 
 
 def test_grey_values_beyond_sixteen_bits_are_refused() -> None:
-    with pytest.raises(ValueError, match="8 or 16 bits expected, received 70000 to 70000"):
+    with pytest.raises(ValueError, match="8 or 16 bits, received 70000 to 70000"):
         fit_image(Image.fromarray(np.full((1, 1), 70000, dtype=np.int32)), 1, None)
 
 

@@ -191,7 +191,7 @@ def test_a_cache_that_cannot_be_written_is_a_data_error(flat_folder: Path, tmp_p
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cat", r"1 class \(cat\); a classifier needs at least 2"),
+        ("cat", r"a classifier needs at least 2 classes, received only cat"),
         ("owl", "every class needs at least 2 images, but `owl` has 0"),
     ],
 )
@@ -282,8 +282,8 @@ def test_progress_counts_every_file_once(damaged: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ("cat/*", "training part of `.*` after 10 unreadable files were skipped: .* `cat` has 0"),
-        ("dog/[0-8].png", "after 9 unreadable files were skipped: .* `dog` has 1"),
+        ("cat/*", r"training set of `.*` \(unreadable files skipped: 10\): .* `cat` has 0"),
+        ("dog/[0-8].png", r"\(unreadable files skipped: 9\): .* `dog` has 1"),
     ],
 )
 def test_a_class_with_too_few_readable_files_is_named(
@@ -298,7 +298,7 @@ def test_a_class_with_too_few_readable_files_is_named(
 def test_a_test_part_without_readable_files_is_an_error(parted_folder: Path, cache: Path) -> None:
     for path in parted_folder.glob("test/*/*"):
         path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"test part of `.*` after 2 unreadable files were skipped: no image is left"):
+    with pytest.raises(DataError, match=r"test set of `.*` \(unreadable files skipped: 2\): no image is left"):
         prepare(skipping(parted_folder), cache)
 
 

@@ -28,14 +28,14 @@ def test_an_opening_is_recorded_and_gives_the_sealed_images_and_labels(
 
 def test_what_cannot_be_recorded_is_not_opened(tmp_path: Path) -> None:
     # The images are missing as well: reading them first would say so.
-    with pytest.raises(StudyError, match="the opening of the test part cannot be recorded"):
+    with pytest.raises(StudyError, match="the opening of the test set cannot be recorded"):
         open_counted(tmp_path / "gone", PREPARED, OPENING)
 
 
 def test_an_opening_counts_even_if_the_images_are_missing(parted_folder: Path, cache: Path, tmp_path: Path) -> None:
     prepared = prepare(DataConfig(name=str(parted_folder)), cache)
     (Path(prepared.folder) / "test_images.npy").unlink()
-    with pytest.raises(DataError, match=r"the test part cannot be opened: .* remove the folder"):
+    with pytest.raises(DataError, match=r"the test set cannot be opened: .* remove the folder"):
         open_counted(tmp_path, prepared, OPENING)
     assert read_openings(tmp_path) == (OPENING,)
 

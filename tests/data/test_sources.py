@@ -26,7 +26,7 @@ def test_a_mistyped_set_gets_a_suggestion_and_the_list() -> None:
     with pytest.raises(DataError) as caught:
         find_source(DataConfig(name="cifra10"))
     assert str(caught.value) == (
-        "data `cifra10`: no named set and no existing path; did you mean `cifar10`? Possible are the named sets "
+        "data `cifra10`: no named set and no existing path; did you mean `cifar10`? Expected: the named sets "
         "digits, cifar10, cifar100, fashion_mnist, mnist; a directory of class folders; an .npz file of images and "
         "labels."
     )
@@ -38,14 +38,14 @@ def test_a_mistyped_path_gets_its_neighbour_as_suggestion(flat_folder: Path) -> 
 
 
 def test_an_unknown_name_gets_no_suggestion() -> None:
-    with pytest.raises(DataError, match=r"no existing path\. Possible are the named sets"):
+    with pytest.raises(DataError, match=r"no existing path\. Expected: the named sets"):
         find_source(DataConfig(name="/nowhere/at/all/zzzz"))
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "images.zip").write_bytes(b"")
     with pytest.raises(
-        DataError, match=r"images\.zip`: the file is not an \.npz file\. Possible are the named sets digits"
+        DataError, match=r"images\.zip`: the file is not an \.npz file\. Expected: the named sets digits"
     ):
         find_source(DataConfig(name=str(tmp_path / "images.zip")))
 

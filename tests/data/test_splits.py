@@ -62,8 +62,8 @@ def test_holding_out_never_changes() -> None:
     [
         ([0, 0, 1, 1, 2], "every class needs at least 2 images, but `owl` has 1"),
         ([0, 0, 1, 1], "but `owl` has 0"),
-        ([0] * 6 + [1] * 6 + [2] * 6, r"`validation: 0\.1` splits off 2 of 18 images for 3 classes"),
-        ([0] * 60 + [1] * 60 + [2] * 2, r"`validation: 0\.1` splits off none of `owl`; .* raise `limit`"),
+        ([0] * 6 + [1] * 6 + [2] * 6, r"`validation: 0\.1` holds out 2 of 18 images, with 3 classes"),
+        ([0] * 60 + [1] * 60 + [2] * 2, r"`validation: 0\.1` holds out no image of `owl`; .* raise `limit`"),
     ],
 )
 def test_a_class_too_small_to_split_is_named(labels: list[int], message: str) -> None:
@@ -72,13 +72,13 @@ def test_a_class_too_small_to_split_is_named(labels: list[int], message: str) ->
 
 
 def test_one_class_is_not_enough() -> None:
-    with pytest.raises(DataError, match=r"training part: 1 class \(cat\); a classifier needs at least 2"):
-        check_classes(np.zeros(9, dtype=np.int64), ("cat",), "training part")
+    with pytest.raises(DataError, match=r"training set: a classifier needs at least 2 classes, received only cat"):
+        check_classes(np.zeros(9, dtype=np.int64), ("cat",), "training set")
 
 
 def test_of_many_small_classes_the_first_are_listed() -> None:
     with pytest.raises(DataError, match="`0` has 1, `1` has 1, `2` has 1, `3` has 1, `4` has 1 and 3 more"):
-        check_classes(np.arange(8), tuple("01234567"), "training part")
+        check_classes(np.arange(8), tuple("01234567"), "training set")
 
 
 PATHS = ("p1_a.png", "p1_b.png", "p2_a.png", "p3/a.png")
@@ -87,8 +87,8 @@ PATHS = ("p1_a.png", "p1_b.png", "p2_a.png", "p3/a.png")
 @pytest.mark.parametrize(
     ("pattern", "groups"),
     [
-        (r"^(p\d)", [0, 0, 1, 2]),  # the first bracket
-        (r"^p\d", [0, 0, 1, 2]),  # no bracket: the whole match
+        (r"^(p\d)", [0, 0, 1, 2]),  # the first group in parentheses
+        (r"^p\d", [0, 0, 1, 2]),  # no parentheses: the whole match
         (r"([ab])\.png", [0, 1, 0, 0]),
     ],
 )
@@ -100,8 +100,8 @@ def test_images_whose_paths_have_the_same_part_are_one_group(pattern: str, group
     ("pattern", "message"),
     [
         ("(p", r"data: pets: `group_by: \(p` is not a regular expression: missing \), .* Python's syntax"),
-        ("x", r"`group_by: x` matches none of 4 paths, for example not `p1_a\.png`"),
-        (r"^(p\d)_", r"matches only 3 of 4 paths, for example not `p3/a\.png`; .* every image must belong to a group"),
+        ("x", r"`group_by: x` matches none of 4 paths; it does not match, for example, `p1_a\.png`"),
+        (r"^(p\d)_", r"only 3 of 4 paths; it does not match, for example, `p3/a\.png`\. .* every image must belong"),
         ("p", r"puts the 4 images all into one group, for example `p1_a\.png` into `p`"),
         (".*", r"puts the 4 images each into a separate group, for example `p1_a\.png` into `p1_a\.png`"),
     ],
@@ -146,7 +146,7 @@ def test_a_class_with_only_large_groups_still_gets_one() -> None:
 
 def test_a_class_with_one_group_cannot_be_split() -> None:
     groups, labels = np.array([0, 0, 0, 1, 2, 3]), np.array([0, 0, 0, 1, 1, 1])
-    with pytest.raises(DataError, match=r"`validation: 0\.3` with `group_by`: 4 groups cannot be .* `a` is also kept"):
+    with pytest.raises(DataError, match=r"`validation: 0\.3` with `group_by`: no split of the 4 .* of `a` on both"):
         hold_out(labels, ("a", "b"), "validation", 0.3, seed=0, groups=groups)
 
 
@@ -209,6 +209,6 @@ def test_another_pattern_decodes_nothing_again_if_the_test_part_is_given(parted_
 
 def test_a_pattern_without_a_match_is_refused_before_anything_is_decoded(flat_folder: Path, cache: Path) -> None:
     calls: list[tuple[int, int]] = []
-    with pytest.raises(DataError, match=r"matches none of 20 paths, for example not `0\.png`"):
+    with pytest.raises(DataError, match=r"matches none of 20 paths; it does not match, for example, `0\.png`"):
         prepare(DataConfig(name=str(flat_folder), group_by="cat"), cache, lambda *done: calls.append(done))
     assert calls == []

@@ -1,1 +1,1 @@
-"""What is wrong with a set of images: unreadable files, duplicates, leaks between the parts, doubtful classes."""
+"""Find what is wrong with a set of images: unreadable files, duplicates, leaks between the parts, doubtful classes."""

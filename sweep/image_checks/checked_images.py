@@ -1,4 +1,4 @@
-"""The images of a data set: the class of each, the part it goes in, and its hash. Read in several processes."""
+"""The images of a data set, read in several processes: the class, the part and the hash of each image."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from sweep.records.array_types import IntArray, UInt8Array
 from sweep.space.config import DataConfig
 
 PartName = Literal["train", "validation", "test", "unused"]
-"""The part that an image goes in during a run. `unused`: unreadable, or beyond `limit`."""
+"""The part that contains the image in a run. `unused`: the image is unreadable, or is left out because of `limit`."""
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
 FILES_PER_TASK = 64
 IN_THIS_PROCESS = 512
-"""Fewer images are examined without starting processes, each of which needs a second to start."""
+"""Below this number of images no processes are started, because the start of a process takes a second."""
 
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """One image.
+    """An image of the data set.
 
     Attributes:
         name: path below the root, or `train[17]`.
         label: position of its class.
-        image_hash: None if the image cannot be decoded.
-        file: None if the image is not a file.
+        image_hash: the hash; None if the image cannot be decoded.
+        file: facts about the file; None if the image is in an array.
     """
 
     name: str
@@ -52,10 +52,10 @@ class CheckedImage:
 
 @dataclass(frozen=True)
 class CheckedImages:
-    """All images of a data set, the training part first.
+    """All images of a data set, the training images first.
 
     Attributes:
-        unsplit: why the images cannot be split as configured; the whole training part is then `train`.
+        unsplit: why the images cannot be split as configured (then all training images are `train`), or "".
     """
 
     classes: tuple[str, ...]
@@ -64,7 +64,7 @@ class CheckedImages:
 
 
 def images_of_folder(listing: Listing, config: DataConfig, advance: Advance) -> CheckedImages:
-    """Examine every image file of a directory. Unreadable files do not affect the split, as if they were removed."""
+    """Examine every image file of a directory. The split is the same as without the unreadable files."""
     files = listing.files
     tasks = [
         (listing.root, [file.path for file in files[start : start + FILES_PER_TASK]])
@@ -101,10 +101,10 @@ def images_of_arrays(contents: Contents, config: DataConfig, advance: Advance) -
 def parts(
     labels: IntArray, paths: Sequence[str], classes: tuple[str, ...], config: DataConfig, *, has_test: bool
 ) -> tuple[list[PartName], str]:
-    """Split the training part with the functions that a run uses.
+    """Split the training set with the functions that a run uses.
 
     Returns:
-        The part of each image, and "" or the reason why the images cannot be split; then all are `train`.
+        The part of each image, and "". If the images cannot be split, all are `train`, and the text is the reason.
     """
     found = np.full(len(labels), "unused", dtype=object)
     kept = np.arange(len(labels), dtype=np.int64)
@@ -162,7 +162,7 @@ def _hash(batch: UInt8Array) -> list[ImageHash]:
 def _map(
     function: Callable[[_Task], list[_Result]], tasks: Iterable[_Task], count: int, advance: Advance
 ) -> Iterator[_Result]:
-    """Call `function` with every task, in processes: decoding keeps the interpreter busy, so threads would not help."""
+    """Call `function` for every task, in processes: decoding keeps the interpreter busy, so threads would not help."""
     if count < IN_THIS_PROCESS:
         for task in tasks:
             yield from _counted(function(task), advance)

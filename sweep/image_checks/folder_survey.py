@@ -1,4 +1,4 @@
-"""Files in a directory that a run would not read: other files, hidden files, links."""
+"""Files in a directory that a run does not read: other files, hidden files, links."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Link:
         target: the resolved path.
         leaves: True if the target is outside the root.
         exists: True if the target exists.
-        followed: True if the target is read.
+        followed: True if a run reads the target.
     """
 
     path: str
@@ -44,7 +44,7 @@ class Survey:
 
 
 def survey(listing: Listing) -> Survey:
-    """Walk through the root as `list_folder` does and collect what it skips. Links below a class are not followed."""
+    """Walk through the root like `list_folder` and collect what is skipped. Links in class folders are not followed."""
     read = {file.path for file in listing.files}
     followed = _followed(listing)
     ignored: list[tuple[str, Kind]] = []
@@ -61,7 +61,7 @@ def survey(listing: Listing) -> Survey:
 
 
 def _followed(listing: Listing) -> frozenset[str]:
-    """The folders that are read even if they are links: the parts and the classes."""
+    """The folders that are read even if they are links: `train`, `test` and the class folders."""
     if not listing.parted:
         return frozenset(listing.classes)
     parts = ("train", "test") if listing.test is not None else ("train",)

@@ -27,12 +27,12 @@ ANIMATED = ("GIF", "PNG", "WEBP")
 ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9"}
 """The first bytes of a format, and bytes that must be near the end of the file."""
 PNG_DEPTH = 24
-"""Position of the bits per channel in a PNG file; Pillow reads 16-bit colour as 8-bit without a warning."""
+"""Position in a PNG file of the number of bits per channel; Pillow reads 16-bit colour as 8-bit without a warning."""
 
 SIDE = 8
 """Side of the small copy in pixels."""
 FLAT = 6.0
-"""Standard deviation (of 255) of the small copy below which an image has too little content to compare."""
+"""An image has too little content to compare if the standard deviation of its small copy (0..255) is below this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class FileFacts:
     """The result of examining a file.
 
     Attributes:
-        content: SHA-256 of its bytes; empty if they cannot be read.
+        content: SHA-256 of the file's bytes; empty if they cannot be read.
         reason: details of the fault, or of the trait `deep`.
-        width, height: of the upright image; 0 if it cannot be decoded.
-        image_hash: None if it cannot be decoded.
+        width, height: size of the upright image; 0 if it cannot be decoded.
+        image_hash: hash of the image; None if it cannot be decoded.
     """
 
     content: bytes
@@ -82,7 +82,7 @@ def examine(path: Path) -> FileFacts:
     if not data:
         return FileFacts(content, "empty", "0 bytes")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a large picture, odd metadata: what matters is returned as a trait
+        warnings.simplefilter("ignore")  # about large images and odd metadata; traits report what matters
         try:
             return _decode(data, content)
         except Image.DecompressionBombError as error:
@@ -138,7 +138,7 @@ def _first_sentence(error: Exception) -> str:
 
 
 def hash_of(pixels: UInt8Array) -> ImageHash:
-    """The hash of an upright image, uint8 (h, w, 1 or 3)."""
+    """Return the hashes of an upright image, uint8 (h, w, 1 or 3)."""
     rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
     image = Image.fromarray(rgb)
     small = image.resize((SIDE, SIDE), Image.Resampling.BOX)

@@ -9,8 +9,8 @@ from typing import Literal
 from sweep.image_checks.checked_images import CheckedImage, PartName
 
 Level = Literal["problem", "warning", "note"]
-"""`problem`: a run would refuse the images, or its result would be wrong; `warning`: something is lost or doubtful;
-`note`: good to know."""
+"""`problem`: a run refuses the images, or its result would be wrong; `warning`: something is lost or doubtful; `note`:
+useful information."""
 LEVELS: tuple[Level, ...] = ("problem", "warning", "note")
 
 
@@ -33,7 +33,7 @@ class FindingEntry:
 
 @dataclass(frozen=True)
 class ImageFinding:
-    """One finding.
+    """A finding of the doctor.
 
     Attributes:
         kind: a stable name, for programs.
@@ -65,5 +65,5 @@ def each(entries: Sequence[FindingEntry]) -> tuple[tuple[FindingEntry, ...], ...
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """`1 file`, `2 files`."""
+    """Return `1 file`, `2 files`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

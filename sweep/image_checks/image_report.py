@@ -32,11 +32,11 @@ class ImageReport:
     """The result of checking a data set.
 
     Attributes:
-        description: the source, for messages.
+        description: name of the source in messages.
         images: number of images, including unreadable ones.
         counts: by class, the number of readable images in each of `PARTS`.
         findings: the most severe first.
-        picture: reads an image that a finding names.
+        picture: function that reads an image that a finding names.
     """
 
     description: str
@@ -53,7 +53,7 @@ class ImageReport:
 def check_images(config: DataConfig, progress: ProgressCallback) -> ImageReport:
     """Check every image of `config.name`, split as in a run with this configuration.
 
-    The files of the test part are read too, to find images that are in several parts. Nothing is trained or selected
+    The files of the test set are read too, to find images that are in several parts. Nothing is trained or selected
     here, and the sealed arrays in the cache are not opened.
 
     Raises DataError if the source cannot be found or listed.

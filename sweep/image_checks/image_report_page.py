@@ -25,7 +25,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 @dataclass(frozen=True)
 class Shown:
-    """An entry with its picture as a `data:` address, or ""."""
+    """An entry with its picture as a `data:` address; "" without a picture."""
 
     entry: FindingEntry
     picture: str
@@ -33,7 +33,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class FindingSection:
-    """A finding with the groups that are shown; `left` groups are not."""
+    """A finding with the groups that the page shows; `left` is the number of the other groups."""
 
     finding: ImageFinding
     groups: tuple[tuple[Shown, ...], ...]
@@ -73,7 +73,7 @@ def _picture(name: str, picture: ReadPicture) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the finding already says that the image is large or odd
             pixels = picture(name)
-    except Exception:  # damaged files raise many types, and the page says what is wrong
+    except Exception:  # damaged files raise many types; the page names the fault
         return ""
     return f"data:image/png;base64,{base64.b64encode(_png(pixels)).decode()}"
 

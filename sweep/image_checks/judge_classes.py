@@ -16,18 +16,18 @@ from sweep.image_checks.image_findings import FindingEntry, ImageFinding, counte
 from sweep.space.config import DataConfig
 
 UNEVEN = 3.0
-"""Ratio of the largest to the smallest class from which the large one may dominate training."""
+"""Minimum ratio of the largest to the smallest class for a warning: the largest class may dominate training."""
 FEWEST_LETTERS = 3
-"""Shorter words have no plural: `b` and `bs` may be anything."""
+"""Minimum number of letters of a word with a plural: `b` and `bs` can be two things."""
 SHORTEST = 5
-"""Length from which one wrong letter is probably a typing error: `bear` and `bean` are two things."""
+"""Minimum length of words for which one other letter is a probable typing error: `bear` and `bean` are two things."""
 
 
 def judge_classes(images: CheckedImages) -> Iterator[ImageFinding]:
     """Yield the findings about names, balance and split."""
     counts = part_counts(images)
     if images.unsplit:
-        advice = "A run would refuse with this message."
+        advice = "A run stops with this message; follow its advice."
         yield ImageFinding("split", "problem", f"The images cannot be split: {images.unsplit}", advice)
     yield from _names(images.classes, counts)
     yield from _balance(images.classes, counts)
@@ -71,13 +71,13 @@ def _balance(classes: tuple[str, ...], counts: dict[str, Counter[PartName]]) -> 
     smallest, largest = ordered[0], max(ordered, key=lambda name: seen[name])
     least, most = seen[smallest], seen[largest]
     if most and most >= UNEVEN * least:
-        ratio = f"{most / least:.1f} times as many" if least else "many more"
+        ratio = f"{most / least:.1f} times as many as" if least else "more than"
         yield ImageFinding(
             "imbalance",
             "warning",
-            f"Classes are uneven: {largest} has {most:,} images, {ratio} as {smallest} with {least:,}",
-            "Accuracy favours large classes: collect images of the small ones, or weight the loss with "
-            "`training.class_weights: balanced` (or search for it: `[none, balanced]`).",
+            f"Classes are uneven: {largest} has {most:,} images, {ratio} {smallest} with {least:,}",
+            "Accuracy favours large classes: collect images of small classes, or weight the loss with "
+            "`training.class_weights: balanced` (or search both: `[none, balanced]`).",
             each([_class(name, counts) for name in ordered]),
         )
 
@@ -85,8 +85,8 @@ def _balance(classes: tuple[str, ...], counts: dict[str, Counter[PartName]]) -> 
 def _without_test(classes: tuple[str, ...], counts: dict[str, Counter[PartName]]) -> Iterator[ImageFinding]:
     missing = [name for name in classes if not counts[name]["test"]]
     if 0 < len(missing) < len(classes):
-        title = counted(len(missing), "class has", "classes have") + " no image in the test part"
-        advice = "The final accuracy does not cover them; add images of them to the test part."
+        title = counted(len(missing), "class has", "classes have") + " no image in the test set"
+        advice = "The final accuracy does not cover these classes; add images of them to the test set."
         yield ImageFinding("untested_class", "warning", title, advice, each([_class(name, counts) for name in missing]))
 
 
@@ -108,7 +108,7 @@ def same_class(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def near_classes(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of names that are one typing error apart: a letter added, missing, wrong, or swapped with the next.
+    """Pairs of names that are one typing error apart: a letter added, missing, wrong, or swapped with the next letter.
 
     Pairs that differ in a digit or in the first letter do not count.
     """
@@ -142,9 +142,9 @@ def _one_edit_apart(a: str, b: str) -> bool:
 
 
 def judge_groups(listing: Listing, config: DataConfig) -> Iterator[ImageFinding]:
-    """Yield the finding about groups (`data.group_by`) that a `test/` folder shares with the training part.
+    """Yield the finding about groups (`data.group_by`) that a `test/` folder shares with the training set.
 
-    A run keeps groups together only where it splits, and uses a `test/` folder unchanged.
+    A run keeps groups together when it splits images, but uses a `test/` folder unchanged.
     """
     if config.group_by is None or listing.test is None:
         return
@@ -152,7 +152,7 @@ def judge_groups(listing: Listing, config: DataConfig) -> Iterator[ImageFinding]
     try:
         groups = groups_of(paths, config.group_by, f"`{config.name}`").tolist()
     except DataError as error:
-        yield ImageFinding("groups", "problem", str(error), "A run would refuse a pattern that does not fit.")
+        yield ImageFinding("groups", "problem", str(error), "A run stops with this message; correct `data.group_by`.")
         return
     members: dict[int, list[tuple[ImageFile, PartName]]] = {}
     for position, (file, group) in enumerate(zip(listing.files, groups, strict=True)):
@@ -162,9 +162,9 @@ def judge_groups(listing: Listing, config: DataConfig) -> Iterator[ImageFinding]
         yield ImageFinding(
             "group_across",
             "problem",
-            f"{counted(len(shared), 'group is', 'groups are')} in the training and in the test part",
-            "The test part would flatter the model: move every image of a group to one side, or remove `test/`; a run "
-            "then splits off a test part by group.",
+            f"{counted(len(shared), 'group is', 'groups are')} in the training set and in the test set",
+            "The result on the test set would be too good: move all images of a group to one side, or remove `test/` "
+            "(a run then splits off a test set by group).",
             tuple(
                 tuple(FindingEntry(file.path, listing.classes[file.label], part) for file, part in group)
                 for group in shared

@@ -16,11 +16,12 @@ from sweep.image_checks.image_findings import FindingEntry, ImageFinding, Level,
 from sweep.records.array_types import IntArray
 
 LEAST_SIDE = 16
-"""Pixels. Smaller images of a class have nearly equal perceptual hashes, which are computed from 32 x 32 pixels."""
+"""Shortest side in pixels for the search of near duplicates. Below it, different images of the same class have nearly
+equal perceptual hashes, which are computed from 32 x 32 pixels."""
 BITS_APART = 4
 """Two images are candidates if at most this many of the 64 bits of their perceptual hashes differ."""
 BANDS = 5
-"""One more than `BITS_APART`: if 4 bits differ, at least one of 5 bands is equal (pigeonhole principle)."""
+"""One more than `BITS_APART`: if 4 bits differ, at least one of 5 bands of bits is equal (pigeonhole principle)."""
 TONES_APART = 16.0
 """Candidates are near duplicates if their small copies differ by at most this many of 255 tones on average."""
 PAIRS_AT_ONCE = 2**20
@@ -29,11 +30,11 @@ Groups = list[list[int]]
 """Ascending positions of two or more images that belong together; the groups are ordered by their first image."""
 
 _LEAK = (
-    "The model may recognize them instead of the class: remove them from one part, or keep images that belong together "
-    "on one side with `data.group_by`."
+    "The model may recognize the images instead of the class: remove them from one part, or keep images that belong "
+    "together on one side with `data.group_by`."
 )
-_CONFLICT = "One picture cannot be in two classes: keep the right one, remove the others."
-_WITHIN = "They count several times in training and in the evaluation; keep one of each."
+_CONFLICT = "An image cannot be in two classes: keep the copy in the right class, and remove the others."
+_WITHIN = "They count several times in training and in the evaluation; keep one image of each group."
 
 
 def judge_duplicates(images: CheckedImages, sides: Sequence[int]) -> Iterator[ImageFinding]:
@@ -42,7 +43,7 @@ def judge_duplicates(images: CheckedImages, sides: Sequence[int]) -> Iterator[Im
     hashes = [image.image_hash for image in seen if image.image_hash is not None]
     yield from _sorted(images, seen, same_pixels(hashes), "duplicate", "the same", ("problem", "problem", "warning"))
     if sides and sorted(sides)[len(sides) // 2] < LEAST_SIDE:
-        title = f"Near duplicates were not searched: most images are smaller than {LEAST_SIDE} x {LEAST_SIDE}"
+        title = f"Near duplicates were not searched for: most images are smaller than {LEAST_SIDE} x {LEAST_SIDE}"
         yield ImageFinding("near_unsearched", "note", title, "Inspect a sample by eye.")
         return
     near = near_duplicates(hashes)
@@ -57,7 +58,7 @@ def _sorted(
     same: str,
     levels: tuple[Level, Level, Level],
 ) -> Iterator[ImageFinding]:
-    """Yield groups with two classes, then groups across parts, then the rest; a group may be in the first two."""
+    """Yield groups with two classes, then groups across parts, then the rest; a group can be in both of the first."""
     members = [[seen[position] for position in group] for group in groups]
     conflicts = [group for group in members if _labels(group) > 1]
     across = [group for group in members if len(_parts(group)) > 1]
@@ -81,7 +82,7 @@ def _parts(group: Sequence[CheckedImage]) -> set[PartName]:
 
 
 def _part_counts(groups: Sequence[Sequence[CheckedImage]]) -> str:
-    """`3 in train and test, 1 in train and validation`."""
+    """Return `3 in train and test, 1 in train and validation`."""
     pairs: tuple[tuple[PartName, PartName], ...] = (("train", "test"), ("train", "validation"), ("validation", "test"))
     counts = [(sum({*pair} <= _parts(group) for group in groups), " and ".join(pair)) for pair in pairs]
     return ", ".join(f"{number:,} in {places}" for number, places in counts if number)
@@ -95,7 +96,7 @@ def _entries(images: CheckedImages, group: Sequence[CheckedImage]) -> Iterator[F
 
 
 def same_pixels(hashes: Sequence[ImageHash]) -> Groups:
-    """Images with exactly the same pixels."""
+    """Return groups of images with exactly the same pixels."""
     found: dict[bytes, list[int]] = {}
     for position, image_hash in enumerate(hashes):
         found.setdefault(image_hash.pixels, []).append(position)
@@ -103,10 +104,10 @@ def same_pixels(hashes: Sequence[ImageHash]) -> Groups:
 
 
 def near_duplicates(hashes: Sequence[ImageHash]) -> Groups:
-    """Images that look the same without being in `same_pixels`, such as a smaller or more compressed copy.
+    """Return groups of images that look the same but differ in their pixels, such as a smaller or compressed copy.
 
-    The first image represents all with the same pixels. Images of nearly one colour are left out, because their hashes
-    say nothing. Nearness is transitive.
+    The first image represents all images with the same pixels. Images of nearly one colour are left out: their hashes
+    mean nothing. If a is near b and b is near c, all three are in one group.
     """
     first: dict[bytes, int] = {}
     for position, image_hash in enumerate(hashes):
@@ -122,9 +123,9 @@ def near_duplicates(hashes: Sequence[ImageHash]) -> Groups:
 
 
 def near_pairs(hashes: npt.NDArray[np.uint64], small: npt.NDArray[np.uint8]) -> IntArray:
-    """Pairs of positions, int64 (k, 2) with the smaller first, whose hashes (n,) and small copies (n, m) are near.
+    """Return the pairs of positions whose hashes and small copies are near: int64 (k, 2), the smaller position first.
 
-    Finds every pair within `BITS_APART`, but compares only hashes that share a band of 12 or 13 bits.
+    `hashes` is (n,), `small` is (n, m). Only hashes that share a band of 12 or 13 bits are compared; see `BANDS`.
     """
     found = [np.empty((0, 2), dtype=np.int64)]
     edges = [64 * band // BANDS for band in range(BANDS + 1)]

@@ -14,7 +14,7 @@ from sweep.image_checks.image_findings import FindingEntry, ImageFinding, Level,
 from sweep.space.config import DataConfig
 
 LONG_SIDE = 3.0
-"""Aspect ratio from which resizing to a square distorts an image too much."""
+"""Minimum aspect ratio at which resizing to a square distorts an image too much."""
 REPLACE = "Replace or remove them; `data.on_unreadable: skip` leaves them out of a run and counts them."
 
 
@@ -35,32 +35,32 @@ _FAULTS = (
     ),
 )
 _TRAITS = (
-    _Rule("huge", "warning", "{} of more than 89 million pixels", "Save them smaller: decoding one takes gigabytes."),
+    _Rule("huge", "warning", "{} of more than 89 million pixels", "Save them smaller: decoding one needs gigabytes."),
     _Rule("animated", "warning", "{} with several frames", "A run takes the first frame; save the frame that counts."),
     _Rule(
         "deep",
         "warning",
         "{} of 16 bits",
         "A run keeps the upper 8 bits; an image that uses a small part of the 65,536 values becomes nearly black: "
-        "stretch the values and save 8 bits.",
+        "stretch the values and save 8 bits per channel.",
     ),
     _Rule("cmyk", "warning", "{} in CMYK colours", "A run converts them without a colour profile; save them as RGB."),
     _Rule(
         "grey_alpha",
         "warning",
         "{} in grey with an alpha channel",
-        "A run drops the alpha channel, which shows hidden pixels; paste them on a background and save grey.",
+        "A run drops the alpha channel, so hidden pixels appear; paste them on a background and save them in grey.",
     ),
     _Rule(
         "transparent",
         "warning",
         "{} with transparent pixels",
-        "A run drops transparency, which shows hidden pixels; paste them on a background and save RGB.",
+        "A run drops transparency, so hidden pixels appear; paste them on a background and save them as RGB.",
     ),
 )
 
 _READ = "a run reads .png, .jpg, .jpeg, .webp, .bmp and .gif files in class folders"
-_LEAVE = "A run does not read them; remove those that are there by mistake."
+_LEAVE = "A run does not read them; remove files that are there by mistake."
 _UNREAD: tuple[tuple[str, str, Level, str, str, str], ...] = (
     (
         *("image", "unread_image", "warning", "is an image that is not read", "are images that are not read"),
@@ -73,6 +73,7 @@ _UNREAD: tuple[tuple[str, str, Level, str, str, str], ...] = (
 
 def judge_files(images: CheckedImages, config: DataConfig) -> Iterator[ImageFinding]:
     """Yield a finding for each fault and each trait, and for the sizes."""
+    # mypy cannot infer the type of a lambda with a default value, which binds the rule of this iteration.
     for rule in _FAULTS:
         yield from _finding(images, rule, lambda file, kind=rule.kind: file.fault == kind)  # type: ignore[misc]
     for rule in _TRAITS:
@@ -89,7 +90,7 @@ def judge_survey(survey: Survey) -> Iterator[ImageFinding]:
             "link_leaves",
             "warning",
             f"{counted(len(leaving), 'symbolic link leads', 'symbolic links lead')} out of the folder",
-            "Copy their targets into the folder: they may change, and a copy of the folder would lack them.",
+            "Copy the targets into the folder: the targets may change, and a copy of the folder does not contain them.",
             each([FindingEntry(link.path, detail=f"-> {link.target}{_state(link)}") for link in leaving]),
         )
     unread = [link for link in survey.links if not link.followed and link.exists and not link.leaves]
@@ -110,7 +111,7 @@ def judge_survey(survey: Survey) -> Iterator[ImageFinding]:
 
 def _state(link: Link) -> str:
     if not link.exists:
-        return " (nothing there)"
+        return " (does not exist)"
     return "" if link.followed else " (not followed)"
 
 
@@ -161,6 +162,6 @@ def _long(images: CheckedImages) -> Iterator[ImageFinding]:
         and max(image.file.width, image.file.height) >= LONG_SIDE * min(image.file.width, image.file.height)
     ]
     if found:
-        title = counted(len(found), "image is", "images are") + f" {LONG_SIDE:g} times as long as wide, or more"
+        title = counted(len(found), "image is", "images are") + f" at least {LONG_SIDE:g} times as long as wide"
         advice = "Resizing to a square distorts them; crop them to the important part."
         yield ImageFinding("long", "note", title, advice, each(found))

@@ -31,7 +31,7 @@ if "SWEEP_TEST_LOG" in os.environ:
     write("")
     sys.addaudithook(hook)
 """
-"""Files in a cache that is being written (`.writing-…`) do not count: any command may decode the test part there."""
+"""Files in a cache that is being written (`.writing-…`) do not count: any command may decode the test set there."""
 ROUNDS = 3
 SMALL = Path(__file__).parent / "small.yaml"
 
@@ -48,7 +48,7 @@ def sweep(command: str, *words: str, home: Path) -> subprocess.CompletedProcess[
 
 
 def watched(command: str, home: Path) -> dict[str, str]:
-    """Return variables that make every Python process of a command log when it opens a file of the test part.
+    """Return variables that make every Python process of a command log when it opens a file of the test set.
 
     An audit hook sees every way to open a file. Children of the fork server inherit it.
     """
@@ -60,7 +60,7 @@ def watched(command: str, home: Path) -> dict[str, str]:
 
 
 def opened(home: Path) -> list[tuple[str, str]]:
-    """Return (command, file of the test part) for each opened file, and (command, "") for each command."""
+    """Return (command, file of the test set) for each opened file, and (command, "") for each command."""
     return [(line.split("\t")[0], line.split("\t")[1]) for line in (home / "opened.txt").read_text().splitlines()]
 
 

@@ -62,7 +62,7 @@ def test_groups_in_a_given_test_part_and_in_training_are_a_leak(healthy: Path) -
     config = DataConfig(name=str(healthy), group_by=r"^(\d)\d", validation=0.5)
     report = check_images(config, silent)
     (found,) = (finding for finding in report.findings if finding.kind == "group_across")
-    assert found.title == "1 group is in the training and in the test part"
+    assert found.title == "1 group is in the training set and in the test set"
     assert len(found.groups[0]) == 30
     assert kinds(check_images(DataConfig(name=str(healthy)), silent)) == set()
 
@@ -70,7 +70,7 @@ def test_groups_in_a_given_test_part_and_in_training_are_a_leak(healthy: Path) -
 def test_a_pattern_that_does_not_fit_is_a_problem(healthy: Path) -> None:
     report = check_images(DataConfig(name=str(healthy), group_by="x"), silent)
     assert kinds(report) == {"split", "groups"}
-    assert "matches none of 40 paths, for example not `00.png`" in report.findings[0].title
+    assert "matches none of 40 paths; it does not match, for example, `00.png`" in report.findings[0].title
 
 
 def test_many_files_are_examined_in_several_processes(tmp_path: Path) -> None:

@@ -72,4 +72,4 @@ def test_very_small_images_are_not_searched_for_near_duplicates(tmp_path: Path) 
     np.savez(tmp_path / "a.npz", x=images, y=np.arange(60) % 2)
     done = doctor(str(tmp_path / "a.npz"))
     assert done.returncode == 0
-    assert "note: Near duplicates were not searched: most images are smaller than 16 x 16" in done.stdout
+    assert "note: Near duplicates were not searched for: most images are smaller than 16 x 16" in done.stdout

@@ -18,7 +18,7 @@ from sweep.space.config import Objective
 BLUE, ORANGE, RED, GREEN, GREY, VIOLET = "#4285dc", "#dd8a26", "#d2524e", "#3a9a6b", "#8b929c", "#8a63c9"
 STATE_COLORS = {"complete": BLUE, "pruned": ORANGE, "failed": RED, "interrupted": VIOLET, "running": GREY}
 SCALE: list[tuple[float, str]] = [(0.0, "#54408c"), (0.35, "#3f7fd1"), (0.7, "#37a68f"), (1.0, "#d9b13b")]
-"""From bad to good. The colours also differ in lightness and are visible on white and on near black."""
+"""The colour scale from bad to good. Its colours differ in lightness and are visible on white and on near black."""
 
 OBJECTIVE_TITLES: dict[Objective, str] = {
     "val_accuracy": "validation accuracy (share correct)",
@@ -76,7 +76,7 @@ def shortened(word: str, most: int = 16) -> str:
 
 
 def trial_marker(state: str, points: int) -> dict[str, Any]:
-    """Return the style of trials' points, which are larger if there are few."""
+    """Return the style of the trials' points; few points are drawn larger."""
     complete = state == "complete"
     return {
         "color": STATE_COLORS[state],
@@ -94,21 +94,21 @@ def trial_text(record: TrialRecord) -> str:
 
 
 def value_text(name: str, record: TrialRecord) -> str:
-    """Return the same text with the value of one parameter."""
+    """Return `trial_text` with the value of one parameter added."""
     return f"{trial_text(record)}<br>{chart_text(name)}: {chart_text(format_value(record.values.get(name)))}"
 
 
 def robust_range(
     values: Sequence[float], keep: Sequence[float] = (), *, colors: bool = False
 ) -> tuple[float, float] | None:
-    """Return the ends of an axis, with a margin, so that exploded losses do not flatten it; None without values.
+    """Return the ends of an axis, with a margin, so that a few huge losses do not flatten it; None without values.
 
     Values beyond Tukey's outer fences, three interquartile ranges beyond the quartiles, are cut off.
 
     Args:
         values: the values on the axis.
         keep: values that must be visible.
-        colors: whether this is the range of a colour scale, where a single low accuracy must not use up half of it.
+        colors: whether this is the range of a colour scale. A single low accuracy must not use up half of the colours.
     """
     if not values:
         return None
@@ -125,7 +125,7 @@ def robust_range(
 
 
 def thinned(items: Sequence[T], most: int, first: int = 0) -> list[T]:
-    """Return at most `most` items: the `first` ones and an even selection of the others."""
+    """Return at most `most` items: the first `first` items and an even selection of the others."""
     if len(items) <= most:
         return list(items)
     head = list(items[:first])

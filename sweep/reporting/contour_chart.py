@@ -26,15 +26,15 @@ from sweep.reporting.chart_style import (
 from sweep.space.parameters import Choice, Parameter
 
 FEWEST = 12
-"""Minimum number of complete trials."""
+"""Minimum number of complete trials for a contour chart."""
 CELLS = 40
 NEAR = 0.35
-"""Cells with a smaller sum of weights are blank; a trial at the cell's place has a weight of 1."""
+"""Minimum sum of weights: cells with less are blank. A trial in the middle of a cell has a weight of 1."""
 MOST_POINTS = 400
 
 
 def contour_parameters(history: History, parameters: Sequence[Parameter]) -> tuple[Parameter, Parameter] | None:
-    """Return the first two ranges that enough complete trials have in common; None if there are none."""
+    """Return the first two ranges for which at least `FEWEST` complete trials have values; None if there are none."""
     ranges = [p for p in parameters if not isinstance(p, Choice) and p.low < p.high]
     for first, second in combinations(ranges, 2):
         if len(_placed(history.ranked, axis_of(first), axis_of(second))) >= FEWEST:
@@ -48,7 +48,7 @@ def _placed(records: Sequence[TrialRecord], x: Axis, y: Axis) -> list[tuple[Tria
 
 
 def contour_chart(history: History, parameters: tuple[Parameter, Parameter]) -> Any:
-    """The smoothed objective over two parameters, blank where no trial is near; points are the trials."""
+    """Return the smoothed objective over two parameters, blank where no trial is near; the points are the trials."""
     x, y = (axis_of(parameter) for parameter in parameters)
     placed = _placed(history.ranked, x, y)
     values = np.array([value_of(record) for record, _, _ in placed])
@@ -96,7 +96,7 @@ def _add_trials(found: Any, placed: Sequence[tuple[TrialRecord, float, float]], 
 
 
 def smooth(points: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Nadaraya-Watson regression with a Gaussian kernel over the unit square.
+    """Return the Nadaraya-Watson regression with a Gaussian kernel over the unit square.
 
     The bandwidth is Scott's n^(-1/6) (Scott 1992) times 0.29, the standard deviation of a uniform distribution.
 

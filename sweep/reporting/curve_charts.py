@@ -12,7 +12,7 @@ from sweep.records.trial_record import TrialRecord
 from sweep.reporting.chart_style import BLUE, GREEN, GREY, OBJECTIVE_TITLES, STATE_COLORS, figure, rgba, robust_range
 
 FEW = 15
-"""Maximum number of trials with a line each."""
+"""Maximum number of trials for which each curve is drawn as a line."""
 TOP = 10
 FEWEST = 5
 """Minimum number of values for quantiles."""
@@ -21,7 +21,7 @@ _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 @dataclass(frozen=True)
 class Band:
-    """Quantiles of the objective after an epoch, over the trials that trained it.
+    """Quantiles of the objective after an epoch, over the trials that trained this epoch.
 
     Attributes:
         quantiles: the 10th, 25th, 50th, 75th and 90th percentile.
@@ -51,7 +51,7 @@ def has_curves(history: History) -> bool:
 
 
 def curves_chart(history: History) -> Any:
-    """The objective by epoch."""
+    """Return a chart of the objective by epoch."""
     found = figure("epoch", OBJECTIVE_TITLES[history.objective], height=420)
     drawn = [record for record in history.of("complete", "pruned") if record.epochs]
     top = [record for record in history.ranked if record.epochs][:TOP]

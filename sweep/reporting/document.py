@@ -12,9 +12,9 @@ class Chart:
     """A Plotly figure.
 
     Attributes:
-        title: what it shows, as a finding or a question.
-        note: how to read it, or what is left out.
-        scroll: whether it needs a minimum width and scrolls horizontally in a narrow window.
+        title: what the chart shows, as a finding or a question.
+        note: how to read the chart, or what it leaves out.
+        scroll: whether the chart needs a minimum width and scrolls horizontally in a narrow window.
     """
 
     title: str
@@ -78,9 +78,9 @@ class Picture:
     """A PNG, embedded in the page.
 
     Attributes:
-        title: what it shows; also the alternative text.
+        title: what the picture shows; also its alternative text.
         png: the file in base64.
-        note: how to read it.
+        note: how to read the picture.
     """
 
     title: str

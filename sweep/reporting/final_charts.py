@@ -14,7 +14,7 @@ COUNTED = 25
 
 
 def finalists_chart(finalists: Sequence[FinalistResult], winner: int, objective: Objective) -> Any:
-    """A box per finalist over its rounds, a point per round, and a diamond for the score in the search."""
+    """Return a chart with a box per finalist, a point per round, and a diamond for the score in the search."""
     found = figure(OBJECTIVE_TITLES[objective], "", height=120 + 56 * len(finalists), showlegend=True)
     for row, finalist in enumerate(finalists):
         color = GREEN if finalist.trial == winner else GREY if finalist.dropped else BLUE
@@ -49,7 +49,7 @@ def finalists_chart(finalists: Sequence[FinalistResult], winner: int, objective:
 
 
 def reliability_chart(bins: Sequence[CalibrationBin]) -> Any:
-    """Accuracy by confidence; bars on the diagonal mean that the model is right as often as its confidence says."""
+    """Return accuracy by confidence. Bars reach the diagonal if the model is right as often as its confidence says."""
     found = figure("confidence (probability of the predicted class)", "accuracy (share correct)", height=380)
     filled = [b for b in bins if b.images]
     found.add_bar(
@@ -70,7 +70,7 @@ def reliability_chart(bins: Sequence[CalibrationBin]) -> Any:
 
 
 def confusion_chart(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Any:
-    """A row per true class; colours are shares of the row."""
+    """Return the confusion matrix, with a row per true class; colours are shares of the row."""
     sums = [max(sum(row), 1) for row in counts]
     shares = [[count / total for count in row] for row, total in zip(counts, sums, strict=True)]
     found = figure("predicted", "true", height=min(max(300 + 26 * len(names), 380), 900))

@@ -1,4 +1,4 @@
-"""The page of a study's final result: the best finalist, its accuracy on unseen images, and how far to trust it."""
+"""The page of a study's final result: the best finalist, its accuracy on unseen images, and how reliable it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sweep.reporting.document import Card, Chart, Code, Document, Notes, Picture
 from sweep.reporting.final_charts import confusion_chart, finalists_chart, reliability_chart
 
 EVEN = 0.0005
-"""A smaller gap between confidence and accuracy would be shown as 0.0 %."""
+"""Minimum gap between confidence and accuracy that is reported; a smaller gap would be shown as 0.0 %."""
 LISTED = 30
 """Maximum number of classes in a table that is not folded."""
 
@@ -87,7 +87,7 @@ def luck_text(result: FinalResult) -> str:
     spread = f" ± {metric(winner.deviation)} (standard deviation)" if winner.deviation is not None else ""
     change = f"{metric(abs(lost))} {'worse' if lost > 0 else 'better'} than" if lost else "equal to"
     return (
-        f"With new seeds and splits it reached {result.objective} {metric(winner.mean)}{spread}, {change} the "
+        f"With new seeds and splits, it reached {result.objective} {metric(winner.mean)}{spread}, {change} the "
         f"{metric(winner.search_score)} in the search."
     )
 
@@ -100,8 +100,8 @@ def _finalists(result: FinalResult) -> Section:
         answer += [
             luck_text(result),
             f"Each round trained every finalist once, all with the same seed and {how}. A finalist is the best if its "
-            "bootstrap P(best) is at least 0.95 and a paired t-test finds it better than each of the others at the 1 % "
-            "level.",
+            "bootstrap P(best) is at least 0.95 and a paired t-test finds it better than every other finalist at the "
+            "1 % level.",
         ]
         chart = finalists_chart(result.finalists, result.winner, result.objective)
         blocks.append(Chart("What did each finalist reach when trained again?", chart, "Each point is a round."))
@@ -148,16 +148,17 @@ def _test(result: FinalResult, openings: Sequence[Opening]) -> Section:
 def gap_text(result: FinalResult) -> str:
     """Return how the score in the search compares with the test score."""
     gap, test, rounds = result.test.search_gap, result.test, result.test.repeats_gap
-    meaning = "the search was too optimistic by that amount" if gap > 0 else "the test score is not worse"
+    meaning = "the search was too optimistic by this amount" if gap > 0 else "the test score is not worse"
     if result.objective == "val_accuracy" and 0 < gap <= test.high - test.accuracy:
         meaning = "within the test's 95 % interval, so there is no sign that the search was too optimistic"
-    more = "" if rounds is None else f" The mean of its rounds is {metric(abs(rounds))} {_side(result, rounds)} it."
-    return f"Its score in the search is {metric(abs(gap))} {_side(result, gap)} its test score: {meaning}.{more}"
+    more = "" if rounds is None else f" The mean of its rounds is {_difference(result, rounds)}."
+    return f"Its score in the search is {_difference(result, gap)}: {meaning}.{more}"
 
 
-def _side(result: FinalResult, gap: float) -> str:
-    """On which side of the test score a value is; an optimistic accuracy is above it, an optimistic loss below."""
-    return "above" if (gap > 0) == (result.objective == "val_accuracy") else "below"
+def _difference(result: FinalResult, gap: float) -> str:
+    """Return `0.0100 above its test score`; an optimistic accuracy is above it, an optimistic loss is below it."""
+    side = "above" if (gap > 0) == (result.objective == "val_accuracy") else "below"
+    return f"{metric(abs(gap))} {side} its test score"
 
 
 def _classes(test: TestResult) -> Section:
@@ -201,7 +202,7 @@ def _calibration(test: TestResult) -> Section:
         f"The expected calibration error over {len(test.bins)} bins is {test.calibration_error:.4f} (Guo et al., "
         "2017).",
     )
-    note = "Bars below the line: over-confident."
+    note = "Where bars end below the line, the model is over-confident."
     chart = Chart("Is it right as often as its confidence says?", reliability_chart(test.bins), note)
     return Section("calibration", "Calibration", "Can its probabilities be trusted?", answer, (chart,))
 
@@ -213,8 +214,8 @@ def _errors(errors: str, test: TestResult) -> Section:
         answer = f"It made {count(wrong, 'error') if wrong else 'no error'} on the test set."
         return Section("errors", "Errors", question, (answer,))
     note = (
-        "Each pair is an image and, over the same image, the regions that led to the predicted class: Grad-CAM "
-        "(Selvaraju et al., 2017), from blue (no influence) to red."
+        "Each pair shows an image, and the same image under a heat map of the regions that led to the predicted class: "
+        "Grad-CAM (Selvaraju et al., 2017), from blue (no influence) to red."
     )
     picture = Picture("The most confident errors", errors, note)
     return Section("errors", "Errors", question, ("The errors with the highest confidence come first.",), (picture,))
@@ -224,9 +225,9 @@ def _model(result: FinalResult, commands: Sequence[tuple[str, str]]) -> Section:
     trained, registered = result.trained, result.registered
     rates = trained.learning_rates
     answer = (
-        f"On all {trained.images:,} training and validation images for {count(len(rates), 'epoch')} in "
+        f"It was trained on all {trained.images:,} training and validation images for {count(len(rates), 'epoch')} in "
         f"{duration(trained.seconds)}, with a learning rate of {rates[0]:.4g} at first and {rates[-1]:.4g} at the end. "
-        f"Epochs and learning rates are those of {'its repeats' if result.rounds else 'the search'}.",
+        f"The epochs and learning rates are the same as in {'its repeats' if result.rounds else 'the search'}.",
     )
     notes = [f"weights digest {trained.weights_digest}", f"training images digest {trained.data.digest}"]
     if registered is not None:

@@ -1,4 +1,4 @@
-"""HTML tables for notebooks, without colours, so that they suit light and dark themes.
+"""HTML tables for notebooks. They set no colours, so they can be read in light and dark themes.
 
 Not `DataFrame.to_html`: notebooks align its cells to the right, which makes long values hard to read, and remove the
 <style> element that pandas' Styler needs.
@@ -66,7 +66,7 @@ def _records_table(records: Sequence[TrialRecord]) -> str:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """A table of escaped texts; `numbers` are the right-aligned columns. It has no head if all headings are empty."""
+    """Return a table of escaped texts; it has no head if all headings are empty. Align the columns `numbers` right."""
     sides = {True: "right;white-space:nowrap", False: "left"}
 
     def cells(kind: str, texts: Sequence[str]) -> str:
@@ -85,7 +85,7 @@ def _titled(title: str, rest: str) -> str:
 
 
 def _curve(record: TrialRecord) -> str:
-    """The objective by epoch, as a line in the colour of the text."""
+    """Return the objective by epoch, as a line in the colour of the text."""
     values = [metrics.value(record.config.objective) for metrics in record.epochs]
     if len(values) < 2:
         return ""

@@ -7,7 +7,7 @@
   const near = new Set();
   const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 
-  // Plotly is embedded as text, because running it takes longer than everything else and the text should not wait for it.
+  // Plotly is embedded as text and runs later: it takes longer than everything else, and the text must not wait for it.
   function loadPlotly() {
     if (window.Plotly) return;
     const script = document.createElement("script");

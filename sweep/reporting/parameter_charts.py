@@ -33,7 +33,7 @@ MOST_AXES = 8
 
 
 def importance_chart(rows: Sequence[Importance]) -> Any:
-    """A bar per parameter with its interval, and the limit of chance as a line."""
+    """Return a bar per parameter with its interval, and a line for the largest importance that chance explains."""
     found = figure("share of the total importance (%)", "", height=90 + 26 * len(rows))
     names = [shortened(row.name, 32) for row in rows]
     found.add_bar(
@@ -71,7 +71,7 @@ def importance_chart(rows: Sequence[Importance]) -> Any:
 
 
 def slice_chart(history: History, parameter: Parameter) -> Any:
-    """The objective by one parameter; each point is a trial."""
+    """Return a chart of the objective by one parameter; each point is a trial."""
     axis = axis_of(parameter)
     found = figure(axis.title, history.objective, height=300, showlegend=False)
     found.update_xaxes(axis_layout(axis))
@@ -102,7 +102,7 @@ def _with(records: Sequence[TrialRecord], parameter: Parameter) -> list[TrialRec
 
 def _add_points(found: Any, records: Sequence[TrialRecord], axis: Axis) -> None:
     state = records[0].state
-    # Points with the same value would hide each other; within a category, the horizontal position has no meaning.
+    # The points of a category are spread, so that they do not hide each other. The horizontal offset has no meaning.
     reach = 0.22 if axis.choices or axis.whole else 0.0
     jitter = np.random.default_rng(0).uniform(-reach, reach, len(records))
     found.add_scatter(
@@ -117,7 +117,7 @@ def _add_points(found: Any, records: Sequence[TrialRecord], axis: Axis) -> None:
 
 
 def parallel_chart(history: History, parameters: Sequence[Parameter]) -> Any:
-    """Parallel coordinates of the complete trials."""
+    """Return the parallel coordinates of the complete trials."""
     records = list(reversed(thinned(history.ranked, MOST_LINES, first=100)))  # the best are drawn last, on top
     values = [value_of(record) for record in records]
     found = figure("", "", height=420)
@@ -142,7 +142,7 @@ def parallel_chart(history: History, parameters: Sequence[Parameter]) -> Any:
 
 
 def _dimension(axis: Axis, records: Sequence[TrialRecord]) -> dict[str, Any]:
-    """An axis; trials without the parameter are below its low end."""
+    """Return an axis; trials without the parameter are drawn below its low end."""
     span = axis.high - axis.low or 1.0
     low, high = (0.0, len(axis.choices) - 1.0) if axis.choices else (axis.low, axis.high)
     missing = low - 0.12 * span
@@ -154,7 +154,7 @@ def _dimension(axis: Axis, records: Sequence[TrialRecord]) -> dict[str, Any]:
         "values": [missing if place is None else place for place in places],
         "range": [missing if lacking else low, high if high > low else low + 1.0],
         "tickvals": [*([missing] if lacking else []), *ticks],
-        # Plotly draws these without interpreting HTML.
+        # Not escaped: Plotly does not interpret HTML here.
         "ticktext": [*(["not used"] if lacking else []), *(word[:14] for word in words)],
     }
 

@@ -23,9 +23,9 @@ from sweep.reporting.document import Block, Chart, Code, Document, Notes, Table
 def to_html(document: Document) -> str:
     """Return one HTML file that needs no network.
 
-    Everything in the document is text: the template escapes it, and so does Plotly's JSON. A content security policy is
-    the second safeguard: only the page's own two scripts may run, and nothing may be loaded. Plotly's parallel
-    coordinates compile code at run time, which needs `unsafe-eval`.
+    The template and Plotly's JSON escape all texts of the document. A content security policy is the second safeguard:
+    only the page's own two scripts can run, and nothing can be loaded. The policy contains `unsafe-eval`, because
+    Plotly's parallel coordinates compile code at run time.
     """
     plotly, script = get_plotlyjs(), _file("page.js")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
@@ -42,7 +42,7 @@ def to_html(document: Document) -> str:
 
 
 def _figure_json(chart: Chart) -> Markup:
-    """A figure for a script element. Plotly escapes `<`, `>` and `/`, so no text can close the element."""
+    """Return a figure for a script element. Plotly escapes `<`, `>` and `/`, so no text can close the element."""
     figure = chart.figure.to_plotly_json()
     return Markup(to_json_plotly({"data": figure["data"], "layout": figure["layout"]}))
 
@@ -79,7 +79,7 @@ def _markdown_block(block: Block) -> list[str]:
 
 
 def _markdown_table(table: Table) -> Iterator[str]:
-    # pandas needs the package tabulate to write Markdown.
+    # Not DataFrame.to_markdown: it needs the package tabulate.
     yield _markdown_row(table.headings)
     yield _markdown_row(tuple("---:" if i in table.numeric else "---" for i in range(len(table.headings))))
     yield from (_markdown_row(row) for row in table.rows)
@@ -91,12 +91,12 @@ def _markdown_row(cells: tuple[str, ...]) -> str:
 
 
 def _text(text: str) -> str:
-    """One line, with `<`, `>` and `&` escaped, because Markdown passes HTML through."""
+    """Return the text on one line, with `<`, `>` and `&` escaped, because Markdown can contain HTML."""
     return html.escape(" ".join(text.split()), quote=False)
 
 
 def to_csv(history: History, findings: ReportFindings) -> str:
-    """Return a row per trial, best first, with a column per searched parameter, empty if it did not apply."""
+    """Return a row per trial, best first, and a column per searched parameter; a cell is empty if it did not apply."""
     names = list(dict.fromkeys(p.name for p in history.space.parameters))
     names += sorted({name for row in findings.standings for name in row.values} - set(names))
     rows = [
@@ -113,5 +113,5 @@ def to_csv(history: History, findings: ReportFindings) -> str:
 
 
 def _cell(value: object) -> object:
-    """A value as in a space file."""
+    """Return a value as a space file has it."""
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else "null" if value is None else value

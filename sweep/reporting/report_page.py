@@ -36,7 +36,7 @@ class Commands:
 
 
 def report_document(history: History, findings: ReportFindings, commands: Commands) -> Document:
-    """Return the report of a study; it may have trials in any state."""
+    """Return the report of a study, with trials in any state."""
     return Document(
         title=f"Study {history.study}",
         subtitle=_subtitle(history),
@@ -64,7 +64,7 @@ def _subtitle(history: History) -> str:
     if history.records:
         record = history.records[-1]
         stamp = record.data
-        name = format_value(Path(record.config.data.name).name)  # the last part of a folder's path
+        name = format_value(Path(record.config.data.name).name)  # the name of a folder, without its path
         parts.append(
             f"{name}: {count(stamp.train, 'training image')} and {stamp.validation:,} for "
             f"validation, {'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes "

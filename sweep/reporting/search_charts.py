@@ -21,11 +21,11 @@ from sweep.reporting.chart_style import (
 
 MOST_POINTS = 1_500
 FEW_HOURS = 2.0
-"""Shorter searches are drawn in minutes."""
+"""Minimum hours of a search that is drawn in hours; shorter searches are drawn in minutes."""
 
 
 def progress_chart(history: History, progress: Progress, *, by_hours: bool) -> Any:
-    """The best value so far over each trial's own value, by ended trials or by hours of search."""
+    """Return a chart of each trial's value and the best value so far, by ended trials or by hours of search."""
     minutes = by_hours and progress.hours < FEW_HOURS
     x = f"time of search ({'minutes' if minutes else 'hours'})" if by_hours else "ended trials"
     found = figure(x, OBJECTIVE_TITLES[history.objective], showlegend=True)
@@ -62,13 +62,13 @@ def progress_chart(history: History, progress: Progress, *, by_hours: bool) -> A
 
 
 def _corners(steps: Sequence[Step]) -> list[Step]:
-    """The steps at which the best value changes, and the last one."""
+    """Return the steps at which the best value changes, and the last step."""
     kept = [step for i, step in enumerate(steps) if i == 0 or step.best != steps[i - 1].best]
     return [*kept, steps[-1]] if steps and kept[-1] is not steps[-1] else kept
 
 
 def pruning_chart(summary: PruningSummary) -> Any:
-    """The number of pruned trials by epoch."""
+    """Return a chart of the number of pruned trials by epoch."""
     found = figure("pruned after epoch", "pruned trials", height=280)
     found.add_bar(
         x=list(summary.cuts),
@@ -83,7 +83,7 @@ def pruning_chart(summary: PruningSummary) -> Any:
 
 
 def time_chart(rows: Sequence[TimeSpent]) -> Any:
-    """A bar per state, divided into fit, build and rest."""
+    """Return a bar per state, divided into fit, build and rest."""
     whole = max((row.total for row in rows), default=0.0)
     unit, divisor = ("hours", 3600.0) if whole >= 7200 else ("minutes", 60.0) if whole >= 120 else ("seconds", 1.0)
     found = figure(f"summed time ({unit})", "", height=110 + 42 * len(rows), barmode="stack")

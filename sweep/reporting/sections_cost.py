@@ -17,7 +17,7 @@ SHOWN_AUDITED = 50
 SHOWN_FAILURES = 200
 SHOWN_DETAILS = 20
 LONGEST_DETAILS = 6_000
-"""Characters of a failure's message that are shown, from its end."""
+"""Maximum number of characters of a failure's message; of a longer message, the end is shown."""
 
 
 def pruning_section(history: History, findings: ReportFindings) -> Section:
@@ -25,7 +25,7 @@ def pruning_section(history: History, findings: ReportFindings) -> Section:
     summary, audit, pruner = findings.pruning, findings.audit, history.space.search.pruner
     blocks: tuple[Block, ...] = _audit_table(history, audit)
     if summary.pruned:
-        title = f"Most trials were pruned after epoch {summary.usual_cut}" if summary.usual_cut else "When it pruned"
+        title = f"Most trials were pruned after epoch {summary.usual_cut}" if summary.usual_cut else "Pruned trials"
         warmup = f"The {pruner.name} pruner lets every trial train {count(pruner.warmup_epochs, 'epoch')} first."
         blocks = (Chart(title, pruning_chart(summary), warmup), *blocks)
         result = (
@@ -49,30 +49,30 @@ def _early(summary: PruningSummary) -> Iterator[str]:
 
 
 def _audit(history: History, audit: Audit) -> Iterator[str]:
-    """What pruning may have cost."""
+    """Yield sentences about what pruning may have cost."""
     pruned = len(history.of("pruned"))
     if audit.share is None or audit.lost is None:
         if pruned:
-            yield "Whether it stopped a good trial is unknown" + (
+            yield "It is not known whether pruning stopped a good trial" + (
                 ": no audited trial has finished yet."
                 if history.space.search.pruner.audit
-                else ". Set search.pruner.audit: 0.1 to let a tenth of such trials run to the end and measure it."
+                else ". To measure it, set search.pruner.audit: 0.1, which lets a tenth of such trials run to the end."
             )
         return
     part, low, high = (round(100 * bound) for bound in audit.share)
     yield (
-        f"Audit: of {count(len(audit.trials), 'trial')} that it would have stopped but that ran to the end, "
-        f"{audit.reached_top} reached the top {TOP} ({part} %, 95 % interval {low} to {high} %)."
+        f"Audit: {count(len(audit.trials), 'trial')} ran to the end although the pruner would have stopped them; "
+        f"{audit.reached_top} of them reached the top {TOP} ({part} %, 95 % interval {low} to {high} %)."
     )
     if pruned:
         about, least, most = audit.lost
         yield (
-            f"So of the {count(pruned, 'trial')} that it did stop, about {about:.0f} ({least:.0f} to {most:.0f}) would "
-            f"have been as good as the top {TOP}."
+            f"So about {about:.0f} ({least:.0f} to {most:.0f}) of the {count(pruned, 'pruned trial')} would have been "
+            f"as good as the top {TOP}."
         )
     yield (
-        f"Suggested: warmup_epochs: {audit.suggested_warmup}. With it, no audited trial of the top {TOP} would have "
-        "been stopped."
+        f"Suggested: warmup_epochs: {audit.suggested_warmup}. With this value, no audited trial of the top {TOP} would "
+        "have been stopped."
         if audit.suggested_warmup is not None
         else "The audit gives no reason for a longer warm-up."
     )
@@ -94,8 +94,8 @@ def _foresight(summary: PruningSummary) -> Iterator[str]:
     if summary.foresight is not None:
         grade = "well" if summary.foresight >= 0.7 else "somewhat" if summary.foresight >= 0.3 else "poorly"
         yield (
-            f"Epoch {summary.usual_cut} predicts the end {grade}: over {summary.compared:,} complete trials, the rank "
-            f"correlation between the best value until then and the final value is {summary.foresight:.2f}."
+            f"Epoch {summary.usual_cut} predicts the final value {grade}: over {summary.compared:,} complete trials, "
+            f"the rank correlation of the best value until then with the final value is {summary.foresight:.2f}."
         )
     if summary.winner_rank is not None and summary.compared > 1:
         yield f"At that epoch, the winner was number {summary.winner_rank:,} of {summary.compared:,}."
@@ -120,9 +120,7 @@ def hours_section(findings: ReportFindings) -> Section:
         ),
         (1, 2, 3, 4, 5, 6),
     )
-    note = (
-        "Summed over trials that ran in parallel. Rest: starting processes, reading images, writing models and records."
-    )
+    note = "Times are summed over parallel trials. Rest: starting processes, reading images, writing files."
     chart = Chart("Fitting, building, and the rest", time_chart(rows), note)
     return section(tuple(answer), (chart, table))
 
@@ -153,6 +151,6 @@ def _failure_blocks(groups: tuple[FailureGroup, ...], failed: int) -> list[Block
         f"The first {SHOWN_FAILURES:,} of {failed:,}." if failed > SHOWN_FAILURES else "",
         folded=f"all {count(failed, 'failed trial')}" if failed > SHOWN_DETAILS else "",
     )
-    distinct = {failure.details.strip(): failure for failure in reversed(failures)}  # the first of each
+    distinct = {failure.details.strip(): failure for failure in reversed(failures)}  # the first trial per message
     long = [failure for text, failure in distinct.items() if text != failure.summary.strip()][::-1][:SHOWN_DETAILS]
     return [table, *(Folded(f"trial {f.number}: full message", f.details[-LONGEST_DETAILS:]) for f in long)]

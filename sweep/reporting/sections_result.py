@@ -20,11 +20,11 @@ from sweep.reporting.final_page import gap_text, luck_text, verdict_text
 from sweep.reporting.search_charts import MOST_POINTS, progress_chart
 
 LEADERS = 10
-"""Trials in the table of the best."""
+"""Maximum number of trials in the table of the best trials."""
 LISTED = 200
 """Maximum number of rows of the folded table; the CSV file has all trials."""
 SHOWN = 5
-"""Best trials whose curve findings are listed."""
+"""Number of best trials whose curve findings are listed."""
 
 
 def winner_section(history: History, findings: ReportFindings, reproduce: str) -> Section:
@@ -70,7 +70,7 @@ def _verdict(history: History, lead: Lead) -> tuple[str, ...]:
         sentences.append(_noise(lead))
     if lead.verdict == "unknown":
         sentences.append(
-            "How much of the lead is noise is unknown for a loss; the objective val_accuracy has a standard error."
+            "For a loss, the noise of the lead is unknown; with the objective val_accuracy, the report estimates it."
         )
     sentences.append(
         f"It was selected as the best of {count(len(history.ranked), 'complete trial')} on the validation images, so "
@@ -91,7 +91,7 @@ def _gap(lead: Lead) -> str:
 
 def _noise(lead: Lead) -> str:
     difference = (
-        f" and that of a difference {metric(lead.noise)}; less than {NOISE_LIMIT:.0f} standard errors is noise"
+        f" and that of a difference {metric(lead.noise)}; a lead of under {NOISE_LIMIT:.0f} standard errors is noise"
         if lead.noise
         else ""
     )
@@ -104,7 +104,7 @@ def _noise(lead: Lead) -> str:
 
 
 def final_sections(history: History) -> Iterator[Section]:
-    """How good is the final model? Nothing before the test set is opened."""
+    """How good is the final model? No section before the test set is opened."""
     if history.openings:
         question = "How good is the final model on unseen images?"
         yield Section("final", "Final model", question, tuple(_final_answer(history)))
@@ -175,7 +175,7 @@ def curves_section(history: History) -> Section:
         note = (
             f"The bands contain the middle 50 % and 80 % of all {drawn:,} complete and pruned trials that trained the "
             "epoch. Trials leave the bands when they are pruned, so the bands rise there."
-        ) + (f" The lines are the best {top} trials; the winner is green." if top else "")
+        ) + (f" The lines are the best {count(top, 'trial')}; the winner is green." if top else "")
     summary, notes = curve_summary(history), curve_notes(history)
     return section(
         (_best_epochs(history), *([summary] if summary else [])),
@@ -184,7 +184,7 @@ def curves_section(history: History) -> Section:
 
 
 def _best_epochs(history: History) -> str:
-    """At which epoch the good trials were at their best."""
+    """Return the best epoch of the good trials, as a sentence."""
     best = [r.best_epoch for r in history.good if r.best_epoch is not None]
     if not best:
         return "No trial is complete, so these are the curves of pruned trials."
@@ -194,7 +194,7 @@ def _best_epochs(history: History) -> str:
 
 
 def curve_summary(history: History) -> str:
-    """Return how many trials have which curve finding; "" if there is none or no trial has ended."""
+    """Return the number of trials with each curve finding, as a sentence; "" if there is no finding."""
     ended = [record for record in history.records if record.epochs and record.finished is not None]
     kinds = Counter(finding.kind for record in ended for finding in record.diagnosis)
     if not kinds:
@@ -213,6 +213,6 @@ def cautions_section(findings: ReportFindings) -> Section:
     """What should you keep in mind?"""
     section = partial(Section, "cautions", "Cautions", "What should you keep in mind?")
     if not findings.cautions:
-        return section(("Nothing stands out.",))
+        return section(("There are no cautions for this study.",))
     ranking = " before you rely on the ranking" if findings.lead.best is not None else ""
     return section((f"{count(len(findings.cautions), 'point')} to consider{ranking}.",), (Notes(findings.cautions),))

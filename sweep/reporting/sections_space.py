@@ -27,7 +27,7 @@ from sweep.study.importance import FEWEST, Importances
 MOST_SLICES = 9
 FEWEST_LINES = 3
 FEWEST_HABIT = 10
-"""With fewer complete trials, nearly all of them are good ones."""
+"""Minimum number of complete trials for a pattern; with fewer, nearly all of them count as good trials."""
 MOST_BARS = 24
 
 
@@ -45,13 +45,13 @@ def importance_section(history: History, findings: ReportFindings) -> Section:
         return section((few,), conditions)
     matter = [row.name for row in found.rows if row.matters]
     effect = (
-        f"{listed(matter)} made a difference, more than chance explains."
+        f"{listed(matter)} made a larger difference than chance explains."
         if matter
-        else "No parameter stands out from chance: there are too few trials, or nothing in this space matters much."
+        else "No parameter matters more than chance explains: there are too few trials, or all effects are small."
     )
     how = (
         f"Measured by PED-ANOVA: how much the values of the best {share(found.quantile, 1.0)} of "
-        f"{count(found.trials, 'complete and pruned trial')} differ from the values of all of them."
+        f"{count(found.trials, 'complete and pruned trial')} differ from the values of all these trials."
     )
     rows = found.rows[:MOST_BARS]
     note = (
@@ -67,7 +67,7 @@ def importance_section(history: History, findings: ReportFindings) -> Section:
 
 
 def _conditions(history: History) -> tuple[Table, ...]:
-    """When conditional parameters apply."""
+    """Return a table of the conditional parameters, with their conditions."""
     rows = tuple(
         (p.name, applies_when(p), str(sum(p.name in record.values for record in history.records)))
         for p in history.space.parameters
@@ -78,7 +78,7 @@ def _conditions(history: History) -> tuple[Table, ...]:
 
 
 def by_importance(history: History, found: Importances) -> list[Parameter]:
-    """Return the parameters of which several values were tried, the most important first.
+    """Return the parameters that had more than one value in the trials, the most important first.
 
     If the importance is unknown, unconditional parameters come before conditional ones, and parameters on a log scale,
     for example a learning rate, before others.
@@ -109,7 +109,7 @@ def landscape_section(history: History, findings: ReportFindings) -> Section:
 
 
 def _where(history: History, parameters: Sequence[Parameter]) -> str:
-    """Where the best tenth is, for the first parameters."""
+    """Return where the best tenth of the trials is, for the first three parameters."""
     if len(history.ranked) < FEWEST_HABIT:
         return f"{count(len(history.ranked), 'complete trial')} so far: what looks like a pattern may be chance."
     habits = [text for parameter in parameters[:3] if (text := _habit(history, parameter))]

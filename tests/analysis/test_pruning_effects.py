@@ -20,7 +20,7 @@ def test_pruning_saves_the_epochs_up_to_the_limit() -> None:
     assert found.cuts == {1: 2, 3: 1}
     assert (found.usual_cut, found.saved, found.stopped_early, found.trained) == (1, 7, 2, 7)
     assert found.saved_share == 0.5
-    assert found.saved_seconds == 7.0  # an epoch of these took a second
+    assert found.saved_seconds == 7.0  # each epoch of these trials took one second
 
 
 def test_without_a_pruned_trial_nothing_is_saved() -> None:
@@ -59,7 +59,7 @@ CUT = [pruned(number, 0.1) for number in (10, 11, 12, 13)]
 
 
 def pruning_answer(found: History) -> tuple[str, ...]:
-    """What the report says about pruning."""
+    """Return what the report says about pruning."""
     findings = collect_findings(found, importances(found.space, found.records), "demo-2")
     return pruning_section(found, findings).answer
 
@@ -82,10 +82,10 @@ def test_unfinished_trials_are_not_audited() -> None:
 
 def test_the_report_gives_the_cost_of_pruning_with_an_interval_and_suggests_a_warm_up() -> None:
     assert pruning_answer(history(*FINISHED, GOOD, POOR, *CUT))[2:5] == (
-        "Audit: of 2 trials that it would have stopped but that ran to the end, 1 reached the top 5 "
+        "Audit: 2 trials ran to the end although the pruner would have stopped them; 1 of them reached the top 5 "
         "(50 %, 95 % interval 9 to 91 %).",
-        "So of the 4 trials that it did stop, about 2 (0 to 4) would have been as good as the top 5.",
-        "Suggested: warmup_epochs: 3. With it, no audited trial of the top 5 would have been stopped.",
+        "So about 2 (0 to 4) of the 4 pruned trials would have been as good as the top 5.",
+        "Suggested: warmup_epochs: 3. With this value, no audited trial of the top 5 would have been stopped.",
     )
 
 
@@ -95,15 +95,13 @@ def test_an_audit_without_a_mistake_suggests_nothing() -> None:
 
 def test_without_an_audit_the_report_explains_how_to_measure_the_cost() -> None:
     assert pruning_answer(history(*FINISHED, *CUT))[2] == (
-        "Whether it stopped a good trial is unknown. Set search.pruner.audit: 0.1 to let a tenth of such trials run to "
-        "the end and measure it."
+        "It is not known whether pruning stopped a good trial. To measure it, set search.pruner.audit: 0.1, which lets "
+        "a tenth of such trials run to the end."
     )
     space = make_space()
     pruner = replace(space.search.pruner, audit=0.1)
     waiting = history(*FINISHED, *CUT, space=replace(space, search=replace(space.search, pruner=pruner)))
-    assert (
-        pruning_answer(waiting)[2] == "Whether it stopped a good trial is unknown: no audited trial has finished yet."
-    )
+    assert pruning_answer(waiting)[2].endswith("stopped a good trial: no audited trial has finished yet.")
 
 
 def test_a_pruner_with_only_audited_trials_pruned_nothing_and_is_judged() -> None:

@@ -105,8 +105,8 @@ def test_a_tie_is_called_a_tie_in_words() -> None:
     alone = dataclasses.replace(result, verdict="alone", finalists=result.finalists[1:2])
     assert verdict_text(alone) == "Trial 4 is the only finalist; 3 rounds show how much its result varies."
     assert luck_text(result) == (
-        "With new seeds and splits it reached val_accuracy 0.8000 ± 0.0100 (standard deviation), 0.1000 worse than the "
-        "0.9000 in the search."
+        "With new seeds and splits, it reached val_accuracy 0.8000 ± 0.0100 (standard deviation), 0.1000 worse than "
+        "the 0.9000 in the search."
     )
     assert "0.1000 better than the 0.9000 in the search" in luck_text(dataclasses.replace(result, objective="val_loss"))
     assert gap_text(result).startswith(
@@ -115,7 +115,7 @@ def test_a_tie_is_called_a_tie_in_words() -> None:
     )
     far = dataclasses.replace(result, test=dataclasses.replace(result.test, search_gap=0.25))
     assert gap_text(far).startswith(
-        "Its score in the search is 0.2500 above its test score: the search was too optimistic by that amount."
+        "Its score in the search is 0.2500 above its test score: the search was too optimistic by this amount."
     )
 
 

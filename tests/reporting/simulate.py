@@ -61,7 +61,7 @@ def simulate(count: int, *, seed: int = 0, space: Space | None = None, stamp: Da
     for number in range(count):
         values = draw(space, generator)
         record = _trial(space, number, values, generator, medians, stamp, clock)
-        clock += timedelta(seconds=record.timings["total"] / 2)  # two at a time
+        clock += timedelta(seconds=record.timings["total"] / 2)  # two trials run at a time
         records.append(record)
     return records
 
@@ -139,7 +139,7 @@ def _quality(values: Any) -> float:
 
 
 def write_study(home: Path, name: str, space: Space, records: list[TrialRecord]) -> Path:
-    """Write the study to disk, like a run."""
+    """Write the study to disk, as a sweep does."""
     folder = home / "studies" / name
     folder.mkdir(parents=True)
     open_study(folder, space, threads=1)

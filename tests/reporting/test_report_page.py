@@ -191,7 +191,7 @@ def test_the_next_space_can_be_read_and_is_wider(tmp_path: Path) -> None:
     rate = next(parameter for parameter in space.parameters if parameter.name == "learning_rate")
     assert (space.study, getattr(rate, "high", None)) == ("demo-2", 0.1)
     finished = [record for record in read_records(folder) if record.state in ("complete", "pruned")]
-    assert {incompatibility(record, space) for record in finished} == {None}  # a fork takes all of them along
+    assert {incompatibility(record, space) for record in finished} == {None}  # a fork copies all of them
     assert "--study demo --fork demo-2 --trials 400" in (folder / "report.html").read_text(encoding="utf-8")
 
 

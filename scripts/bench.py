@@ -1,7 +1,7 @@
-"""Measurements. `throughput`: images per second of the sweep's workers against one plain TensorFlow process; `recipes`
+"""Measurements. `throughput`: images per second of the sweep's workers and of one plain TensorFlow process; `recipes`
 (bench_recipes.py): the published systems, trained and compared with their published figures.
 
-The speed of a shared machine varies, so both sides train the same models in turns, and only the ratio counts.
+The speed of a shared machine varies, so both sides train the same models in turns, and only their ratio is meaningful.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ app.command("keras-tuner")(keras_tuner_command)
 
 @app.callback()
 def main() -> None:
-    """Measurements that the README quotes."""
+    """Measurements that docs/performance.md quotes."""
 
 
 @app.command()
 def throughput(
-    space: Annotated[Path, typer.Option(help="Space whose random points are trained.")] = Path(
+    space: Annotated[Path, typer.Option(help="Space from which random points are trained.")] = Path(
         "search_spaces/vgg.yaml"
     ),
     study: Annotated[str | None, typer.Option(help="Train the configurations of this study's trials instead.")] = None,
     data: Annotated[str, typer.Option(help="As in `sweep run`; ignored with --study.")] = "digits",
-    limit: Annotated[int, typer.Option(help="Images of the training part, before the validation split.")] = 2000,
+    limit: Annotated[int, typer.Option(help="Images of the training set, before the validation split.")] = 2000,
     epochs: Annotated[int, typer.Option(help="Epochs of each model.")] = 2,
     models: Annotated[int, typer.Option(help="Number of models.")] = 6,
-    rounds: Annotated[int, typer.Option(help="Number of turns of each side.")] = 2,
+    rounds: Annotated[int, typer.Option(help="Number of times that each side trains the models.")] = 2,
     home: Annotated[Path, typer.Option(help="Folder with studies/ and cache/.")] = Path(),
 ) -> None:
     """Train the same models in turns on the sweep's workers and in one process with TensorFlow's defaults."""
@@ -101,7 +101,7 @@ def _configs(home: Home, space: Path, study: str | None, data: str, models: int)
 
 
 def _in_sweep_order(configs: list[TrialConfig], costs: list[int]) -> list[TrialConfig]:
-    """Move the longest of the last ones to the front, as a sweep starts them."""
+    """Sort the last configurations, the most expensive first, because a sweep starts them in this order."""
     first = max(len(configs) - ASKED_AHEAD * len(default_slots(None)), 0)
     last = sorted(range(first, len(configs)), key=lambda index: -costs[index])
     return [*configs[:first], *(configs[index] for index in last)]
@@ -113,7 +113,7 @@ def _shortened(config: TrialConfig, limit: int, epochs: int) -> TrialConfig:
 
 
 def _on_workers(configs: list[TrialConfig], prepared: Prepared) -> float:
-    """Return the seconds for all models, from the first fork to the last result, without TensorFlow's import."""
+    """Return the seconds for all models, from the first fork to the last result, after TensorFlow is imported."""
     executor = ForkServerExecutor(default_slots(None))
     with tempfile.TemporaryDirectory() as scratch:
         tasks = [Task(n, config, prepared, Path(scratch) / str(n)) for n, config in enumerate(configs)]
@@ -140,7 +140,7 @@ def _drain(executor: ForkServerExecutor, waiting: list[Task]) -> None:
 
 
 def _in_one_process(configs: list[TrialConfig], prepared: Prepared, jit_compile: str | bool) -> float:
-    """Return the same for a new process that sets no flags and no number of threads, without TensorFlow's import."""
+    """Return the seconds for all models in a new process with TensorFlow's default settings, after its import."""
     context = multiprocessing.get_context("spawn")
     before = {name: os.environ.pop(name) for name in ("TF_ENABLE_ONEDNN_OPTS",) if name in os.environ}
     ours, theirs = context.Pipe()

@@ -23,7 +23,7 @@ class Side:
     """The result of one search.
 
     Attributes:
-        best: the objective of its best trial.
+        best: the objective of the best trial.
         seconds: wall time, imports included.
     """
 
@@ -33,11 +33,11 @@ class Side:
 
 
 def keras_tuner_command(
-    space: Annotated[Path, typer.Option(help="Space that is searched.")] = Path("search_spaces/vgg.yaml"),
+    space: Annotated[Path, typer.Option(help="The space to search.")] = Path("search_spaces/vgg.yaml"),
     data: Annotated[str, typer.Option(help="As in `sweep run`.")] = "digits",
-    limit: Annotated[int, typer.Option(help="Images of the training part, before the validation split.")] = 600,
+    limit: Annotated[int, typer.Option(help="Images of the training set, before the validation split.")] = 600,
     epochs: Annotated[int, typer.Option(help="Maximum epochs per trial.")] = 5,
-    trials: Annotated[int, typer.Option(help="Trials of each side; Hyperband counts its short ones too.")] = 8,
+    trials: Annotated[int, typer.Option(help="Trials of each side, including Hyperband's short trials.")] = 8,
     home: Annotated[Path, typer.Option(help="Folder with cache/.")] = Path(),
 ) -> None:
     """Search a space with a sweep and with RandomSearch, BayesianOptimization and Hyperband of KerasTuner."""
@@ -65,7 +65,7 @@ def _sweep(space: Path, words: dict[str, str], trials: int) -> float:
 
 
 def _tuner(name: str, space: Space, trials: int, epochs: int, home: Path) -> Callable[[], float]:
-    """Return a function that searches with a tuner of KerasTuner, in this process as KerasTuner does."""
+    """Return a function that searches with a tuner of KerasTuner, which trains in this process."""
 
     def run() -> float:
         import keras_tuner

@@ -50,7 +50,7 @@ PUBLISHED = {
     "vgg16-frozen": "63.6 %",
     "vgg16-last-block": "81 to 82.3 %",
 }
-"""Test accuracies on all of CIFAR-10 after all of a recipe's epochs, most of them selected on the test set."""
+"""Test accuracies on all of CIFAR-10 after all epochs of a recipe; most of them were selected on the test set."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Run:
     """A recipe with a seed.
 
     Attributes:
-        epochs: the published number; the configuration may have fewer.
+        epochs: the published number of epochs; the configuration may have fewer epochs.
     """
 
     recipe: str
@@ -68,7 +68,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a run; `failure` is "" if it trained to its end."""
+    """The result of a run; `failure` is "" if the run has trained to its end."""
 
     run: Run
     validation: float = 0.0
@@ -81,7 +81,7 @@ class Result:
 
 def recipes(
     data: Annotated[str, typer.Option(help="As in `sweep run`.")] = "cifar10",
-    limit: Annotated[int | None, typer.Option(min=1, help="Images of the training part; all by default.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Images of the training set; all by default.")] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Epochs of each recipe; the published number by default.")
     ] = None,
@@ -93,7 +93,7 @@ def recipes(
     first_seed: Annotated[int, typer.Option(min=0, help="First seed, for more runs on another day.")] = 0,
     only: Annotated[str | None, typer.Option(metavar="A,B", help="Only these recipes.")] = None,
     test: Annotated[
-        bool, typer.Option("--test", help="Open the sealed test part at the end of each run. Never select by it.")
+        bool, typer.Option("--test", help="Open the sealed test set at the end of each run. Never select by it.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="File of the table; studies/recipes.md by default.")] = None,
     home: Annotated[Path, typer.Option(help="Folder with studies/ and cache/.")] = Path(),
@@ -122,12 +122,12 @@ def _names(only: str | None) -> list[str]:
     names = only.split(",")
     unknown = [name for name in names if name not in PUBLISHED]
     if unknown:
-        raise typer.BadParameter(f"there is no recipe {unknown[0]}; there are {', '.join(PUBLISHED)}")
+        raise typer.BadParameter(f"{unknown[0]}: expected one of {', '.join(PUBLISHED)}")
     return names
 
 
 def _runs(names: Sequence[str], changes: Sequence[Override], seeds: range) -> tuple[list[Run], list[tuple[Run, str]]]:
-    """Return the runs by seed, so that every recipe has one early; and the runs without weights, with the reason."""
+    """Return the runs by seed, so that every recipe runs early, and the runs without weights, with the reason."""
     runs: list[Run] = []
     skipped: list[tuple[Run, str]] = []
     for name in names:
@@ -173,13 +173,13 @@ def _result(run: Run, outcome: Outcome, folder: Path, prepared: Prepared, test: 
 
 
 def _test_accuracy(model_file: Path, prepared: Prepared, threads: int) -> float:
-    """Return the accuracy of a saved model on the sealed test part; it selects nothing."""
+    """Return the accuracy of a saved model on the sealed test set; nothing is selected by it."""
     found: float = call_in_child("bench_recipes:measure", model_file, prepared, threads)
     return found
 
 
 def measure(model_file: Path, prepared: Prepared, threads: int) -> float:
-    """Compute it, in a process that may import TensorFlow."""
+    """Return the accuracy of a saved model on the sealed test set, in a process that may import TensorFlow."""
     import keras
     import numpy as np
 

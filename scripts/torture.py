@@ -1,9 +1,9 @@
 """Is anything lost when processes are killed? Runs a sweep twice: undisturbed, and with SIGKILLs at random times.
 
-After each kill of the supervisor the same command starts again. In the end both studies and both MLflow stores must
-contain the same trials, to the bit. With one worker the sampler is TPE with a median pruner, so that points and pruning
-depend on all earlier trials. With more workers the order in which trials end depends on the clock, so points are random
-(a function of seed and number) and nothing is pruned.
+After each kill of the supervisor, the same command starts again. In the end, both studies and both MLflow stores must
+contain the same trials, to the bit. With one worker, the sampler is TPE with a median pruner, so that points and
+pruning depend on all earlier trials. With more workers, the order in which trials end depends on the clock, so points
+are random (a function of seed and trial number) and nothing is pruned.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Disturbed:
 
     Attributes:
         seconds: from the first start to the end.
-        killed: how often each kind of process was killed.
+        killed: number of kills by kind of process.
     """
 
     seconds: float = 0.0
@@ -58,14 +58,14 @@ def main(
     epochs: Annotated[int, typer.Option(min=1, help="Epochs per trial.")] = 8,
     kills: Annotated[int, typer.Option(min=0, help="SIGKILLs during each disturbed sweep.")] = 20,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Seed of times and victims. Repeatable: one sweep per seed.")
+        list[int] | None, typer.Option(help="Seed of the times and processes to kill. Repeatable: one sweep per seed.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Trials at a time; 1 uses TPE and a median pruner.")] = 2,
     image_size: Annotated[int, typer.Option(help="Enlarge the digits to this size, which trains longer.")] = 8,
     limit: Annotated[int | None, typer.Option(help="Number of digits to use; all by default.")] = None,
     folder: Annotated[
         Path | None,
-        typer.Option(help="Keep the sweeps here and reuse the undisturbed one that is here; a new folder by default."),
+        typer.Option(help="Folder of the sweeps; an earlier undisturbed sweep is reused. A new folder by default."),
     ] = None,
 ) -> None:
     """Kill a sweep's processes at random times and compare the result with an undisturbed sweep."""
@@ -89,12 +89,12 @@ def main(
             found.append(f"only {sum(ran.killed.values())} of {kills} kills happened before the end: use longer trials")
         _print(number, ran, seconds, found, undisturbed, home)
         different += len(found)
-    print(f"both are in {place}")
+    print(f"all sweeps are in {place}")
     raise typer.Exit(1 if different else 0)
 
 
 def _history(epochs: int) -> list[str]:
-    """With one worker: points and pruning that depend on earlier trials. Pruned trials have trained for a while."""
+    """Return settings with which points and pruning depend on earlier trials, and trials are pruned late."""
     pruner = f"{{name: median, startup_trials: 2, warmup_epochs: {epochs * 5 // 8}}}"
     return ["search.sampler=tpe", "search.startup_trials=3", f"search.pruner={pruner}"]
 
@@ -110,7 +110,7 @@ def _start(words: list[str], home: Path) -> subprocess.Popen[bytes]:
 
 
 def _run_undisturbed(words: list[str], home: Path) -> float:
-    """Return the seconds of an undisturbed sweep; an earlier one with the same options does not run again."""
+    """Return the seconds of an undisturbed sweep; an earlier sweep with the same options is not repeated."""
     note = home / "undisturbed.json"
     if note.is_file() and (earlier := json.loads(note.read_text()))["words"] == words:
         return float(earlier["seconds"])
@@ -127,8 +127,8 @@ def _run_disturbed(
 ) -> Disturbed:
     """Run the sweep, and start it again whenever its supervisor was killed.
 
-    The moments depend on the work, not on the clock: a number of epochs of the whole sweep, plus a fraction of the
-    usual time of an epoch. Otherwise kills would come faster than the sweep can start.
+    The moments of the kills depend on the work, not on the clock: a number of epochs of the whole sweep, plus a
+    fraction of the usual time of an epoch. Otherwise the sweep would be killed again before it has started.
     """
     ran = Disturbed()
     started = time.perf_counter()
@@ -161,7 +161,7 @@ def _epoch_seconds(home: Path) -> float:
 
 
 def _reached(process: subprocess.Popen[bytes], home: Path, epochs: int) -> bool:
-    """Wait for this number of epochs; False if the sweep ended before."""
+    """Wait until the sweep has finished this number of epochs; False if the sweep ended before that."""
     while _finished_epochs(home) < epochs:
         if _ended_within(process, POLL_SECONDS):
             return False
@@ -179,11 +179,11 @@ def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
 def _victims(supervisor: int, home: Path) -> list[tuple[str, int]]:
     """Return the processes of a sweep: the supervisor, its fork server, the trials.
 
-    A trial is recognized by its open log, because it has no parent any more after its fork server was killed.
+    A trial is recognized by its open log, because it has no parent after its fork server was killed.
     """
     found = [("supervisor", supervisor)]
     place = home.resolve()
-    with suppress(psutil.NoSuchProcess):  # it ended during the check
+    with suppress(psutil.NoSuchProcess):  # the process ended during the check
         found += [("fork server", one.pid) for one in psutil.Process(supervisor).children() if _is_forked(one)]
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -197,7 +197,7 @@ def _is_forked(process: psutil.Process) -> bool:
 
 
 def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):  # it ended before
+    with suppress(ProcessLookupError):  # the process ended before the kill
         os.kill(pid, signal.SIGKILL)
 
 
@@ -207,7 +207,7 @@ def _differences(undisturbed: Path, home: Path, trials: int) -> Iterator[str]:
     yield from _mlflow_differences(_records(home), home)
     left = [str(path.relative_to(home)) for path in home.glob("studies/*/trials/*/checkpoint-*")]
     if left:
-        yield f"checkpoints of ended trials were left: {', '.join(left)}"
+        yield f"checkpoints of ended trials were not removed: {', '.join(left)}"
 
 
 def _records(home: Path) -> dict[int, TrialRecord]:
@@ -215,7 +215,7 @@ def _records(home: Path) -> dict[int, TrialRecord]:
 
 
 def _bits(record: TrialRecord) -> TrialRecord:
-    """Return the record without what differs between two runs of the same trial: times, and which files are kept."""
+    """Return the record without the values that differ between two runs of the same trial: times and `model_file`."""
     epochs = tuple(replace(metrics, seconds=0.0) for metrics in record.epochs)
     return replace(record, epochs=epochs, timings={}, started="", finished=None, model_file=None)
 
@@ -224,7 +224,7 @@ def _record_differences(
     undisturbed: dict[int, TrialRecord], disturbed: dict[int, TrialRecord], trials: int
 ) -> Iterator[str]:
     if sorted(disturbed) != list(range(trials)):
-        yield f"the trials are {sorted(disturbed)}"
+        yield f"expected trials 0 to {trials - 1}, found {sorted(disturbed)}"
     for number, record in sorted(disturbed.items()):
         if number in undisturbed and _bits(record) != _bits(undisturbed[number]):
             yield f"trial {number}: {_first_difference(undisturbed[number], record)}"
@@ -263,7 +263,7 @@ def _study_differences(undisturbed: list[dict[str, Any]], disturbed: list[dict[s
 
 
 def _mlflow_differences(records: dict[int, TrialRecord], home: Path) -> Iterator[str]:
-    """MLflow must have each trial of the study once, ended, and each of its points once."""
+    """Yield differences: MLflow must have an ended run for each trial, once, with each point of its metrics once."""
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name(STUDY)
     runs = list(client.search_runs([experiment.experiment_id])) if experiment else []
@@ -272,9 +272,9 @@ def _mlflow_differences(records: dict[int, TrialRecord], home: Path) -> Iterator
         if run not in children and run.info.status != "FINISHED":
             yield f"MLflow's run of the study is {run.info.status}"
     if len(runs) - len(children) != 1:
-        yield f"MLflow has {len(runs) - len(children)} runs of the study"
+        yield f"MLflow has {len(runs) - len(children)} runs of the study instead of 1"
     if sorted(int(run.data.tags["sweep.trial"]) for run in children) != sorted(records):
-        yield f"MLflow has the trials {sorted(run.data.tags['sweep.trial'] for run in children)}"
+        yield f"expected trials {sorted(records)} in MLflow, found {[run.data.tags['sweep.trial'] for run in children]}"
     for run in children:
         yield from _run_differences(client, run, records[int(run.data.tags["sweep.trial"])])
 
@@ -294,8 +294,8 @@ def _summary(home: Path) -> str:
 
 
 def _pace(undisturbed: dict[int, TrialRecord], disturbed: dict[int, TrialRecord]) -> float:
-    """Return how much slower the same epochs are, at the lower quartile: about a third of the epochs started twice or
-    ran while another process started, which made them slower."""
+    """Return how much slower the same epochs are with kills. The lower quartile is used, because about a third of the
+    epochs were slower for another reason: they started twice or ran while another process started."""
     pairs = [
         again.seconds / first.seconds
         for number, record in disturbed.items()
@@ -320,7 +320,7 @@ def _print(seed: int, ran: Disturbed, seconds: float, found: list[str], undistur
         print(f"DIFFERENT: {difference}")
     print(f"wall time {ran.seconds:.1f} s against {seconds:.1f} s undisturbed: {ran.seconds / seconds:.2f} times")
     print(f"epochs without an interruption took {_pace(before, after):.2f} times as long: the machine's load")
-    print("everything is the same" if not found else f"{len(found)} differences", flush=True)
+    print(f"number of differences: {len(found)}" if found else "everything is the same", flush=True)
 
 
 if __name__ == "__main__":

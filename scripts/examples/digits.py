@@ -1,8 +1,8 @@
-"""A sweep from Python: three small networks on real digits, the best one's answers, and the best one again.
+"""A sweep from Python: train three small networks on digits, predict with the best one, and train it again.
 
     python scripts/examples/digits.py [HOME]
 
-HOME is where `studies/`, `mlflow/` and `cache/` go; the current folder by default. Takes half a minute.
+HOME is the folder for `studies/`, `mlflow/` and `cache/`; the current folder by default. Takes half a minute.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ print(study.trials.to_dataframe()[["state", "val_accuracy", "blocks", "learning_
 
 model = study.best.model()
 images = (load_digits().images[:5, :, :, None] * 255 / 16).astype("uint8")
-print("five zeros to fours are taken for", model.predict(images, verbose=0).argmax(axis=1).tolist())
+print("predictions for images of 0, 1, 2, 3 and 4:", model.predict(images, verbose=0).argmax(axis=1).tolist())
 
 study.figures.history().write_html(study.folder / "history.html")
 print("report:", study.report())

@@ -73,7 +73,7 @@ def test_one_finalist_is_alone_and_without_rounds_nothing_is_repeated() -> None:
 
 
 def test_the_bootstrap_is_paired_so_that_the_luck_of_a_round_counts_for_all() -> None:
-    # The rounds differ by 0.4, the finalists by 0.01: unpaired resampling would call it about even.
+    # The rounds differ by 0.4, the finalists by 0.01: unpaired resampling would find almost equal chances.
     shares = probabilities_of_best(np.array([[0.51, 0.91, 0.71], [0.50, 0.90, 0.70]]), maximize=True, seed=3)
 
     assert shares == (1.0, 0.0)

@@ -1,4 +1,4 @@
-"""The winner, and whether its lead means anything."""
+"""The winner, and whether its lead is more than noise."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from tests.analysis.histories import complete, failed, history, pruned
 
 
 def at(begin: str, end: str) -> dict[str, Any]:
-    """Times of one day."""
+    """Return the start and the end of a trial, at these times of the same day."""
     return {"started": f"2025-01-02T{begin}:00+00:00", "finished": f"2025-01-02T{end}:00+00:00"}
 
 
@@ -43,7 +43,7 @@ def test_the_wall_time_counts_and_not_the_first_start_of_a_resumed_trial() -> No
 
 
 def test_trials_without_readable_times_count_with_their_epochs() -> None:
-    record = complete(0, 0.5, finished="yesterday")  # two epochs of a second
+    record = complete(0, 0.5, finished="yesterday")  # two epochs of one second each
     assert progress(history(record)).hours == 2 / 3600
 
 

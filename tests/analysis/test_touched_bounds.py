@@ -72,11 +72,11 @@ def test_the_chance_of_a_pile_is_a_binomial_tail() -> None:
 @pytest.mark.parametrize(
     ("name", "end", "new"),
     [
-        ("learning_rate", "high", 1.0),  # a decade, which is less than half of three
+        ("learning_rate", "high", 1.0),  # one decade is the limit; half of the range would be one and a half
         ("learning_rate", "low", 1e-5),
         ("blocks", "high", 6),
         ("momentum", "low", 0.71),
-        ("momentum", "high", 0.9938),  # less than 1, however much half of the range would be
+        ("momentum", "high", 0.9938),  # half of the range would exceed 1, which is not allowed
         ("label_smoothing", "high", 0.15),
         ("l2", "high", 0.1),
         ("batch_size", "high", 256),

@@ -34,7 +34,7 @@ RATES = (0.001, 0.001, 0.0005, 0.0005)
 
 
 def epochs_until(last: int) -> tuple[EpochMetrics, ...]:
-    """Up to four epochs; the third is the best, and the rate drops before it."""
+    """Return up to four epochs; the third epoch is the best, and the learning rate drops before it."""
     return tuple(
         EpochMetrics(
             epoch=epoch,

@@ -1,4 +1,4 @@
-"""The final model in a real MLflow store, also after a call that was cut off."""
+"""The final model in a real MLflow store, also after a call that was interrupted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def send(info: StudyInfo, final_model: FinalModel, home: Path) -> str:
 
 
 def everything(home: Path) -> dict[str, Any]:
-    """What the store holds of final models."""
+    """Return what the store holds of final models."""
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name("demo")
     assert experiment is not None
@@ -77,7 +77,7 @@ WHOLE = {
 def test_a_registration_interrupted_at_any_step_is_completed_by_the_next_call(
     info: StudyInfo, final_model: FinalModel, home: Path, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
 ) -> None:
-    """Before the step, or after it, if only its answer is lost."""
+    """The store fails before the step, or after it: then the step is done, but its answer is lost."""
     real = getattr(MlflowClient, step)
 
     def cut(*words: Any, **named: Any) -> None:

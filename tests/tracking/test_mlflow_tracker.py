@@ -141,7 +141,7 @@ def test_neither_update_nor_close_waits_for_a_store_that_never_answers(make_reco
         tracker.update(make_record(0))
     tracker.update(make_record(1))
     assert tracker.close("finished", timeout=0.1) is False
-    assert store.trials == []  # it has not answered yet
+    assert store.trials == []  # the store has not answered yet
     assert tracker.is_writing is True
     store.gate.set()
     assert tracker.close("finished", timeout=PATIENCE) is True
@@ -161,7 +161,7 @@ def test_short_epochs_are_written_in_one_batch(make_record: MakeRecord) -> None:
 
 
 def written_of(records: list[TrialRecord], interval: float) -> list[tuple[int, int]] | None:
-    """What is written of records that arrive within the interval; None if the machine was too busy for that."""
+    """Return what is written of records that arrive within one interval; None if a busy machine needed longer."""
     store = ListStore()
     store.gate.set()
     started = time.monotonic()

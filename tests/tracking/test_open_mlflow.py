@@ -33,7 +33,7 @@ def count(connection, cursor, statement, parameters, context, executemany):
 
 make_database(pathlib.Path(sys.argv[1]))
 """
-"""MLflow creates a hundred tables in some fifty transactions."""
+"""MLflow creates a hundred tables in about fifty transactions."""
 
 
 def test_settings_of_the_user_stay_and_the_others_are_quiet_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ class TrackerContract(ABC):
 
     @contextmanager
     def held_store(self) -> Iterator[None]:
-        """The store, if there is one, is locked by another process until the end of the block."""
+        """Lock the store, if there is one, until the end of the block, as another process would."""
         yield
 
     def test_a_hundred_updates_do_not_wait_for_the_store(self, tracker: Tracker, make_record: MakeRecord) -> None:
@@ -58,7 +58,7 @@ class TrackerContract(ABC):
 class KeepsRecordsContract(TrackerContract):
     @abstractmethod
     def shown(self) -> dict[int, str]:
-        """State by trial number."""
+        """Return the states by trial number."""
 
     def test_the_newest_record_of_each_trial_is_shown(self, tracker: Tracker, make_record: MakeRecord) -> None:
         for record in (make_record(0), make_record(1), make_record(0, epochs=1), make_record(0, "pruned", epochs=2)):

@@ -207,7 +207,7 @@ class _Reader:
             spec = specs.get(key)
             if spec is None:
                 section = ".".join(str(part) for part in prefix)
-                hint = did_you_mean(key, specs) or f"; it has {', '.join(specs)}"
+                hint = did_you_mean(key, specs) or f"; valid keys: {', '.join(specs)}"
                 self._faults.add(entry.mark, f"unknown key `{key}` in `{section}`{hint}")
                 continue
             path = (*prefix, key)
@@ -252,7 +252,7 @@ class _Reader:
         right = direction_of(objective)
         if search.get("direction") not in (None, right):
             mark = self._marks[("search", "direction")]
-            self._faults.add(mark, f"`{objective}` must be {right}d; write `direction: {right}` or remove it")
+            self._faults.add(mark, f"`{objective}` must be {right}d; write `direction: {right}` or remove `direction`")
 
     def _check_schedule(self, training: dict[str, Any], search: dict[str, Any], known: dict[KeyPath, Known]) -> None:
         """Refuse options that need a constant learning rate."""
@@ -267,8 +267,7 @@ class _Reader:
         if search.get("pruner", {}).get("grace_after_drop", 0) > 0:
             self._faults.add(
                 self._marks[("search", "pruner", "grace_after_drop")],
-                f"with `schedule: {moving[0]}` the rate falls at every step, so no trial would ever be pruned; "
-                "remove `grace_after_drop`",
+                f"`schedule: {moving[0]}` reduces the rate, so `grace_after_drop` prevents pruning; remove one of them",
             )
 
     def _resolve_paths(self, template: dict[str, Any], known: dict[KeyPath, Known]) -> None:

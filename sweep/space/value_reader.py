@@ -186,7 +186,8 @@ class _FieldReader:
             mark = node.entries["reverse_log"].mark
             self._faults.add(mark, "`log` and `reverse_log` exclude each other; keep one of them")
         elif step is not None and (log or reverse):
-            self._faults.add(node.entries["step"].mark, "`step` and `log` exclude each other; keep one of them")
+            wrong = f"`step` and `{'log' if log else 'reverse_log'}` exclude each other; keep one of them"
+            self._faults.add(node.entries["step"].mark, wrong)
         if len(self._faults) == before:
             self._check_ends(node, low, high, log or reverse)
         if len(self._faults) == before and step is not None:
@@ -223,15 +224,15 @@ class _FieldReader:
     def _check_step(self, node: Mapping, low: float, high: float, step: float) -> None:
         mark = node.entries["step"].node.mark
         if step > (high - low) * (1 + 1e-8) and high > low:  # 0.9 - 0.8 is less than 0.1
-            wrong = f"the step {show(step)} is larger than the whole range; write {show(high - low)}"
+            wrong = f"the step {show(step)} is larger than the whole range; write `step: {show(high - low)}`"
         elif (high - low) / MAX_STEPS > step:
-            wrong = f"the step {show(step)} makes more than {MAX_STEPS:,} values; remove it"
+            wrong = f"the step {show(step)} makes more than {MAX_STEPS:,} values; remove `step`"
         else:
             last = low + steps_between(low, high, step) * step
             if math.isclose(last, high, rel_tol=1e-9):
                 return
             mark = node.entries["high"].node.mark
-            wrong = f"steps of {show(step)} from {show(low)} end at {show(last)}; write high: {show(last)}"
+            wrong = f"steps of {show(step)} from {show(low)} end at {show(last)}; write `high: {show(last)}`"
         self._faults.add(mark, f"`{self._name}`: {wrong}")
 
     def _each(self, node: Mapping) -> Scalar | None:
@@ -266,5 +267,5 @@ class _FieldReader:
         before = len(self._faults)
         value = self._single(entry.node)
         if len(self._faults) == before and any(parameter.contains(value) for parameter in parameters):
-            self._faults.add(entry.node.mark, f"`or: {show(value)}` is already inside the range; remove it")
+            self._faults.add(entry.node.mark, f"`or: {show(value)}` is already inside the range; remove `or`")
         return (value,)

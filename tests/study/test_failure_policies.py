@@ -51,8 +51,8 @@ def test_the_sampler_keeps_away_only_from_what_the_policy_calls_infeasible() -> 
     [
         ("failures: {nan: retry}", '`nan` must be one of infeasible, prune, fail, stop or {retry: …}, not "retry"'),
         ("failures: {nan: {retry: 0}}", "`retry` must be an integer, at least 1, not 0"),
-        ("failures: {nan: {again: 1}}", "unknown key `again` in `search.failures.nan`; it has retry"),
-        ("failures: {segfault: fail}", "unknown key `segfault` in `search.failures`; it has nan, oom, too_large,"),
+        ("failures: {nan: {again: 1}}", "unknown key `again` in `search.failures.nan`; valid keys: retry"),
+        ("failures: {segfault: fail}", "unknown key `segfault` in `search.failures`; valid keys: nan, oom, too_large,"),
         ("failures: {nan: [fail, stop]}", "`nan` takes one value for the whole study: one of infeasible, prune,"),
         (
             "failures: stop",

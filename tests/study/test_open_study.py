@@ -139,7 +139,7 @@ def test_the_error_about_a_missing_study_names_the_existing_ones(tmp_path: Path)
         f"there is no study demo in {tmp_path}: there are no studies yet; `python -m sweep.run --space FILE` makes one"
     )
     make_study(tmp_path / "other")
-    with pytest.raises(StudyError, match=f"there is no study demo in {tmp_path}: there are other$"):
+    with pytest.raises(StudyError, match=f"there is no study demo in {tmp_path}; existing studies: other$"):
         stored_space(tmp_path / "demo")
 
 

@@ -138,7 +138,7 @@ def _constant(history: History) -> list[str]:
 def _stale(progress: Progress) -> Iterator[str]:
     if progress.since_best >= STALE:
         yield (
-            f"{progress.since_best:,} trials have ended since the best one, so this space is probably exhausted. A "
+            f"{progress.since_best:,} trials have ended since the best trial, so this space is probably exhausted. A "
             "wider space, more epochs or another model may improve the result."
         )
 

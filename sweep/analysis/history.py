@@ -56,7 +56,7 @@ class History:
 
     @cached_property
     def ranked(self) -> tuple[TrialRecord, ...]:
-        """The complete trials, best first; of equal trials, the earlier one first."""
+        """The complete trials, best first; of equal trials, the earlier trial first."""
         return self._by_value("complete")
 
     @cached_property

@@ -27,7 +27,7 @@ def study_html(title: str, best: Sequence[TrialRecord]) -> str:
 
 
 def trials_html(records: Sequence[TrialRecord]) -> str:
-    """Return a table with a row per trial; the first and the last ones if there are many."""
+    """Return a table with a row per trial; only the first and the last rows if there are many trials."""
     if len(records) <= MOST_ROWS:
         return _titled(count(len(records), "trial"), _records_table(records) if records else "")
     half = MOST_ROWS // 2
@@ -66,7 +66,7 @@ def _records_table(records: Sequence[TrialRecord]) -> str:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """Return a table of escaped texts; it has no head if all headings are empty. Align the columns `numbers` right."""
+    """Return a table of escaped texts, without a head if all headings are empty. `numbers`: right-aligned columns."""
     sides = {True: "right;white-space:nowrap", False: "left"}
 
     def cells(kind: str, texts: Sequence[str]) -> str:

@@ -172,7 +172,7 @@ def trial_params(record: TrialRecord) -> dict[str, str]:
 
 
 def clean_key(name: str) -> str:
-    """Replace characters that MLflow does not accept: a single one would make it refuse the whole batch."""
+    """Replace characters that MLflow does not accept: a single such character makes it refuse the whole batch."""
     return re.sub(r"[^\w./: -]", "_", name)[:MAX_KEY]
 
 

@@ -26,7 +26,7 @@ class StudyInfo:
 
     Attributes:
         name: the study's name.
-        id: the study's unique id; runs are found by it, so two studies with one name do not mix in a shared store.
+        id: the study's unique id; runs are found by it, so studies with the same name stay separate in a shared store.
         space: the search space as canonical YAML text.
         objective: the metric that decides which epoch of a trial is the best.
         folder: where the study keeps its records, models, samples and report, `studies/NAME`.

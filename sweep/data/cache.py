@@ -109,7 +109,7 @@ def scratch_folder(cache: Path) -> Iterator[Path]:
         _remove_abandoned(cache)
         yield folder
     except OSError as error:
-        raise DataError(f"cache `{cache}`: cannot be written: {error}; free some space or choose another.") from error
+        raise DataError(f"cache `{cache}`: cannot be written: {error}; free space or choose another cache.") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -14,8 +14,8 @@ class Part:
 
     Attributes:
         images: uint8 (N, h, w, c), usually a read-only memory map of the whole cached training set.
-        index: int64 (n,), ascending positions in `images` of the images of this part.
-        labels: int64 (n,), labels of the images of this part.
+        index: int64 (n,), ascending positions of this part's images in `images`.
+        labels: int64 (n,), labels of this part's images.
     """
 
     images: UInt8Array

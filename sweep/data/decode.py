@@ -96,7 +96,7 @@ def _channels(listing: Listing) -> int:
 
 
 def decode(paths: Sequence[str], target: Target, out: UInt8Array, advance: Advance) -> tuple[Unreadable, ...]:
-    """Decode the files into `out`, uint8 (len(paths), h, w, c), and return the unreadable ones.
+    """Decode the files into `out`, uint8 (len(paths), h, w, c), and return the unreadable files.
 
     Raises DataError for an image whose size differs from that of `target.model_file`, if `target.size` is None.
     """

@@ -135,7 +135,7 @@ def _check(contents: Contents, config: DataConfig, after: str) -> None:
     if config.group_by is not None:
         groups_of(contents.train.paths, config.group_by, f"training set of `{config.name}`")
     if contents.test is not None and len(contents.test) == 0:
-        raise DataError(f"data: test set of `{config.name}`{after}: no image is left; replace them or remove `test/`.")
+        raise DataError(f"data: test set of `{config.name}`{after}: no image is left; replace files or remove `test/`.")
 
 
 def _parts(contents: Contents, config: DataConfig) -> tuple[Positions, Positions]:

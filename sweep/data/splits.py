@@ -180,9 +180,7 @@ def groups_of(paths: Sequence[str], pattern: str, what: str) -> IntArray:
     """
     field = f"data: {what}: `group_by: {pattern}`"
     if not paths:
-        raise DataError(
-            f"{field} is searched in the paths of image files, but these images are not files; leave it out."
-        )
+        raise DataError(f"{field} is searched in the paths of image files, but these images are not files; remove it.")
     names = _names(paths, pattern, field)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     if len(paths) > 1 and len(numbers) in (1, len(paths)):

@@ -152,7 +152,7 @@ def judge_groups(listing: Listing, config: DataConfig) -> Iterator[ImageFinding]
     try:
         groups = groups_of(paths, config.group_by, f"`{config.name}`").tolist()
     except DataError as error:
-        yield ImageFinding("groups", "problem", str(error), "A run stops with this message; correct `data.group_by`.")
+        yield ImageFinding("groups", "problem", str(error), "Correct `data.group_by` as this message says.")
         return
     members: dict[int, list[tuple[ImageFile, PartName]]] = {}
     for position, (file, group) in enumerate(zip(listing.files, groups, strict=True)):

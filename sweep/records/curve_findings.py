@@ -116,7 +116,7 @@ def _rate_too_high(epochs: Sequence[EpochMetrics]) -> CurveFinding | None:
         "rate too high",
         f"the training loss rose by more than {RISE:.0%} after {len(rises)} of {len(epochs) - 1} epochs, from "
         f"{first.loss:.3f} in epoch 1 to {worst.loss:.3f} in epoch {worst.epoch} and {last.loss:.3f} at the end; try a "
-        f"lower learning rate (it was {worst.learning_rate:.3g} then), a warm-up, or gradient clipping",
+        f"lower learning rate (it was {worst.learning_rate:.3g} in epoch {worst.epoch}), warm-up or gradient clipping",
     )
 
 

@@ -73,7 +73,7 @@ def check_archive(path: Path) -> None:
 
 
 def _refusal(path: Path, what: str) -> ModelFileError:
-    return ModelFileError(f"{path}: refused, nothing in it was run: {what}")
+    return ModelFileError(f"{path}: refused, its code was not run: {what}")
 
 
 def _kind(head: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Small image folders and archives, made on the spot."""
+"""Small image folders and archives, created by fixtures."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def write_idx(path: Path, header: bytes, content: np.ndarray[tuple[int, ...], np
 
 @pytest.mark.slow
 def test_files_in_place_are_read_by_keras_in_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the four sets Keras checks no checksum for this one, so that a small stand-in can be read."""
+    """Keras does not verify a checksum for this set, so small files can replace the real ones."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     for part, count in (("train", 20), ("t10k", 10)):
         place = tmp_path / "datasets" / "fashion-mnist"

@@ -27,7 +27,7 @@ def test_an_opening_is_recorded_and_gives_the_sealed_images_and_labels(
 
 
 def test_what_cannot_be_recorded_is_not_opened(tmp_path: Path) -> None:
-    # The images are missing as well: reading them first would say so.
+    # The images are missing too: if they were read first, the error would be a DataError.
     with pytest.raises(StudyError, match="the opening of the test set cannot be recorded"):
         open_counted(tmp_path / "gone", PREPARED, OPENING)
 

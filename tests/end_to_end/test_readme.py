@@ -44,7 +44,7 @@ LIMITS = {
 }
 """Options to add to a command that starts like this; the longest match counts, and the last value of an option."""
 MAY_DISAGREE = "python -m sweep.export"
-"""Exit code 1 means that a format disagrees: int8 may, with 20 validation images and after one epoch of training."""
+"""Exit code 1 means that a format disagrees; int8 can, with 20 validation images and after one epoch of training."""
 ENDLESS = ("scripts/ui", "python -m sweep.status --study vgg --watch")
 ELSEWHERE = {
     "scripts/check": "takes minutes, and checks nothing that depends on the other commands",

@@ -251,7 +251,7 @@ def test_after_any_kill_the_trials_resume(tmp_path: Path) -> None:
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in fork_server))
     killed = records(tmp_path)
 
-    again = start(tmp_path)  # it returns at once: the two trials have epochs
+    again = start(tmp_path)  # it returns immediately, because the two trials have epochs
     wait_until(
         lambda: all(len(new["epochs"]) > len(old["epochs"]) for old, new in zip(killed, records(tmp_path), strict=True))
     )
@@ -263,7 +263,7 @@ def test_after_any_kill_the_trials_resume(tmp_path: Path) -> None:
     resumed = records(tmp_path)
     assert [record["state"] for record in resumed] == ["interrupted", "interrupted"]
     for before, after in zip(killed, resumed, strict=True):
-        assert after["epochs"][: len(before["epochs"])] == before["epochs"]  # to the second they took
+        assert after["epochs"][: len(before["epochs"])] == before["epochs"]  # including their times in seconds
         assert [epoch["epoch"] for epoch in after["epochs"]] == list(range(1, len(after["epochs"]) + 1))
 
 

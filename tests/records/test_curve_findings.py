@@ -78,7 +78,7 @@ def test_a_training_loss_that_jumps_up_and_down_has_too_high_a_rate() -> None:
 
     assert str(finding) == (
         "rate too high: the training loss rose by more than 5% after 2 of 3 epochs, from 2.000 in epoch 1 to 3.000 in "
-        "epoch 2 and 2.500 at the end; try a lower learning rate (it was 0.1 then), a warm-up, or gradient clipping"
+        "epoch 2 and 2.500 at the end; try a lower learning rate (it was 0.1 in epoch 2), warm-up or gradient clipping"
     )
 
 

@@ -1,4 +1,4 @@
-"""Tampered model files are refused before anything of them runs."""
+"""Tampered model files are refused before any of their code runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACTS = ModelFacts("demo", 7, ("cat", "dog"), (8, 8, 1), DataConfig(name="digits
 
 
 class Evil:
-    """Unpickling it makes a file."""
+    """An object that writes a file when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -49,7 +49,7 @@ def test_a_lambda_layer_is_refused(tmp_path: Path) -> None:
     path = write_model(tmp_path / "model.keras", LAMBDA)
 
     assert (
-        refusal(path) == f"{path}: refused, nothing in it was run: it holds a Lambda layer, which runs code of the file"
+        refusal(path) == f"{path}: refused, its code was not run: it holds a Lambda layer, which runs code of the file"
     )
 
 

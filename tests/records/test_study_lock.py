@@ -187,7 +187,7 @@ def test_the_holder_is_named_while_it_lives(tmp_path: Path, other: subprocess.Po
     assert holder(written(tmp_path, lease)) == f"process {other.pid} on {lease.host}, since {lease.since}"
     assert holder(written(tmp_path, replace(lease, started=lease.started - 60))) is None
     assert holder(written(tmp_path, replace(lease, boot="before"))) is None
-    assert holder(written(tmp_path, LEASE)) == str(LEASE)  # on a machine that cannot be checked
+    assert holder(written(tmp_path, LEASE)) == str(LEASE)  # on another machine, which cannot be checked
     other.kill()
     other.wait()
     assert holder(written(tmp_path, lease)) is None

@@ -79,7 +79,7 @@ def test_a_record_is_the_same_after_writing_and_reading(record: TrialRecord) -> 
     text = record_to_json(record)
     again = record_from_json(text, "trial.json")
     assert again == record
-    # Equality takes 1, 1.0 and true for the same.
+    # 1, 1.0 and true are equal in Python, but not as JSON.
     assert [type(value) for value in again.values.values()] == [type(value) for value in record.values.values()]
     assert record_to_json(again) == text
 

@@ -1,4 +1,4 @@
-"""A search space as a KerasTuner hypermodel, so that its tuners search the same space as a sweep.
+"""A search space as a KerasTuner hypermodel, so that KerasTuner's tuners search the space of a sweep.
 
     tuner = keras_tuner.RandomSearch(hypermodel(read_space(path)), objective=OBJECTIVE, max_trials=20)
     tuner.search()
@@ -36,9 +36,9 @@ def hypermodel(space: Space, dataset: Dataset | None = None, *, cache: Path = Pa
     """Return the space as a HyperModel.
 
     Args:
-        space: its conditions become conditional scopes, and its first start point the defaults.
+        space: the space; its conditions become conditional scopes, and its first start point becomes the defaults.
         dataset: training and validation images; None loads those of the space's section `data`.
-        cache: folder for decoded images; a sweep's is the folder `cache` of `--home`.
+        cache: folder for decoded images; a sweep uses the folder `cache` of `--home`.
 
     Raises:
         DataError: the images cannot be used.
@@ -65,7 +65,7 @@ class SpaceHyperModel(keras_tuner.HyperModel):
 
     def __init__(self, space: Space, dataset: Dataset) -> None:
         if isinstance(space.smallest_config.model, HypermodelConfig):
-            raise UserError("the model of this space is a hypermodel already: give it to the tuner itself")
+            raise UserError("the model of this space is a hypermodel already: pass it to the tuner directly")
         super().__init__(name=space.study)
         self._space = space
         self._dataset = dataset
@@ -104,13 +104,13 @@ class SpaceHyperModel(keras_tuner.HyperModel):
     def fit(
         self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any
     ) -> Any:
-        """Train on the space's images, in the batches of a sweep, with its callbacks; `epochs` may be Hyperband's.
+        """Train on the space's images, in the batches of a sweep, with its callbacks; a tuner may set `epochs`.
 
         Raises:
             TypeError: `search` received images.
         """
         if args or "validation_data" in kwargs:
-            raise TypeError("the images are those of the space's section `data`: pass none to `search`")
+            raise TypeError("the images are those of the space's section `data`: pass no images to `search`")
         config = self.config(hp)
         part = self._dataset.train
         batches = training_batches(part, self._facts.classes, config)
@@ -147,14 +147,14 @@ def _is_plain(parameter: Choice) -> bool:
 
 
 def encoded(parameter: Parameter, value: Value) -> Value:
-    """Return a value as KerasTuner can hold it: a value of another type becomes text."""
+    """Return a value that KerasTuner can store: a value of an unsupported type becomes text."""
     if not isinstance(parameter, Choice) or _is_switch(parameter) or _is_plain(parameter):
         return value
     return show(value)
 
 
 def decoded(parameter: Parameter, value: Value) -> Value:
-    """Return the value that `encoded` received."""
+    """Return the original value of an encoded value."""
     if not isinstance(parameter, Choice):
         return value
     return next(choice for choice in parameter.choices if same(encoded(parameter, choice), value))

@@ -1,1 +1,1 @@
-"""From the best trials to one model and an honest number: repeats, the last training, the one look at the test set."""
+"""From the best trials to one tested model: repeats, the final training, and one evaluation on the test set."""

@@ -18,26 +18,26 @@ from sweep.space.config import TrialConfig
 from sweep.training.tf_determinism import use_threads
 
 ERRORS = 12
-"""Number of wrong answers to show."""
+"""Maximum number of wrong answers to show."""
 
 
 def evaluate(
     study_folder: Path, prepared: Prepared, opening: Opening, model_file: Path, config: TrialConfig
 ) -> Answers:
-    """Open the test set, which is recorded first, and run the model on it.
+    """Record an opening of the test set, then open it and run the model on it.
 
-    The model first runs on noise in the same ways, so that a failure costs no opening.
+    Before that, the model runs on noise in the same ways, so that a model that fails costs no opening.
 
     Args:
-        study_folder: where openings are recorded.
+        study_folder: the study's folder, in which openings are recorded.
         prepared: the prepared images.
-        opening: what to record.
+        opening: the opening to record.
         model_file: a .keras file.
         config: the model's configuration.
 
     Raises:
         ModelFileError, StudyError, DataError: see `load_model` and `open_counted`.
-        ModelError: the model's outputs are not those that its space describes.
+        ModelError: the model's outputs are not finite, or not those that its space describes.
     """
     use_threads(config.threads)
     model = load_model(model_file)

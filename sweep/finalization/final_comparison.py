@@ -1,4 +1,4 @@
-"""The rounds: each trains every remaining finalist once, until one is separated from the others."""
+"""Rounds that each train every remaining finalist once; they end when one is significantly better than the others."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from sweep.records.trial_result import EpochMetrics, TrialResult
 OnRepeat = Callable[[TrialRecord, int], None]
 """Receives the record of every repeat that has ended, with the number of its round."""
 PERMANENT = ("nan", "too_large", "infeasible", "bug")
-"""Failures that another attempt would only repeat."""
+"""Causes of failures that would occur again in every attempt."""
 ATTEMPTS = 3
-"""Attempts at a repeat that fails for another reason (killed, out of memory, …), before its finalist is dropped."""
+"""Number of attempts at a repeat that fails for a reason not in PERMANENT; then its finalist is dropped."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +31,11 @@ class ComparisonOutcome:
     """How the comparison ended.
 
     Attributes:
-        judgement: of the remaining finalists.
-        scores: the objective in each round by trial, of dropped finalists too.
-        repeats: the records of the rounds by trial.
-        dropped: why a finalist was dropped, by trial.
-        rounds: number of finished rounds; with folds only those of complete passes.
+        judgement: the comparison of the remaining finalists.
+        scores: for each trial, its objective in each round; dropped finalists are included.
+        repeats: for each trial, its record in each round; dropped finalists are included.
+        dropped: for each dropped finalist, the reason.
+        rounds: number of finished rounds; if there are folds, only rounds of complete passes over the folds count.
         ended: why there are no more rounds: `separated`, `alone`, `repeats`, `budget` or `stopped`.
     """
 
@@ -51,9 +51,9 @@ class FinalComparison:
     """Repeated trainings of the finalists.
 
     Args:
-        finalists: records of the search, the best first; at least one.
+        finalists: the finalists' records of the search (at least one), the best first.
         plan: seeds and splits of the rounds.
-        executor: trains repeats (`repeats.train_repeat`).
+        executor: trains the repeats with `repeats.train_repeat`.
         setting: the images and the environment.
         on_repeat: see `OnRepeat`.
     """
@@ -82,8 +82,8 @@ class FinalComparison:
 
         Args:
             most: maximum number of rounds.
-            stop: called twice a second; True interrupts.
-            seconds_left: returns the time left for rounds; a round starts only if it is expected to fit.
+            stop: called twice a second; returns True to interrupt the comparison.
+            seconds_left: returns the time left for rounds; a round starts only if it is expected to end in this time.
 
         Raises:
             NothingFinished: every finalist failed.
@@ -117,7 +117,7 @@ class FinalComparison:
         return max(max(seconds), sum(seconds) / self._executor.workers)
 
     def _round(self, number: int, over: Callable[[], bool]) -> bool:
-        """Train the repeats that are missing in the round; False if it was interrupted and is unfinished."""
+        """Train the repeats that are missing in the round; return False if an interruption left it unfinished."""
         waiting = self._missing(number)
         self._attempts = dict.fromkeys(self._finalists, 0)
         while waiting or self._live:
@@ -135,7 +135,7 @@ class FinalComparison:
         return True
 
     def _missing(self, number: int) -> list[TrialRecord]:
-        """Return the finalists that have not been trained in the round, for example by an earlier run."""
+        """Return the finalists that must still be trained in the round; an earlier run may have trained the others."""
         stamp = self._stamp(number)
         return [record for record in self._remaining() if not self._is_done(record, number, stamp)]
 
@@ -147,8 +147,9 @@ class FinalComparison:
         found = self._plan.recorded(record, number)
         if found is None or found.data != stamp:
             return False
-        # A recorded failure has had all its attempts: one more by another run could choose another winner, and the test
-        # set would be opened for it as well. Records of earlier versions have no cause: they had one attempt.
+        # A recorded failure has used all its attempts. If a later run tried again, another finalist could win, and the
+        # test set would be opened a second time. Records of earlier versions have no `cause` and had one attempt, so
+        # they are tried again unless their reason is permanent.
         return found.state == "complete" or found.cause is not None or found.reason in PERMANENT
 
     def _start(self, searched: TrialRecord, number: int) -> None:
@@ -173,10 +174,10 @@ class FinalComparison:
         self._executor.submit(task, on_epoch)
 
     def _finish(self, outcome: Outcome, number: int) -> bool:
-        """Record a repeat; False, with nothing recorded, if it needs another attempt."""
+        """Record a repeat and return True; return False without a record if the repeat needs another attempt."""
         live = self._live.pop(outcome.number)
         if isinstance(outcome.ended, TrialResult):
-            # The trial's own record has its digest and notes.
+            # The digest and the notes are in the trial's record of the search, so they are not repeated here.
             record = dataclasses.replace(live.with_result(outcome.ended, ""), model_digest=None, notes=())
         else:
             record = live.with_failure(outcome.ended, "fail")
@@ -198,8 +199,8 @@ class FinalComparison:
         if record.cause == "data":
             raise SweepStopped(
                 f"trial {record.number} could not be trained again: {record.message}\n"
-                "The finished repeats are kept, and the test set is closed. Fix the cause and run the same command "
-                "again to resume"
+                "The finished repeats are kept, and the test set has not been opened. Fix the cause and run the same "
+                "command again to resume"
             )
         self._attempts[record.number] += 1
         return record.cause is not None and record.cause not in PERMANENT and self._attempts[record.number] < ATTEMPTS
@@ -214,7 +215,7 @@ class FinalComparison:
             self._dropped[record.number] = f"failed in round {number}: {reason}"
 
     def _decide(self, number: int) -> str:
-        """Return why the comparison ends; "" if it continues. With folds only complete passes are judged."""
+        """Return why the comparison ends, or "". If there are folds, only complete passes are judged."""
         scores = {record.number: _objectives(self._repeats[record.number]) for record in self._remaining()}
         if not scores:
             reasons = "; ".join(f"trial {trial}: {reason}" for trial, reason in self._dropped.items())
@@ -233,7 +234,7 @@ class FinalComparison:
         return judge(scores, parameters, maximize=self._maximize, seed=derive(self._plan.seed, Purpose.BOOTSTRAP))
 
     def _comparison_outcome(self, number: int, ended: str) -> ComparisonOutcome:
-        """Use complete passes over the folds only, in which every image is held out once."""
+        """Return the outcome after complete passes over the folds, in each of which every image is held out once."""
         whole = number - number % (self._plan.folds or 1)
         repeats = {trial: tuple(records[:whole]) for trial, records in self._repeats.items()}
         scores = {trial: _objectives(records) for trial, records in repeats.items()}

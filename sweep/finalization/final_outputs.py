@@ -30,7 +30,7 @@ def write_outputs(study_folder: Path, result: FinalResult, home: str) -> None:
     Args:
         study_folder: the study's folder.
         result: the final result.
-        home: ` --home DIR` or nothing, for the commands on the page.
+        home: ` --home DIR` or an empty text, for the commands on the page.
 
     Raises:
         DiskError: a file cannot be written.
@@ -44,8 +44,8 @@ def write_outputs(study_folder: Path, result: FinalResult, home: str) -> None:
     picture = base64.b64encode(errors.read_bytes()).decode() if errors.is_file() else ""
     options = f"--model {result.study}{home}"
     commands = (
-        ("Ask it:", f"{command_text('predict')} {options} IMAGE"),
-        ("Write it in all formats, each checked against this one:", f"{command_text('export')} {options} --format all"),
+        ("Predict with the model:", f"{command_text('predict')} {options} IMAGE"),
+        ("Export it in all formats and compare the outputs:", f"{command_text('export')} {options} --format all"),
     )
     page = final_document(result, openings, picture, commands)
     write_atomically(folder / PAGE_FILE, to_html(page))

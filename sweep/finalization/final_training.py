@@ -1,4 +1,4 @@
-"""Train the winner on all images of the search, for as long as its repeats have shown to be best."""
+"""Train the winner on all images of the search, for the number of epochs that was best in its repeats."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from sweep.space.config import TrialConfig, config_to_mapping
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How long, and with which learning rates, the final model is trained.
+    """The epochs and learning rates of the final training.
 
     Attributes:
         rates: learning rate of each epoch.
-        reference: the training that the rates come from, for messages.
+        reference: name of the training whose rates these are, for messages.
     """
 
     rates: tuple[float, ...]
@@ -34,12 +34,12 @@ class Schedule:
 
 
 def learned_schedule(searched: TrialRecord, repeats: Sequence[TrialRecord]) -> Schedule:
-    """Return the median of the best epochs, with the learning rates of the training whose best epoch is nearest to it.
+    """Return as many epochs as the median best epoch, with the rates of the training whose best epoch is nearest to it.
 
-    If that training ended earlier, its last rate is repeated.
+    If this training has fewer epochs, its last rate is repeated.
 
     Args:
-        searched: the winner's trial, the reference if there are no repeats.
+        searched: the winner's trial, which is used if there are no repeats.
         repeats: the winner's repeats.
     """
     trainings = [record for record in (repeats or (searched,)) if record.best_epoch is not None]
@@ -55,9 +55,9 @@ class FinalTraining:
     """The final training of a winner.
 
     Attributes:
-        record: the winner's trial.
-        config: its configuration with the final number of epochs and seed.
-        schedule: epochs and learning rates.
+        record: the record of the winner's trial.
+        config: the trial's configuration, with the seed and the number of epochs of the final training.
+        schedule: its epochs and learning rates.
         prepared: the prepared images.
         key: digest of everything that determines the weights.
     """
@@ -82,15 +82,15 @@ def plan_training(record: TrialRecord, schedule: Schedule, prepared: Prepared, s
 
 
 def train_final(plan: FinalTraining, path: Path, stop: Callable[[], bool]) -> TrainedFinal:
-    """Train in a child process and write the model with its facts inside.
+    """Train the final model in a child process and write it to a file that contains its `ModelFacts`.
 
     Args:
-        plan: what to train.
+        plan: the training to run.
         path: the .keras file to write.
-        stop: called twice a second; True stops the training.
+        stop: called twice a second; returns True to stop the training.
 
     Raises:
-        TrialFailure: the loss is not a number.
+        TrialFailure: the loss is not a finite number.
         Stopped: `stop` returned True; nothing is written.
     """
     raw = path.with_name(f"raw-{path.name}")

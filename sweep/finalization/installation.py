@@ -1,7 +1,7 @@
-"""Install a tested model in `final/`, in steps that survive a kill at any moment.
+"""Install a tested model in `final/`, in steps that can be interrupted at any moment.
 
-A candidate is trained and tested in `final/candidate/`, which receives its result last; then its files replace the
-earlier ones, the result last again. The next run completes what was interrupted, without opening the test set again.
+A candidate is trained and tested in `final/candidate/`; its result is written last. Then its files replace those of the
+earlier model, again with the result last. The next run completes an interrupted installation without another opening.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def candidate_folder(study_folder: Path) -> Path:
 
 
 def make_candidate_folder(study_folder: Path) -> Path:
-    """Make the folder after checking the disk: if the answers to the test set were lost, the opening would be wasted.
+    """Make the candidate's folder after checking the disk: an opening is wasted if its answers cannot be written.
 
     Raises:
         DiskError, StudyError: see `make_folder`.
@@ -46,14 +46,14 @@ def make_candidate_folder(study_folder: Path) -> Path:
 
 
 def keep_tested(study_folder: Path, result: FinalResult, answers: Answers) -> None:
-    """Write the test's result and answers next to the candidate; this model never needs another opening.
+    """Write the result and answers of the test next to the candidate, so that it never needs another opening.
 
     Raises:
         DiskError: a file cannot be written.
     """
     folder = candidate_folder(study_folder)
     with disk_errors(folder):
-        (folder / ERRORS).unlink(missing_ok=True)  # from a run that was killed here
+        (folder / ERRORS).unlink(missing_ok=True)  # left by a run that was killed at this point
         with atomic_write(folder / ANSWERS_FILE) as part:
             np.savez(part, outputs=answers.probabilities, labels=answers.labels)
         draw_worst_errors(folder / ERRORS, result, answers.errors)
@@ -61,7 +61,7 @@ def keep_tested(study_folder: Path, result: FinalResult, answers: Answers) -> No
 
 
 def install_tested(study_folder: Path) -> None:
-    """Replace the final model by the tested candidate, if there is one.
+    """Replace the final model with the tested candidate, if there is one.
 
     Raises:
         DiskError: a file cannot be moved.
@@ -71,7 +71,7 @@ def install_tested(study_folder: Path) -> None:
     result = read_result(folder)
     with disk_errors(final):
         if result is None:
-            # The candidate is missing, or its training or test was interrupted: the next one starts from scratch.
+            # There is no candidate, or its training or test was interrupted: the next one starts from scratch.
             shutil.rmtree(folder, ignore_errors=True)
             return
         (final / PICTURES).mkdir(exist_ok=True)
@@ -85,7 +85,7 @@ def install_tested(study_folder: Path) -> None:
 
 
 def with_more_rounds(earlier: FinalResult, result: FinalResult) -> FinalResult:
-    """Return the result of more rounds that lead to an earlier model: with its test and registration, but new gaps."""
+    """Return the result of more rounds with the same winner: its earlier test and registration, but new gaps."""
     winner = next(finalist for finalist in result.finalists if finalist.trial == result.winner)
     test = earlier.test
     search, repeats = gaps(result.objective, test.accuracy, test.loss, winner.search_score, winner.mean)

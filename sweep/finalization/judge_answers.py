@@ -1,4 +1,4 @@
-"""Judge the final model's answers to the test set, and sum up the finalists' repeats. Pure values."""
+"""Judge the final model's answers to the test set, and summarize the finalists' repeats, without using files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sweep.space.config import Objective, direction_of
 
 
 def finalist_results(finalists: Sequence[TrialRecord], outcome: ComparisonOutcome) -> tuple[FinalistResult, ...]:
-    """Return the results of all finalists: those that stayed sorted by their mean, then the dropped ones."""
+    """Return the results of all finalists: the remaining ones sorted by their mean, then the dropped ones."""
     standings = {standing.trial: standing for standing in outcome.judgement.standings}
     order = [*standings, *(record.number for record in finalists if record.number not in standings)]
     records = {record.number: record for record in finalists}
@@ -51,12 +51,12 @@ def judge_test(
     """Judge the answers to the test set.
 
     Args:
-        probabilities: float (m, classes).
-        labels: int64 (m,).
+        probabilities: the answers, float (m, classes).
+        labels: the correct classes, int64 (m,).
         names: class names.
         objective: the search's objective.
         search_score: the winner's objective in the search.
-        repeats_mean: mean of the winner's repeats; None without repeats.
+        repeats_mean: mean objective of the winner's repeats; None without repeats.
     """
     predicted = probabilities.argmax(axis=1)
     counts = confusion_matrix(labels, predicted, labels=np.arange(len(names)))
@@ -87,7 +87,7 @@ def judge_test(
 def gaps(
     objective: Objective, accuracy: float, loss: float, search_score: float, repeats_mean: float | None
 ) -> tuple[float, float | None]:
-    """Return `search_gap` and `repeats_gap`, see `TestResult`, of a test with this accuracy and loss."""
+    """Return `search_gap` and `repeats_gap` of a test with this accuracy and loss; see `TestResult`."""
     sign, value = (1.0, accuracy) if direction_of(objective) == "maximize" else (-1.0, loss)
     return sign * (search_score - value), None if repeats_mean is None else sign * (repeats_mean - value)
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from sweep.analysis.formatting import count
 from sweep.records.final_result import FinalResult
 from sweep.reporting.final_page import gap_text, half_interval, luck_text, verdict_text
 from sweep.space.config import config_to_mapping, flatten
 
 SMALL = 1000
-"""With fewer test images, the card warns about the wide interval."""
+"""Number of test images below which the card warns about the wide interval."""
 CALIBRATED = 0.02
-"""Expected calibration error up to which the card does not warn about probabilities."""
+"""Expected calibration error above which the card warns about the probabilities."""
 WEAK = 10
-"""Percentage points by which a class may fall below the overall accuracy before the card names it."""
+"""The card names classes whose accuracy is more than this number of percentage points below the overall accuracy."""
 
 
 def model_card(result: FinalResult, openings: str) -> str:
@@ -29,12 +30,12 @@ def model_card(result: FinalResult, openings: str) -> str:
     trained, test = result.trained, result.test
     data = trained.data
     shape = "x".join(map(str, data.shape))
-    rates = [rate for rate, _ in groupby(trained.learning_rates)][:20]
+    rates = [f"{rate:.4g}" for rate, _ in groupby(trained.learning_rates)][:20]
     lines = [
         f"# {result.study}",
         "",
-        f"An image classifier of {len(data.classes)} classes: raw pixels 0 to 255 of {shape} (height, width, channels; "
-        "uint8) in, a number per class out. The model scales the pixels itself.",
+        f"An image classifier of {len(data.classes)} classes. Its input is raw pixels from 0 to 255, {shape} (height, "
+        "width, channels; uint8); its output is a number per class. The model scales the pixels itself.",
         "",
         "## Classes, in the order of the outputs",
         "",
@@ -43,7 +44,7 @@ def model_card(result: FinalResult, openings: str) -> str:
         "## Data",
         "",
         f"- {_plain(trained.config.data.name)}: {trained.images:,} images for training (the search's training and "
-        f"validation images together), {test.images:,} for the test, which influenced no choice",
+        f"validation images together), {test.images:,} for the test, which influenced no decision",
         f"- digest of the training images: `{data.digest}`",
         "",
         "## Metrics on the test set",
@@ -72,7 +73,7 @@ def model_card(result: FinalResult, openings: str) -> str:
         "",
         "## Recipe",
         "",
-        f"Trained for {len(trained.learning_rates)} epochs, learning rates {', '.join(f'{r:.4g}' for r in rates)}.",
+        f"Trained for {count(len(trained.learning_rates), 'epoch')}, learning rates {', '.join(rates)}.",
         "",
         "```",
         *(f"{key}: {_yaml(value)}" for key, value in flatten(config_to_mapping(trained.config)).items()),
@@ -88,7 +89,7 @@ _VERSIONS = (("TensorFlow", "version.tensorflow"), ("Keras", "version.keras"), (
 
 
 def limits(result: FinalResult) -> list[str]:
-    """Return the limits that the numbers show."""
+    """Return sentences about the model's limits."""
     test = result.test
     found = [
         "It answers with one of its classes for any image, even if the image shows none of them.",

@@ -1,4 +1,4 @@
-"""One repeat of a finalist: its configuration with the seed and the split of a round, recorded like a trial."""
+"""One repeat of a finalist: its configuration with the seed and the split of a round. It is recorded like a trial."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class RepeatPlan:
     folds: int | None
 
     def split(self, number: int) -> Split:
-        """Return the split of a round. Each pass over the folds shuffles again."""
+        """Return the split of a round. Each pass over the folds shuffles the images again."""
         if self.folds is None:
             return Split(derive(self.seed, Purpose.RESPLIT, number))
         turn, fold = divmod(number - 1, self.folds)
         return Split(derive(self.seed, Purpose.FOLDS, turn), self.folds, fold)
 
     def task(self, record: TrialRecord, number: int, prepared: Prepared) -> RepeatTask:
-        """Return what to train for a finalist in a round."""
+        """Return the task that trains a finalist in a round."""
         return RepeatTask(
             number=record.number,
             config=self._config(record, number),
@@ -59,12 +59,12 @@ class RepeatPlan:
         return dataclasses.replace(record.config, seed=derive(self.seed, Purpose.REPEAT, number))
 
     def place(self, trial: int, number: int) -> Path:
-        """Return `studies/NAME/final/repeats/splits/0007/03`, or `…/folds-5/0007/03`."""
+        """Return the repeat's folder, `studies/NAME/final/repeats/splits/0007/03` or `…/folds-5/0007/03`."""
         kind = "splits" if self.folds is None else f"folds-{self.folds}"
         return final_folder(self.folder) / "repeats" / kind / f"{trial:04d}" / f"{number:02d}"
 
     def recorded(self, record: TrialRecord, number: int) -> TrialRecord | None:
-        """Return the record of a repeat that has been trained; None if there is none.
+        """Return the record of a finalist's repeat; None if it has not been trained.
 
         Raises:
             RecordError: the record cannot be read, or is of another configuration.
@@ -82,16 +82,16 @@ class RepeatPlan:
 
 
 def train_repeat(task: Task, on_epoch: OnEpoch) -> TrialResult:
-    """Train a repeat; runs in a child process and writes no model.
+    """Train a repeat. Runs in a child process and writes no model.
 
     Raises:
-        TrialFailure: for a known cause.
+        TrialFailure: the training failed for a known cause.
         DataError: the images cannot be read.
         TypeError: the task has no split.
     """
     if not isinstance(task, RepeatTask):
         raise TypeError(f"expected a RepeatTask, received {task!r}")
-    # Not at the top: the supervisor imports this module too, and it must not import TensorFlow.
+    # Not imported at the top: the supervisor imports this module too, and must not import TensorFlow.
     from sweep.training.train import train
 
     return train(task.config, load_split(task.prepared, task.config.data, task.split), on_epoch)

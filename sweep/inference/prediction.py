@@ -18,12 +18,12 @@ BATCH = 256
 
 
 def probabilities(path: Path, images: UInt8Array, output: Output | None = None) -> npt.NDArray[np.floating]:
-    """Predict the classes of raw images with the model of a file. Runs in a child process.
+    """Predict the classes of raw images with the model in a file. Runs in a child process.
 
     Args:
         path: the .keras file.
-        images: uint8 (n, h, w, c), of the model's size.
-        output: what the model's outputs are, if that is known.
+        images: uint8 (n, h, w, c), of the size that the model takes.
+        output: kind of the model's outputs; None if it is unknown.
 
     Returns:
         float32 (n, classes); each row sums to 1.
@@ -61,8 +61,8 @@ def gives_logits(model: keras.Model, output: Output | None = None) -> bool:
     """True if the outputs still need softmax.
 
     Args:
-        model: if `output` is None, its last layer decides, which misses a softmax that is a mere operation.
-        output: what the model's space states; None if that is unknown.
+        model: decides by its last layer if `output` is None; a softmax that is not a layer is not recognized.
+        output: kind of outputs that the model's space states; None if it is unknown.
     """
     if output is not None:
         return output == "logits"

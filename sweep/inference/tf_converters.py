@@ -20,7 +20,7 @@ from sweep.space.config import DataConfig
 from sweep.training.sample_images import choose_samples
 
 CALIBRATION = 200
-"""Training images for int8, with the classes in turn. TensorFlow's guide to post-training quantization: 100 to 500."""
+"""Number of training images to calibrate int8 with. TensorFlow's guide to quantization recommends 100 to 500."""
 
 
 def write_format(kind: str, source: Path, target: Path, prepared: Prepared, data: DataConfig) -> None:
@@ -31,7 +31,7 @@ def write_format(kind: str, source: Path, target: Path, prepared: Prepared, data
         source: the .keras file.
         target: the file to write; for a SavedModel, the folder.
         prepared: the decoded images, for calibration.
-        data: decides which of them are training images.
+        data: the section `data`, which decides which images are training images.
 
     Raises:
         ModelFileError: see `load_model`.
@@ -52,7 +52,7 @@ def _saved_model(model: keras.Model, target: Path, images: Callable[[], UInt8Arr
 
 def _onnx(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:  # noqa: ARG001 - a writer
     _with_plain_constants(model)
-    # Without a signature the batch would be fixed to one image.
+    # Without a signature, the batch size would be fixed to 1.
     pixels = model.inputs[0]
     signature = [keras.InputSpec(dtype=pixels.dtype, shape=pixels.shape, name=pixels.name)]
     model.export(str(target), format="onnx", input_signature=signature, verbose=False)
@@ -61,7 +61,7 @@ def _onnx(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) ->
 def _with_plain_constants(model: keras.Model) -> None:
     """Turn the mean and the variance of each Normalization layer into NumPy arrays.
 
-    The layer has them as tensors made outside of the traced function, which tf2onnx 1.17 takes for further inputs.
+    The layer keeps both as tensors made outside the traced function; tf2onnx 1.17 treats these as further inputs.
     """
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -75,7 +75,7 @@ def _tflite(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) 
 
 
 def _tflite_int8(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:
-    """Write weights and activations in 8 bits.
+    """Write a model with weights and activations in 8 bits.
 
     The input stays raw uint8 pixels, which the first operation casts: a quantized input would be raw pixels only if the
     pixels of the calibration images ranged from 0 to 255.
@@ -99,4 +99,4 @@ WRITERS: dict[str, Writer] = {
     "tflite-int8": _tflite_int8,
     "onnx": _onnx,
 }
-"""By format, except `keras`, which is the file itself."""
+"""Writers by format; the format `keras` needs none."""

@@ -1,4 +1,4 @@
-"""Exported models compared with the Keras model: the same images, the same process, in turns.
+"""Comparing exported models with the Keras model, on the same images, in the same process and in turns.
 
 Each format runs in its own runtime, which is imported only when it is needed.
 """
@@ -27,7 +27,7 @@ WARM_UP = 5
 REPEATS = 100
 LEAST = 10
 SECONDS = 20.0
-"""Calls per format and batch size: `REPEATS`, or fewer but at least `LEAST` if they take longer than `SECONDS`."""
+"""Timed calls per format and batch size: `REPEATS`, but after `SECONDS` only as many as needed for `LEAST`."""
 
 Run = Callable[[UInt8Array], npt.NDArray[np.float32]]
 """From raw images uint8 (n, h, w, c) to outputs float32 (n, classes)."""
@@ -39,9 +39,9 @@ def compare_exports(
     """Measure each format. Runs in a child process.
 
     Args:
-        files: by format; `keras` must be among them, the others are compared with it.
+        files: the files by format; one must be `keras`, with which the others are compared.
         prepared: the decoded images.
-        data: decides which of them are validation images.
+        data: the section `data`, which decides which images are validation images.
         threads: number of threads of every runtime.
 
     Raises:
@@ -82,7 +82,7 @@ def measured(
 
 
 def latencies(runs: Mapping[str, Run], images: UInt8Array) -> dict[str, Latency]:
-    """Time calls with these images by format, in turns, so that a busy moment of the machine affects all formats."""
+    """Time calls of all formats in turns, so that a busy moment of the machine affects every format."""
     for run in runs.values():
         for _ in range(WARM_UP):
             run(images)
@@ -99,7 +99,7 @@ def latencies(runs: Mapping[str, Run], images: UInt8Array) -> dict[str, Latency]
 
 
 def _keras_runner(path: Path, threads: int) -> Run:  # noqa: ARG001 - TensorFlow's threads belong to the process
-    """Run the model as a compiled function: on a single image, `predict` would mostly measure itself."""
+    """Run the model as a compiled function: on a single image, `predict` itself would take most of the time."""
     model = load_model(path)
     signature = [tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.uint8)]
     call = tf.function(lambda images: model(images, training=False), input_signature=signature)
@@ -151,4 +151,4 @@ RUNNERS: dict[str, Callable[[Path, int], Run]] = {
     "tflite-int8": _tflite_runner,
     "onnx": _onnx_runner,
 }
-"""By format: a function from a file and the number of threads to a `Run`."""
+"""Functions by format, from a file and the number of threads to a `Run`."""

@@ -15,7 +15,7 @@ import tensorflow as tf
 from sweep.records.array_types import IntArray, UInt8Array
 
 _COARSER = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout)
-"""Layers that only reduce the last convolution's output: the map is finer before them."""
+"""Layers that only reduce the last convolution's output: the map before them is finer."""
 
 
 def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.NDArray[np.float32] | None:
@@ -30,12 +30,12 @@ def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.
         classes: int64 (n,), the class of each image's map.
 
     Returns:
-        float32 (n, h', w') of the feature map's size, each scaled to 0..1. None for a model whose output does not
-        follow from one feature map: it has none, or other paths bypass the last one.
+        float32 (n, h', w') of the feature map's size, each scaled to 0..1. None if the model's output does not
+        follow from one feature map: the model has none, or other paths bypass its last one.
     """
     inner = model.layers[-1]
     if isinstance(inner, keras.Model):
-        # A user's network behind the pixel scaling: the maps are inside it, unless it is only the head.
+        # A user's network follows the pixel scaling: the maps are inside it, unless it is only the head.
         # A subclass of keras.Model has no graph to search.
         if len(getattr(inner, "inputs", None) or ()) != 1:
             return None
@@ -84,7 +84,7 @@ def _shape(layer: keras.Layer) -> tuple[int | None, ...]:
 
 
 def _last_input(model: keras.Model) -> Any:
-    """Return the input of the last layer if that may end with softmax, otherwise the model's output."""
+    """Return the input of the last layer if this layer may end with softmax, otherwise the model's output."""
     last = model.layers[-1]
     ends = isinstance(last, keras.layers.Softmax | keras.layers.Activation)
     return last.input if ends or isinstance(last, keras.layers.Dense) else model.outputs[0]

@@ -23,10 +23,10 @@ from sweep.space.model_sections import TransferConfig
 Builder = Callable[[Any, ImageFacts, int, Any], Any]
 """(section `model`, facts of the images, seed, tensor of scaled pixels) -> tensor of outputs. May raise TrialFailure.
 
-Every random choice follows from the seed, and the same arguments give layers of the same names."""
+Every random choice follows from the seed, and the same arguments give layers with the same names."""
 
 BUILDERS: dict[str, Builder] = {"vgg": vgg, "resnet": resnet, "transfer": transfer}
-"""Builders of sweep by `model.builder`; any other name is a user's function."""
+"""Sweep's builders by the value of `model.builder`; any other value names a user's function."""
 
 
 def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bool = True) -> keras.Model:
@@ -51,7 +51,7 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
     scaling = list(pixel_scaling_layers(config.model.pixel_scaling, facts))
     random_layers = augmentation_layers(config.augmentation if augmentation else AugmentationConfig(), seed + 20_000)
     hidden = inputs
-    # To 0..1 first: the augmentation layers interpolate, which requires floating point.
+    # The first scaling layer precedes the augmentation, whose interpolation requires floating point.
     for layer in (*scaling[:1], *random_layers, *scaling[1:]):
         hidden = layer(hidden)
     builder: Builder = BUILDERS.get(config.model.builder, user_builder)
@@ -64,7 +64,7 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
 
 @contextmanager
 def _precision(policy: str) -> Iterator[None]:
-    """Layers that are made inside compute in this precision; the setting of the process is restored."""
+    """Make the layers of the body compute in this precision, then restore the setting of the process."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -74,14 +74,14 @@ def _precision(policy: str) -> Iterator[None]:
 
 
 def untrained(config: TrialConfig) -> TrialConfig:
-    """Return the same model with random instead of pre-trained weights, for uses that need only its structure."""
+    """Return the configuration with random instead of pre-trained weights, if only the model's structure matters."""
     if not isinstance(config.model, TransferConfig):
         return config
     return replace(config, model=replace(config.model, weights="none", weights_digest=None))
 
 
 CROSS_ENTROPY = "unpenalized_cross_entropy"
-"""A metric: the cross-entropy without label smoothing and L2 penalty. A name that users do not give their metrics."""
+"""Name of the cross-entropy metric without label smoothing and L2 penalty; users' metrics have other names."""
 
 
 def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int | None = None) -> None:
@@ -108,13 +108,13 @@ def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int 
         metrics.append(keras.metrics.CategoricalCrossentropy(from_logits=logits, name=CROSS_ENTROPY))
     # XLA is slower on a CPU and takes seconds to compile each model; "auto" would turn it on.
     model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
-    # Make its variables now. Made inside the first step, they would have it traced a second time: 3 s a trial.
+    # Make the optimizer's variables now: making them in the first step would trace it twice, 3 s per trial.
     model.optimizer.build(model.trainable_variables)
 
 
 def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
-    """Return the model without augmentation layers, optimizer and loss: the same function at inference."""
-    if config.model.builder not in BUILDERS:  # a user's function may return other layers for other arguments
+    """Return the model without augmentation layers, optimizer and loss; its outputs at inference are the same."""
+    if config.model.builder not in BUILDERS:  # a user's function may return other layers without augmentation
         plain = keras.Model(model.inputs, model.outputs, name=model.name)
         return keras.models.clone_model(plain, clone_function=lambda layer: layer, call_function=_skip_augmentation)
     plain = build(untrained(config), facts, seed=0, augmentation=False)

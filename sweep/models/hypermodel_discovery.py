@@ -1,8 +1,8 @@
-"""Finding a hypermodel's search space by building it: which hyperparameters it has, and when it reads them.
+"""Finding a hypermodel's search space by building its models: its hyperparameters, and when it reads them.
 
 KerasTuner knows a hyperparameter's conditions only if `conditional_scope` or `parent_name` states them. Where plain
-Python decides (`for i in range(hp.Int("layers", 1, 3))`), it samples values that are never read. Here the hypermodel is
-built once for each value of each parameter that may decide, and a hyperparameter that is not always read becomes
+Python decides (`for i in range(hp.Int("layers", 1, 3))`), KerasTuner samples values that are never read. This module
+builds a model for each value of each hyperparameter that may decide. A hyperparameter that is not always read becomes
 conditional.
 """
 
@@ -37,16 +37,16 @@ from sweep.space.model_sections import HypermodelConfig
 from sweep.space.parameters import Choice, Condition, IntRange, Parameter
 
 MAX_BUILDS = 200
-"""With more builds, discovery gives up: such a space should use `conditional_scope`, which needs no builds."""
+"""Maximum number of builds; a larger space must use `conditional_scope`, which needs no builds."""
 MAX_BRANCHES = 20
-"""A parameter with more values counts as a size, which decides nothing about other parameters."""
+"""Maximum number of values of a hyperparameter that may decide whether others are read; others count as sizes."""
 COLLECT_EVERY = 8
-"""Builds between two garbage collections, which each take about as long as a small build."""
+"""Number of builds between two garbage collections; a collection takes about as long as a small build."""
 _PROBE_IMAGES = 4
 
 
 class FitEnded(BaseException):
-    """Ends a user's `fit`. It is not an Exception, so that no user's code catches it."""
+    """Ends a user's `fit`. It is not an Exception, so that `except Exception` does not catch it."""
 
 
 def discover(section: HypermodelConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery:
@@ -58,7 +58,7 @@ def discover(section: HypermodelConfig, facts: ImageFacts, written: Mapping[str,
         written: hyperparameters in the space file; others are tried within KerasTuner's own bounds.
 
     Raises:
-        ModelError: it cannot be built with its defaults.
+        ModelError: the hypermodel cannot be built with its defaults.
     """
     return _Explorer(section, facts, written).discovery()
 
@@ -70,7 +70,7 @@ class _Explorer:
         self._hypermodel = make_hypermodel(section, facts)
         self._written = {plain_hyperparameter(name): parameter for name, parameter in written.items()}
         self._built: dict[frozenset[tuple[str, Value]], frozenset[str] | None] = {}
-        """By values: names of the hyperparameters that the build read; None if it failed."""
+        """For each build, by its values: the names of the hyperparameters that it read; None if it failed."""
         self._unused: dict[str, str] = {}
         self._space: list[Any] = []
 
@@ -112,7 +112,7 @@ class _Explorer:
         return reasons
 
     def _explore(self) -> None:
-        """Build the largest, the smallest and each branch, and repeat while new hyperparameters appear."""
+        """Build the largest model, the smallest and each branch; repeat this while new hyperparameters appear."""
         known = -1
         while known < len(self._space):
             known = len(self._space)
@@ -133,7 +133,7 @@ class _Explorer:
                 )
 
     def _values(self, definition: Any) -> tuple[Value, ...]:
-        """Return few values of a hyperparameter in order of size: all of a choice, otherwise the ends."""
+        """Return the values to try, in order of size: all of a choice or of a short range, otherwise both ends."""
         parameter = self._written.get(definition.name) or to_parameter(definition.name, definition, ())
         if isinstance(parameter, Choice):
             numbers = all(isinstance(value, int | float) for value in parameter.choices)
@@ -143,7 +143,7 @@ class _Explorer:
         return parameter.extremes()
 
     def _within(self, values: dict[str, Value]) -> dict[str, Value]:
-        """Return the values, with allowed ones for the hyperparameters that the space file restricts."""
+        """Return the values, replaced by allowed ones for hyperparameters that the space file restricts."""
         given = {
             name: parameter.extremes()[0]
             for name, parameter in self._written.items()
@@ -153,7 +153,7 @@ class _Explorer:
         return {**given, **allowed}
 
     def _build(self, values: Mapping[str, Value]) -> frozenset[str] | None:
-        """Build with these values; None if that fails, except with the defaults, whose error is raised."""
+        """Build with these values and return what was read; None if the build failed. The first build must succeed."""
         key = frozenset(values.items())
         if key not in self._built:
             if len(self._built) >= MAX_BUILDS:
@@ -188,14 +188,14 @@ class _Explorer:
         return frozenset(hyperparameters.read)
 
     def _check_outputs(self, model: keras.Model) -> None:
-        """Check a model that is not compiled by its outputs, unless its `fit` may reshape the images before."""
+        """Check the outputs of a model that is not compiled, unless its `fit` may reshape the images first."""
         if not model.built or tuple(model.input_shape[1:]) != self._facts.shape:
             return
         whole = deployable_hypermodel(model, self._section, self._facts)
         check_outputs_for_noise(whole, self._facts.shape, self._section.output, self._section.hypermodel)
 
     def _implied(self) -> dict[str, tuple[Condition, ...]]:
-        """Return the conditions that Python code makes, by name: found by changing one parameter at a time."""
+        """Return by name the conditions that Python code makes, found by changing one hyperparameter at a time."""
         built = [read for read in self._built.values() if read is not None]
         names = list(dict.fromkeys(definition.name for definition in self._space))
         stated = {definition.name for definition in self._space if definition.conditions}
@@ -223,7 +223,7 @@ class _Explorer:
         twice = [name for name in parents if sum(each.name == name for _, each in definitions) > 1]
         if twice:
             raise ModelError(
-                f"{self._section.hypermodel} has several hyperparameters named {twice[0]!r}, and others depend on it; "
+    """Return the parameters in an order in which each one follows those that its conditions name."""
                 "give them different names"
             )
 
@@ -234,13 +234,13 @@ OPTIMIZER_KEYS = (
 )  # fmt: skip
 """Keys of the section `training` that a compiled model does not read."""
 PLATEAU = "reduce_lr_on_plateau"
-"""A key that a model with a schedule in its optimizer does not read either."""
+"""A key that has no effect on a model whose optimizer has its own schedule."""
 _OF_BUILDERS = ("class_weights", "precision", "restart_every")
 """Keys of the section `training` that no hypermodel reads."""
 
 
 def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Condition, ...]:
-    """Return KerasTuner's conditions with the parent's own values: KerasTuner writes True for 1."""
+    """Return KerasTuner's conditions, with the values of the parents: KerasTuner writes True for 1."""
     found = []
     for condition in definition.conditions:
         parent, values = parents.get(condition.name), tuple(condition.values)
@@ -248,21 +248,21 @@ def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Conditio
             values = tuple(choice for choice in parent.choices if choice in values)
         elif isinstance(parent, IntRange):
             values = tuple(value for value in values if parent.contains(value))
-        elif parent is not None:  # a float is never exactly one value
+        elif parent is not None:  # a sampled float never equals the stated value
             values = ()
         found.append(Condition(condition.name, values))
     return tuple(found)
 
 
 def _may_decide(definition: Any, values: tuple[Value, ...]) -> bool:
-    """False for a float, and for an integer that is a size: in larger steps, or with too many values to try."""
+    """False for a float, and for an integer that counts as a size: with larger steps, or with too many values."""
     if isinstance(definition, hp_types.Int):
         return bool(definition.step == 1 and definition.max_value - definition.min_value < MAX_BRANCHES)
     return len(values) <= MAX_BRANCHES and isinstance(definition, hp_types.Boolean | hp_types.Choice)
 
 
 def _ordered(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
-    """Return the parameters such that each one follows those that its conditions name."""
+    """Return the parameters in an order in which each one follows the parameters of its conditions."""
     ordered: list[Parameter] = []
     waiting = list(parameters)
     while waiting:
@@ -302,4 +302,4 @@ class _Stop(keras.callbacks.Callback):
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
         raise FitEnded
 
-    on_epoch_end = on_epoch_begin  # in a loop that reports only the ends of its epochs
+    on_epoch_end = on_epoch_begin  # a user's loop may call only on_epoch_end

@@ -33,7 +33,7 @@ def make_hypermodel(section: HypermodelConfig, facts: ImageFacts) -> keras_tuner
     A class is called with the facts that its constructor takes.
 
     Raises:
-        ModelError: it cannot be imported or made, or is something else.
+        ModelError: the reference cannot be imported or called, or is something else.
     """
     found = load_user_code(section)
     if inspect.isclass(found) and issubclass(found, keras_tuner.HyperModel):
@@ -95,9 +95,9 @@ def _build_shapes(model: keras.Model, section: HypermodelConfig, facts: ImageFac
 
 
 def _keep_transforms(model: keras.Model) -> None:
-    """Make the layers of each RandAugment in a model now, and let its calls find them again.
+    """Make the layers of each RandAugment in a model now, so that its calls reuse them.
 
-    KerasTuner's RandAugment makes them again at each call. TensorFlow allows a traced function to make variables only
+    KerasTuner's RandAugment makes new layers at each call. TensorFlow allows a traced function to make variables only
     in its first call, so under Keras 3 a model with `HyperImageAugment(augment_layers=...)` could not be trained unless
     all its factors are 0 (KerasTuner 1.4.8).
     """
@@ -127,7 +127,7 @@ def build_hypermodel(section: HypermodelConfig, facts: ImageFacts) -> keras.Mode
 
 
 def deployable_hypermodel(model: keras.Model, section: HypermodelConfig, facts: ImageFacts) -> keras.Model:
-    """Return the trained model behind its pixel scaling, from raw pixels 0..255."""
+    """Return the trained model with its pixel scaling, from raw pixels 0..255 to its outputs."""
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
     hidden = inputs
     for layer in pixel_scaling_layers(section.pixel_scaling, facts):
@@ -136,7 +136,7 @@ def deployable_hypermodel(model: keras.Model, section: HypermodelConfig, facts: 
 
 
 def label_kind(model: keras.Model, section: HypermodelConfig) -> str:
-    """Return what the loss takes, `one_hot` or `integer`."""
+    """Return the kind of labels that the loss takes, `one_hot` or `integer`."""
     if section.labels != "auto":
         return section.labels
     return "integer" if wants_integers(model) else "one_hot"
@@ -145,7 +145,7 @@ def label_kind(model: keras.Model, section: HypermodelConfig) -> str:
 def fit_takes(hypermodel: keras_tuner.HyperModel, keyword: str) -> bool:
     """True if a user's `fit` takes this keyword.
 
-    Its source shows the keywords that it passes to another `fit` itself: its `**kwargs` must not repeat them.
+    A keyword that it passes to another `fit` itself, as its source shows, must not also be in its `**kwargs`.
     """
     function = type(hypermodel).fit
     parameters = inspect.signature(function).parameters.values()
@@ -154,7 +154,7 @@ def fit_takes(hypermodel: keras_tuner.HyperModel, keyword: str) -> bool:
     rest = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
     try:
         nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))))
-    except (OSError, SyntaxError):  # made by exec, for example
+    except (OSError, SyntaxError):  # there is no source, for example after exec
         return rest is not None
     calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "fit"]
     passed = {argument.arg for call in calls for argument in call.keywords}
@@ -168,14 +168,14 @@ def run_user_fit(
     data: tuple[Any, Any, tuple[Any, Any]],
     keywords: Mapping[str, Any],
 ) -> None:
-    """Call the user's `fit` as KerasTuner does: images, labels, validation data, callbacks and the keywords it takes.
+    """Call the user's `fit` as KerasTuner does, with those keywords that it takes.
 
     Args:
         hypermodel: a hypermodel with its own `fit`.
         hyperparameters: the trial's values.
         model: the model, built.
-        data: images, labels, and (images, labels) of the validation part.
-        keywords: `callbacks`, and others that `fit` receives if it takes them.
+        data: images, labels, and (images, labels) of the validation set.
+        keywords: `callbacks` and others; `fit` receives those that it takes.
     """
     images, labels, validation = data
     keywords = {**keywords, "validation_data": validation}

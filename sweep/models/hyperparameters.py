@@ -16,7 +16,7 @@ from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Para
 
 hp_types = engine.hyperparameters
 _VARIANT = re.compile(r"(.*):([2-9]|[1-9]\d+)")
-"""KerasTuner distinguishes hyperparameters of the same name by their conditions; the study names them `units:2`."""
+"""KerasTuner distinguishes hyperparameters of one name by their conditions; the study names the second `units:2`."""
 
 
 class ChosenHyperParameters(keras_tuner.HyperParameters):
@@ -48,7 +48,7 @@ class ChosenHyperParameters(keras_tuner.HyperParameters):
 
     @override
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
-        # Not all at once: KerasTuner takes a parameter that has a value for an active one.
+        # A value is set only when it is needed: KerasTuner considers every hyperparameter with a value active.
         name = hyperparameter.name
         fits = name in self.chosen and _allows(hyperparameter, self.chosen[name])
         if name not in self.values and fits and self.is_active(hyperparameter):
@@ -80,7 +80,7 @@ def _allows(definition: Any, value: Value) -> bool:
 
 
 def plain_hyperparameter(name: str) -> str:
-    """Return the name in KerasTuner of a parameter of the study."""
+    """Return KerasTuner's name for a parameter of the study."""
     found = _VARIANT.fullmatch(name)
     return found[1] if found else name
 

@@ -1,6 +1,6 @@
 """The public name of `sweep.bridges.to_keras_tuner`: `from sweep.models.keras_tuner import hypermodel, objective_of`.
 
-The names are looked up on use, because this room must not import the bridges, which train its models.
+The names are imported when they are used, because the bridges import this room, not the reverse.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What builders share: initializers, the L2 penalty, the output layer."""
+"""Parts that all builders use: initializers, the L2 penalty, the output layer."""
 
 from __future__ import annotations
 

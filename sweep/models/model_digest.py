@@ -1,6 +1,6 @@
-"""A digest of what a trial's values have made: model, loss, optimizer, augmentation, and how it is trained.
+"""A digest of what a trial's values determine: model, loss, optimizer, augmentation and training.
 
-Two trials with different values and the same digest differ only in their seeds: some value had no effect.
+Two trials with different values and the same digest differ only in their seeds: the different values have no effect.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import keras
 from sweep.space.config import TrialConfig, config_to_mapping
 
 _WITHOUT_MEANING = ("name", "seed", "shared_object_id", "build_config")
-"""Keys of a configuration that differ between equal models, or follow from the others."""
+"""Keys of a configuration that differ between equal models, or follow from other keys."""
 _OF_THE_OPTIMIZER = ("optimizer", "momentum", "learning_rate", "label_smoothing")
-"""Keys of the section `training` that the compiled model contains already."""
+"""Keys of the section `training` whose values are already part of the compiled model."""
 _RECORDED_AS = {
     "sweep.models.preprocessing": "sweep.models.common",
     "sweep.models.optimizer": "sweep.models.schedule",
@@ -63,7 +63,7 @@ def _serialized(part: Any) -> Any:
 
 
 def _number_layers(value: Any, names: dict[str, str]) -> None:
-    """Give each layer a number in the order of the model: its name may depend on what was built before."""
+    """Number the layers in the order of the model, because their names may depend on models built earlier."""
     if isinstance(value, Mapping):
         name = value.get("name")
         if isinstance(name, str):

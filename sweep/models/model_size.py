@@ -10,7 +10,7 @@ from sweep.errors import TrialFailure
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Return the multiplications with additions for one image, forward, in all convolutions and dense layers.
+    """Return the number of multiply-adds of the forward pass for one image, in convolution and dense layers.
 
     Each weight of a kernel is used once per place of the layer's output, which is exact for dense, ordinary, grouped
     and depthwise convolution layers. Normalization, activations and pooling are left out, because they are small.

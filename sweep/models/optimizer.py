@@ -37,10 +37,10 @@ def make_optimizer(config: TrainingConfig, steps_per_epoch: int | None) -> keras
 class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate as a function of the step alone, so there is no state to save or restore.
 
-    Keras has no cyclic schedule, and this one computes the mean over an epoch in one call.
+    Keras has no cyclic schedule, and this class also computes the mean rate of an epoch.
 
     Args:
-        config: with a schedule other than `constant`; `TrainingConfig` has the formulas.
+        config: a section `training` with a schedule other than `constant`; `TrainingConfig` has the formulas.
         steps_per_epoch: batches in an epoch.
     """
 
@@ -60,16 +60,16 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
         rate = config.learning_rate * (config.lowest_rate + (1 - config.lowest_rate) * height)
         if config.warmup_epochs == 0:
             return rate
-        # The first step has the first part of the ramp, not a rate of 0.
+        # The ramp of the first step is above 0, because a rate of 0 would waste this step.
         ramp = (epochs + 1 / self._steps_per_epoch) / config.warmup_epochs
         return rate * keras.ops.minimum(ramp, 1.0)
 
     def mean(self, first: int, steps: int) -> float:
-        """Return the mean rate over `steps` steps that start with `first`."""
+        """Return the mean rate over `steps` steps, the first of which is step `first`."""
         return float(np.mean(keras.ops.convert_to_numpy(self(np.arange(first, first + steps)))))
 
     def get_config(self) -> dict[str, Any]:
-        """Return what distinguishes one schedule from another, for `model_digest`; saved models have no optimizer."""
+        """Return the values that distinguish schedules, for `model_digest`; saved models have no optimizer."""
         config = self._config
         return {
             "schedule": config.schedule,

@@ -24,7 +24,7 @@ def pixel_scaling_layers(scaling: str, facts: ImageFacts) -> Iterator[keras.Laye
     yield keras.layers.Rescaling(1 / 255, name="pixels_to_unit")
     if scaling == "unit":
         return
-    # A constant channel has no spread: 1e-6 keeps the division defined and its value 0.
+    # The deviation of a constant channel is 0: 1e-6 keeps the division defined, with the result 0.
     spread = facts.channel_std if scaling == "standardized" else (1.0,) * len(facts.channel_std)
     variance = [max(std, 1e-6) ** 2 for std in spread]
     yield keras.layers.Normalization(mean=list(facts.channel_mean), variance=variance, name=f"pixels_{scaling}")
@@ -46,7 +46,7 @@ def augmentation_layers(config: AugmentationConfig, seed: int) -> Iterator[keras
         shift = strength * config.shift
         yield keras.layers.RandomTranslation(shift, shift, fill_mode="nearest", seed=seed + 1, name="random_shift")
     if config.rotation:
-        turn = strength * config.rotation / 360  # the layer counts in whole turns
+        turn = strength * config.rotation / 360  # the layer's unit is a full turn
         yield keras.layers.RandomRotation(turn, fill_mode="nearest", seed=seed + 2, name="random_rotation")
     if config.zoom:
         yield keras.layers.RandomZoom(strength * config.zoom, fill_mode="nearest", seed=seed + 3, name="random_zoom")
@@ -57,7 +57,7 @@ class RandomMirror(keras.layers.Layer):
 
     Args:
         direction: `horizontal`, `vertical`, or `both` (each direction separately).
-        probability: that an image is mirrored in a direction.
+        probability: probability of mirroring an image, for each direction.
         seed: for the random choice.
     """
 

@@ -25,11 +25,11 @@ def resnet(config: ResnetConfig, facts: ImageFacts, seed: int, hidden: Any) -> A
     Args:
         config: the section `model`.
         facts: facts of the images.
-        seed: for initial weights and dropout; each layer gets its own number derived from it.
+        seed: for initial weights and dropout; each layer gets its own seed, derived from this one.
         hidden: tensor of shape (batch, height, width, channels).
 
     Raises:
-        TrialFailure: infeasible, if the image cannot be halved for that many blocks.
+        TrialFailure: infeasible, if the image is too small to be halved for all blocks.
     """
     check_resnet_size(config, facts.shape)
     seeds = iter(range(seed, seed + 10_000))
@@ -53,7 +53,7 @@ def resnet(config: ResnetConfig, facts: ImageFacts, seed: int, hidden: Any) -> A
 
 @dataclass(frozen=True)
 class _Layers:
-    """Layers with the configuration's settings, each with the next seed."""
+    """Makes layers with the configuration's settings; each layer takes the next seed."""
 
     config: ResnetConfig
     seeds: Iterator[int]
@@ -64,7 +64,7 @@ class _Layers:
             kernel,
             strides=strides,
             padding="same",
-            use_bias=False,  # the BatchNormalization that follows has one
+            use_bias=False,  # the BatchNormalization that follows adds a bias
             kernel_initializer=initializer(self.config.kernel_initializer, next(self.seeds)),
             kernel_regularizer=l2_penalty(self.config.l2),
             name=name,
@@ -119,7 +119,7 @@ def _pre_activation(make: _Layers, hidden: Any, filters: int, strides: int, name
 
 
 def check_resnet_size(config: ResnetConfig, shape: tuple[int, int, int]) -> None:
-    """Check that the image is large enough: every block but the first halves it.
+    """Check that the image is large enough: every block except the first halves the image.
 
     Raises:
         TrialFailure: infeasible, if less than one pixel would be left.

@@ -1,7 +1,7 @@
 """Transfer learning: a network of keras.applications, with its own preprocessing, under a new head.
 
 The networks take different inputs: BGR minus a mean, -1..1, standardized, or raw pixels because they scale themselves.
-What each one takes is measured from its own `preprocess_input`, not repeated here.
+This module measures what each network takes, by calling the network's own `preprocess_input`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def transfer(config: TransferConfig, facts: ImageFacts, seed: int, hidden: Any) 
     Args:
         config: the section `model`.
         facts: facts of the images.
-        seed: for initial weights and dropout; each layer gets its own number derived from it.
+        seed: for initial weights and dropout; each layer gets its own seed, derived from this one.
         hidden: tensor of shape (batch, height, width, 1 or 3).
 
     Raises:
@@ -67,7 +67,7 @@ def _head(config: TransferConfig, classes: int, seed: int, features: Any) -> Any
 
 
 def _freeze(backbone: keras.Model, trainable: float) -> None:
-    """Leave the last share of the layers with weights trainable.
+    """Freeze all layers with weights except the last ones, whose share is `trainable`.
 
     A frozen BatchNormalization uses its stored statistics even in training, by Keras' definition of `trainable`.
     """
@@ -79,8 +79,8 @@ def _freeze(backbone: keras.Model, trainable: float) -> None:
 def preprocess(name: str, hidden: Any) -> Any:
     """Return what the backbone of this name receives for raw pixels (batch, height, width, 3), 0..255, RGB.
 
-    Its `preprocess_input` maps each channel linearly and separately, and may turn RGB into BGR. Measured at black and
-    at one full channel each, it becomes layers, so that a saved model loads without this module.
+    Its `preprocess_input` maps each channel linearly and separately, and may turn RGB into BGR. The mapping
+    is measured for black and for each full channel, and becomes layers: a saved model loads without this module.
     """
     module = getattr(keras.applications, name).__module__.rsplit(".", 1)[-1]
     probe = np.zeros((1, 1, 4, 3), np.float32)
@@ -122,9 +122,9 @@ def make_backbone(config: TransferConfig, shape: tuple[int, int, int], seed: int
 
 @contextmanager
 def _default_seeds(seed: int) -> Iterator[None]:
-    """Give initializers and dropout layers that have no seed one that follows from this seed.
+    """Give initializers and dropout layers without a seed one that follows from `seed`.
 
-    Keras draws them from Python's generator (keras.utils.set_random_seed relies on it), whose state is restored.
+    Keras draws these seeds from Python's random generator, whose state is restored afterwards.
     """
     before = random.getstate()
     random.seed(seed)
@@ -136,7 +136,7 @@ def _default_seeds(seed: int) -> Iterator[None]:
 
 @contextmanager
 def _strict_loading() -> Iterator[None]:
-    """Raise an error if a file lacks weights; Keras only warns and continues with random ones."""
+    """Raise an error if a file lacks weights; Keras only warns and keeps random weights."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="(?i).*skipping|.*freshly-initialized", category=UserWarning)
         yield
@@ -149,7 +149,7 @@ def _explained(error: Exception, config: TransferConfig, shape: tuple[int, int, 
     if missing is not None:
         path, origin = missing
         return WeightsError(
-            f"the ImageNet weights of {name} cannot be fetched: put the file {path} there (it comes from {origin}), "
+            f"the ImageNet weights of {name} cannot be fetched: put the file at {path} (it comes from {origin}), "
             f"or write `weights: none`. {_first_line(error)}"
         )
     too_small = "input size must be at least" in str(error).lower()
@@ -169,8 +169,8 @@ def _explained(error: Exception, config: TransferConfig, shape: tuple[int, int, 
 def missing_download(error: BaseException) -> tuple[Path, str] | None:
     """Return the path and the address of the file that `keras.utils.get_file` failed to fetch; None for other errors.
 
-    They are read from the arguments of the failed call: Keras' message has the address only, and the name of the file
-    may differ from the end of its address.
+    Both are read from the arguments of the failed call: Keras' message has only the address, and the name of the file
+    may differ from the end of the address.
     """
     trace: TracebackType | None = error.__traceback__
     while trace is not None:

@@ -1,4 +1,4 @@
-"""A user's builder function, called with the file's arguments and the facts that it takes."""
+"""A user's builder function, called with the arguments of the space file and the facts that it takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def user_builder(section: UserBuilderConfig, facts: ImageFacts, seed: int, hidde
     """Return the outputs for scaled pixels, made by the user's function.
 
     A function with a parameter `inputs` receives the tensor of pixels and returns the tensor of outputs. Any other
-    returns a keras.Model from pixels (batch, height, width, channels) to (batch, classes), which may be compiled.
+    function returns a keras.Model, compiled or not, from pixels (batch, height, width, channels) to (batch, classes).
 
     Raises:
         ModelError: the function cannot be imported, fails, or returns something else.
@@ -53,5 +53,5 @@ def _kind(value: object) -> str:
 
 
 def user_compiled(model: keras.Model) -> keras.Model | None:
-    """Return the network inside a model that the user has compiled; training uses its optimizer and loss."""
+    """Return the inner network that a user has compiled, or None; training uses its optimizer and loss."""
     return next((layer for layer in model.layers if isinstance(layer, keras.Model) and is_compiled(layer)), None)

@@ -1,4 +1,4 @@
-"""Importing and calling the user's own modules, with errors that show the user's own frames."""
+"""Importing and calling the user's own modules, with errors that show only the user's own frames."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_user_code(section: UserModelConfig) -> Any:
     module_name, name = reference.split(":")
     changed = changed_source(section)
     if changed:
-        raise ModelError(f"{changed}; restore the file, or start another study with the new one")
+        raise ModelError(f"{changed}; restore the file, or start another study with the new file")
     try:
         module = _import(module_name, section.folder)
     except KeyboardInterrupt:
@@ -43,7 +43,7 @@ def load_user_code(section: UserModelConfig) -> Any:
 
 
 def _import(module: str, folder: str | None) -> ModuleType:
-    """Import a module; one in the space file's folder precedes an installed one and can import its neighbours."""
+    """Import a module. One in the space file's folder precedes an installed one and can import from its folder."""
     if folder is None:
         return importlib.import_module(module)
     if folder not in sys.path:
@@ -62,7 +62,7 @@ def _import(module: str, folder: str | None) -> ModuleType:
     try:
         spec.loader.exec_module(made)
     except BaseException:
-        del sys.modules[module]  # otherwise the next import would find half of it
+        del sys.modules[module]  # otherwise the next import would find an incomplete module
         raise
     return made
 
@@ -80,7 +80,7 @@ def user_frames(error: BaseException) -> str:
 
 
 def given_facts(facts: ImageFacts, seed: int) -> dict[str, Any]:
-    """Return what a builder receives if it has a parameter of that name, except `inputs`; see `GIVEN`."""
+    """Return the values for a builder's parameters with these names; see `GIVEN`, which also has `inputs`."""
     return {"input_shape": facts.shape, "classes": facts.classes, "num_classes": facts.classes, "seed": seed}
 
 
@@ -88,7 +88,7 @@ def call_user_code(function: Callable[..., Any], reference: str, arguments: Mapp
     """Return the result of the user's function.
 
     Raises:
-        ModelError: it raised an exception; the message has the user's own frames.
+        ModelError: the function raised an exception; the message has the user's own frames.
     """
     try:
         return function(**arguments)

@@ -1,4 +1,4 @@
-"""What a user's model says about its labels, outputs and optimizer, and whether that agrees with the space file."""
+"""What a user's model determines about labels, outputs and optimizer, and checks against the space file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sweep.errors import ModelError
 from sweep.records.image_facts import ImageFacts
 
 _ROUNDING = 0.01
-"""Tolerance for probabilities and their sums, in 16-bit precision too."""
+"""Tolerance for probabilities and their sums; large enough for 16-bit precision."""
 
 _NOISE_IMAGES = 8
 
@@ -43,7 +43,7 @@ def check_output_kind(model: keras.Model, output: str, reference: str) -> None:
     """Check that the compiled loss takes the outputs that the space file states.
 
     Raises:
-        ModelError: one states logits, the other probabilities.
+        ModelError: one of them is for logits, the other for probabilities.
     """
     loss = _loss_of(model)
     from_logits = isinstance(loss, keras.Loss) and bool(loss.get_config().get("from_logits", False))
@@ -59,7 +59,7 @@ def check_outputs(shape: tuple[Any, ...], facts: ImageFacts, reference: str) -> 
     """Check that the model has one output per class.
 
     Raises:
-        ModelError: it has not.
+        ModelError: the number of outputs is another one.
     """
     if tuple(shape[1:]) != (facts.classes,):
         raise ModelError(
@@ -68,11 +68,11 @@ def check_outputs(shape: tuple[Any, ...], facts: ImageFacts, reference: str) -> 
 
 
 def check_output_values(outputs: npt.NDArray[np.floating], output: str, reference: str) -> None:
-    """Check that outputs are what the space file states; with the wrong loss, training fails without an error.
+    """Check the outputs against the space file: with the wrong kind, the loss would be wrong without an error.
 
     Args:
-        outputs: (n, classes), for any images.
-        output: what the space file states.
+        outputs: outputs for any images, (n, classes).
+        output: `softmax` or `logits`, as the space file states.
         reference: name of the user's function, for the message.
 
     Raises:
@@ -96,7 +96,7 @@ def check_output_values(outputs: npt.NDArray[np.floating], output: str, referenc
 def check_outputs_for_noise(
     model: keras.Model, shape: tuple[int, ...], output: str, reference: str
 ) -> npt.NDArray[np.uint8]:
-    """Apply `check_output_values` to the outputs of a model from raw pixels for images of noise.
+    """Apply `check_output_values` to the outputs for images of noise of a model that takes raw pixels.
 
     Args:
         shape: shape of an image.

@@ -1,4 +1,4 @@
-"""VGG-style networks for small images: blocks of convolutions and a pooling, then a dense head.
+"""VGG-style networks for small images: blocks of convolutions with a pooling layer, then a dense head.
 
 After Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014.
 """
@@ -22,7 +22,7 @@ def vgg(config: VggConfig, facts: ImageFacts, seed: int, hidden: Any) -> Any:
     Args:
         config: the section `model`.
         facts: facts of the images.
-        seed: for initial weights and dropout; each layer gets its own number derived from it.
+        seed: for initial weights and dropout; each layer gets its own seed, derived from this one.
         hidden: tensor of shape (batch, height, width, channels).
 
     Raises:
@@ -55,7 +55,7 @@ def _block(config: VggConfig, block: int, seeds: Iterator[int]) -> Iterator[kera
         yield keras.layers.MaxPooling2D(2, name=f"block{block}_pool")
         return
     kernel = config.downsampling_kernel_size
-    width //= config.filter_growth  # the last convolution's width: this one only halves the image
+    width //= config.filter_growth  # as wide as the last convolution: this layer only halves the image
     yield _convolution(config, width, kernel, f"block{block}_down", next(seeds), strides=2)
     if config.batch_norm:
         yield keras.layers.BatchNormalization(name=f"block{block}_down_norm")
@@ -122,7 +122,7 @@ def check_vgg_size(config: VggConfig, shape: tuple[int, int, int]) -> None:
     """Check that every block and the head leave at least one pixel.
 
     Raises:
-        TrialFailure: infeasible; the message has the block that leaves none.
+        TrialFailure: infeasible; the message names the block that leaves no pixel.
     """
     size = min(shape[:2])
     loss = config.kernel_size - 1 if config.padding == "valid" else 0

@@ -1,4 +1,4 @@
-"""Callbacks of a trial's `fit`. None of them raises: that would skip the `on_train_end` of the others."""
+"""Callbacks of a trial's `fit`. They raise no errors: an error would skip `on_train_end` of the other callbacks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 @runtime_checkable
 class Stateful(Protocol):
-    """A callback that keeps something from one epoch to the next; the trial's checkpoints contain it."""
+    """A callback with a state that lasts from epoch to epoch; the trial's checkpoints contain this state."""
 
     def get_state(self) -> dict[str, Any]:
         """Return the state at the end of an epoch: scalars, None or NumPy arrays by name."""
@@ -36,7 +36,7 @@ class Stateful(Protocol):
 
 
 class StateRestorer(keras.callbacks.Callback):
-    """Calls `restore` once, at the start of the first epoch: Keras' callbacks reset their state in `on_train_begin`."""
+    """Calls `restore` before the first epoch, because Keras' callbacks reset their state in `on_train_begin`."""
 
     def __init__(self, restore: Callable[[], None]) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class StateRestorer(keras.callbacks.Callback):
 
 
 class _NamedState:
-    """Has the attributes in `STATE` as its state."""
+    """Makes the attributes that `STATE` names the state of a callback."""
 
     STATE: tuple[str, ...]
 
@@ -63,13 +63,13 @@ class _NamedState:
 
 
 class ReduceLROnPlateau(_NamedState, keras.callbacks.ReduceLROnPlateau):
-    """Keras' callback, resumable. The state excludes `min_delta`, whose sign Keras changes once per instance."""
+    """Keras' callback with a state. `min_delta` is not in it: Keras changes its sign once per instance."""
 
     STATE = ("best", "wait", "cooldown_counter")
 
 
 class EarlyStopping(_NamedState, keras.callbacks.EarlyStopping):
-    """Keras' callback, resumable; see `ReduceLROnPlateau`."""
+    """Keras' callback with a state; see `ReduceLROnPlateau`."""
 
     STATE = ("best", "best_epoch", "wait")
 
@@ -77,8 +77,8 @@ class EarlyStopping(_NamedState, keras.callbacks.EarlyStopping):
 class PlainValidationLoss(keras.callbacks.Callback):
     """Makes `val_loss` the mean cross-entropy of the validation images, for all callbacks after this one.
 
-    Keras' value includes the trial's label smoothing and L2 penalty. Trials with less of them would rank higher
-    regardless of their outputs, and the value would not be comparable with the loss on the test part.
+    Keras' value includes the trial's label smoothing and L2 penalty: trials with less of either would rank higher
+    regardless of their outputs, and the value would not be comparable with the loss on the test set.
     """
 
     @override
@@ -110,14 +110,14 @@ class EpochStart(keras.callbacks.Callback):
 class Reporter(keras.callbacks.Callback):
     """Reports every epoch, keeps the best epoch's weights, and stops training on request.
 
-    It runs last, after the schedules.
+    The reporter must be the last callback, after the schedules.
 
     Attributes:
         epochs: the finished epochs.
         not_finite: the first epoch whose loss was not a finite number; it is not in `epochs`.
         stopped: True if `on_epoch` requested to stop.
-        best_epoch: number of the best epoch, 0 before the first.
-        best_weights: weights of the best epoch, None before the first.
+        best_epoch: number of the best epoch; 0 until an epoch has ended.
+        best_weights: weights of the best epoch; None until an epoch has ended.
     """
 
     def __init__(self, config: TrialConfig, on_epoch: OnEpoch) -> None:
@@ -136,7 +136,7 @@ class Reporter(keras.callbacks.Callback):
         self.best_weights: list[npt.NDArray[Any]] | None = None
 
     def restore(self, epochs: Sequence[EpochMetrics], best_weights: list[npt.NDArray[Any]]) -> None:
-        """Continue after the epochs of an earlier start of the trial, at least one."""
+        """Continue after the epochs (at least one) of an earlier start of the trial."""
         self.epochs = list(epochs)
         best = best_epoch(tuple(epochs), self._objective)
         self._best = self._sign * best.value(self._objective)
@@ -174,7 +174,7 @@ class Reporter(keras.callbacks.Callback):
 
 
 def epoch_rate(optimizer: keras.Optimizer, config: TrainingConfig, steps: int) -> float:
-    """Return the learning rate of the epoch that starts; its mean if a schedule changes it at every step."""
+    """Return the learning rate of the epoch that starts; if a schedule changes the rate at every step, its mean."""
     if config.schedule == "constant":
         return float(np.asarray(optimizer.learning_rate))
     return RateSchedule(config, steps).mean(int(optimizer.iterations), steps)
@@ -183,11 +183,11 @@ def epoch_rate(optimizer: keras.Optimizer, config: TrainingConfig, steps: int) -
 class RestartFromBest(keras.callbacks.Callback):
     """Restores the best epoch's weights after every `every` epochs; the optimizer's state stays.
 
-    It has no state: the epoch's number decides, and the reporter has the weights.
+    The callback needs no state: the epoch's number decides when it acts, and the reporter has the weights.
 
     Args:
-        every: number of epochs; None never restores them.
-        reporter: has the best weights.
+        every: number of epochs between two restarts; None for no restarts.
+        reporter: the trial's reporter, which has the best weights.
     """
 
     def __init__(self, every: int | None, reporter: Reporter) -> None:

@@ -25,16 +25,16 @@ from sweep.training.tf_batches import VALIDATION_BATCH, Batches, one_hot
 
 _Array = npt.NDArray[Any]
 _Arrays = Callable[[], tuple[_Array, _Array]]
-"""Images and labels, made when they are needed."""
+"""Returns (images, labels), so that they are made only when they are needed."""
 SAME_AS_ACCURACY = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
-"""Names that users' models report accuracy under."""
+"""Names under which users' models report their accuracy."""
 
 
 class InputConverter:
     """Converts images and labels to what a hypermodel's model takes.
 
     Args:
-        scaling: the section's `pixel_scaling`.
+        scaling: `pixel_scaling` of the section `model`.
         facts: facts of the images.
         integers: True for class numbers, False for one-hot labels.
     """
@@ -63,7 +63,7 @@ class InputConverter:
 
 
 class ScaledBatches(Batches):
-    """Converted `Batches`."""
+    """`Batches` whose images and labels an `InputConverter` has converted."""
 
     def __init__(self, part: Part, classes: int, config: TrialConfig, convert: InputConverter) -> None:
         super().__init__(part, classes, config.training.batch_size, config.seed)
@@ -87,27 +87,27 @@ class UnreadValues(keras.callbacks.Callback):
         if unread:
             raise TrialFailure(
                 "infeasible",
-                f"the hypermodel has not read {', '.join(unread)} before the first epoch, so its value has no effect; "
-                "state with hp.conditional_scope when it is used",
+                f"the hypermodel has not read {', '.join(unread)} before the first epoch, so the chosen value "
+                "has no effect; state with hp.conditional_scope when each hyperparameter is used",
             )
 
-    on_epoch_end = on_epoch_begin  # in a loop that reports only the ends of its epochs
+    on_epoch_end = on_epoch_begin  # a user's loop may call only on_epoch_end
 
 
 class LogCompleter(keras.callbacks.Callback):
-    """Adds what a hypermodel did not measure to an epoch's logs: loss and accuracy, in training and validation.
+    """Adds to an epoch's logs the loss and accuracy, in training and validation, that a hypermodel did not measure.
 
-    It is the first callback: in `model.fit` all callbacks share the logs, which it completes in place.
+    It must be the first callback: in `model.fit` all callbacks share the logs, which it completes in place.
 
     Args:
         model: the model that is trained.
-        train, validation: return (images, labels) as the model receives them.
+        train, validation: functions that return (images, labels) as the model receives them.
         logits: True if the model's outputs still need softmax.
     """
 
     def __init__(self, model: keras.Model, train: _Arrays, validation: _Arrays, *, logits: bool) -> None:
         super().__init__()
-        self._trained = model  # a user's `fit` may run the callbacks on another one
+        self._trained = model  # a user's `fit` may run the callbacks on another model
         self._logits = logits
         self._parts = {"": train, "val_": validation}
         self._last: tuple[dict[str, Any], dict[str, float]] = ({}, {})
@@ -118,9 +118,9 @@ class LogCompleter(keras.callbacks.Callback):
             logs.update(self.complete(logs))
 
     def complete(self, logs: dict[str, Any] | None) -> dict[str, float]:
-        """Return the four metrics; those missing in the logs are measured on all images, without augmentation."""
+        """Return the four metrics; metrics missing in the logs are measured on all images, without augmentation."""
         reported = dict(logs or {})
-        if reported and reported == self._last[0]:  # the next callback of the same epoch
+        if reported and reported == self._last[0]:  # the logs of the same epoch, from another callback
             return self._last[1]
         found = {key: float(reported[key]) for key in METRICS if key in reported}
         for prefix, arrays in self._parts.items():
@@ -133,7 +133,7 @@ class LogCompleter(keras.callbacks.Callback):
         return found
 
     def forget(self) -> None:
-        """End the epoch: equal logs in the next one are another measurement."""
+        """End the epoch: equal logs in the next epoch are a new measurement."""
         self._last = ({}, {})
 
     def _measure(self, prefix: str, images: _Array, labels: _Array) -> dict[str, float]:
@@ -152,13 +152,13 @@ class LogCompleter(keras.callbacks.Callback):
 class HypermodelReporter(Reporter):
     """Reports the epochs of any training loop.
 
-    A loop may restart its count of epochs, report only their ends, or continue after a request to stop.
+    A loop may restart its count of epochs, report only the ends of epochs, or continue after a request to stop.
 
     Args:
         config: the trial's configuration.
         on_epoch: receives every epoch.
         completer: completes the logs of a loop that calls each callback itself.
-        learning_rate: returns the learning rate of the moment.
+        learning_rate: returns the current learning rate.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class HypermodelReporter(Reporter):
     @override
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._end_if_stopped()
-        super().on_epoch_end(len(self.epochs), self._completer.complete(logs))  # sweep's own count of epochs
+        super().on_epoch_end(len(self.epochs), self._completer.complete(logs))  # a loop may restart its count
         self._completer.forget()
         self._start_epoch()
 
@@ -186,6 +186,6 @@ class HypermodelReporter(Reporter):
         self._learning_rate = self._rate()
 
     def _end_if_stopped(self) -> None:
-        """A user's own loop may ignore `stop_training`."""
+        """End `fit` after a request to stop, because a user's own loop may ignore `stop_training`."""
         if self.stopped or self.not_finite is not None:
             raise FitEnded

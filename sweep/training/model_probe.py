@@ -24,7 +24,7 @@ from sweep.training.trainable import make_trainable
 
 TIMED_BATCHES = 3
 FETCH_TIMEOUT = 30.0
-"""Seconds without an answer after which a server of weights counts as unreachable."""
+"""Seconds without an answer after which a download of weights fails."""
 
 
 def inspect_model(config: TrialConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery | str:
@@ -33,7 +33,7 @@ def inspect_model(config: TrialConfig, facts: ImageFacts, written: Mapping[str, 
     The reason is text, because an exception would reach the parent process as a traceback.
 
     Args:
-        config: any point of the space.
+        config: the configuration of any point of the space.
         facts: facts of the images.
         written: the hyperparameters in the space file.
     """
@@ -44,7 +44,7 @@ def inspect_model(config: TrialConfig, facts: ImageFacts, written: Mapping[str, 
 
 
 def build_all(configs: list[TrialConfig], facts: ImageFacts) -> list[tuple[int | None, str]]:
-    """Build each configuration's model: (number of parameters, "") or (None, why it cannot be built)."""
+    """Build each configuration's model; return pairs of (number of parameters, "") or (None, why the build failed)."""
     models = (_built(config, facts) for config in configs)
     return [(None, model) if isinstance(model, str) else (count_parameters(model), "") for model in models]
 
@@ -65,10 +65,10 @@ def multiply_adds_of(configs: list[TrialConfig], facts: ImageFacts) -> list[int]
 
 
 def training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, float] | None:
-    """Return how long a trial takes before its first step and for each image, in seconds.
+    """Return the seconds that a trial takes before its first step, and the seconds that it takes for each image.
 
-    The first is building, and tracing of training and validation. The second is a training step on random pixels
-    divided by the batch size: three batches after one to warm up. None if the model cannot be built.
+    The first number covers building the model and tracing training and validation. The second is the mean time of three
+    training steps on random pixels, after a warm-up, divided by the batch size. None if the model cannot be built.
     """
     use_threads(config.threads)
     started = time.perf_counter()
@@ -89,9 +89,9 @@ def training_times(config: TrialConfig, facts: ImageFacts) -> tuple[float, float
 
 
 def missing_weights(configs: list[TransferConfig], shape: tuple[int, int, int]) -> str:
-    """Fetch the pre-trained weights of these models if they are missing; return why one is not available, or ""."""
+    """Fetch missing pre-trained weights of these models; return why some are not available, or "" if all are."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(FETCH_TIMEOUT)  # Keras sets none, and a silent network would block the start for ever
+    socket.setdefaulttimeout(FETCH_TIMEOUT)  # Keras sets no timeout: a server without an answer would block the start
     try:
         return next((reason for config in configs if (reason := _missing(config, shape))), "")
     finally:
@@ -105,5 +105,5 @@ def _missing(config: TransferConfig, shape: tuple[int, int, int]) -> str:
     except WeightsError as error:
         return str(error)
     except TrialFailure:
-        return ""  # an image size that the backbone does not take is a failure of its trials
+        return ""  # only trials fail because of an image size that the backbone does not take
     return ""

@@ -1,8 +1,7 @@
-"""Training a configuration on all images of a search, as the search has learned to train it.
+"""Training a configuration on all images of a search, with the epochs and learning rates that the search has found.
 
-No validation part is left to decide anything by: one epoch per learning rate, no early stopping, no
-reduction on a plateau, no restart from the best weights. Of a schedule that changes the rate at every step, the mean
-over each epoch is replayed.
+No validation set is left, so nothing is decided during training: there is no early stopping, no reduction on a plateau
+and no restart from the best weights. If a schedule changed the rate at every step, its mean over each epoch is used.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from sweep.training.trainable import make_trainable
 
 
 class ReplayRates(keras.callbacks.Callback):
-    """Sets the learning rate of each epoch to its rate in another run."""
+    """Sets the learning rate of each epoch to the rate of this epoch in another training."""
 
     def __init__(self, rates: Sequence[float]) -> None:
         super().__init__()
@@ -38,9 +37,9 @@ class ReplayRates(keras.callbacks.Callback):
     @override
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is None:  # the user's own loop has one that Keras does not know
+        if optimizer is None:  # a user's own loop has an optimizer that Keras does not know
             return
-        # An optimizer with a schedule does not accept a rate; it counts the steps as in the other run.
+        # An optimizer with a schedule does not accept a rate: its schedule decides, as in the other training.
         with suppress(TypeError):
             optimizer.learning_rate = self._rates[min(epoch, len(self._rates) - 1)]
 
@@ -48,12 +47,12 @@ class ReplayRates(keras.callbacks.Callback):
 def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> RefitResult:
     """Train on training and validation images together and write the model. Runs in a child process.
 
-    There is no validation, except for a hypermodel: its `fit` may require validation images and receives those of the
-    search, which are also trained on. They decide nothing.
+    There is no validation, except for a hypermodel: its `fit` may require validation images, and receives those of the
+    search. The model is also trained on these images, and they decide nothing.
 
     Args:
         prepared: the decoded images.
-        config: the trial's configuration; it trains one epoch per rate.
+        config: the trial's configuration, with at least one epoch per rate.
         rates: learning rate of each epoch.
         path: the .keras file to write; its model has no augmentation.
 
@@ -66,7 +65,7 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
     callbacks: list[keras.callbacks.Callback] = [ReplayRates(rates)]
     if isinstance(config.model, HypermodelConfig):
         dataset = dataclasses.replace(dataset, validation=load(prepared, config.data).validation)
-    else:  # the reporter requires validation metrics, of which no value matters here
+    else:  # the reporter requires validation metrics, but their values do not matter here
         unvalidated = {"val_loss": 0.0, "val_accuracy": 0.0}
         callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: logs.update(unvalidated)))
     training = dataclasses.replace(

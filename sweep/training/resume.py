@@ -1,4 +1,4 @@
-"""Resuming from a checkpoint, and writing one after each epoch: the bridge between Keras and `checkpoint`."""
+"""Writing a checkpoint of a Keras model after each epoch, and resuming from it; `checkpoint` has the file format."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Resumption:
     """The checkpoints of one trial during its training.
 
     Args:
-        folder: the trial's folder; None keeps no checkpoints.
+        folder: the trial's folder; None for no checkpoints.
         owner: `checkpoint.identity` of the trial.
         model: the model, built and compiled.
         callbacks: callbacks of `fit`; checkpoints contain the state of those that are `Stateful`.
-        reporter: has the epochs and the best weights.
-        build_seconds: time for building in this start of the trial.
+        reporter: the trial's reporter, which has the epochs and the best weights.
+        build_seconds: time for building the model in this start of the trial.
 
     Attributes:
-        ended: True if training had ended by itself with the epoch that the trial resumes after.
-        build_seconds: time for building in all starts of the trial.
+        ended: True if early stopping had already ended training at the restored checkpoint.
+        build_seconds: time for building the model in all starts of the trial.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class Resumption:
     def resume(self, on_epoch: OnEpoch) -> None:
         """Restore the newest usable checkpoint, and report its epochs to `on_epoch` again, from the first.
 
-        A caller that keeps a record skips those that it has; any other receives the same as without the interruption.
-        If `on_epoch` stops before the last of them, the checkpoint is not used, because the result must have the
-        weights of that earlier epoch.
+        A caller that has already recorded these epochs skips them; any other caller receives the same epochs as without
+        the interruption. If `on_epoch` stops the trial at an epoch before the checkpoint's, the checkpoint is not used,
+        because the result must have the weights of the earlier epoch.
         """
         for checkpoint in self._usable():
             stop = next((metrics.epoch for metrics in checkpoint.epochs if on_epoch(metrics)), None)
@@ -102,7 +102,7 @@ class Resumption:
 
     @property
     def fit_seconds(self) -> float:
-        """Time inside `fit` up to now, including the earlier starts of the trial that have a checkpoint."""
+        """Time inside `fit` until now, including that of earlier starts until the restored checkpoint."""
         return self._fit_before + (time.perf_counter() - self._fit_started if self._fit_started is not None else 0.0)
 
     @contextmanager
@@ -113,10 +113,10 @@ class Resumption:
         self._fit_before, self._fit_started = self.fit_seconds, None
 
     def save(self, metrics: EpochMetrics) -> None:
-        """Write the checkpoint of the epoch that has just ended, before it is reported.
+        """Write the checkpoint of the epoch that has just ended, before the epoch is reported.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the checkpoint cannot be written.
         """
         if self._folder is None:
             return
@@ -134,5 +134,5 @@ class Resumption:
 
 
 def _plain(state: dict[str, Any]) -> State:
-    """Return NumPy's scalars as Python's, which JSON keeps to the last bit."""
+    """Return the state with Python numbers instead of NumPy scalars, because JSON keeps them exactly."""
     return {key: value.item() if isinstance(value, np.generic) else value for key, value in state.items()}

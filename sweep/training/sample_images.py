@@ -20,19 +20,19 @@ STRENGTHS = (0.0, 0.5, 1.0)
 SHOWN, AUGMENTED = 24, 8
 """Number of images in the file, and how many of them are augmented."""
 LONGEST = 192
-"""Maximum pixels of the longer side."""
+"""Maximum number of pixels of an image's longer side in the file."""
 
 
 def write_samples(prepared: Prepared, data: DataConfig, augmentation: AugmentationConfig, folder: Path) -> None:
     """Write `folder/samples.npz` unless it exists. Runs in a child process.
 
-    The file has `images` uint8 (n, h, w, c), `names` (n,) of their classes, `strengths` float64 (s,) and `augmented`
+    The file has `images` uint8 (n, h, w, c), their class `names` (n,), `strengths` float64 (s,) and `augmented`
     uint8 (s, m, h, w, c), made from the first m images.
 
     Args:
         prepared: the decoded images.
-        data: the study's section, which decides which of them are training images.
-        augmentation: its maxima; the strength is ignored.
+        data: the study's section `data`, which decides which images are training images.
+        augmentation: the section whose maxima are shown; its strength is ignored.
         folder: `studies/NAME/samples`; created if missing.
     """
     path = folder / SAMPLES_FILE
@@ -52,7 +52,7 @@ def write_samples(prepared: Prepared, data: DataConfig, augmentation: Augmentati
 
 
 def choose_samples(labels: IntArray, count: int) -> IntArray:
-    """Return positions of images with the classes in turn: one of each class, then a second of each, and so on."""
+    """Return positions of images, one class after the other: an image of each class, a second image of each class, …"""
     order = np.argsort(labels, kind="stable")
     starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
     lengths = np.diff(starts, append=len(labels))
@@ -62,7 +62,7 @@ def choose_samples(labels: IntArray, count: int) -> IntArray:
 
 
 def augment(images: UInt8Array, config: AugmentationConfig) -> UInt8Array:
-    """Return the images with augmentation, before scaling: uint8 (n, h, w, c); the same at every call."""
+    """Return the images with augmentation, before scaling: uint8 (n, h, w, c). Every call returns the same images."""
     pixels = keras.ops.convert_to_tensor(images.astype(np.float32) / 255)
     for layer in augmentation_layers(config, seed=0):
         pixels = layer(pixels, training=True)

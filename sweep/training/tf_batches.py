@@ -1,11 +1,11 @@
-"""How images reach Keras: batches in an order that depends on (seed, epoch) alone, through a plain tf.data pipeline.
+"""How images reach Keras: batches in an order that depends only on (seed, epoch), through a plain tf.data pipeline.
 
-Given arrays or a PyDataset, Keras makes a pipeline with tf.data's autotuning. The tuner's thread sleeps for longer and
-longer, up to a minute, and sometimes the end of an epoch waits for it (TensorFlow 2.21): epochs of 42 s were followed
-by up to 36 s without any work. A buffer of a fixed size needs no such thread.
+From arrays or a PyDataset, Keras makes a pipeline with tf.data's autotuning. The tuner's thread sleeps for longer and
+longer, up to a minute, and sometimes the end of an epoch waits for this thread (TensorFlow 2.21): epochs of 42 s were
+followed by up to 36 s without any work. A buffer of a fixed size needs no such thread.
 
-TensorFlow keeps what a pipeline reads from until `keras.backend.clear_session()`: make one for a training, not one for
-an epoch, and let it read from files.
+TensorFlow keeps the source of a pipeline until `keras.backend.clear_session()`. Make one pipeline for a training, not
+one for each epoch, and let it read images from files.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from sweep.space.config import TrialConfig
 from sweep.training.tf_determinism import epoch_order
 
 VALIDATION_BATCH = 256
-"""Images per batch in validation: without gradients more fit than in training, and larger batches are not faster."""
+"""Number of images per batch in validation: more than in training, because there are no gradients to keep."""
 AHEAD = 2
-"""Batches made in advance: making one is far faster than training on one, so the next is always ready."""
+"""Number of batches made in advance: making a batch is far faster than training on it, so 2 are enough."""
 
 Batch = tuple[npt.NDArray[Any], ...]
 
@@ -62,7 +62,7 @@ class Batches(keras.utils.PyDataset):
         self.start_epoch(1)
 
     def start_epoch(self, epoch: int) -> None:
-        """Shuffle for an epoch (1 for the first)."""
+        """Shuffle the images for an epoch, counted from 1."""
         self._order = epoch_order(len(self._part), self._seed, epoch)
 
     def __len__(self) -> int:
@@ -87,16 +87,16 @@ def one_hot(labels: IntArray, classes: int) -> npt.NDArray[np.float32]:
 
 
 def balanced_weights(labels: IntArray, classes: int) -> npt.NDArray[np.float32]:
-    """Return n / (classes * images of the class) for each class, float32 (classes,); the mean over images is 1."""
+    """Return n / (classes * images of the class) for each class, float32 (classes,); the mean over all images is 1."""
     weights = compute_class_weight("balanced", classes=np.arange(classes), y=labels)
     return np.asarray(weights, dtype=np.float32)
 
 
 def training_pipeline(batches: keras.utils.PyDataset) -> tf.data.Dataset:
-    """Return a pipeline of the batches, in the order that they have at the start of each epoch.
+    """Return a pipeline of the batches; it reads them again in each epoch, after `start_epoch`.
 
     Args:
-        batches: tuples of arrays whose first axis is the batch.
+        batches: a sequence of tuples of arrays; the first axis of each array is the batch.
     """
     return _pipeline(lambda index: batches[index], len(batches))
 

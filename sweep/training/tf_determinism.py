@@ -1,7 +1,7 @@
-"""The same seed gives the same bits: threads, random generators, data order, and a digest to compare weights by.
+"""The same seed gives the same bits: threads, random generators, data order, and a digest to compare weights.
 
-Everything random in epoch n is a function of (seed, n) alone, so that a trial can resume at any epoch as if it had
-never stopped.
+Everything random in epoch n depends only on (seed, n), so that a trial can resume after any epoch as if it had never
+stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sweep.records.seeds import Purpose, derive
 
 
 def use_threads(threads: int) -> None:
-    """Let TensorFlow compute with this number of threads, which decides the bits of the result.
+    """Set TensorFlow's number of threads. The bits of its results depend on this number.
 
     Raises:
         RuntimeError: TensorFlow has already started with another number in this process.
@@ -29,7 +29,7 @@ def use_threads(threads: int) -> None:
     if tf.config.threading.get_inter_op_parallelism_threads() != threads:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     if tf.config.list_physical_devices("GPU"):
-        # On a CPU the same number of threads gives the same bits without it, and it would cost speed there.
+        # Only on a GPU: on a CPU, the same number of threads gives the same bits, and this setting would cost speed.
         tf.config.experimental.enable_op_determinism()
 
 
@@ -39,7 +39,7 @@ def seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
     Args:
         model: the model, built.
         seed: the trial's seed.
-        epoch: 1 for the first.
+        epoch: number of the epoch, counted from 1.
     """
     states = [variable for variable in model.variables if is_generator_state(variable)]
     for index, state in enumerate(states):
@@ -57,7 +57,7 @@ def epoch_order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
 
 
 def digest(arrays: Iterable[npt.NDArray[Any]]) -> str:
-    """Return the SHA-256 over shapes, types and bytes, in order."""
+    """Return the SHA-256 of the types, shapes and bytes of the arrays, in order."""
     found = hashlib.sha256()
     for array in arrays:
         found.update(f"{array.dtype}{array.shape}".encode())
@@ -66,7 +66,7 @@ def digest(arrays: Iterable[npt.NDArray[Any]]) -> str:
 
 
 def state_variables(model: keras.Model) -> list[Any]:
-    """Return the model's variables without generator states, then its optimizer's if it has one."""
+    """Return the model's variables without generator states, then those of its optimizer, if it has one."""
     own = [variable for variable in model.variables if not is_generator_state(variable)]
     optimizer = getattr(model, "optimizer", None)
     return [*own, *(optimizer.variables if optimizer else [])]

@@ -37,17 +37,17 @@ MODEL_FILE = "model.keras"
 def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: Path | None = None) -> TrialResult:
     """Build, train and evaluate one model, resuming from a checkpoint in the folder if there is one.
 
-    A checkpoint is written after each epoch, before `on_epoch` receives it, so that every reported epoch can be
-    resumed from. A resumed trial reports the epochs of its earlier starts to `on_epoch` again, from the first, and its
-    weights are the same bits as without the interruption. Hypermodels have no checkpoints and start from scratch.
+    A checkpoint is written after each epoch, before `on_epoch` is called, so that training can resume after every
+    reported epoch. A resumed trial reports the epochs of its earlier starts to `on_epoch` again, from the first, and
+    its weights have the same bits as without the interruption. Hypermodels have no checkpoints and start from scratch.
 
     Args:
         config: everything that decides the result.
         dataset: training and validation images.
-        on_epoch: receives every finished epoch; True stops training.
-        folder: the trial's folder. It has the checkpoints, which the caller removes when it has the result, and
-            receives the model's summary, the best epoch's model as `model.keras` (without augmentation) and its
-            predictions; if `on_epoch` stopped the trial, only the summary. None writes nothing.
+        on_epoch: receives every finished epoch and returns True to stop training.
+        folder: the trial's folder; if None, nothing is written. The function reads and writes checkpoints there; the
+            caller removes them afterwards. It also writes the model's summary and, unless `on_epoch` stopped the trial,
+            the best epoch's model (`model.keras`, without augmentation) and its predictions.
 
     Raises:
         TrialFailure: infeasible or too_large before the first epoch; nan when a loss is not a finite number.
@@ -74,7 +74,8 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     check_finite(reporter)
     epochs = tuple(reporter.epochs)
     stop_reason = _stop_reason(trainable, reporter, resumption, config)
-    final_digest = weights_digest(model)  # of the last epoch: saving restores the best one
+    # The digest is computed here, because `_save` replaces the last epoch's weights by those of the best epoch.
+    final_digest = weights_digest(model)
     return TrialResult(
         epochs=epochs,
         stop_reason=stop_reason,
@@ -102,7 +103,7 @@ def check_finite(reporter: Reporter) -> None:
 
 
 def _stop_reason(trainable: Trainable, reporter: Reporter, resumption: Resumption, config: TrialConfig) -> StopReason:
-    """A user's `fit` has its own number of epochs, so their number alone does not show early stopping."""
+    """Return why training ended. Fewer epochs do not prove early stopping: a user's `fit` may choose their number."""
     if reporter.stopped:
         return "stopped"
     early = resumption.ended or any(getattr(callback, "stopped_epoch", 0) for callback in trainable.schedules)
@@ -110,7 +111,7 @@ def _stop_reason(trainable: Trainable, reporter: Reporter, resumption: Resumptio
 
 
 def _save(trainable: Trainable, reporter: Reporter, dataset: Dataset, folder: Path) -> str | None:
-    """Write the summary and, unless the trial was stopped, the best epoch's model; return the model's file name."""
+    """Write the summary and, unless the trial was stopped, the best epoch's model; return its file name or None."""
     if not reporter.stopped:
         trainable.model.set_weights(reporter.best_weights)
     try:
@@ -136,14 +137,14 @@ def _save_predictions(model: keras.Model, dataset: Dataset, folder: Path) -> Non
 
 
 def _write_summary(model: keras.Model, folder: Path) -> None:
-    """Write the layers with their shapes and weights as text."""
+    """Write the layers with their shapes and numbers of weights as text."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / SUMMARY_FILE).open("w", encoding="utf-8") as stream:
         model.summary(print_fn=lambda line, **_: stream.write(line + "\n"))
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Write a .keras file such that a reader never sees half of it."""
+    """Write a .keras file atomically, so that no reader finds a partly written file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as part:
         model.save(part)

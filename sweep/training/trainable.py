@@ -52,7 +52,7 @@ class Trainable(ABC):
     """The model of one configuration.
 
     Attributes:
-        model: the model, made by `build`; the methods below `build` need it.
+        model: the model, made by `build`; call `build` before the methods that follow it.
         schedules: ReduceLROnPlateau and EarlyStopping, if the configuration has them and they apply to the model.
         resumable: True if an interrupted trial resumes from a checkpoint; otherwise it starts from scratch.
         must_save: True if the trial fails when Keras cannot write its model.
@@ -99,11 +99,11 @@ class Trainable(ABC):
 
     @abstractmethod
     def fit(self, reporter: Reporter, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Train until all epochs are done, early stopping, a loss that is not finite, or a request to stop.
+        """Train until the last epoch, early stopping, a loss that is not finite, or a request to stop.
 
         Args:
-            reporter: from `reporter`; training starts after the epochs that it already has.
-            callbacks: further callbacks that run before the reporter.
+            reporter: the result of `reporter`; training starts after the epochs that it already has.
+            callbacks: further callbacks, which run before the reporter.
 
         Raises:
             TrialFailure: infeasible, if a hyperparameter was not read before the first epoch; too_large.
@@ -149,7 +149,7 @@ class _BuilderTrainable(Trainable):
         section = self._config.model
         try:
             model = build(self._config, self._facts, seed=0)
-        except TrialFailure:  # this one point is too large; others may not be
+        except TrialFailure:  # this point is too large, but other points may not be
             return Discovery()
         check_outputs_for_noise(model, self._facts.shape, section.output, section.builder)
         network = user_compiled(model)
@@ -227,7 +227,7 @@ class _HypermodelTrainable(Trainable):
         config, section = self._config, self._section
         self._dataset = dataset
         self._hypermodel = make_hypermodel(section, self._facts)
-        # After the import of the user's module, which may draw random numbers.
+        # Seed after the import of the user's module, because the import may draw random numbers.
         keras.utils.set_random_seed(derive(config.seed))
         self._chosen = ChosenHyperParameters(section.hyperparameters)
         self.model = build_from(self._hypermodel, self._chosen, section, self._facts)
@@ -254,7 +254,7 @@ class _HypermodelTrainable(Trainable):
         return HypermodelReporter(self._config, on_epoch, self._completer, self._learning_rate)
 
     def _learning_rate(self) -> float:
-        """Return the compiled optimizer's rate; in a loop with its own optimizer, the hyperparameter's value, or 0."""
+        """Return the compiled optimizer's rate; for a loop with another one, the rate in the hyperparameters or 0."""
         if is_compiled(self.model):
             return float(np.asarray(self.model.optimizer.learning_rate))
         rate = self._chosen.read.get("learning_rate", self._chosen.read.get("lr", 0.0))

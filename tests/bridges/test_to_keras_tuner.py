@@ -158,5 +158,5 @@ def test_images_given_to_search_are_refused(out: SpaceHyperModel) -> None:
 
 def test_a_space_about_a_hypermodel_is_refused(digits: Dataset) -> None:
     space = space_from_text("data: {name: digits}\nmodel: {hypermodel: 'keras_tuner:HyperModel'}\n", "s.yaml")
-    with pytest.raises(UserError, match="is a hypermodel already: give it to the tuner itself"):
+    with pytest.raises(UserError, match="is a hypermodel already: pass it to the tuner directly"):
         hypermodel(space, digits)

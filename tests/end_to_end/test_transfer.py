@@ -49,6 +49,6 @@ def test_weights_that_cannot_be_fetched_are_reported_before_a_trial_runs(folder:
     done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE, env=cut_off)
 
     assert done.returncode == 2
-    assert f"put the file {folder}/keras/models/mobilenet_v2_weights" in " ".join(done.stderr.split())
+    assert f"put the file at {folder}/keras/models/mobilenet_v2_weights" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert records(folder, "away") == []

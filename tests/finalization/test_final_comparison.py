@@ -105,7 +105,7 @@ def test_after_three_attempts_a_finalist_is_dropped_and_the_next_run_agrees(scri
 
 
 def test_missing_images_stop_the_comparison_and_drop_no_finalist(scripted: Make, finalist: Finalist) -> None:
-    with pytest.raises(SweepStopped, match=r"trial 1 could not be trained again: as the script says\n.* closed"):
+    with pytest.raises(SweepStopped, match=r"trial 1 could not be trained again: as the script says\n.* not been open"):
         scripted({0: (0.9,), 1: ("data",)}).comparison(finalist(0), finalist(1)).run(1, never, forever)
     outcome = scripted({0: (0.9,), 1: (0.8,)}).comparison(finalist(0), finalist(1)).run(1, never, forever)
     assert outcome.dropped == {}

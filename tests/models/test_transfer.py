@@ -169,6 +169,7 @@ def test_imagenet_weights_that_cannot_be_fetched_are_told_with_their_place(
     message = missing_weights([replace(VGG16, weights="imagenet")], (32, 32, 3))
 
     name = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    assert message.startswith(f"the ImageNet weights of VGG16 cannot be fetched: put the file {tmp_path}/models/{name}")
+    place = f"{tmp_path}/models/{name}"
+    assert message.startswith(f"the ImageNet weights of VGG16 cannot be fetched: put the file at {place} ")
     assert f"/{name})" in message
     assert "`weights: none`" in message

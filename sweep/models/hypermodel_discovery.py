@@ -223,7 +223,7 @@ class _Explorer:
         twice = [name for name in parents if sum(each.name == name for _, each in definitions) > 1]
         if twice:
             raise ModelError(
-    """Return the parameters in an order in which each one follows those that its conditions name."""
+                f"{self._section.hypermodel} has several hyperparameters named {twice[0]!r}, and others depend on it; "
                 "give them different names"
             )
 

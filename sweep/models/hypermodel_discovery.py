@@ -2,8 +2,7 @@
 
 KerasTuner knows a hyperparameter's conditions only if `conditional_scope` or `parent_name` states them. Where plain
 Python decides (`for i in range(hp.Int("layers", 1, 3))`), KerasTuner samples values that are never read. This module
-builds a model for each value of each hyperparameter that may decide. A hyperparameter that is not always read becomes
-conditional.
+builds a model for each value that may decide, and makes a hyperparameter conditional if it is not always read.
 """
 
 from __future__ import annotations

@@ -47,8 +47,7 @@ class ReplayRates(keras.callbacks.Callback):
 def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> RefitResult:
     """Train on training and validation images together and write the model. Runs in a child process.
 
-    There is no validation, except for a hypermodel: its `fit` may require validation images, and receives those of the
-    search. The model is also trained on these images, and they decide nothing.
+    Only a hypermodel is validated, on images that it is also trained on, because its `fit` may require such images.
 
     Args:
         prepared: the decoded images.

@@ -43,7 +43,7 @@ def finalist(prepared: Prepared) -> Callable[..., TrialRecord]:
 
 
 class Scripted:
-    """Training in closed form, in this process.
+    """Training that returns the results of a script, in this process.
 
     Attributes:
         tasks: the tasks that ran, in order.

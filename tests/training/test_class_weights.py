@@ -43,7 +43,7 @@ def test_every_image_comes_with_the_weight_of_its_class(digits: Dataset) -> None
 
 @pytest.fixture(scope="module")
 def unbalanced(digits: Dataset) -> Dataset:
-    """Ones against eights: all eights, and four ones to train with."""
+    """Digits 1 and 8: the training set has four ones and all eights."""
     chosen = np.isin(digits.train.labels, (1, 8))
     chosen[np.flatnonzero(digits.train.labels == 1)[4:]] = False
 
@@ -61,7 +61,7 @@ def test_balanced_training_weights_the_loss_and_learns_a_rare_class(unbalanced: 
     assert np.bincount(unbalanced.train.labels).tolist() == [4, 23]
     plain, balanced = train(PLAIN, unbalanced, go_on), train(BALANCED, unbalanced, go_on)
     assert plain.weights_digest != balanced.weights_digest
-    # One batch an epoch, equal weights at its start: the first loss differs by the weights alone.
+    # An epoch has one batch and both models start equal: only the class weights change the first loss.
     assert plain.epochs[0].loss != pytest.approx(balanced.epochs[0].loss, rel=1e-3)
     assert plain.epochs[0].accuracy == balanced.epochs[0].accuracy
     assert balanced.epochs[-1].val_accuracy > plain.epochs[-1].val_accuracy

@@ -23,7 +23,7 @@ from tests.training.test_train import EVERYTHING_RANDOM, go_on, without_time
 
 pytestmark = pytest.mark.slow
 
-# No epoch can improve by 1000, so the rate drops after every second one, and the fifth is the last.
+# No epoch can improve by 1000, so the rate drops after every second epoch, and the fifth epoch is the last.
 EVENTFUL = replace(
     EVERYTHING_RANDOM,
     training=replace(
@@ -36,7 +36,7 @@ EVENTFUL = replace(
 
 
 class Killed(BaseException):
-    """Ends training as a SIGKILL would: nothing of it continues."""
+    """Ends training as a SIGKILL would, because no code catches it."""
 
 
 @pytest.fixture(scope="module")

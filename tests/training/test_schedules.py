@@ -35,13 +35,13 @@ def test_the_rate_reported_is_the_mean_of_the_epoch_s_steps(digits: Dataset) -> 
 
     result = train(replace(SMALL, training=training), digits, go_on)
 
-    # Eight steps an epoch, two epochs from 0 up to 0.01 and down again: 0 to 7 eighths, then 1 to 1 eighth.
+    # Eight steps per epoch; the rate rises from 0 to 0.01 in one epoch and falls again in the next one.
     rates = [metrics.learning_rate for metrics in result.epochs]
     assert rates == pytest.approx([0.004375, 0.005625, 0.004375, 0.005625])
 
 
-def test_a_round_begins_with_the_best_weights(digits: Dataset) -> None:
-    # So high a rate that an epoch after the first is worse, and the third begins from the first's weights.
+def test_training_restarts_from_the_best_weights(digits: Dataset) -> None:
+    # The rate is so high that a later epoch is worse; then the third epoch starts from the weights of the first.
     wild = replace(SMALL.training, learning_rate=0.5, optimizer="sgd", momentum=0.0, restart_every=2)
     result = train(replace(SMALL, training=wild), digits, go_on)
     plain = train(replace(SMALL, training=replace(wild, restart_every=None)), digits, go_on)
@@ -52,7 +52,7 @@ def test_a_round_begins_with_the_best_weights(digits: Dataset) -> None:
 
 
 class Weights:
-    """What a restart sees of a model."""
+    """The methods of a model that a restart uses."""
 
     def __init__(self) -> None:
         self.weights = [np.zeros(1)]
@@ -61,7 +61,7 @@ class Weights:
         self.weights = weights
 
 
-def test_weights_are_set_back_after_every_so_many_epochs_only() -> None:
+def test_weights_are_restored_only_after_every_second_epoch() -> None:
     reporter = Reporter(SMALL, go_on)
     reporter.best_weights = [np.ones(1)]
     restart = RestartFromBest(2, reporter)

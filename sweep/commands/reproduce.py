@@ -31,7 +31,7 @@ from sweep.space.pinned_files import changed_source
 
 
 class Repeat(NamedTuple):
-    """The second run of a trial. If it failed or was stopped, it has no digest and no file; `failure` may be ""."""
+    """A trial's second run. A failed or stopped run has no digest and no file; `failure` is "" unless it failed."""
 
     epochs: tuple[EpochMetrics, ...]
     weights_digest: str | None
@@ -128,7 +128,7 @@ def run_again(
 
 
 def cause_of(record: TrialRecord) -> str:
-    """Return why a trial failed; "" if it did not. Older records have the cause only in the reason."""
+    """Return why a trial failed; "" if it did not. Old records have no `cause`; it is then taken from `reason`."""
     if record.cause is None and record.state == "pruned":
         by_policy = re.fullmatch(r"pruned after \d+ epochs \((\w+)\)", record.reason)
         return _comparable(by_policy[1]) if by_policy else ""

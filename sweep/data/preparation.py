@@ -139,7 +139,7 @@ def _check(contents: Contents, config: DataConfig, after: str) -> None:
 
 
 def _parts(contents: Contents, config: DataConfig) -> tuple[Positions, Positions]:
-    """Return the training set and the test set, each as images of the source and the positions among them."""
+    """Return the training set and the test set, each as images of the source and the positions that belong to it."""
     train = contents.train
     if contents.test is not None:
         return (train, _all(train)), (contents.test, _all(contents.test))

@@ -117,7 +117,7 @@ class ForkServerExecutor:
         if self._waiting and self._watch.is_ready(0.0 if self._running else seconds):
             self._create_children()
         if self._running:
-            with suppress(OSError):  # for example too little memory; creating the next child reports it
+            with suppress(OSError):  # for example too little memory; `_create_children` raises it again
                 current_server()  # replaces a killed server before the next child needs it
         by_connection = {running.connection: worker for worker, running in self._running.items()}
         ready = wait(list(by_connection), timeout=seconds if by_connection else 0.0)
@@ -177,8 +177,8 @@ class ForkServerExecutor:
         self._lost_servers += 1
         if self._lost_servers > SERVER_STARTS * len(self._slots):
             raise SweepError(
-                f"the process that starts the trials was killed {SERVER_STARTS} times in a row before a trial could "
-                "finish an epoch; check whether memory is short, and run the same command again"
+                f"the process that starts the trials was killed {self._lost_servers} times in a row, and no trial "
+                "finished an epoch in between; check whether memory is short, and run the same command again"
             )
 
     def _end(self, worker: int, ended: TrialResult | TrialFailure) -> Outcome:
@@ -217,7 +217,7 @@ def _known(process: ForkServerProcess) -> psutil.Process | None:
 
 
 def _is_lost(server: int | None) -> bool:
-    """True if a fork server is gone; another one is then started. Waits, because the server may end after its child."""
+    """True if the fork server is gone; this starts another. Wait a little: it may die shortly after its child."""
     return _wait_until(lambda: current_server() != server, _PATIENCE)
 
 

@@ -34,7 +34,7 @@ class Schedule:
 
 
 def learned_schedule(searched: TrialRecord, repeats: Sequence[TrialRecord]) -> Schedule:
-    """Return as many epochs as the median best epoch, with the rates of the training whose best epoch is nearest to it.
+    """Return a schedule of median best epoch length, with the rates of the training whose best epoch is nearest.
 
     If this training has fewer epochs, its last rate is repeated.
 

@@ -20,7 +20,7 @@ CurveProblem = Literal["dead start", "rate too high", "over-fitting", "under-fit
 DEAD_EPOCHS = 3
 """Minimum epochs at chance level for a dead start; one or two also occur with a small learning rate or a warm-up."""
 DEAD_ERRORS = 2.0
-"""Maximum standard errors above 1/classes for chance level: about 95 % of guessing models have a lower accuracy."""
+"""An accuracy up to this many standard errors above 1/classes is chance level; 98 % of guessing models are below."""
 DEAD_LOSS = 0.99
 """A model whose loss is above this share of ln(classes), the loss of a uniform guess, has learned nothing."""
 
@@ -30,7 +30,7 @@ RISES = 1 / 3
 """Minimum share of epochs with such a rise for an oscillation; fewer rises may be chance."""
 
 GAP = 0.1
-"""Maximum gap between training and validation accuracy without memorization: 0.1 exceeds the noise of 100 images."""
+"""A larger gap between training and validation accuracy is memorization; 100 images cause a smaller one by chance."""
 VAL_RISE = 0.1
 """Minimum relative rise of the validation loss above its minimum while the training loss still falls."""
 SINCE = 2
@@ -82,7 +82,7 @@ def judge_curves(epochs: Sequence[EpochMetrics], classes: int, images: int) -> t
 
 
 def guessing_limit(classes: int, images: int) -> float:
-    """The accuracy on `images` images up to which a model may be guessing: about 95 % of guessing models are below."""
+    """The highest accuracy on `images` images that counts as guessing: about 98 % of guessing models are below it."""
     chance = 1 / classes
     return chance + DEAD_ERRORS * math.sqrt(chance * (1 - chance) / max(images, 1))
 

@@ -109,7 +109,7 @@ class Resolver:
         return [known for known in self._known.values() if isinstance(known, Draft)]
 
     def _find(self, key: str, around: Path) -> Known | None:
-        """Find the key of a name: first a sibling, then a key of the section, then any parameter or dotted path."""
+        """Find the key that a name refers to: a sibling, else a key of the section, else a parameter or dotted path."""
         for length in range(len(around) - 1, 0, -1):
             found = self._known.get((*around[:length], key))
             if found is not None:
@@ -274,14 +274,14 @@ class Resolver:
 
 
 def _without_missing(made: list[Parameter]) -> list[Parameter]:
-    """Remove parameters with a condition that can never hold, because this space does not have its parameter."""
+    """Remove parameters with a condition on a parameter that this space does not have: it can never hold."""
     names = {parameter.name for parameter in made}
     kept = [parameter for parameter in made if all(condition.name in names for condition in parameter.conditions)]
     return kept if len(kept) == len(made) else _without_missing(kept)
 
 
 def _check_possible(target: Known, value: Value) -> None:
-    """Raise ValueError if a condition on this value can never hold; accept fixed keys, which overrides can change."""
+    """Raise ValueError if the key can never have this value; fixed keys may, because `--set` can change them."""
     if isinstance(target, Constant):
         return
     name, parameter = target.spec.name, target.parameter

@@ -86,7 +86,7 @@ def create_in_storage(name: str, storage: optuna.storages.RDBStorage, space: Spa
 
 
 def complete_new_study(handle: optuna.Study, space: Space) -> None:
-    """Enqueue the start points that no copied trial of a fork has tried; then mark the study as complete."""
+    """Enqueue the start points, except those that trials copied by `--fork` have tried; then mark it as complete."""
     for point in space.start_from:
         handle.enqueue_trial(to_optuna(space, point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
     # Last, because a study without this attribute was interrupted while it was created.

@@ -81,9 +81,9 @@ class RunEntry:
 
     Attributes:
         ended: the end of the run in milliseconds since 1970; None while it is running.
-        tags: all tags that start with `sweep.`; any other such tag of the run is removed.
+        tags: the tags to set; if the run has other tags that start with `sweep.`, they are removed.
         proof: name of the group of files whose digest also covers the points; "" if there is none. Files are written
-            last, so if the run has this group, it has the points, and they need not be read.
+            last: a run that has this group with this digest has all points, so MLflow is not asked for them.
     """
 
     name: str
@@ -112,7 +112,7 @@ def ended_at(record: TrialRecord) -> int | None:
 
 
 def trial_name(record: TrialRecord) -> str:
-    """Return the run's name, number and outcome: `0007 0.913`, `0012 pruned@8`, `0003 failed nan`, `0005 running`."""
+    """Return the number and the outcome: `0007 0.913`, `0012 pruned@8`, `0003 failed nan`, `0005 running`."""
     outcome: str = record.state
     if record.state == "complete" and record.objective_value is not None:
         outcome = objective_text(record.objective_value, record.config.objective)

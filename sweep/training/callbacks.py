@@ -21,7 +21,8 @@ from sweep.training.tf_batches import Batches
 from sweep.training.tf_determinism import seed_generators
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
-"""The reported metrics of an epoch, by their names in Keras' logs. All callbacks count epochs from 0, as Keras does."""
+"""The reported metrics of an epoch, by their names in Keras' logs. The argument `epoch` of callbacks
+counts from 0, as in Keras; everything else counts from 1."""
 
 
 @runtime_checkable
@@ -50,7 +51,7 @@ class StateRestorer(keras.callbacks.Callback):
 
 
 class _NamedState:
-    """Makes the attributes that `STATE` names the state of a callback."""
+    """The state of a callback: the attributes whose names are in `STATE`."""
 
     STATE: tuple[str, ...]
 
@@ -63,7 +64,8 @@ class _NamedState:
 
 
 class ReduceLROnPlateau(_NamedState, keras.callbacks.ReduceLROnPlateau):
-    """Keras' callback with a state. `min_delta` is not in it: Keras changes its sign once per instance."""
+    """Keras' callback with a state. `min_delta` is not in it: each new instance flips its sign, so a
+    restored value would be flipped twice."""
 
     STATE = ("best", "wait", "cooldown_counter")
 
@@ -110,7 +112,7 @@ class EpochStart(keras.callbacks.Callback):
 class Reporter(keras.callbacks.Callback):
     """Reports every epoch, keeps the best epoch's weights, and stops training on request.
 
-    The reporter must be the last callback, after the schedules.
+    The reporter must be the last callback, after those of `schedules()`.
 
     Attributes:
         epochs: the finished epochs.
@@ -136,7 +138,7 @@ class Reporter(keras.callbacks.Callback):
         self.best_weights: list[npt.NDArray[Any]] | None = None
 
     def restore(self, epochs: Sequence[EpochMetrics], best_weights: list[npt.NDArray[Any]]) -> None:
-        """Continue after the epochs (at least one) of an earlier start of the trial."""
+        """Continue a resumed trial after its finished epochs, at least one."""
         self.epochs = list(epochs)
         best = best_epoch(tuple(epochs), self._objective)
         self._best = self._sign * best.value(self._objective)

@@ -279,7 +279,7 @@ def test_a_fork_server_that_is_killed_repeatedly_stops_the_sweep(
 ) -> None:
     monkeypatch.setattr(fork_server_executor, "SERVER_STARTS", 1)
     executor.submit(make_task(tmp_path, "kill the server"), never_stop)
-    with pytest.raises(SweepError, match="was killed 2 times in a row, and no trial finished an epoch"):
+    with pytest.raises(SweepError, match="was killed 3 times in a row, and no trial finished an epoch"):
         outcomes(executor, 1)
 
 

@@ -113,7 +113,7 @@ class TrialFailure(SweepError):
 
     Args:
         cause: one of `FailureCause`.
-        message: what happened, with the numbers.
+        message: what happened, with the measured value and its limit if there are any.
         traceback: the trial's traceback, or "".
     """
 

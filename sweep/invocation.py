@@ -1,4 +1,4 @@
-"""How the program was called, so that the commands in its messages can be typed in the same way."""
+"""How the user called the program, so that messages suggest commands in the same form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 CALLED_AS = "SWEEP_CALLED_AS"
-"""Environment variable: the path of `scripts/sweep` as the user typed it, because its Python is not on the PATH."""
+"""Environment variable: the path of `scripts/sweep` as the user typed it, because `python` may lack the package."""
 
 
 def called_as() -> str:
@@ -17,13 +17,13 @@ def called_as() -> str:
 
 
 def command_text(command: str) -> str:
-    """The text to type for a command: `python -m sweep.report`, or `scripts/sweep report` if it was used."""
+    """The text to type for a command: `python -m sweep.report`, or `scripts/sweep report` if that script was used."""
     script = called_as()
     return f"{script} {command}" if script else f"python -m sweep.{command}"
 
 
 def same_command(command: str) -> str:
-    """The command line to run this process, with the name `command`, again."""
+    """The command line that runs this process again; `command` is the name of its command."""
     words = sys.argv[2:] if sys.argv[1:2] == [command] else sys.argv[1:]
     return f"{command_text(command)} {shlex.join(words)}"
 

@@ -1,6 +1,6 @@
 """Callable modules: `sweep.run(…)` is a function, and `python -m sweep.run` is a command.
 
-The module must be callable, because importing it sets it as `sweep.run`, which would hide the function.
+Importing the module `sweep.run` hides a function of this name in the package, so the module must be callable.
 """
 
 from __future__ import annotations

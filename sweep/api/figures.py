@@ -44,7 +44,7 @@ class Figures:
         self._history = history
 
     def history(self, by: Literal["trials", "hours"] = "trials") -> go.Figure:
-        """Plot the objective of each trial and the best one so far against ended trials or the time of the search."""
+        """Plot the objective of each trial and the best so far, by the number of ended trials or by hours."""
         course = progress(self._history)
         self._need(any(step.value is not None for step in course.steps), "no trial has ended with a value yet")
         return _readable(progress_chart(self._history, course, by_hours=by == "hours"))
@@ -136,6 +136,6 @@ def _readable(figure: go.Figure) -> go.Figure:
     figure.update_layout(font={"color": _INK}, modebar={"bgcolor": "rgba(0,0,0,0)"})
     figure.update_xaxes(gridcolor=_GRID, linecolor=_GRID)
     figure.update_yaxes(gridcolor=_GRID, linecolor=_GRID)
-    # Parallel coordinates draw a white shadow behind their ticks.
+    # Plotly draws a white shadow behind the ticks of parallel coordinates, which is visible on dark backgrounds.
     figure.update_traces(tickfont={"shadow": "none"}, selector={"type": "parcoords"})
     return figure

@@ -42,7 +42,7 @@ class Study:
 
     @property
     def trials(self) -> Trials:
-        """All trials by number. Reads all records at each access, so keep it in a variable for a loop.
+        """All trials, by number. Each access reads all records, so assign the trials to a variable before a loop.
 
         Raises:
             RecordError: a record cannot be read.

@@ -142,9 +142,9 @@ class Trials(Sequence[Trial]):
     def to_dataframe(self) -> pd.DataFrame:
         """Return a row per trial, with its number as the index.
 
-        The columns are state, reason, the objective (NaN if there is none), best_epoch, epochs (finished), weights (the
-        number of the model's parameters), seconds (wall time), and the sampled parameters, NaN where they did not
-        apply. A parameter with one of these names is `values.NAME`.
+        The columns are state, reason, the objective (NaN if there is none), best_epoch, epochs (finished), parameters
+        (the number of the model's weights), seconds (wall time), and the sampled values, NaN where they did not apply.
+        The values of a parameter that has the name of another column are in `values.NAME`.
         """
         import pandas as pd
 

@@ -1,1 +1,1 @@
-"""What the command line and the Python API call: a module per command, and what commands share."""
+"""The commands, for the command line and the Python API: a module per command, and what commands share."""

@@ -33,7 +33,7 @@ ASSUMED_CLASSES = 10
 
 
 class KnownImages(NamedTuple):
-    """Facts about the images and the number of training images; `assumed`: why they are assumed, or ""."""
+    """Facts about the images and the number of training images; `assumed` says why they are assumed, or is ""."""
 
     facts: ImageFacts
     train: int
@@ -100,7 +100,7 @@ def _images_text(images: KnownImages) -> str:
 
 
 def build_points(space: Space, facts: ImageFacts) -> list[BuiltPoint]:
-    """Build the smallest and the largest model, each branch and random draws in a child process."""
+    """Build models in a child process: of the smallest and the largest point, of each branch and of random points."""
     generator = random.Random(0)
     points: list[tuple[str, Values]] = [("smallest", smallest(space)), ("largest", largest(space))]
     points += branches(space)
@@ -126,7 +126,7 @@ def _found(points: Sequence[BuiltPoint], images: KnownImages, space: Space, tota
 def _estimate(space: Space, images: KnownImages, total: int) -> dict[str, float] | None:
     """Estimate the seconds of a sweep if all trials have the smallest model, and if all have the largest."""
     configs = [space.smallest_config, space.config(largest(space))]
-    # The seconds before the first step and per image; None if the model cannot be built.
+    # Per model: the seconds before the first step and the seconds per image, or None if it cannot be built.
     times = [call_in_child("sweep.training.model_probe:training_times", config, images.facts) for config in configs]
     workers = len(default_slots(None))
     images_seen = images.train * space.epochs

@@ -50,5 +50,5 @@ def run_app(app: typer.Typer, name: str) -> None:
 
 
 def bad_option(option: str, expected: str, received: object) -> typer.BadParameter:
-    """Return the error for the value of an option."""
+    """Return the error for an option with a wrong value."""
     return typer.BadParameter(f"expected {expected}, not {received!r}", param_hint=option)

@@ -40,7 +40,7 @@ def show_differences(root: Path, study: str, first: int, second: int, as_json: b
 
 
 def result_mapping(record: TrialRecord) -> dict[str, Any]:
-    """Return the result of a trial as flat values."""
+    """Return the result of a trial as a mapping without nested values."""
     last = record.epochs[-1] if record.epochs else None
     return {
         "state": record.state,

@@ -30,12 +30,12 @@ LABELS_FILE = "labels.txt"
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """How a model is written.
+    """A format that a model can be written in.
 
     Attributes:
         file: name of the file or folder.
         packages: the packages that are needed to write and check it.
-        agreement: minimum share of the validation images for which it predicts the same class as the Keras model.
+        agreement: minimum share of the validation images that must get the same class as from the Keras model.
     """
 
     file: str
@@ -58,7 +58,7 @@ class Exported:
 
     Attributes:
         size: bytes of the file, or of all files in the folder.
-        holds: True if it agrees with the Keras model closely enough.
+        holds: True if the written model agrees with the Keras model closely enough.
     """
 
     kind: str
@@ -129,7 +129,7 @@ def export(
 
     Raises:
         UserError: the folder cannot be written.
-        SweepError: a converter failed, with its traceback.
+        SweepError: a converter failed; the message is its traceback.
     """
     files = {kind: out / FORMATS[kind].file for kind in kinds}
     with output_errors(out, "--out"):

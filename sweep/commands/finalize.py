@@ -56,7 +56,7 @@ class FinalizeRequest:
     """What the user asks for.
 
     Attributes:
-        top: number of best trials that are finalists in any case.
+        top: number of best trials that are always finalists; trials within noise of the last one are added.
         max_repeats: maximum number of rounds.
         folds: number of folds of the cross-validation; None for fresh splits.
         budget: seconds for the whole command; None for no limit.

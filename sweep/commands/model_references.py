@@ -22,7 +22,7 @@ from sweep.tracking.open_mlflow import REFERENCE, download_model
 
 @dataclasses.dataclass(frozen=True)
 class FoundModel:
-    """The file of a model, which has been checked.
+    """A model file that has been checked.
 
     Attributes:
         description: what the model is, for messages.

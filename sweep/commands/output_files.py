@@ -12,7 +12,7 @@ from sweep.records.atomic_writing import atomic_write
 
 @contextmanager
 def output_errors(path: Path, option: str) -> Iterator[None]:
-    """Report an OSError of the block as a file or folder, named by an option, that cannot be written.
+    """Turn an OSError of the block into the error that the path given with `option` cannot be written.
 
     Raises:
         UserError: instead of an OSError.

@@ -64,7 +64,7 @@ def read_history(home: Home, study: str) -> History:
 
 
 def write_page(home: Home, history: History, out: Path | None, uri: str | None) -> Path:
-    """Write the HTML page to `out`, by default to the study's folder and to its run in MLflow, if it has one.
+    """Write the HTML page to `out`, by default to the study's folder and to the study's run in MLflow, if any.
 
     Returns:
         The path of the page.
@@ -91,7 +91,7 @@ def write_page_in_study(home: Home, study: str) -> None:
 
 
 def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
-    """Add the page to MLflow; it is already written, so an unreachable store does not fail the command."""
+    """Add the page to MLflow. The file is already written, so only print a message if the store is unreachable."""
     folder = home.study(history.study)
     info = StudyInfo(history.study, study_id(folder), "", history.objective, folder)
     try:
@@ -114,7 +114,7 @@ def _text(home: Home, history: History, target: Path | None, kind: str) -> str:
 
 
 def _commands(home: Home, history: History, findings: ReportFindings, target: Path | None) -> Commands:
-    """Return the suggested commands; the next space is written next to the HTML page."""
+    """Return the suggested commands; write the suggested next space to the folder of the HTML page."""
     option = home_option(home.root)
     reproduce = f"python -m sweep.reproduce --study {history.study}{option}"
     space = findings.next_space.space

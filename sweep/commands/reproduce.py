@@ -94,7 +94,7 @@ def run_again(
         home: the folder with the cache of images.
         tolerance: largest difference of a metric that still counts as the same result.
         console: shows every epoch and the verdict.
-        folder: folder for the files of the second run; None keeps none.
+        folder: folder for the files of the second run; None keeps no files.
 
     Raises:
         UserError: the images are missing or have changed, or the folder cannot be made.
@@ -136,7 +136,7 @@ def cause_of(record: TrialRecord) -> str:
 
 
 def _comparable(cause: str) -> str:
-    """Return a cause as this command sees it: only the supervisor of a sweep can distinguish `oom` from `killed`."""
+    """Return "killed" for `oom`, else the cause itself: unlike a sweep, this command cannot distinguish these two."""
     return "killed" if cause == "oom" else cause
 
 

@@ -15,10 +15,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequests:
-    """A signal handler. Call it to ask whether a signal has arrived.
+    """Receives the signals to stop; calling the object returns whether one has arrived.
 
     While `graceful` is True, the first signal only sets `asked`; otherwise it ends the run. A second signal always ends
-    it: by exiting if the process only runs this command, by KeyboardInterrupt in a notebook, for example.
+    the run: the process exits if it only runs this command; otherwise, as in a notebook, KeyboardInterrupt is raised.
 
     Args:
         ours: True if the process only runs this command.

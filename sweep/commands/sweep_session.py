@@ -59,7 +59,7 @@ from sweep.tracking.tracker import REPORT_FILE, CloseState, StudyInfo
 
 FLUSH_SECONDS = 30.0
 INTERRUPTED_FLUSH_SECONDS = 3.0
-"""Maximum seconds that the end of a sweep, or of an interrupted one, waits for the tracking store."""
+"""Maximum seconds to wait for the tracking store after the last trial of a sweep, and after an interruption."""
 _MIRRORED = ".mirrored"
 """File in a study's folder; records older than this file are in the tracking store."""
 
@@ -179,14 +179,14 @@ class _Run:
         try:
             found: list[int] = call_in_child("sweep.training.model_probe:multiply_adds_of", list(configs), facts)
         except SweepError as error:
-            # A model that cannot be built becomes a failed trial with this message, so the order is unimportant.
+            # If a model cannot be built, its trial will fail with this message; a simpler order is enough here.
             effect = "the training times cannot be compared, so the last trials start in the order of their numbers"
             self.console.print(f"{effect}; cause: {str(error).splitlines()[-1]}")
             return [0] * len(configs)
         return found
 
     def _complete_mirror(self, records: list[TrialRecord]) -> None:
-        """Send the tracking store what an earlier run, which was killed or could not reach the store, did not send."""
+        """Send the tracking store the records that an earlier run did not send: it was killed, or had no connection."""
         marker = self.study.folder / _MIRRORED
         complete = marker.stat().st_mtime if marker.exists() else 0.0
         for record in records:
@@ -195,7 +195,7 @@ class _Run:
                 self._tracker.update(record)
 
     def _close_tracker(self, state: CloseState) -> bool:
-        """Wait until everything is written, but only a few seconds if the user stops the sweep."""
+        """Wait until everything is written, only a few seconds after a stop request; return True if it is written."""
         started = time.monotonic()
         newest = time.time()
         while not (written := self._tracker.close(state, 0.25)):
@@ -209,7 +209,7 @@ class _Run:
         return written
 
     def _try_in_child(self, product: str, function: str, *arguments: object) -> None:
-        """Make an optional product in a child process, because its libraries take seconds to import."""
+        """Make `product` in a child process, because its libraries take seconds to import; only print an error."""
         try:
             call_in_child(function, *arguments)
         except SweepError as error:
@@ -235,7 +235,7 @@ class _Run:
             self.console.print(f"tried first: {names}", style="dim")
 
     def _announce_resumed(self, waiting: Sequence[int]) -> None:
-        """List the trials to resume, without those that had values but no record, because they had not started."""
+        """Print which trials are resumed, except those that were not started: they have values, but no record."""
         states = {record.number: record.state for record in self.study.records()}
         interrupted = [number for number in waiting if states.get(number) == "interrupted"]
         killed = [number for number in waiting if number in states and number not in interrupted]

@@ -1,4 +1,4 @@
-"""The process of a trial: loads the images, trains, reports over a pipe. Imports nothing heavy; see `preload`."""
+"""The work of a child: load the images, train, report over a pipe. Importing this module does not import TensorFlow."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _redirect_output(task: Task) -> None:
 def _lock(task: Task) -> None:
     """Wait until no other process trains this trial: a child of a killed supervisor may need a moment to exit.
 
-    The descriptor is never closed: the kernel releases the lock when this process ends for any reason.
+    The descriptor stays open to hold the lock, which the kernel releases when this process ends for any reason.
     """
     log = os.open(task.folder / LOG_FILE, os.O_WRONLY)
     fcntl.flock(log, fcntl.LOCK_EX)
@@ -74,7 +74,7 @@ def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
             connection.send(metrics)
             return bool(connection.recv())
         except (EOFError, OSError):
-            # The supervisor is gone. The error must not pass through `train`: a damaged file raises EOFError too.
+            # The supervisor is gone. Handled here, because an EOFError from `train` may also mean a damaged file.
             os._exit(1)
 
     try:

@@ -1,4 +1,4 @@
-"""Call a function in a child of the fork server: its memory, threads and output stay out of this process."""
+"""Call a function in a child of the fork server, to keep its memory, threads and output out of this process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def call_in_child(function: str, *arguments: Any, stop: Callable[[], bool] | Non
 
     Args:
         function: `package.module:name`.
-        arguments: must be picklable, as must the result.
+        arguments: picklable values; the result must be picklable too.
         stop: called twice a second; True ends the child immediately.
 
     Raises:

@@ -15,7 +15,7 @@ from sweep.space.config import TrialConfig
 
 @dataclass(frozen=True)
 class Task:
-    """A trial to train; small and picklable.
+    """What a child needs to train one trial; small and picklable.
 
     Attributes:
         prepared: the decoded images in the cache.
@@ -37,7 +37,7 @@ class Outcome:
 
 
 TrainTask = Callable[[Task, OnEpoch], TrialResult]
-"""Trains a task in any process. A `TrialFailure` that it raises is the outcome of the trial."""
+"""Trains a task in the process that calls it. If it raises a `TrialFailure`, that failure is the trial's outcome."""
 
 
 class Executor(Protocol):
@@ -50,7 +50,7 @@ class Executor(Protocol):
     def submit(self, task: Task, on_epoch: OnEpoch) -> int:
         """Start a task and return the worker's number, 0 for the first worker.
 
-        `on_epoch` is called within `wait`, in the supervisor's thread.
+        `wait` calls `on_epoch` for every epoch that the task reports, in the supervisor's thread.
         """
 
     def wait(self, seconds: float) -> list[Outcome]:

@@ -81,7 +81,7 @@ class LiveTrial:
         if action == "prune":
             reason = f"pruned after {len(record.epochs)} epochs ({failure.cause})"
             return replace(record, state="pruned", reason=reason)
-        # The epochs show what the trial reached before it failed; as the result of the trial, this would mislead.
+        # The record keeps the finished epochs, but the best of them is not the result of a whole training.
         return replace(record, state="failed", reason=failure.cause, objective_value=None, best_epoch=None)
 
     def retries_without_progress(self) -> int:

@@ -2,7 +2,7 @@
 
 When the supervisor is killed, its fork server must not continue to import TensorFlow next to the fork server of the
 next supervisor, and no forked process must remain. On Linux the kernel ends these processes (`prctl(2)`,
-PR_SET_PDEATHSIG). A trial depends only on the supervisor: its process watches the supervisor and survives the server.
+PR_SET_PDEATHSIG). A child that trains must survive the fork server, so it watches the supervisor itself.
 """
 
 from __future__ import annotations

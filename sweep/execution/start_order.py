@@ -17,8 +17,8 @@ Cost: TypeAlias = Callable[[Sequence[TrialConfig]], Sequence[float]]
 """Estimates how long each trial takes, in any unit: only the order matters."""
 
 ASKED_AHEAD = 2
-"""Number of trials per worker that are requested together at the end. With a larger number, the wait for the last trial
-would be a little shorter, but the sampler would choose more points without the results of earlier trials."""
+"""Number of trials per worker that are requested together at the end of a sweep. A larger number would shorten the wait
+for the last trial a little, but the sampler would choose more points without the results of earlier trials."""
 
 
 class TrialQueue:

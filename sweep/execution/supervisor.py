@@ -31,7 +31,7 @@ Observer = Callable[[TrialRecord, int], None]
 POLL_SECONDS = 0.5
 """Maximum time until the loop notices a stop request."""
 SAME_BUG = 3
-"""Number of equal tracebacks in a row that stop the sweep: the sampled values are not their cause."""
+"""Number of equal tracebacks in a row after which the sweep stops, because the sampled values are not the cause."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class Supervisor:
                     return False
                 more = more and self._fill_workers(total)
                 for outcome in self._executor.wait(POLL_SECONDS if self._live else 0):
-                    # Ctrl-C, a closed terminal or a stopped service also ends the children, perhaps before this process
-                    # can end them. Such a trial has not failed: it stays live and becomes interrupted.
+                    # The signal of a closed terminal or a stopped service reaches the children too, and may end one
+                    # before this process does. Its trial has not failed: it stays live and becomes interrupted.
                     was_killed = isinstance(outcome.ended, TrialFailure) and outcome.ended.cause == "killed"
                     if not (was_killed and stop()):
                         self._end(outcome)
@@ -111,7 +111,7 @@ class Supervisor:
         return True
 
     def _read_earlier_trials(self) -> None:
-        """Register earlier trials' models; remove checkpoints of trials that had ended when a supervisor was killed."""
+        """Note earlier models, to find duplicates; remove checkpoints of ended trials that a killed supervisor left."""
         records = self._study.records()
         self._duplicates = DuplicateModels(records)
         for record in records:
@@ -161,10 +161,10 @@ class Supervisor:
     def _on_epoch(self, trial: LiveTrial, metrics: EpochMetrics) -> bool:
         """Record an epoch; True if the trial is pruned at this epoch.
 
-        A resumed trial repeats all reports. Epochs that are already recorded change nothing; earlier pruning remains.
+        A resumed trial reports all epochs again. One that is already recorded changes nothing and gets the same answer.
         """
         recorded = trial.recorded(metrics.epoch)
-        if recorded != metrics:  # equal durations: only reported again; different durations: trained again
+        if recorded != metrics:  # an epoch that is only reported again is equal; one that is trained again is not
             self.usage.fit_seconds += metrics.seconds
             self.usage.images += self._setting.stamp.train
         if recorded is not None and replace(recorded, seconds=metrics.seconds) == metrics:

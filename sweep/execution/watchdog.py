@@ -24,15 +24,15 @@ _PREFERRED = "500"
 """A trial's `oom_score_adj`: with it, the kernel's out-of-memory killer kills the trial before the supervisor."""
 
 LONGEST_GAP = 5.0
-"""At most this many seconds are counted between two checks. A longer gap means that this process itself was stopped
-(Ctrl-Z, a closed laptop lid), and most likely the trials too."""
+"""Of the time between two checks, at most this number of seconds counts. A longer gap means that this process itself
+was stopped (Ctrl-Z, a closed laptop lid), and most likely the trials too."""
 
 
 class KillableExecutor(Executor, Protocol):
     """An executor whose tasks are processes of this machine."""
 
     def pids(self) -> Mapping[int, int]:
-        """The running processes, by task number."""
+        """Return the pids of the running processes by task number."""
 
     def end(self, number: int, failure: TrialFailure) -> Outcome:
         """Kill the process of a running task and return its outcome, the failure."""
@@ -47,7 +47,7 @@ class Limits:
         memory: the limit for resident memory, in bytes; None sets no limit.
         least: the time limit for an epoch is never below this number of seconds.
         least_first: the same for the first epoch, whose time includes building the model and other one-time work.
-        unknown: the limit in seconds for the first epoch, until a trial has finished its first epoch.
+        unknown: the limit in seconds for a first epoch while no trial of the run has finished its first epoch.
     """
 
     factor: float = 10.0
@@ -66,7 +66,7 @@ def patience(own: Sequence[float], first: float | None, limits: Limits) -> float
     """Return the time limit in seconds for the next epoch of a trial.
 
     Args:
-        own: seconds of its finished epochs; the first, which includes building the model, counts only without others.
+        own: seconds of its finished epochs; the first includes building the model and counts only if there is no other.
         first: seconds of the longest first epoch of any trial; None if no trial has finished an epoch.
         limits: the limits of all trials.
     """
@@ -80,7 +80,7 @@ class _Watched:
     """A running trial.
 
     Attributes:
-        heard: when the trial last reported an epoch, in seconds of the executor's clock.
+        heard: when the trial started or last reported an epoch, in counted seconds (see `LONGEST_GAP`).
         pid: the process that it runs in; None until the first check.
         epochs: seconds that each finished epoch took.
     """
@@ -212,8 +212,8 @@ def resident(pid: int) -> int:
 
 
 def prefer_to_be_killed(pid: int) -> None:
-    """Let the kernel kill this process first when memory runs out."""
-    # Fails without /proc or if the process has ended; nothing depends on it.
+    """Let the kernel kill the process `pid` first when memory runs out."""
+    # Writing fails without /proc or if the process has ended; the watchdog works without this preference.
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text(_PREFERRED)
 
@@ -228,7 +228,7 @@ def kernel_kills() -> int:
 
 
 def _counters(cgroups: str) -> list[Path]:
-    """Return the files that may count kills, from the text of /proc/self/cgroup: version 2 groups, then version 1."""
+    """Return the files that may count kills, for the lines of /proc/self/cgroup: version 2 before version 1."""
     found: list[Path] = []
     for line in cgroups.splitlines():
         _, controllers, path = line.split(":", 2)

@@ -56,7 +56,7 @@ def usable_cores() -> int:
 
 
 def list_gpus() -> list[str]:
-    """Return the UUIDs of the visible NVIDIA GPUs. Asks the driver, because TensorFlow would claim them."""
+    """Return the UUIDs of the visible NVIDIA GPUs. Asks the driver, because TensorFlow would reserve their memory."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:

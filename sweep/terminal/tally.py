@@ -13,7 +13,7 @@ ENDED = ("complete", "pruned", "failed")
 
 @dataclass
 class Tally:
-    """Counts and the newest records of a run, without the epochs of ended trials, which the study has.
+    """Counts and the newest record of each trial; those of ended trials lack their epochs, which no display shows.
 
     Attributes:
         total: number of trials that the study should have.
@@ -47,7 +47,7 @@ class Tally:
         return list({**known, **self._newest}.values())
 
     def on_worker(self, worker: int) -> TrialRecord | None:
-        """Return the newest trial of a worker."""
+        """Return the newest record of the trial that a worker runs or ran last."""
         return self._on_worker.get(worker)
 
     def count(self, state: str) -> int:
@@ -65,7 +65,7 @@ class Tally:
         return next(iter(ranked(self.records)), None)
 
     def seconds_left(self, elapsed: float) -> float | None:
-        """Estimate the time left from the epochs trained in this run; None until its first trial has ended.
+        """Estimate the remaining seconds from the epochs of this run; None until a trial of this run has ended.
 
         Args:
             elapsed: seconds since the start.

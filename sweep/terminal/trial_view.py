@@ -119,7 +119,7 @@ def curves(record: TrialRecord) -> Table:
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """Return a bar per value, the lowest for the smallest value; of more than `width` values, evenly spaced ones."""
+    """Return a bar per value, the lowest for the smallest value; more than `width` values are thinned out evenly."""
     if len(values) > width:
         values = [values[round(index * (len(values) - 1) / (width - 1))] for index in range(width)]
     low, high = min(values, default=0.0), max(values, default=0.0)

@@ -37,7 +37,7 @@ def cautions(history: History, lead: Lead, progress: Progress, importances: Impo
 
 
 def _mixed(history: History) -> Iterator[str]:
-    """Trials on other images or on another software stack are not comparable."""
+    """Trials are comparable only with the same images, split, machine and software versions."""
     if len({(record.data.digest, record.data.split) for record in history.records}) > 1:
         yield "Not all trials used the same images and the same split, so their results are not comparable."
     keys = ("version.tensorflow", "version.keras", "platform", "cpu")

@@ -125,7 +125,7 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
     ]
     if not open_to and standings[0].best_share >= CERTAIN:
         return Judgement("separated", standings, leader, (leader,), leader)
-    # A finalist that is almost never the best must not win because it is small. A t-test needs `LEAST_ROUNDS` rounds.
+    # With enough rounds, leave out finalists that are almost never the best: a small model must not win by its size.
     near = [s.trial for s in open_to if s.best_share >= 1 - CERTAIN or s.rounds < LEAST_ROUNDS]
     tied = (leader, *near) if near else tuple(standing.trial for standing in standings[:2])
     return Judgement("tie", standings, leader, tied, min((leader, *near), key=lambda trial: parameters[trial]))
@@ -174,7 +174,7 @@ def is_significantly_better(first: Sequence[float], second: Sequence[float], *, 
 
 
 def dominated(scores: Scores, *, maximize: bool) -> tuple[int, ...]:
-    """Return the finalists that are significantly worse than the leader; with more rounds they would not win either.
+    """Return the finalists that are significantly worse than the leader, and so need no further rounds.
 
     `judge` uses the same test, so no finalist is dropped that may still be the best.
     """

@@ -95,7 +95,7 @@ def _beyond(parameter: Parameter, touch: TouchedBound, part: float) -> Value:
     if step is not None and not parameter.log:
         return float(f"{value:.10g}")
     rounded = float(f"{value:.2g}")
-    # Two digits are enough, unless the bound would be rounded back, for example from 0.994 to the old bound 0.99.
+    # Two digits are enough, unless they give the old bound again, as for 0.994 with the old bound 0.99.
     return rounded if (rounded - end) * sign > 0 else float(f"{value:.4g}")
 
 
@@ -133,7 +133,7 @@ def _read_back(space: Space, parameter: Parameter, touch: TouchedBound, value: V
 
 
 def _add_choice(written: dict[str, Any], parameter: Choice, value: Value) -> None:
-    """Add a choice; if all blocks share one list, it is added for all blocks."""
+    """Add a choice to the parameter's list; if all blocks share one list, all of them get the choice."""
     lists = written["choices"]
     target = lists[int(parameter.path[-1])] if lists and isinstance(lists[0], list) else lists
     if value not in target:
@@ -142,7 +142,7 @@ def _add_choice(written: dict[str, Any], parameter: Choice, value: Value) -> Non
 
 
 def _add_blocks(mapping: Mapping[str, Any], parameter: Parameter, value: Value) -> None:
-    """Give additional blocks the choices of the last block."""
+    """If the new bound allows more blocks, give the additional blocks the choices of the last block."""
     if parameter.path != ("model", "blocks") or not isinstance(value, int):
         return
     for written in mapping["model"].values():

@@ -79,7 +79,7 @@ def _left(record: TrialRecord) -> int:
 
 
 def _best_until(history: History, record: TrialRecord, epoch: int) -> float | None:
-    """Return the best objective of the first epochs, negated if higher is better; None if the trial trained fewer."""
+    """Return the best objective up to `epoch`, negated if higher is better; None if the trial trained fewer epochs."""
     if len(record.epochs) < epoch:
         return None
     return min(history.loss(metrics.value(history.objective)) for metrics in record.epochs[:epoch])

@@ -48,8 +48,8 @@ def compare_with_record(
         digests: digests of the final weights, of the record and of the rerun.
         environments: the environments of the record and of the rerun.
         tolerance: the largest difference of a metric that counts as rounding.
-        causes: why each of the two failed, "" for no failure. The rerun of an incomplete trial stops after the last
-            recorded epoch, so a rerun that did not fail is a difference only if the record has no epoch.
+        causes: causes of failure of the record and of the rerun, "" for none. The rerun of an incomplete trial stops
+            after the last recorded epoch, so the lack of a failure is a difference only if no epoch is recorded.
     """
     changed = environment_differences(*environments)
     same_weights = None if None in digests else digests[0] == digests[1]

@@ -28,7 +28,7 @@ class TouchedBound:
         bound: the value at that end.
         trials: number of good trials within `ZONE` of the end.
         good: number of good trials that have the parameter.
-        chance: probability of at least this number of trials there for uniform values, a one-sided binomial tail.
+        chance: probability that at least `trials` of `good` uniform values are there, a one-sided binomial tail.
     """
 
     name: str
@@ -40,7 +40,7 @@ class TouchedBound:
 
 
 def touched_bounds(history: History) -> tuple[TouchedBound, ...]:
-    """Return all ends that at least three good trials touch, and more trials than chance explains."""
+    """Return all ends that are touched by at least three good trials and by more than chance explains."""
     found = [
         _touch(history, parameter, end)
         for parameter in history.space.parameters
@@ -69,7 +69,7 @@ def _in_zone(axis: Axis, place: float, end: Literal["low", "high"]) -> bool:
 
 
 def _uniform_share(parameter: Parameter, axis: Axis) -> float:
-    """Return the share of uniform values in the zone of an end; it is large if there are few integers."""
+    """Return the share of uniform values near an end. A range of few integers has more than `ZONE` of them there."""
     if axis.choices:
         return 1 / len(axis.choices)
     step: float | None = getattr(parameter, "step", None)

@@ -88,12 +88,12 @@ class SpaceHyperModel(keras_tuner.HyperModel):
         return found
 
     def config(self, hp: keras_tuner.HyperParameters) -> TrialConfig:
-        """Return the configuration of a point; its seed follows from the study's seed and the number of builds."""
+        """Return a point's configuration; its seed follows from the study's seed and the number of models built."""
         seed = derive(self._space.search.seed, Purpose.TRIAL, self._built)
         return self._space.config(self.values(hp), seed=seed)
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        """Return a compiled model as in a sweep; its learning rate is constant."""
+        """Return a model compiled as in a sweep, but without a schedule that changes the learning rate at each step."""
         config = self.config(hp)
         self._built += 1
         keras.utils.set_random_seed(derive(config.seed))

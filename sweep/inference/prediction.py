@@ -61,7 +61,7 @@ def gives_logits(model: keras.Model, output: Output | None = None) -> bool:
     """True if the outputs still need softmax.
 
     Args:
-        model: decides by its last layer if `output` is None; a softmax that is not a layer is not recognized.
+        model: its last layer decides if `output` is None; a softmax that is not a layer is not recognized.
         output: kind of outputs that the model's space states; None if it is unknown.
     """
     if output is not None:

@@ -61,7 +61,7 @@ def _onnx(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) ->
 def _with_plain_constants(model: keras.Model) -> None:
     """Turn the mean and the variance of each Normalization layer into NumPy arrays.
 
-    The layer keeps both as tensors made outside the traced function; tf2onnx 1.17 treats these as further inputs.
+    The layer keeps both as tensors made outside the traced function, and tf2onnx 1.17 makes such tensors model inputs.
     """
     for layer in model.layers:
         if isinstance(layer, keras.Model):

@@ -35,8 +35,8 @@ def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.
     """
     inner = model.layers[-1]
     if isinstance(inner, keras.Model):
-        # A user's network follows the pixel scaling: the maps are inside it, unless it is only the head.
-        # A subclass of keras.Model has no graph to search.
+        # The last layer is a user's whole network, which has the feature map inside, or only the head of a network.
+        # A subclass of keras.Model has no graph in which to find a feature map.
         if len(getattr(inner, "inputs", None) or ()) != 1:
             return None
         before = keras.Model(model.inputs, model.layers[-2].output)(images, training=False)
@@ -67,7 +67,7 @@ def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.
 def feature_map(model: keras.Model) -> Any | None:
     """Return the last tensor (batch, height, width, channels) before pooling; None if the model has none.
 
-    For a model inside the model (a backbone), it is the inner model's output as a tensor of the outer one.
+    If an inner model (a backbone) computes this tensor, return it as a tensor of the outer model.
     """
     layers = model.layers
     for index in range(len(layers) - 1, 0, -1):

@@ -44,14 +44,14 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
 
     Raises:
         TrialFailure: infeasible or too_large.
-        WeightsError: pre-trained weights are not available; see `untrained`.
+        WeightsError: pre-trained weights are not available; the result of `untrained` needs none.
         ModelError: a user's model cannot be built.
     """
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
     scaling = list(pixel_scaling_layers(config.model.pixel_scaling, facts))
     random_layers = augmentation_layers(config.augmentation if augmentation else AugmentationConfig(), seed + 20_000)
     hidden = inputs
-    # The first scaling layer precedes the augmentation, whose interpolation requires floating point.
+    # The first scaling layer returns floating point, which the interpolation in the augmentation requires.
     for layer in (*scaling[:1], *random_layers, *scaling[1:]):
         hidden = layer(hidden)
     builder: Builder = BUILDERS.get(config.model.builder, user_builder)
@@ -64,7 +64,7 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
 
 @contextmanager
 def _precision(policy: str) -> Iterator[None]:
-    """Make the layers of the body compute in this precision, then restore the setting of the process."""
+    """Set the precision of layers that the `with` block makes, then restore the previous setting of the process."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -74,7 +74,7 @@ def _precision(policy: str) -> Iterator[None]:
 
 
 def untrained(config: TrialConfig) -> TrialConfig:
-    """Return the configuration with random instead of pre-trained weights, if only the model's structure matters."""
+    """Return the configuration with random instead of pre-trained weights, for callers that need only the structure."""
     if not isinstance(config.model, TransferConfig):
         return config
     return replace(config, model=replace(config.model, weights="none", weights_digest=None))
@@ -85,10 +85,10 @@ CROSS_ENTROPY = "unpenalized_cross_entropy"
 
 
 def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int | None = None) -> None:
-    """Give the model its optimizer, loss (categorical cross-entropy on one-hot labels) and accuracy.
+    """Compile the model: optimizer, loss (categorical cross-entropy on one-hot labels), and accuracy as a metric.
 
-    The cross-entropy is a metric as well, because the loss includes the trial's label smoothing and penalty. A model
-    that its user has compiled keeps its optimizer and loss.
+    The plain cross-entropy is a metric too: the loss contains the trial's label smoothing and L2 penalty, so the losses
+    of two trials are not comparable. A model that the user has compiled keeps its optimizer and loss.
 
     Args:
         model: the model.
@@ -108,13 +108,13 @@ def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int 
         metrics.append(keras.metrics.CategoricalCrossentropy(from_logits=logits, name=CROSS_ENTROPY))
     # XLA is slower on a CPU and takes seconds to compile each model; "auto" would turn it on.
     model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
-    # Make the optimizer's variables now: making them in the first step would trace it twice, 3 s per trial.
+    # Make the optimizer's variables now. Otherwise TensorFlow traces the training step twice, 3 s per trial.
     model.optimizer.build(model.trainable_variables)
 
 
 def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
     """Return the model without augmentation layers, optimizer and loss; its outputs at inference are the same."""
-    if config.model.builder not in BUILDERS:  # a user's function may return other layers without augmentation
+    if config.model.builder not in BUILDERS:  # a second call of a user's function may make other layers
         plain = keras.Model(model.inputs, model.outputs, name=model.name)
         return keras.models.clone_model(plain, clone_function=lambda layer: layer, call_function=_skip_augmentation)
     plain = build(untrained(config), facts, seed=0, augmentation=False)

@@ -45,7 +45,7 @@ _PROBE_IMAGES = 4
 
 
 class FitEnded(BaseException):
-    """Ends a user's `fit`. It is not an Exception, so that `except Exception` does not catch it."""
+    """Ends a user's `fit`. It is not an Exception, so that `except Exception` in user code does not catch it."""
 
 
 def discover(section: HypermodelConfig, facts: ImageFacts, written: Mapping[str, Parameter]) -> Discovery:
@@ -54,7 +54,7 @@ def discover(section: HypermodelConfig, facts: ImageFacts, written: Mapping[str,
     Args:
         section: the section `model`, whose `hyperparameters` are ignored.
         facts: facts of the images.
-        written: hyperparameters in the space file; others are tried within KerasTuner's own bounds.
+        written: hyperparameters in the space file; the bounds of all others are those that the hypermodel states.
 
     Raises:
         ModelError: the hypermodel cannot be built with its defaults.
@@ -142,7 +142,7 @@ class _Explorer:
         return parameter.extremes()
 
     def _within(self, values: dict[str, Value]) -> dict[str, Value]:
-        """Return the values, replaced by allowed ones for hyperparameters that the space file restricts."""
+        """Return those values that the space file allows, and an allowed value where it forbids a default."""
         given = {
             name: parameter.extremes()[0]
             for name, parameter in self._written.items()
@@ -194,7 +194,7 @@ class _Explorer:
         check_outputs_for_noise(whole, self._facts.shape, self._section.output, self._section.hypermodel)
 
     def _implied(self) -> dict[str, tuple[Condition, ...]]:
-        """Return by name the conditions that Python code makes, found by changing one hyperparameter at a time."""
+        """Return by name the conditions in plain Python code, found by changing one hyperparameter at a time."""
         built = [read for read in self._built.values() if read is not None]
         names = list(dict.fromkeys(definition.name for definition in self._space))
         stated = {definition.name for definition in self._space if definition.conditions}
@@ -239,7 +239,7 @@ _OF_BUILDERS = ("class_weights", "precision", "restart_every")
 
 
 def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Condition, ...]:
-    """Return KerasTuner's conditions, with the values of the parents: KerasTuner writes True for 1."""
+    """Return KerasTuner's conditions with the parents' own values, because KerasTuner writes True for 1."""
     found = []
     for condition in definition.conditions:
         parent, values = parents.get(condition.name), tuple(condition.values)
@@ -247,14 +247,14 @@ def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Conditio
             values = tuple(choice for choice in parent.choices if choice in values)
         elif isinstance(parent, IntRange):
             values = tuple(value for value in values if parent.contains(value))
-        elif parent is not None:  # a sampled float never equals the stated value
+        elif parent is not None:  # no condition on a float holds: a sampled float equals no stated value
             values = ()
         found.append(Condition(condition.name, values))
     return tuple(found)
 
 
 def _may_decide(definition: Any, values: tuple[Value, ...]) -> bool:
-    """False for a float, and for an integer that counts as a size: with larger steps, or with too many values."""
+    """False for floats, and for integers that are sizes, not counts: those with larger steps or too many values."""
     if isinstance(definition, hp_types.Int):
         return bool(definition.step == 1 and definition.max_value - definition.min_value < MAX_BRANCHES)
     return len(values) <= MAX_BRANCHES and isinstance(definition, hp_types.Boolean | hp_types.Choice)

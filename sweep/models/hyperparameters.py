@@ -48,7 +48,7 @@ class ChosenHyperParameters(keras_tuner.HyperParameters):
 
     @override
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
-        # A value is set only when it is needed: KerasTuner considers every hyperparameter with a value active.
+        # Set a value only here, when it is read: for KerasTuner, a hyperparameter with a value is active.
         name = hyperparameter.name
         fits = name in self.chosen and _allows(hyperparameter, self.chosen[name])
         if name not in self.values and fits and self.is_active(hyperparameter):
@@ -86,7 +86,7 @@ def plain_hyperparameter(name: str) -> str:
 
 
 def named(definitions: list[Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each definition of KerasTuner with a unique name, in order."""
+    """Yield (unique name, definition) for KerasTuner's definitions, in order; a second `x` is named `x:2`."""
     seen: dict[str, int] = {}
     for definition in definitions:
         seen[definition.name] = seen.get(definition.name, 0) + 1
@@ -97,8 +97,8 @@ def named(definitions: list[Any]) -> Iterator[tuple[str, Any]]:
 def to_parameter(name: str, definition: Any, conditions: tuple[Condition, ...]) -> Parameter:
     """Return a hyperparameter of KerasTuner as a parameter of a space.
 
-    With a step and logarithmic sampling, the values are a geometric series, which becomes a choice. A range ends at
-    its last step.
+    A hyperparameter with a step and logarithmic sampling has a geometric series of values, so it becomes a choice. The
+    high end of a range with a step is the last value that the steps reach.
     """
     path = (*HYPERPARAMETERS, name)
     if isinstance(definition, hp_types.Boolean | hp_types.Choice | hp_types.Fixed):

@@ -1,6 +1,6 @@
 """The public name of `sweep.bridges.to_keras_tuner`: `from sweep.models.keras_tuner import hypermodel, objective_of`.
 
-The names are imported when they are used, because the bridges import this room, not the reverse.
+The names are imported at their first use: the bridges import this room, so it must not import them when it loads.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from sweep.errors import TrialFailure
 def multiply_adds(model: keras.Model) -> int:
     """Return the number of multiply-adds of the forward pass for one image, in convolution and dense layers.
 
-    Each weight of a kernel is used once per place of the layer's output, which is exact for dense, ordinary, grouped
-    and depthwise convolution layers. Normalization, activations and pooling are left out, because they are small.
+    Each weight of a kernel counts once per position of the layer's output. This is exact for dense layers and for
+    ordinary, grouped and depthwise convolutions. Other layers (normalization, pooling) cost little and do not count.
     """
     return sum(_of_layer(layer) for layer in model.layers)
 

@@ -35,9 +35,9 @@ def make_optimizer(config: TrainingConfig, steps_per_epoch: int | None) -> keras
 
 
 class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """The learning rate as a function of the step alone, so there is no state to save or restore.
+    """The learning rate as a function of the step alone, so a checkpoint needs no state of the schedule.
 
-    Keras has no cyclic schedule, and this class also computes the mean rate of an epoch.
+    Keras' schedules are not used: Keras has no cyclic one, and none computes the mean rate of an epoch.
 
     Args:
         config: a section `training` with a schedule other than `constant`; `TrainingConfig` has the formulas.
@@ -69,7 +69,7 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return float(np.mean(keras.ops.convert_to_numpy(self(np.arange(first, first + steps)))))
 
     def get_config(self) -> dict[str, Any]:
-        """Return the values that distinguish schedules, for `model_digest`; saved models have no optimizer."""
+        """Return what distinguishes schedules. Only `model_digest` uses it: saved models have no optimizer."""
         config = self._config
         return {
             "schedule": config.schedule,

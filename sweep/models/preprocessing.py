@@ -53,7 +53,7 @@ def augmentation_layers(config: AugmentationConfig, seed: int) -> Iterator[keras
 
 
 class RandomMirror(keras.layers.Layer):
-    """Mirrors each training image with a probability; the probability of keras.layers.RandomFlip is fixed at one half.
+    """Mirrors each training image with a given probability; in keras.layers.RandomFlip it is always one half.
 
     Args:
         direction: `horizontal`, `vertical`, or `both` (each direction separately).

@@ -67,7 +67,7 @@ def _head(config: TransferConfig, classes: int, seed: int, features: Any) -> Any
 
 
 def _freeze(backbone: keras.Model, trainable: float) -> None:
-    """Freeze all layers with weights except the last ones, whose share is `trainable`.
+    """Freeze all layers with weights except the last ones; `trainable` is the share of layers that is not frozen.
 
     A frozen BatchNormalization uses its stored statistics even in training, by Keras' definition of `trainable`.
     """
@@ -79,8 +79,8 @@ def _freeze(backbone: keras.Model, trainable: float) -> None:
 def preprocess(name: str, hidden: Any) -> Any:
     """Return what the backbone of this name receives for raw pixels (batch, height, width, 3), 0..255, RGB.
 
-    Its `preprocess_input` maps each channel linearly and separately, and may turn RGB into BGR. The mapping
-    is measured for black and for each full channel, and becomes layers: a saved model loads without this module.
+    The backbone's `preprocess_input` maps each channel separately and linearly, and may turn RGB into BGR. The mapping
+    is measured on black, red, green and blue, and becomes Keras layers: a saved model loads without this module.
     """
     module = getattr(keras.applications, name).__module__.rsplit(".", 1)[-1]
     probe = np.zeros((1, 1, 4, 3), np.float32)
@@ -122,7 +122,7 @@ def make_backbone(config: TransferConfig, shape: tuple[int, int, int], seed: int
 
 @contextmanager
 def _default_seeds(seed: int) -> Iterator[None]:
-    """Give initializers and dropout layers without a seed one that follows from `seed`.
+    """Derive from `seed` the seeds of initializers and dropout layers that are made without a seed.
 
     Keras draws these seeds from Python's random generator, whose state is restored afterwards.
     """
@@ -136,7 +136,7 @@ def _default_seeds(seed: int) -> Iterator[None]:
 
 @contextmanager
 def _strict_loading() -> Iterator[None]:
-    """Raise an error if a file lacks weights; Keras only warns and keeps random weights."""
+    """Raise an error if a weights file lacks some weights: Keras only warns, and leaves these weights random."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="(?i).*skipping|.*freshly-initialized", category=UserWarning)
         yield

@@ -43,7 +43,7 @@ def load_user_code(section: UserModelConfig) -> Any:
 
 
 def _import(module: str, folder: str | None) -> ModuleType:
-    """Import a module. One in the space file's folder precedes an installed one and can import from its folder."""
+    """Import a module. The space file's folder is searched first, also for the modules that this one imports."""
     if folder is None:
         return importlib.import_module(module)
     if folder not in sys.path:
@@ -80,7 +80,7 @@ def user_frames(error: BaseException) -> str:
 
 
 def given_facts(facts: ImageFacts, seed: int) -> dict[str, Any]:
-    """Return the values for a builder's parameters with these names; see `GIVEN`, which also has `inputs`."""
+    """Return, by parameter name, what sweep passes to a user's builder, except the tensor `inputs`; see `GIVEN`."""
     return {"input_shape": facts.shape, "classes": facts.classes, "num_classes": facts.classes, "seed": seed}
 
 

@@ -1,4 +1,4 @@
-"""What a user's model determines about labels, outputs and optimizer, and checks against the space file."""
+"""Find what a user's model determines (labels, outputs, optimizer), and check that the space file agrees."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def check_outputs(shape: tuple[Any, ...], facts: ImageFacts, reference: str) -> 
     """Check that the model has one output per class.
 
     Raises:
-        ModelError: the number of outputs is another one.
+        ModelError: the number of outputs differs from the number of classes.
     """
     if tuple(shape[1:]) != (facts.classes,):
         raise ModelError(
@@ -96,7 +96,7 @@ def check_output_values(outputs: npt.NDArray[np.floating], output: str, referenc
 def check_outputs_for_noise(
     model: keras.Model, shape: tuple[int, ...], output: str, reference: str
 ) -> npt.NDArray[np.uint8]:
-    """Apply `check_output_values` to the outputs for images of noise of a model that takes raw pixels.
+    """Predict images of random noise with a model that takes raw pixels, and apply `check_output_values`.
 
     Args:
         shape: shape of an image.

@@ -1,8 +1,8 @@
 """Pictures of a model's results as PNG: confusion matrix, finalists, reliability diagram, worst errors.
 
 scikit-learn's displays are not used: they import pyplot. ConfusionMatrixDisplay colours each cell by the number that it
-shows. Here cells show counts and are coloured by their shares of the row, so that rare classes stay visible.
-CalibrationDisplay is made for binary classifiers and does not show the number of images in a bin.
+shows; this module colours it by that number's share of the row, so that rare classes stay visible. CalibrationDisplay
+is made for binary classifiers and does not show the number of images in a bin.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def draw_worst_errors(path: Path, result: FinalResult, errors: WorstErrors) -> N
 
 def draw_confusion(counts: npt.NDArray[np.int64], names: Sequence[str], title: str, path: Path) -> None:
     """Draw a confusion matrix: a row per true class, colours are shares of the row."""
-    side = round(min(max(3.0 + 0.38 * len(names), 4.6), 13.0), 2)  # whole pixels
+    side = round(min(max(3.0 + 0.38 * len(names), 4.6), 13.0), 2)  # a whole number of pixels at 100 dpi
     figure = new_figure(side, side)
     axes = figure.add_axes((0.2, 0.17, 0.77, 0.75))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

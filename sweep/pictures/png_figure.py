@@ -1,4 +1,4 @@
-"""Figures as PNG files. Uses matplotlib's objects, not pyplot, which keeps global state and is not thread-safe."""
+"""Figures as PNG files, made without pyplot, because pyplot keeps global state and is not thread-safe."""
 
 from __future__ import annotations
 

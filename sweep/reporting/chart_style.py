@@ -101,7 +101,7 @@ def value_text(name: str, record: TrialRecord) -> str:
 def robust_range(
     values: Sequence[float], keep: Sequence[float] = (), *, colors: bool = False
 ) -> tuple[float, float] | None:
-    """Return the ends of an axis, with a margin, so that a few huge losses do not flatten it; None without values.
+    """Return the ends of an axis, with a margin, so that a few huge losses do not hide the rest; None without values.
 
     Values beyond Tukey's outer fences, three interquartile ranges beyond the quartiles, are cut off.
 
@@ -116,7 +116,7 @@ def robust_range(
     first, third = np.quantile(array, [0.25, 0.75])
     fence = 3.0 * (third - first)
     inside = array[(array >= first - fence) & (array <= third + fence)]
-    if not colors and array.min() >= 0 and array.max() <= 1:  # accuracies do not explode
+    if not colors and array.min() >= 0 and array.max() <= 1:  # accuracies are never huge, so show all
         inside = array
     seen = np.concatenate([inside, np.asarray(keep, dtype=float)])
     low, high = float(seen.min()), float(seen.max())

@@ -34,7 +34,7 @@ MOST_POINTS = 400
 
 
 def contour_parameters(history: History, parameters: Sequence[Parameter]) -> tuple[Parameter, Parameter] | None:
-    """Return the first two ranges for which at least `FEWEST` complete trials have values; None if there are none."""
+    """Return the first two ranges for which at least `FEWEST` complete trials have values; None without such a pair."""
     ranges = [p for p in parameters if not isinstance(p, Choice) and p.low < p.high]
     for first, second in combinations(ranges, 2):
         if len(_placed(history.ranked, axis_of(first), axis_of(second))) >= FEWEST:

@@ -1,7 +1,7 @@
 """HTML tables for notebooks. They set no colours, so they can be read in light and dark themes.
 
-Not `DataFrame.to_html`: notebooks align its cells to the right, which makes long values hard to read, and remove the
-<style> element that pandas' Styler needs.
+They do not use pandas: notebooks align the cells of `DataFrame.to_html` to the right, which makes long values hard to
+read, and remove the <style> element that pandas' Styler needs.
 """
 
 from __future__ import annotations

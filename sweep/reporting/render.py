@@ -96,7 +96,7 @@ def _text(text: str) -> str:
 
 
 def to_csv(history: History, findings: ReportFindings) -> str:
-    """Return a row per trial, best first, and a column per searched parameter; a cell is empty if it did not apply."""
+    """Return a row per trial, best first, and a column per parameter, empty in trials that do not have it."""
     names = list(dict.fromkeys(p.name for p in history.space.parameters))
     names += sorted({name for row in findings.standings for name in row.values} - set(names))
     rows = [
@@ -113,5 +113,5 @@ def to_csv(history: History, findings: ReportFindings) -> str:
 
 
 def _cell(value: object) -> object:
-    """Return a value as a space file has it."""
+    """Return a value as a space file writes it."""
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else "null" if value is None else value

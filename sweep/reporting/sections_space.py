@@ -109,7 +109,7 @@ def landscape_section(history: History, findings: ReportFindings) -> Section:
 
 
 def _where(history: History, parameters: Sequence[Parameter]) -> str:
-    """Return where the best tenth of the trials is, for the first three parameters."""
+    """Return the values of the first three parameters in the best tenth of the trials, as a sentence."""
     if len(history.ranked) < FEWEST_HABIT:
         return f"{count(len(history.ranked), 'complete trial')} so far: what looks like a pattern may be chance."
     habits = [text for parameter in parameters[:3] if (text := _habit(history, parameter))]

@@ -120,7 +120,7 @@ class LogCompleter(keras.callbacks.Callback):
     def complete(self, logs: dict[str, Any] | None) -> dict[str, float]:
         """Return the four metrics; metrics missing in the logs are measured on all images, without augmentation."""
         reported = dict(logs or {})
-        if reported and reported == self._last[0]:  # the logs of the same epoch, from another callback
+        if reported and reported == self._last[0]:  # already completed for another callback
             return self._last[1]
         found = {key: float(reported[key]) for key in METRICS if key in reported}
         for prefix, arrays in self._parts.items():
@@ -133,7 +133,7 @@ class LogCompleter(keras.callbacks.Callback):
         return found
 
     def forget(self) -> None:
-        """End the epoch: equal logs in the next epoch are a new measurement."""
+        """Forget the logs of the ended epoch, so that the next epoch is measured even if its logs are equal."""
         self._last = ({}, {})
 
     def _measure(self, prefix: str, images: _Array, labels: _Array) -> dict[str, float]:
@@ -157,7 +157,7 @@ class HypermodelReporter(Reporter):
     Args:
         config: the trial's configuration.
         on_epoch: receives every epoch.
-        completer: completes the logs of a loop that calls each callback itself.
+        completer: completes the logs again, because a user's own loop may pass separate logs to each callback.
         learning_rate: returns the current learning rate.
     """
 

@@ -105,5 +105,5 @@ def _missing(config: TransferConfig, shape: tuple[int, int, int]) -> str:
     except WeightsError as error:
         return str(error)
     except TrialFailure:
-        return ""  # only trials fail because of an image size that the backbone does not take
+        return ""  # nothing is missing: only the trials with this image size fail
     return ""

@@ -28,7 +28,7 @@ from sweep.training.trainable import make_trainable
 
 
 class ReplayRates(keras.callbacks.Callback):
-    """Sets the learning rate of each epoch to the rate of this epoch in another training."""
+    """Gives each epoch the learning rate that the epoch of the same number had in the search."""
 
     def __init__(self, rates: Sequence[float]) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class ReplayRates(keras.callbacks.Callback):
 def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> RefitResult:
     """Train on training and validation images together and write the model. Runs in a child process.
 
-    Only a hypermodel is validated, on images that it is also trained on, because its `fit` may require such images.
+    Only a hypermodel gets validation images, because its `fit` may require them; it is trained on them as well.
 
     Args:
         prepared: the decoded images.

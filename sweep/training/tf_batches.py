@@ -2,10 +2,10 @@
 
 From arrays or a PyDataset, Keras makes a pipeline with tf.data's autotuning. The tuner's thread sleeps for longer and
 longer, up to a minute, and sometimes the end of an epoch waits for this thread (TensorFlow 2.21): epochs of 42 s were
-followed by up to 36 s without any work. A buffer of a fixed size needs no such thread.
+followed by up to 36 s without any work. This module's pipelines have a buffer of fixed size and no tuner.
 
-TensorFlow keeps the source of a pipeline until `keras.backend.clear_session()`. Make one pipeline for a training, not
-one for each epoch, and let it read images from files.
+TensorFlow keeps the source of a pipeline, and its arrays, until `keras.backend.clear_session()`. To save memory, make
+one pipeline for a training, not one for each epoch, and let it read images from files.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def balanced_weights(labels: IntArray, classes: int) -> npt.NDArray[np.float32]:
 
 
 def training_pipeline(batches: keras.utils.PyDataset) -> tf.data.Dataset:
-    """Return a pipeline of the batches; it reads them again in each epoch, after `start_epoch`.
+    """Return a pipeline that reads the batches again in each epoch, in the order that `start_epoch` has set.
 
     Args:
         batches: a sequence of tuples of arrays; the first axis of each array is the batch.

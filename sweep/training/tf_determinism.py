@@ -1,4 +1,4 @@
-"""The same seed gives the same bits: threads, random generators, data order, and a digest to compare weights.
+"""Equal seeds give equal bits: settings of threads, random generators and data order, and a digest of the weights.
 
 Everything random in epoch n depends only on (seed, n), so that a trial can resume after any epoch as if it had never
 stopped.
@@ -29,7 +29,7 @@ def use_threads(threads: int) -> None:
     if tf.config.threading.get_inter_op_parallelism_threads() != threads:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     if tf.config.list_physical_devices("GPU"):
-        # Only on a GPU: on a CPU, the same number of threads gives the same bits, and this setting would cost speed.
+        # Not on a CPU, where the same number of threads gives the same bits anyway and this setting costs speed.
         tf.config.experimental.enable_op_determinism()
 
 

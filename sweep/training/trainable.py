@@ -52,7 +52,7 @@ class Trainable(ABC):
     """The model of one configuration.
 
     Attributes:
-        model: the model, made by `build`; call `build` before the methods that follow it.
+        model: the model, made by `build`; call `build` before `reporter`, `fit`, `deploy` and `digest`.
         schedules: ReduceLROnPlateau and EarlyStopping, if the configuration has them and they apply to the model.
         resumable: True if an interrupted trial resumes from a checkpoint; otherwise it starts from scratch.
         must_save: True if the trial fails when Keras cannot write its model.
@@ -254,7 +254,7 @@ class _HypermodelTrainable(Trainable):
         return HypermodelReporter(self._config, on_epoch, self._completer, self._learning_rate)
 
     def _learning_rate(self) -> float:
-        """Return the compiled optimizer's rate; for a loop with another one, the rate in the hyperparameters or 0."""
+        """Return the rate of a compiled model's optimizer; otherwise the value of `learning_rate` or `lr`, or 0."""
         if is_compiled(self.model):
             return float(np.asarray(self.model.optimizer.learning_rate))
         rate = self._chosen.read.get("learning_rate", self._chosen.read.get("lr", 0.0))

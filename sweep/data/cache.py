@@ -91,7 +91,7 @@ def read_prepared(folder: Path) -> Prepared | None:
 
 
 def write_meta(folder: Path, prepared: Prepared) -> None:
-    """Write the description of the folder's arrays, which completes the folder."""
+    """Write the description of the folder's arrays, as the last file: `read_prepared` ignores a folder without it."""
     content = {key: value for key, value in asdict(prepared).items() if key != "folder"}
     meta = {"format": CACHE_FORMAT, "bytes": _sizes(folder), "prepared": content}
     (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
@@ -116,9 +116,9 @@ def scratch_folder(cache: Path) -> Iterator[Path]:
 
 def publish(scratch: Path, folder: Path) -> Prepared:
     """Give the scratch folder its final name; if another process was faster, return the arrays of that process."""
-    # After a power cut, a memory map that was not synced has its full size and is full of zeros.
+    # A memory map that is not synced can, after a power cut, have its full size but only zeros, and seem complete.
     sync_tree(scratch)
-    with suppress(OSError):  # another process was faster: a folder with content is never replaced
+    with suppress(OSError):  # another process was faster: `rename` never replaces a folder with content
         scratch.rename(folder)
     prepared = read_prepared(folder)
     if prepared is None:

@@ -97,7 +97,7 @@ def chunks(count: int, shape: Shape) -> list[slice]:
 
 
 def counter(progress: ProgressCallback, total: int) -> Advance:
-    """Return a function that adds up images and passes the sum to `progress`."""
+    """Return an `Advance` function that passes the number of images done so far, and `total`, to `progress`."""
     done = 0
 
     def advance(count: int) -> None:

@@ -26,7 +26,7 @@ class Part:
         return len(self.index)
 
     def batch(self, positions: IntArray) -> UInt8Array:
-        """The images at positions 0..n-1 of this part, uint8 (len(positions), h, w, c), as a copy."""
+        """The images at `positions` (0..n-1 within this part), uint8 (len(positions), h, w, c), as a copy."""
         return self.images[self.index[positions]]
 
     def all_images(self) -> UInt8Array:

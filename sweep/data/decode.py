@@ -27,14 +27,14 @@ FAULTS_SHOWN = 5
 MAX_THREADS = 16
 SMALL_FILE = 16_000
 """Mean file size in bytes below which one thread decodes: Pillow's Python code then takes longer than the decoding,
-and a second thread slows it down (JPEG files of 1 kB: 255 µs with one thread, 345 µs with two; 140 kB files gain)."""
+and a second thread slows it down (1 kB JPEG files: 255 µs with one thread, 345 µs with two; 140 kB: two are faster)."""
 
 
 @dataclass(frozen=True)
 class Target:
     """The shape of every decoded image, and the number of threads.
 
-    If `size` is None, all images must have the size of the image `model_file`.
+    If `size` is None, all images must have the size of the first readable training image, whose path is `model_file`.
     """
 
     root: Path

@@ -77,7 +77,7 @@ def fingerprint(listing: Listing) -> str:
 
 
 def _holds_classes(root: Path, part: str, names: Sequence[str]) -> bool:
-    """True if the folder `part` has subfolders; a folder of images called `train` is a class, as in CIFAR-100."""
+    """True if the folder `part` has subfolders; without them it is a class (CIFAR-100 has a class called `train`)."""
     return part in names and bool(_subfolders(root / part))
 
 

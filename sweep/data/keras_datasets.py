@@ -1,7 +1,7 @@
 """`python -m sweep.data.keras_datasets NAME OUT.npz`: write one of keras.datasets as arrays, in a separate process.
 
-This is the only module of this room that imports Keras. The calling process does not have to load TensorFlow (8 s,
-memory, a GPU context), and can still fork afterwards.
+This is the only module of this room that imports Keras. A separate process saves the calling process from loading
+TensorFlow (8 s, memory, a GPU context), after which forking is not safe.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Make the data set of a trial from the decoded images on disk: subset, split, statistics.
 
-Repeats use the same images with another split or with folds; the final model trains on all of them. No function here
-opens a test image.
+Repeats use the same images with another split or with folds; the final model trains on all these images. No
+function here opens a test image.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Split:
     """How a repeat divides the images.
 
     Attributes:
-        seed: seed for shuffling, instead of `DataConfig.split_seed`, which also decides the test set.
+        seed: seed for shuffling. `DataConfig.split_seed` stays the same, because it also decides the test set.
         folds: number of folds, one of which is held out; None holds out `DataConfig.validation` of the images.
         fold: the fold to hold out, counted from 0.
     """
@@ -112,7 +112,7 @@ def _dataset(prepared: Prepared, arrays: _Arrays, kept: IntArray, held: IntArray
 def channel_statistics(sums: IntArray, shape: Shape) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel on the scale 0..1, from sums of pixels and squares, int64 (n, 2, c).
 
-    Computes with integers up to the last division, so the order of the sums cannot change a bit.
+    Computes with integers up to the last division, so the result does not depend on the order of the images.
     """
     height, width, channels = shape
     count = len(sums) * height * width

@@ -177,7 +177,7 @@ def channel_sums(images: UInt8Array) -> IntArray:
 def training_digest(images: UInt8Array, labels: IntArray, classes: tuple[str, ...], skipped: Sequence[str] = ()) -> str:
     """SHA-256 over shape, class names, labels, pixels, and the paths of `skipped` files.
 
-    Does not depend on the place and the time at which the images were read.
+    Does not depend on where and when the images were read.
     """
     digest = hashlib.sha256(json.dumps([images.shape, classes]).encode())
     digest.update(labels.astype("<i8").tobytes())

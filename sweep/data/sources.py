@@ -56,7 +56,7 @@ def _path_source(path: Path, config: DataConfig) -> Source:
 
 
 def _guess(name: str) -> str:
-    """The end of a sentence: a guess, the named set or path that is most similar to `name`, or a full stop."""
+    """The end of a message: a guess (the named set or path that is most similar to `name`), or only a full stop."""
     directory, _ = os.path.split(name)
     siblings: list[str] = []
     with suppress(OSError):

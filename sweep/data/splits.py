@@ -49,7 +49,7 @@ def choose(labels: IntArray, count: int, seed: int) -> IntArray:
     shares = np.bincount(labels) * count / len(labels)
     takes = np.floor(shares).astype(np.int64)
     takes[np.argsort(takes - shares, kind="stable")[: count - takes.sum()]] += 1
-    random = np.random.RandomState(seed)  # its stream never changes; a Generator's may, with NumPy
+    random = np.random.RandomState(seed)  # a new NumPy may change a Generator's numbers, not these
     members = (random.permutation(np.flatnonzero(labels == label))[:take] for label, take in enumerate(takes))
     return np.sort(np.concatenate(list(members)))
 
@@ -84,8 +84,8 @@ def hold_out(
 ) -> tuple[IntArray, IntArray]:
     """Split the positions 0..n-1 into (kept, held out), stratified by class, both ascending.
 
-    `field` is the name of the share in the configuration. Holds out ceil(share * n) images; with `groups`, a number
-    as close to it as whole groups allow. Raises DataError if a class would be missing on either side.
+    `field` is the share's name in the configuration, for messages. Holds out ceil(share * n) images; with `groups`, a
+    number as close to it as whole groups allow. Raises DataError if a class would be missing on either side.
     """
     check_classes(labels, classes, f"the split by `{field}`")
     if groups is not None:

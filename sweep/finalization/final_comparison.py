@@ -1,4 +1,4 @@
-"""Rounds that each train every remaining finalist once; they end when one is significantly better than the others."""
+"""Train every remaining finalist once per round, until one finalist is significantly better than the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OnRepeat = Callable[[TrialRecord, int], None]
 PERMANENT = ("nan", "too_large", "infeasible", "bug")
 """Causes of failures that would occur again in every attempt."""
 ATTEMPTS = 3
-"""Number of attempts at a repeat that fails for a reason not in PERMANENT; then its finalist is dropped."""
+"""Maximum number of attempts at a repeat that fails for a cause not in PERMANENT; then the finalist is dropped."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ComparisonOutcome:
         repeats: for each trial, its record in each round; dropped finalists are included.
         dropped: for each dropped finalist, the reason.
         rounds: number of finished rounds; if there are folds, only rounds of complete passes over the folds count.
-        ended: why there are no more rounds: `separated`, `alone`, `repeats`, `budget` or `stopped`.
+        ended: why the rounds ended: `separated`, `alone` (one is left), `repeats` (all done), `budget` or `stopped`.
     """
 
     judgement: Judgement
@@ -234,7 +234,7 @@ class FinalComparison:
         return judge(scores, parameters, maximize=self._maximize, seed=derive(self._plan.seed, Purpose.BOOTSTRAP))
 
     def _comparison_outcome(self, number: int, ended: str) -> ComparisonOutcome:
-        """Return the outcome after complete passes over the folds, in each of which every image is held out once."""
+        """Return the outcome; of rounds with folds, only complete passes count, which hold out every image once."""
         whole = number - number % (self._plan.folds or 1)
         repeats = {trial: tuple(records[:whole]) for trial, records in self._repeats.items()}
         scores = {trial: _objectives(records) for trial, records in repeats.items()}

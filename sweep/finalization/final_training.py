@@ -34,7 +34,7 @@ class Schedule:
 
 
 def learned_schedule(searched: TrialRecord, repeats: Sequence[TrialRecord]) -> Schedule:
-    """Return a schedule of median best epoch length, with the rates of the training whose best epoch is nearest.
+    """Return a schedule up to the median best epoch, with the rates of the training whose best epoch is nearest to it.
 
     If this training has fewer epochs, its last rate is repeated.
 

@@ -35,7 +35,7 @@ def candidate_folder(study_folder: Path) -> Path:
 
 
 def make_candidate_folder(study_folder: Path) -> Path:
-    """Make the candidate's folder after checking the disk: an opening is wasted if its answers cannot be written.
+    """Check the disk, then make the candidate's folder: an opening is wasted if its answers cannot be written.
 
     Raises:
         DiskError, StudyError: see `make_folder`.
@@ -46,14 +46,14 @@ def make_candidate_folder(study_folder: Path) -> Path:
 
 
 def keep_tested(study_folder: Path, result: FinalResult, answers: Answers) -> None:
-    """Write the result and answers of the test next to the candidate, so that it never needs another opening.
+    """Write the result and answers of the test next to the candidate: a later run can install it without an opening.
 
     Raises:
         DiskError: a file cannot be written.
     """
     folder = candidate_folder(study_folder)
     with disk_errors(folder):
-        (folder / ERRORS).unlink(missing_ok=True)  # left by a run that was killed at this point
+        (folder / ERRORS).unlink(missing_ok=True)  # of a run that was killed before it wrote its result
         with atomic_write(folder / ANSWERS_FILE) as part:
             np.savez(part, outputs=answers.probabilities, labels=answers.labels)
         draw_worst_errors(folder / ERRORS, result, answers.errors)
@@ -71,7 +71,7 @@ def install_tested(study_folder: Path) -> None:
     result = read_result(folder)
     with disk_errors(final):
         if result is None:
-            # There is no candidate, or its training or test was interrupted: the next one starts from scratch.
+            # There is no candidate, or its training or test was interrupted: the next candidate starts from scratch.
             shutil.rmtree(folder, ignore_errors=True)
             return
         (final / PICTURES).mkdir(exist_ok=True)
@@ -85,7 +85,7 @@ def install_tested(study_folder: Path) -> None:
 
 
 def with_more_rounds(earlier: FinalResult, result: FinalResult) -> FinalResult:
-    """Return the result of more rounds with the same winner: its earlier test and registration, but new gaps."""
+    """Return `result`, whose winner is the earlier one, with its earlier registration and test; the gaps are new."""
     winner = next(finalist for finalist in result.finalists if finalist.trial == result.winner)
     test = earlier.test
     search, repeats = gaps(result.objective, test.accuracy, test.loss, winner.search_score, winner.mean)

@@ -62,7 +62,7 @@ def judge_test(
     counts = confusion_matrix(labels, predicted, labels=np.arange(len(names)))
     correct = int((predicted == labels).sum())
     accuracy = wilson(correct, len(labels))
-    # The smallest positive float32 keeps the logarithm finite. scikit-learn's log_loss would clip at 1e-7.
+    # The smallest positive float32 keeps the logarithm finite. scikit-learn clips at 1e-7, which lowers the loss.
     chosen = np.maximum(probabilities[np.arange(len(labels)), labels].astype(np.float64), np.finfo(np.float32).tiny)
     loss = float(-np.log(chosen).mean())
     calibration = calibrate(probabilities, labels)

@@ -1,6 +1,6 @@
 """The model card: what the model is, its data, its results and its limits.
 
-After Mitchell et al., "Model Cards for Model Reporting", 2019.
+Its structure follows Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class RepeatPlan:
         return dataclasses.replace(record.config, seed=derive(self.seed, Purpose.REPEAT, number))
 
     def place(self, trial: int, number: int) -> Path:
-        """Return the repeat's folder, `studies/NAME/final/repeats/splits/0007/03` or `…/folds-5/0007/03`."""
+        """Return the folder of a trial's repeat: `studies/NAME/final/repeats/splits/0007/03` or `…/folds-5/0007/03`."""
         kind = "splits" if self.folds is None else f"folds-{self.folds}"
         return final_folder(self.folder) / "repeats" / kind / f"{trial:04d}" / f"{number:02d}"
 

@@ -22,7 +22,7 @@ from sweep.records.array_types import IntArray, UInt8Array
 from sweep.space.config import DataConfig
 
 PartName = Literal["train", "validation", "test", "unused"]
-"""The part that contains the image in a run. `unused`: the image is unreadable, or is left out because of `limit`."""
+"""The part into which a run puts the image. `unused`: the image is unreadable, or is left out because of `limit`."""
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -64,7 +64,7 @@ class CheckedImages:
 
 
 def images_of_folder(listing: Listing, config: DataConfig, advance: Advance) -> CheckedImages:
-    """Examine every image file of a directory. The split is the same as without the unreadable files."""
+    """Examine every image file of a directory. Unreadable files are left out before the split."""
     files = listing.files
     tasks = [
         (listing.root, [file.path for file in files[start : start + FILES_PER_TASK]])
@@ -104,7 +104,7 @@ def parts(
     """Split the training set with the functions that a run uses.
 
     Returns:
-        The part of each image, and "". If the images cannot be split, all are `train`, and the text is the reason.
+        The part of each image, and "". If the images cannot be split: `train` for each image, and the reason.
     """
     found = np.full(len(labels), "unused", dtype=object)
     kept = np.arange(len(labels), dtype=np.int64)
@@ -162,7 +162,7 @@ def _hash(batch: UInt8Array) -> list[ImageHash]:
 def _map(
     function: Callable[[_Task], list[_Result]], tasks: Iterable[_Task], count: int, advance: Advance
 ) -> Iterator[_Result]:
-    """Call `function` for every task, in processes: decoding keeps the interpreter busy, so threads would not help."""
+    """Call `function` for every task, in processes: the calls keep the interpreter busy, so threads would not help."""
     if count < IN_THIS_PROCESS:
         for task in tasks:
             yield from _counted(function(task), advance)

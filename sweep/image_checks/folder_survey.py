@@ -13,7 +13,7 @@ from PIL import Image
 from sweep.data.folder import Listing
 
 Kind = Literal["hidden", "image", "other"]
-"""The kind of a file that is not read. `image`: Pillow can open it, but its suffix or its folder is not read."""
+"""The kind of a file that is not read. `image`: Pillow can open it, but a run ignores its suffix or its folder."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Survey:
 
 
 def survey(listing: Listing) -> Survey:
-    """Walk through the root like `list_folder` and collect what is skipped. Links in class folders are not followed."""
+    """Walk through the root like `list_folder` and collect what it skips. Links in class folders are not followed."""
     read = {file.path for file in listing.files}
     followed = _followed(listing)
     ignored: list[tuple[str, Kind]] = []

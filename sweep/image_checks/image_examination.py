@@ -23,11 +23,11 @@ Trait = Literal["huge", "animated", "deep", "cmyk", "grey_alpha", "transparent"]
 """What decoding to 8-bit grey or RGB loses, or `huge`: an image whose decoding takes gigabytes of memory."""
 
 ANIMATED = ("GIF", "PNG", "WEBP")
-"""Formats whose further pictures are frames; in a phone's JPEG file the second picture may be a preview."""
+"""Formats in which a second picture is a frame of an animation; in a phone's JPEG file it may be a preview."""
 ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9"}
-"""The first bytes of a format, and bytes that must be near the end of the file."""
+"""The first bytes of a format, and bytes near the end of a file; a file without them is truncated."""
 PNG_DEPTH = 24
-"""Position in a PNG file of the number of bits per channel; Pillow reads 16-bit colour as 8-bit without a warning."""
+"""Position of the bits per channel in a PNG file: Pillow does not report that it reads 16-bit colour as 8-bit."""
 
 SIDE = 8
 """Side of the small copy in pixels."""
@@ -82,7 +82,7 @@ def examine(path: Path) -> FileFacts:
     if not data:
         return FileFacts(content, "empty", "0 bytes")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about large images and odd metadata; traits report what matters
+        warnings.simplefilter("ignore")  # Pillow warns about large images and odd metadata; traits report what matters
         try:
             return _decode(data, content)
         except Image.DecompressionBombError as error:

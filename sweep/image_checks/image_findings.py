@@ -65,5 +65,5 @@ def each(entries: Sequence[FindingEntry]) -> tuple[tuple[FindingEntry, ...], ...
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Return `1 file`, `2 files`."""
+    """Return the number and the noun: `1 file`, `2 files`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

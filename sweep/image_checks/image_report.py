@@ -36,7 +36,7 @@ class ImageReport:
         images: number of images, including unreadable ones.
         counts: by class, the number of readable images in each of `PARTS`.
         findings: the most severe first.
-        picture: function that reads an image that a finding names.
+        picture: returns the pixels of an image, given its name in a finding.
     """
 
     description: str

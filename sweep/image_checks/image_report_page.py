@@ -46,7 +46,7 @@ class FindingSection:
 
 
 def image_report_html(report: ImageReport) -> str:
-    """Return the page. Names come from a file system: control characters are made visible and everything is escaped."""
+    """Return the page. File names may hold any text, so control characters are made visible and all text is escaped."""
     loader = PackageLoader("sweep.image_checks", "")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"plain": printable, "prose": _prose}

@@ -18,9 +18,9 @@ from sweep.space.config import DataConfig
 UNEVEN = 3.0
 """Minimum ratio of the largest to the smallest class for a warning: the largest class may dominate training."""
 FEWEST_LETTERS = 3
-"""Minimum number of letters of a word with a plural: `b` and `bs` can be two things."""
+"""Minimum number of letters of a word whose plural is the same class; `b` and `bs` can be two classes."""
 SHORTEST = 5
-"""Minimum length of words for which one other letter is a probable typing error: `bear` and `bean` are two things."""
+"""Minimum length of names in which one other letter is probably a typing error; `bear` and `bean` are two classes."""
 
 
 def judge_classes(images: CheckedImages) -> Iterator[ImageFinding]:

@@ -16,8 +16,8 @@ from sweep.image_checks.image_findings import FindingEntry, ImageFinding, Level,
 from sweep.records.array_types import IntArray
 
 LEAST_SIDE = 16
-"""Shortest side in pixels for the search of near duplicates. Below it, different images of the same class have nearly
-equal perceptual hashes, which are computed from 32 x 32 pixels."""
+"""Minimum short side, in pixels, of images that are compared for near duplicates. Smaller images of the same class have
+nearly equal perceptual hashes even if they differ, because the hashes are computed from 32 x 32 pixels."""
 BITS_APART = 4
 """Two images are candidates if at most this many of the 64 bits of their perceptual hashes differ."""
 BANDS = 5
@@ -58,7 +58,7 @@ def _sorted(
     same: str,
     levels: tuple[Level, Level, Level],
 ) -> Iterator[ImageFinding]:
-    """Yield groups with two classes, then groups across parts, then the rest; a group can be in both of the first."""
+    """Yield groups with two classes, then groups across parts, then the rest; a group can be in the first two."""
     members = [[seen[position] for position in group] for group in groups]
     conflicts = [group for group in members if _labels(group) > 1]
     across = [group for group in members if len(_parts(group)) > 1]
@@ -82,7 +82,7 @@ def _parts(group: Sequence[CheckedImage]) -> set[PartName]:
 
 
 def _part_counts(groups: Sequence[Sequence[CheckedImage]]) -> str:
-    """Return `3 in train and test, 1 in train and validation`."""
+    """Return how many groups are in which parts: `3 in train and test, 1 in train and validation`."""
     pairs: tuple[tuple[PartName, PartName], ...] = (("train", "test"), ("train", "validation"), ("validation", "test"))
     counts = [(sum({*pair} <= _parts(group) for group in groups), " and ".join(pair)) for pair in pairs]
     return ", ".join(f"{number:,} in {places}" for number, places in counts if number)

@@ -73,7 +73,7 @@ _UNREAD: tuple[tuple[str, str, Level, str, str, str], ...] = (
 
 def judge_files(images: CheckedImages, config: DataConfig) -> Iterator[ImageFinding]:
     """Yield a finding for each fault and each trait, and for the sizes."""
-    # mypy cannot infer the type of a lambda with a default value, which binds the rule of this iteration.
+    # The default value binds this iteration's rule; mypy cannot infer the type of a lambda with a default value.
     for rule in _FAULTS:
         yield from _finding(images, rule, lambda file, kind=rule.kind: file.fault == kind)  # type: ignore[misc]
     for rule in _TRAITS:

@@ -1,1 +1,1 @@
-"""A view of the study for people: the only room that imports MLflow."""
+"""Mirror studies to MLflow, where people can view them. No other room imports MLflow."""

@@ -1,9 +1,9 @@
 """A Keras model as a logged model of MLflow, written without importing Keras or TensorFlow.
 
 `mlflow.keras.save_model` needs the model in memory and saves it again. For a ResNet50 of 95 MB, this took 15 s in a
-child process instead of 0.1 s. The new file had 284 MB (with the state of an unused optimizer), different bytes and no
-`sweep.json`. The format is documented and small: the `.keras` file, the file MLmodel, the environment and the input
-example. `mlflow.keras.load_model` and `mlflow.pyfunc` read it.
+child process; this module takes 0.1 s. The new file had 284 MB (with the state of an unused optimizer), different
+bytes and no `sweep.json`. MLflow's format is documented and small: the `.keras` file, the file MLmodel, the environment
+and the input example. `mlflow.keras.load_model` and `mlflow.pyfunc` read it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sweep.records.trial_record import TrialRecord
 from sweep.tracking.run_entry import trial_params
 
 REQUIRED = ("keras", "tensorflow", "numpy")
-"""Packages that the model needs, in the versions with which it was trained."""
+"""Packages that the model needs; the record's environment has their versions."""
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def open_logged_model(
     tags: Mapping[str, str],
     step: int = 0,
 ) -> Iterator[tuple[LoggedModel, Path]]:
-    """Yield the run's logged model and an empty folder; when the block ends, its files become artifacts of the model.
+    """Yield the run's logged model and an empty folder, whose files become the model's artifacts when the block ends.
 
     If an earlier call was interrupted, the model that it created is completed.
 

@@ -1,6 +1,6 @@
 """The final model in MLflow: a run below the study's run, a logged model, and a registered version.
 
-Importing this module imports mlflow; `sweep.tracking.open_mlflow` decides when.
+Importing this module imports mlflow, so `sweep.tracking.open_mlflow` imports it only when it is needed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _create_run(client: MlflowClient, experiment: str, info: StudyInfo, final_mo
 
 
 def _log_values(client: MlflowClient, run: Run, final_model: FinalModel) -> None:
-    """Log the metrics that are missing in the run; logging params twice does no harm."""
+    """Log the metrics that are missing in the run, with all params, which MLflow accepts again with the same value."""
     now = round(time.time() * 1000)
     missing = [Metric(key, value, now, 0) for key, value in final_model.metrics.items() if key not in run.data.metrics]
     if missing:
@@ -151,7 +151,7 @@ def _run_place(client: MlflowClient, reference: str) -> str:
 
 
 def stored_classes(folder: Path) -> tuple[str, ...] | None:
-    """Return the class names in a downloaded model's metadata; None if it has none."""
+    """Return the class names in a downloaded model's metadata; None if there are no class names."""
     if not (folder / "MLmodel").is_file():
         return None
     names = (Model.load(folder / "MLmodel").metadata or {}).get("classes")

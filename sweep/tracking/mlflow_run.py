@@ -93,7 +93,7 @@ class MlflowRun:
         return True
 
     def _remove_stale_tags(self, tags: Mapping[str, str]) -> bool:
-        """Remove outdated tags: a reason that no longer applies, a parameter that the new best trial does not have."""
+        """Remove outdated tags, such as an old reason, or a parameter that the new best trial does not have."""
         kept = (FILES_PREFIX, MODEL_TAG)
         stale = [key for key in self.tags if key.startswith("sweep.") and not key.startswith(kept) and key not in tags]
         for key in stale:
@@ -120,7 +120,7 @@ class MlflowRun:
         return [point for point in points if _identity(point) not in self._held_points()]
 
     def _held_points(self) -> set[tuple[str, int, str]]:
-        """Return the stored points. They are read once, for metrics that have values: a new run needs no request."""
+        """Return the stored points, read once, with a request for each metric in the run (none for a new run)."""
         if self._points is None:
             self._points = {
                 _identity(MetricPoint(key, metric.value, metric.timestamp, metric.step))
@@ -173,5 +173,5 @@ class MlflowRun:
 
 
 def _identity(point: MetricPoint) -> tuple[str, int, str]:
-    """Return key, step and value, without the time, which a resume may change, and digits that a database rounds."""
+    """Return key, step, and value to 12 digits, because a database may round; no time, which a resume may change."""
     return point.key, point.step, format(point.value, ".12g")

@@ -1,6 +1,6 @@
 """An MLflow store: its database and client, and the experiment and the runs of a study.
 
-Importing this module imports mlflow (about 2 s); `sweep.tracking.open_mlflow` decides when.
+Importing this module imports mlflow (2 s), so `sweep.tracking.open_mlflow` imports it only when it is needed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) ->
 
 
 def search_runs(client: MlflowClient, experiment_id: str, info: StudyInfo, filter_string: str) -> Iterator[Run]:
-    """Yield the study's runs that are not deleted, the oldest last: it is kept if two writers created the same run."""
+    """Yield the study's runs that are not deleted, the oldest last: callers use it if two writers made the same run."""
     token: str | None = None
     while True:
         page = client.search_runs(

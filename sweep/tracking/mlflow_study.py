@@ -1,6 +1,6 @@
 """A study in MLflow: an experiment with one run for the study and, below that run, one run per trial.
 
-Importing this module imports mlflow (about 2 s); `sweep.tracking.open_mlflow` decides when.
+Importing this module imports mlflow (2 s), so `sweep.tracking.open_mlflow` imports it only when it is needed.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class MlflowStudy:
 
 
 def _user() -> dict[str, str]:
-    """Return the tag that distinguishes studies of two users with the same name; no tag if the user has no name."""
+    """Return the tag with the user's name, which distinguishes studies of the same name; no tag without a user name."""
     try:
         return {"mlflow.user": getpass.getuser()}
     except (KeyError, OSError):  # KeyError before Python 3.13: a container's user without an entry in /etc/passwd

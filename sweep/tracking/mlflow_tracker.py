@@ -18,11 +18,11 @@ from sweep.tracking.tracker import CloseState
 _log = logging.getLogger("sweep.tracking")
 
 CLOSING_ATTEMPTS = 3
-"""Maximum number of attempts to write after `close`; if all of them fail, the writer gives up."""
+"""Maximum number of attempts to write after `close`; if all of them fail, the tracker gives up."""
 
 
 class Store(Protocol):
-    """What the writer needs from a store; see `MlflowStudy`. Any call may raise, and any call may be repeated."""
+    """What the tracker needs from a store; see `MlflowStudy`. Any call may raise, and any call may be repeated."""
 
     def sync_trial(self, record: TrialRecord) -> object:
         """Update the trial's run from its record."""
@@ -31,7 +31,7 @@ class Store(Protocol):
         """Update the study's own run from the trials written so far."""
 
     def sync_models(self) -> object:
-        """Log the best models."""
+        """Log the models that the study keeps."""
 
 
 class MlflowTracker:
@@ -101,7 +101,7 @@ class MlflowTracker:
                 return
 
     def _pause_after(self, failures: int) -> float:
-        """Return the seconds to wait before the next batch."""
+        """Return the seconds to wait before the next batch, after this number of failures in succession."""
         doubled = self._pause * 2.0 ** min(failures - 1, 30)
         return min(doubled, self._longest_pause) if failures else self._interval
 
@@ -123,7 +123,7 @@ class MlflowTracker:
             batch, self._waiting = self._waiting, {}
         failed = {n: record for n, record in batch.items() if not self._try(partial(store.sync_trial, record))}
         with self._changed:
-            # Records that arrived in the meantime are newer than the records that failed.
+            # Records that arrived in the meantime are newer, and replace records of the same trials that failed.
             self._waiting = failed | self._waiting
         return self._try(partial(_sync_study, store, closing)) and not failed
 
@@ -152,5 +152,5 @@ def _sync_study(store: Store, closing: CloseState | None) -> None:
         store.sync_study("RUNNING", None)
         return
     store.sync_study(CLOSED[closing], round(time.time() * 1000))
-    if closing != "interrupted":  # the next run may find better models, and the user waits for this one to end
+    if closing != "interrupted":  # the user waits for the end, and the next run may find better models
         store.sync_models()

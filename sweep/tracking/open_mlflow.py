@@ -1,7 +1,7 @@
 """What the program does with MLflow: mirror a study, rebuild the mirror, register and download models.
 
 mlflow is imported inside the functions: the import takes 2 s and happens in the background thread, so that the sweep
-does not wait. It reads the settings below; without them it writes an installation id into the user's configuration.
+does not wait. mlflow reads the settings below; without them it writes an installation id to the user's configuration.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SyncReport:
 
 
 def open_mlflow(info: StudyInfo, uri: str | None, home: Path) -> MlflowTracker:
-    """Mirror a study to MLflow. The connection is made in the background, so an unreachable server delays nothing.
+    """Return a tracker that mirrors a study to MLflow. It connects in the background: a slow server delays nothing.
 
     Args:
         info: the study.
@@ -98,7 +98,7 @@ def add_report_to_mlflow(info: StudyInfo, uri: str | None, home: Path) -> bool:
     """Add the study's report to its run; parameters and errors as in `sync_study`.
 
     Returns:
-        False if the store has no run of the study yet; the sync that creates one adds the report.
+        False if the store has no run of the study yet; the sync that creates the run adds the report.
     """
     address = resolve_address(uri, os.environ, home)
     if address.file is not None and not address.file.exists():
@@ -155,7 +155,7 @@ def prepare_environment() -> None:
         os.environ.setdefault(name, value)
     # matplotlib warns while it builds its font cache, before the first picture on a machine.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    # Class names may be in any script; a character that is missing in the font is drawn as a box.
+    # Class names may be in any script; a box for a character that the font lacks needs no warning.
     warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
 
 

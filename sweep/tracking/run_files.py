@@ -148,7 +148,7 @@ def class_points(record: TrialRecord, results: list[ClassResult]) -> tuple[Metri
     points = []
     for index, result in enumerate(results):
         if result.accuracy is not None:
-            name = result.name.replace("/", "_").replace(".", "_")  # MLflow would read them as folders
+            name = result.name.replace("/", "_").replace(".", "_")  # MLflow would read `/` and `.` as folders
             key = clean_key(f"class_accuracy/{index:02d} {name}").rstrip()
             points.append(MetricPoint(key, result.accuracy, ended_at(record) or 0, record.best_epoch or 0))
     return tuple(points)
@@ -157,7 +157,7 @@ def class_points(record: TrialRecord, results: list[ClassResult]) -> tuple[Metri
 def study_files(info: StudyInfo, *, ended: bool) -> tuple[Files, ...]:
     """Return the search space and, once the study has ended, its report and samples if there are any."""
     space = info.space.encode()
-    digest = hashlib.sha256(space).hexdigest()[:16]  # not `_digest`: runs of earlier versions have this digest
+    digest = hashlib.sha256(space).hexdigest()[:16]  # not `_digest`: it differs from the digest in older runs
     groups = [Files("space", digest, lambda folder: (folder / "space.yaml").write_bytes(space))]
     if ended:
         groups += report_files(info)

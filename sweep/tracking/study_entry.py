@@ -147,9 +147,9 @@ def study_description(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> str:
 
 
 def _leaderboard(objective: Objective, leaders: Sequence[TrialOutcome]) -> str:
-    """Return a row per leader, with the values in which leaders differ, and a line with the values that are the same.
+    """Return a row per leader, with the values in which leaders differ, and a line with the values that all share.
 
-    Parameters have no columns: a space can have twenty of them, and MLflow's page does not scroll sideways.
+    All values are in one column: a space can have twenty parameters, and MLflow's page does not scroll sideways.
     """
     names = list(dict.fromkeys(name for leader in leaders for name in leader.params))
     differing = [name for name in names if len({leader.params.get(name) for leader in leaders}) > 1]

@@ -1,4 +1,4 @@
-"""The interface to a tracking store, and what a store receives of a study and of its final model. Plain values."""
+"""The interface to a tracking store, and the plain values that it receives of a study and of its final model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sweep.records.trial_record import TrialRecord
 from sweep.space.config import Objective
 
 REPORT_FILE = "report.html"
-"""The study's report, in its folder and among the artifacts of its run."""
+"""File name of the study's report, in the study's folder and among the artifacts of its run."""
 ALIAS = "champion"
 """MLflow's alias for the model that `finalize` recommends."""
 
@@ -85,4 +85,4 @@ class Tracker(Protocol):
 
     @property
     def is_writing(self) -> bool:
-        """Whether another `close` can write more: False if everything is written, or the store has failed too often."""
+        """True if another `close` can write more; False if everything is written, or the store has failed too often."""

@@ -1,1 +1,1 @@
-"""Read and write the files of a study: records, final results, checkpoints, locks. Without Optuna, Keras and MLflow."""
+"""Read and write a study's files: records, results, checkpoints, locks. Does not import Optuna, Keras or MLflow."""

@@ -1,8 +1,8 @@
-"""A trial's checkpoints: one file per finished epoch, from which a killed trial resumes with the same bits.
+"""A trial's checkpoints: one file per finished epoch, from which a killed trial resumes without a change of its result.
 
 A file is an `.npz` file (no pickles) followed by its SHA-256, written atomically. If the digest does not match,
 because the file is incomplete or a bit has changed, the previous checkpoint is used. This module does not import Keras,
-because the supervisor also reads the files.
+because the supervisor, which never imports Keras, also reads the files.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Checkpoint:
 
 
 def identity(config: TrialConfig, stamp: DataStamp) -> str:
-    """Return the SHA-256 over all that decides a trial's bits: configuration, images, versions and processor.
+    """Return the SHA-256 over all that determines a trial's result bit for bit: configuration, images, environment.
 
     A trial must not resume from a checkpoint with another identity.
     """
@@ -105,7 +105,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, owner: str) -> None:
 def checkpoints(folder: Path, owner: str) -> Iterator[Checkpoint]:
     """Yield the checkpoints that a trial with the `identity` `owner` can resume from, the newest first.
 
-    Checkpoints that cannot be used are logged.
+    Checkpoints that cannot be used are logged and left out.
     """
     for path in _files(folder):
         try:
@@ -115,7 +115,7 @@ def checkpoints(folder: Path, owner: str) -> Iterator[Checkpoint]:
 
 
 def last_epoch(folder: Path) -> int:
-    """The epoch after which a trial can resume: of the newest file whose digest matches; 0 if it must start again."""
+    """The epoch after which a trial can resume, from the newest file with a matching digest; 0 if there is none."""
     for path in _files(folder):
         try:
             _verified(path)

@@ -1,8 +1,8 @@
 """Findings about a trial's curves, in words and numbers, computed only from its epochs.
 
-The thresholds are conventions, each with its reason: they report what an experienced user sees in the curves, and
-report nothing in doubtful cases. Training metrics are means over an epoch with dropout and augmentation, so the real
-gap between training and validation is larger than the visible gap.
+The thresholds are conventions, each with its reason, chosen so that the findings report what an experienced user sees
+in the curves, and nothing in doubtful cases. Training metrics are means over an epoch with dropout and augmentation,
+so the real gap between training and validation is larger than the visible gap.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sweep.records.trial_result import EpochMetrics
 CurveProblem = Literal["dead start", "rate too high", "over-fitting", "under-fitting"]
 
 DEAD_EPOCHS = 3
-"""Minimum epochs at chance level for a dead start; one or two also occur with a small learning rate or a warm-up."""
+"""Minimum epochs at chance level for a dead start; one or two are usual with a small learning rate or a warm-up."""
 DEAD_ERRORS = 2.0
 """An accuracy up to this many standard errors above 1/classes is chance level; 98 % of guessing models are below."""
 DEAD_LOSS = 0.99
@@ -27,14 +27,14 @@ DEAD_LOSS = 0.99
 RISE = 0.05
 """Minimum relative rise of the training loss between epochs; means over thousands of images fluctuate less."""
 RISES = 1 / 3
-"""Minimum share of epochs with such a rise for an oscillation; fewer rises may be chance."""
+"""Minimum share of epochs with a rise above `RISE` for a rate that is too high; fewer rises may be chance."""
 
 GAP = 0.1
 """A larger gap between training and validation accuracy is memorization; 100 images cause a smaller one by chance."""
 VAL_RISE = 0.1
-"""Minimum relative rise of the validation loss above its minimum while the training loss still falls."""
+"""A larger relative rise of the validation loss above its minimum, while the training loss falls, is over-fitting."""
 SINCE = 2
-"""Minimum number of epochs after the lowest validation loss; a rise in a single epoch may be chance."""
+"""Minimum number of epochs since the lowest validation loss for such a finding; a rise in one epoch may be chance."""
 
 CLOSE = 0.02
 """Maximum gap between training and validation accuracy of a model that under-fits."""
@@ -68,7 +68,7 @@ def judge_curves(epochs: Sequence[EpochMetrics], classes: int, images: int) -> t
     Args:
         epochs: the finished epochs, in order.
         classes: number of classes.
-        images: number of validation images, for the noise of an accuracy.
+        images: number of validation images, which determines the noise of an accuracy.
 
     Returns:
         At most one finding of each kind; none if nothing stands out or there are too few epochs.

@@ -136,7 +136,7 @@ def database_disk_error(path: Path, cause: str) -> DiskError | None:
 
 
 def trial_disk_error(folder: Path, message: str) -> DiskError | None:
-    """The disk error because of which a trial failed, found in `message` or by writing to `folder`; None without one.
+    """The disk error that made a trial fail, found in `message` or by a test write to `folder`; None for other causes.
 
     Args:
         folder: the study's folder.

@@ -33,7 +33,7 @@ class FinalistResult:
         search_score: value of the objective in the search.
         scores: value of the objective in each round, in order.
         mean, deviation: mean and standard deviation of `scores`; None if there are too few rounds.
-        best_share: bootstrap P(best) among the finalists that were not dropped; 0 for a dropped finalist.
+        best_share: bootstrap probability of being the best of the finalists that were not dropped; 0 if dropped.
         dropped: why the finalist was dropped from the comparison; "" if it was not.
     """
 
@@ -142,7 +142,7 @@ class FinalResult:
     Attributes:
         verdict: see `sweep.analysis.finalists.Judgement`.
         tied: trials that the rounds cannot distinguish; only the winner if the verdict is `separated`.
-        winner: the trial whose configuration the final model has.
+        winner: the trial whose configuration was used for the final model.
         folds: number of folds if the rounds are a cross-validation; None if every round has a new random split.
         openings: number of openings of the test set, including this one.
         environment: versions, platform, flags, as in a trial record.
@@ -187,7 +187,7 @@ def write_result(folder: Path, result: FinalResult) -> None:
 
 
 def read_final(study_folder: Path) -> FinalResult | None:
-    """Read the `final.json` of a study, like `read_result`."""
+    """Read the `final.json` of a study; see `read_result`."""
     return read_result(final_folder(study_folder))
 
 

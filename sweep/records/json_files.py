@@ -40,7 +40,7 @@ def parse_json(
         advice: a sentence about what to do.
 
     Raises:
-        UserError: the error `failure`: the content is not JSON, or does not have the expected type.
+        UserError: the content is not JSON, or does not have the expected type; the error has the class `failure`.
     """
     try:
         return adapter.validate_json(content)

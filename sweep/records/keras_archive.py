@@ -2,8 +2,8 @@
 
 The check refuses files that could run code, write outside of their folder, or fill the memory.
 
-Keras's `safe_mode` stays on as well. All its known gaps (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747) used classes
-and functions that a model of sweep never contains, so the check accepts only Keras's layers and similar objects.
+Keras's `safe_mode` stays on as well. Its known gaps (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747) all need classes
+or functions that a model of sweep never contains, so the check refuses all except Keras's layers and similar objects.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ENTRIES = (CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE, FACTS_FILE)
 
 MAX_TEXT = 64 * 2**20
 MAX_RATIO = 20
-"""Maximum ratio of an entry's size to its compressed size. Keras does not compress, and weights compress badly."""
+"""Maximum ratio of an entry's size to its compressed size. No model needs more, because weights compress badly."""
 
 MODULES = re.compile(
     r"keras(\.(layers|models|initializers|regularizers|constraints|optimizers(\.schedules)?|losses|metrics"
@@ -54,7 +54,7 @@ REFUSED = {
 }
 """Refused classes of `keras.layers`, which do more than compute, each with the reason."""
 VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__")
-"""Keras's markers for plain values; its other marker, `__lambda__`, is code."""
+"""Keras's markers for plain values; its other marker, `__lambda__`, stands for code."""
 
 
 def check_archive(path: Path) -> None:

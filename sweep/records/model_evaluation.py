@@ -1,4 +1,4 @@
-"""Measurements of a finished model by a child process, as plain values: answers on test images, exported formats."""
+"""Plain values that a child process measures on a finished model: answers for test images, comparison with exports."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from sweep.records.atomic_writing import sync
 from sweep.records.json_files import parse_json
 
 LEDGER_FILE = "test_openings.jsonl"
-"""The file is in the study's folder, not in `final/`: if a result is removed, it has still been seen."""
+"""The file is in the study's folder, not in `final/`: if a final result is removed, its opening still counts."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
@@ -22,7 +22,7 @@ class Opening:
 
     Attributes:
         when: time of the opening, ISO 8601 with offset.
-        trial: the trial whose configuration the tested model has.
+        trial: the trial whose configuration was used for the tested model.
         weights_digest: weights digest of the tested model.
         images: number of images in the test set.
     """
@@ -39,7 +39,7 @@ _OPENING = TypeAdapter(Opening)
 def record_opening(study_folder: Path, opening: Opening) -> None:
     """Append an opening to the ledger and sync it to the disk; raises StudyError if that fails.
 
-    The test set must not be read before this.
+    The test set must not be read before this call.
     """
     path = study_folder / LEDGER_FILE
     try:

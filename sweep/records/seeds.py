@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """The purpose of a stream of random numbers. Never change the values: earlier trials could not be reproduced."""
+    """The purpose of a stream of random numbers. If a value changes, earlier trials can no longer be reproduced."""
 
     WEIGHTS = 1
     ORDER = 2

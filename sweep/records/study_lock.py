@@ -1,6 +1,6 @@
-"""The lock that allows one supervisor per study. The kernel releases it when its holder dies; its file holds a lease.
+"""The lock that allows one supervisor per study. If the process that holds it dies, the kernel releases it.
 
-A lease identifies its process even after a reboot, and after the process id is used again.
+The lock's file contains a lease, which identifies this process even after a reboot or a reuse of its process id.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WRITING_SECONDS = 1.0
 """Maximum time between taking the lock and writing the lease."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SAME_START = 1.0
-"""Maximum difference of a process's start times in seconds: they are rounded, and the clock may be set in between."""
+"""Maximum seconds between two readings of a process's start time: they are rounded, and the clock may be set."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
@@ -57,7 +57,7 @@ _LEASE = TypeAdapter(Lease)
 
 
 def lease_of_this_process() -> Lease:
-    """Return a lease of the calling process that starts now."""
+    """Return a lease of the calling process, with the current time as `since`."""
     try:
         boot = _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:  # not Linux

@@ -13,7 +13,7 @@ DATABASE = "study.db"
 
 
 def read_records(study_folder: Path) -> list[TrialRecord]:
-    """The trial records of a study, sorted by number. Opens no database, so any process can call it at any time.
+    """The trial records of a study, sorted by number. Any process can call this at any time: no database is opened.
 
     Raises:
         StudyError: there is no such study.
@@ -39,7 +39,7 @@ def no_study(study_folder: Path) -> str:
 
 
 def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The complete trials, the best first; equal trials in the order of their start."""
+    """The complete trials, the best first; trials with equal objectives by number."""
     complete = [record for record in records if record.state == "complete" and record.objective_value is not None]
     sign = -1.0 if complete and complete[0].config.direction == "maximize" else 1.0
     return sorted(complete, key=lambda record: (sign * (record.objective_value or 0.0), record.number))

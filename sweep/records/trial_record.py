@@ -49,7 +49,7 @@ class TrialRecord:
         diagnosis: findings about the trial's curves; empty until it has ended.
         pruned_at: epoch at which the pruner stopped the trial; recorded with the decision, so that the pruner does
             not judge the trial again if the trial is killed before it ends.
-        model_digest: SHA-256 over all that the values determine: model, loss, optimizer, augmentation, training.
+        model_digest: SHA-256 over the parts that the values determine: model, loss, optimizer, augmentation, training.
         same_model_as: number of an earlier trial with other values and the same `model_digest`: the values in
             which the two trials differ have no effect.
         notes: remarks for readers.
@@ -97,7 +97,7 @@ def diagnosed(record: TrialRecord) -> TrialRecord:
 
 
 def as_interrupted(record: TrialRecord) -> TrialRecord:
-    """The record in a study that no process runs: `running` becomes `interrupted`, because the supervisor has ended."""
+    """The record if no process runs the study: `running` becomes `interrupted`, because the supervisor has ended."""
     if record.state != "running":
         return record
     return dataclasses.replace(record, state="interrupted", reason="interrupted")

@@ -96,7 +96,7 @@ class RefitResult:
 
     Attributes:
         losses: training loss of each epoch.
-        weights_digest: digest of the weights after the last epoch, which the model file contains.
+        weights_digest: digest of the weights in the model file, which are those after the last epoch.
     """
 
     data: DataStamp

@@ -189,7 +189,7 @@ class RetryPolicy:
 
 FailurePolicy: TypeAlias = Literal["infeasible", "prune", "fail", "stop"] | RetryPolicy
 """`infeasible`: the sampler learns to avoid the point; `prune`: the trial counts as pruned at its last epoch; `fail`:
-the sampler ignores it; `stop`: the sweep ends, and the next run resumes the trial."""
+the sampler ignores the trial; `stop`: the sweep ends, and the next run resumes the trial."""
 
 
 @dataclass(frozen=True, config=STRICT)

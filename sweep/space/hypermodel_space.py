@@ -108,7 +108,7 @@ def _check_written(written: Mapping[str, Parameter], discovery: Discovery) -> No
 def _check_conditions(
     active: Iterable[Parameter], written: Mapping[str, Parameter], fixed: Mapping[str, Value]
 ) -> None:
-    """Refuse conditions of the file that exclude more: only the hypermodel decides when a hyperparameter is active."""
+    """Refuse stricter conditions in the file, because only the hypermodel decides when a hyperparameter is active."""
     for parameter in active:
         for condition in written[parameter.name].conditions if parameter.name in written else ():
             implied = [c for c in parameter.conditions if c.name == condition.name]
@@ -132,7 +132,7 @@ def _reachable(parameters: Iterable[Parameter], fixed: Mapping[str, Value]) -> l
 
 
 def _possible(parameter: Parameter, parents: Mapping[str, Parameter], fixed: Mapping[str, Value]) -> Parameter | None:
-    """Return the parameter with the conditions that are still open; None if a condition can never hold."""
+    """Return the parameter without the conditions that always hold; None if a condition can never hold."""
     kept: list[Condition] = []
     for condition in parameter.conditions:
         if condition.name in fixed:

@@ -46,7 +46,7 @@ Scaling: TypeAlias = Literal["raw", "unit", "centered", "standardized"]
 """The input of the network: `raw` pixels 0..255, or one of `PixelScaling`."""
 
 GIVEN = ("input_shape", "classes", "num_classes", "seed", "inputs")
-"""Arguments that sweep passes to a builder with such parameters: (height, width, channels); the number of classes (two
+"""Arguments that sweep passes to a builder with these parameters: (height, width, channels); the number of classes (two
 names); an integer derived from the trial's seed; a Keras tensor of scaled and augmented pixels."""
 
 
@@ -227,7 +227,7 @@ class UserBuilderConfig:
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, given: Any) -> Any:
-        """Collect the keys that are parameters of the function in `arguments`."""
+        """Move the keys that are parameters of the function into `arguments`."""
         if not isinstance(given, dict):
             return given
         known = {item.name for item in dataclasses.fields(cls)} - {"arguments"}
@@ -276,4 +276,4 @@ MODEL_SECTIONS: dict[str, type[Any]] = {"vgg": VggConfig, "resnet": ResnetConfig
 UserModelConfig: TypeAlias = UserBuilderConfig | HypermodelConfig
 
 HYPERPARAMETERS = ("model", "hyperparameters")
-"""Path of a hypermodel's values in the configuration; the next key of a path is the name in KerasTuner."""
+"""Path of a hypermodel's values in the configuration; the key below it is the hyperparameter's name in KerasTuner."""

@@ -134,7 +134,7 @@ Parameter: TypeAlias = Choice | IntRange | FloatRange
 
 
 def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, tuple[Value, ...]]:
-    """Return the values that other parameters must have for this one to be active; an empty tuple: never active."""
+    """Return the values that other parameters must have for this one to be active; an empty tuple if it never is."""
     found: dict[str, tuple[Value, ...]] = {}
     for condition in parameter.conditions:
         above = needed(by_name[condition.name], by_name)
@@ -144,7 +144,7 @@ def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, 
 
 
 def least(parameter: Parameter) -> Value:
-    """Return the smallest number of a parameter, False of a switch, or the first of other choices."""
+    """Return the smallest number of a parameter, False for a switch, or the first value of any other choice."""
     return by_size(parameter.choices)[0] if isinstance(parameter, Choice) else parameter.low
 
 
@@ -164,7 +164,7 @@ def mirrored(parameter: Parameter, value: Value) -> Value:
 
 
 def steps_between(low: float, high: float, step: float) -> int:
-    """Return the number of whole steps from `low` to `high`; a missing 1e-8 of a step is rounding."""
+    """Return the number of whole steps from `low` to `high`; if only 1e-8 of a step is missing, it counts as whole."""
     return math.floor((high - low) / step + 1e-8)
 
 
@@ -184,7 +184,7 @@ def put_value(mapping: dict[str, Any], path: Path, value: Any) -> None:
     for key, below in itertools.pairwise(path):
         here = here.setdefault(key, [] if isinstance(below, int) else {})
     if isinstance(path[-1], int):
-        here.append(value)  # values of blocks come in order
+        here.append(value)  # the values of blocks are put in order, so this is the next
     else:
         here[path[-1]] = value
 

@@ -167,7 +167,7 @@ class Resolver:
         return () if target.broken or any(same(target.value, value) for value in values) else None
 
     def _check_counter(self, draft: Draft) -> None:
-        """Refuse `when` and `or` of `blocks`, which decides in every trial which other parameters exist."""
+        """Refuse `when` and `or` for `blocks`: in every trial, its value decides which other parameters exist."""
         if draft.path == _BLOCKS:
             for key, found in (("when", draft.when), ("or", draft.alternative)):
                 if found is not None:

@@ -16,7 +16,7 @@ from sweep.space.parameters import Choice, IntRange, Parameter, Values, least, p
 from sweep.space.wording import did_you_mean, show
 
 Choose = Callable[[Parameter], Value]
-"""A function that returns the value of an active parameter: from a sampler, at random, or at a corner."""
+"""A function that chooses the value of an active parameter: by a sampler, at random, or the smallest or largest one."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Space:
 
     @property
     def is_recipe(self) -> bool:
-        """True if nothing is left to search; the parameters of a hypermodel are found later."""
+        """True if nothing is searched. False for a hypermodel, whose parameters are found later."""
         return not self.parameters and "hypermodel" not in self.template.get("model", {})
 
     @functools.cached_property
     def smallest_config(self) -> TrialConfig:
-        """The configuration of the smallest point; all trials have the same `data`, `epochs` and kind of model."""
+        """The smallest point's configuration, for values that all trials share: `data`, `epochs`, kind of model."""
         return self.config(self.suggest(least))
 
     @property

@@ -20,7 +20,7 @@ _ANY: Any = bool | int | float | str | None
 def user_section(
     model: Mapping, root: Mapping, folder: Path, faults: Faults
 ) -> tuple[type[Any], dict[str, str]] | None:
-    """Return the section of a user's model for `fields_of`, and the module's folder and digest if they are missing.
+    """Return the section of a user's model for `fields_of`, and the module's folder and digest if they are not set.
 
     Args:
         model: the section as written.
@@ -132,7 +132,7 @@ def _check_arguments(
 
 
 def _spec(name: str, node: Node | None, annotation: Any = _ANY, default: Any = None) -> FieldSpec:
-    """Return a key. If it takes integers and floats, a range of whole numbers makes it an integer."""
+    """Return the spec of a key. If the key takes integers and floats, a range of whole numbers makes it an integer."""
     both = {int, float} <= set(get_args(annotation))
     if both and isinstance(node, Mapping) and {"low", "high"} & node.entries.keys():
         ends = [_value(node.entries[key]) for key in ("low", "high", "step") if key in node.entries]

@@ -1,4 +1,4 @@
-"""Writing a space as YAML, complete and in one canonical form, which a study stores and compares."""
+"""Writing a space as YAML, complete and in one canonical form, so that a study can store and compare it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _distribution(parameter: Parameter) -> dict[str, Any]:
 def _written_name(space: Space, name: str) -> str:
     """Return the dotted path of a parameter, which is unique in the file.
 
-    Of a hyperparameter, only the name: it may contain dots, and only other hyperparameters can depend on it.
+    For a hyperparameter, return only the name: it may contain dots, and only other hyperparameters can depend on it.
     """
     path = next(parameter.path for parameter in space.parameters if parameter.name == name)
     return str(path[-1]) if path[:-1] == HYPERPARAMETERS else ".".join(map(str, path))

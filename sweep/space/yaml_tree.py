@@ -42,7 +42,7 @@ _ADVICE = (
     ("could not find expected ':'", "write `key: value`"),
     ("expected ',' or", "put a comma between the values, and close the bracket or brace"),
 )
-"""What to write instead, for a part of the parser's message; the first match counts."""
+"""Pairs of a part of the parser's message and the advice to show; the first part that matches counts."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The study, the only room that imports Optuna: it requests trials and reports epochs and results."""
+"""The study, the only room that imports Optuna: it asks Optuna for trials and reports their epochs and results."""

@@ -1,4 +1,4 @@
-"""What happens to a failed trial, decided only from the cause of the failure and the study's policies."""
+"""Decide what happens to a failed trial, from the cause of the failure, the study's policies and the retries so far."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sweep.errors import FailureCause
 from sweep.space.config import FailurePolicy, FailuresConfig, RetryPolicy
 
 Action: TypeAlias = Literal["retry", "infeasible", "prune", "fail", "stop"]
-"""`retry` runs the trial again; the others are the words of `FailurePolicy`."""
+"""`retry` runs the trial again; for the other actions see `FailurePolicy`."""
 
 _CAUSED_BY_VALUES = ("nan", "oom", "too_large", "infeasible")
-"""Failures that the sampled values cause; by default, the sampler learns to avoid such values."""
+"""Causes that depend on the sampled values: when no retry is left, the sampler learns to avoid these values."""
 
 
 def decide(cause: FailureCause, failures: FailuresConfig, retries: float) -> Action:

@@ -1,4 +1,4 @@
-"""Forking a study: creating a new study that starts with trials of another study that fit the new space."""
+"""Forking a study: creating a new study with those trials of another study that fit the new space."""
 
 from __future__ import annotations
 

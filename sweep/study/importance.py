@@ -21,14 +21,14 @@ from sweep.space.space import Space
 from sweep.study.optuna_parameters import optuna_distribution, to_optuna
 
 FEWEST = 20
-"""Minimum number of trials: with fewer, the five good trials that Optuna requires are more than a quarter of them."""
+"""Minimum number of trials, so that the five good trials that Optuna requires are at most a quarter of all trials."""
 _MIN_GOOD = 5
 _QUANTILE = 0.1
-"""Share of the trials that counts as good. By default, PED-ANOVA compares the best tenth with all trials."""
+"""Share of the trials that counts as good; a tenth is also PED-ANOVA's default."""
 RESAMPLES = 40
-"""Number of bootstrap samples: enough for a 90 % interval, with two samples outside on each side."""
+"""Number of bootstrap samples: enough for a 90 % interval, because two samples are outside of it on each side."""
 _MAX_WORK = 30_000
-"""Maximum number of trials times samples, which limits the time for large studies."""
+"""Maximum product of the numbers of trials and bootstrap samples, which limits the time for large studies."""
 _MAX_TRIALS = 1_000
 """Maximum number of trials to use; of a larger study, evenly spaced trials are used."""
 
@@ -40,8 +40,8 @@ class Importance:
     Attributes:
         share: the parameter's share of the importance of all parameters, 0 to 1.
         low, high: ends of the 90 % interval of the share over bootstrap samples of the trials.
-        chance: with shuffled results, the largest share of all parameters is below this value in 95 % of the cases;
-            the same value for all parameters.
+        chance: if the results of the trials are shuffled, the largest share of any parameter is below this value in
+            95 % of the shuffles; the same value for all parameters.
         trials: the number of trials that have the parameter.
     """
 
@@ -87,7 +87,7 @@ def importances(space: Space, records: Iterable[TrialRecord], resamples: int = R
 
     PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023, arXiv 2304.10255; conditional parameters: arXiv 2601.20800)
     measures how much the values of good trials differ from those of all trials. It only needs to know which trials are
-    good, so pruned trials count too; as the pruner judged, they rank below all complete trials.
+    good, so pruned trials count too; they rank below all complete trials.
 
     Args:
         space: the space that was searched.
@@ -111,7 +111,7 @@ def _ranked_trials(space: Space, records: Iterable[TrialRecord]) -> list[FrozenT
     found = [r for r in records if r.state in ("complete", "pruned") and r.objective_value is not None]
     keys = [(record.state == "pruned", sign * float(record.objective_value or 0.0)) for record in found]
     rank = {key: place for place, key in enumerate(sorted(set(keys)))}
-    # Shared objects, because the evaluator compares the distributions of all trials; identical objects compare fast.
+    # All trials share these objects, because the evaluator compares all distributions: identical ones compare fast.
     distributions = {parameter.name: optuna_distribution(parameter) for parameter in space.parameters}
     return [_trial(space, record, float(rank[key]), distributions) for record, key in zip(found, keys, strict=True)]
 
@@ -129,7 +129,7 @@ def _trial(
 
 
 class _Sample(optuna.Study):
-    """An in-memory study whose trials are replaced together: adding trials one by one takes longer than evaluating."""
+    """An in-memory study whose trials are set all at once, because adding them one by one takes too long."""
 
     def __init__(self) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -152,7 +152,7 @@ def _measure(trials: Sequence[FrozenTrial], quantile: float, count: int) -> tupl
     def raw(chosen: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         study.sample = [_sampled(trials[i], n, value) for n, (i, value) in enumerate(zip(chosen, values, strict=True))]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna warns if few trials have a parameter; the interval shows this
+            warnings.simplefilter("ignore")  # Optuna warns if few trials have a parameter; the interval is then wide
             found = evaluator.evaluate(study)
         return np.array([found.get(name, 0.0) for name in names])
 

@@ -43,7 +43,7 @@ def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
     storage = open_storage(folder)
     with storage_errors(folder / DATABASE):
         if _has_no_trials(folder.name, storage):
-            # Without trials, for example because the images were not available, the space may still change.
+            # A study without trials, for example because the images were missing, may still get another space.
             optuna.delete_study(study_name=folder.name, storage=storage)
             handle = create_in_storage(folder.name, storage, space)
             complete_new_study(handle, space)
@@ -89,7 +89,7 @@ def complete_new_study(handle: optuna.Study, space: Space) -> None:
     """Enqueue the start points, except those that trials copied by `--fork` have tried; then mark it as complete."""
     for point in space.start_from:
         handle.enqueue_trial(to_optuna(space, point.values), user_attrs={"origin": point.name}, skip_if_exists=True)
-    # Last, because a study without this attribute was interrupted while it was created.
+    # Last, because without this attribute the creation of the study counts as interrupted.
     handle.set_user_attr(_SPACE, space_to_yaml(space))
 
 

@@ -1,4 +1,4 @@
-"""Converting the parameters of a search space to Optuna's distributions, and the values in both directions."""
+"""Converting the parameters of a space to Optuna's distributions, and values to Optuna's form and back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def to_optuna(space: Space, values: Values) -> dict[str, Value]:
 
 
 def optuna_distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution:
-    """Return the distribution that Optuna stores with a trial for which `suggest` was called."""
+    """Return a parameter's distribution, equal to the one that Optuna stores with a trial when `suggest` is called."""
     if isinstance(parameter, Choice):
         return optuna.distributions.CategoricalDistribution(parameter.choices)
     log = _is_log(parameter)

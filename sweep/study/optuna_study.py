@@ -36,7 +36,7 @@ class PendingTrial:
     """A trial that is ready to run.
 
     Attributes:
-        origin: the recipe that its values come from, if any.
+        origin: the start point that its values come from; None if the sampler chose them.
         earlier: the trial's record from an interrupted run; None for a new trial.
     """
 
@@ -62,7 +62,7 @@ class OptunaStudy:
         self._interrupted = [trial for trial in self._stored((TrialState.RUNNING,)) if not self._settle(trial)]
 
     def _settle(self, stored: FrozenTrial) -> bool:
-        """Tell Optuna the result of a trial that ended before its supervisor was killed; False if it did not end."""
+        """Tell Optuna the result of a trial if the trial ended before its supervisor was killed; else return False."""
         record = _record(trial_folder(self.folder, stored.number))
         if record is None or record.state in ("running", "interrupted"):
             return False
@@ -87,7 +87,7 @@ class OptunaStudy:
 
     def _resume(self, stored: FrozenTrial) -> PendingTrial:
         earlier = _record(trial_folder(self.folder, stored.number))
-        # As in `next`: this number of trials started before. Only enqueued trials start later; they need no sampler.
+        # As in `next`: the number of trials started before. It may differ for enqueued trials, which need no sampler.
         sampler = make_sampler(self.space.search, stored.number)
         if earlier is None and not _is_drawn(stored, self.space):
             return self._pending(_propose_again(self._handle, stored, sampler, self.space), None)
@@ -129,7 +129,7 @@ class OptunaStudy:
             stored = self._handle._storage.get_trial(trial._trial_id).intermediate_values
             if metrics.epoch not in stored:
                 trial.report(metrics.value(self.space.search.objective), step=metrics.epoch)
-            # The pruner always judges the last stored epoch. In a resumed trial it may be later than `metrics.epoch`.
+            # The pruner always judges the last stored epoch; in a resumed trial, it may be later than `metrics.epoch`.
             return metrics.epoch >= max(stored, default=0) and bool(trial.should_prune())  # it can be a numpy.bool
 
     def save(self, record: TrialRecord) -> None:
@@ -162,7 +162,7 @@ class OptunaStudy:
         elif record.state == "pruned":
             self._handle.tell(trial, state=TrialState.PRUNED)
         elif is_infeasible(record.reason, self.space.search.failures):
-            # The sampler ignores a FAIL trial, but ranks a pruned trial with a violated constraint below all others.
+            # PRUNED: the sampler ignores FAIL, but ranks a pruned trial with a violated constraint below all others.
             trial.set_constraint(record.reason, 1.0)
             self._handle.tell(trial, state=TrialState.PRUNED)
         else:
@@ -202,7 +202,7 @@ def _propose_again(handle: optuna.Study, interrupted: FrozenTrial, sampler: Base
 
     Args:
         handle: the study.
-        interrupted: the newest trial of the study that is not WAITING.
+        interrupted: the killed trial; all trials with a higher number are WAITING.
         sampler: created with the same seed as the one that first drew this trial's values.
         space: the study's space.
     """

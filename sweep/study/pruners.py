@@ -1,4 +1,4 @@
-"""Optuna's pruner for the section `search.pruner`, and when the decision of the pruner is ignored."""
+"""Optuna's pruner for the section `search.pruner`, and the rules by which its decision is ignored."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ def may_prune(config: PrunerConfig, epochs: Sequence[EpochMetrics], limit: int) 
 
 
 def is_audited(config: PrunerConfig, study_seed: int, number: int) -> bool:
-    """True if this trial continues although the pruner would end it; the seed and the number decide."""
+    """True if this trial is audited: it continues although the pruner would end it. The seed and the number decide."""
     return derive(study_seed, Purpose.AUDIT, number) < config.audit * 2**31

@@ -32,7 +32,7 @@ def open_storage(folder: Path) -> RDBStorage:
         if path.exists():
             _check_ours(path, folder.name)
         with _connect(path) as connection:
-            # The file keeps this mode: readers do not block the writer, and a crash does not damage the file.
+            # The file keeps this mode, in which readers do not block the writer and a crash does not damage the file.
             connection.execute("PRAGMA journal_mode=WAL")
         try:
             return RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}})
@@ -70,7 +70,7 @@ def _check_ours(path: Path, name: str) -> None:
         StudyError: the database belongs to another program, or contains another study.
     """
     with _connect(path) as connection:
-        # A truncated file opens, but fails when a trial needs a missing page. The check takes 3 ms for 500 trials.
+        # Find a truncated file, which opens but fails when a trial needs a missing page. It takes 3 ms for 500 trials.
         (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         ours = {"studies", "trials", "version_info"} <= tables

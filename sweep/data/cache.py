@@ -122,7 +122,7 @@ def publish(scratch: Path, folder: Path) -> Prepared:
         scratch.rename(folder)
     prepared = read_prepared(folder)
     if prepared is None:
-        with suppress(OSError):  # the existing folder is damaged, or another process has moved it away
+        with suppress(OSError):  # moves a damaged folder away; another process may have done so already
             folder.rename(folder.with_name(f"{SCRATCH}{uuid.uuid4().hex}"))
         with suppress(OSError):
             scratch.rename(folder)

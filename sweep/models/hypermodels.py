@@ -89,7 +89,7 @@ def build_from(
 
 
 def _build_shapes(model: keras.Model, section: HypermodelConfig, facts: ImageFacts) -> None:
-    """Build a model that has no Input layer, so that it has weights."""
+    """Create the weights of a model that has no Input layer, by building it."""
     if not model.built:
         call_user_code(model.build, section.hypermodel, {"input_shape": (None, *facts.shape)})
 
@@ -145,7 +145,7 @@ def label_kind(model: keras.Model, section: HypermodelConfig) -> str:
 def fit_takes(hypermodel: keras_tuner.HyperModel, keyword: str) -> bool:
     """True if a user's `fit` takes this keyword.
 
-    `**kwargs` takes it unless the source of `fit` also passes it by name to another `fit`, which would get it twice.
+    `**kwargs` takes it too, unless `fit` passes it by name to an inner `fit`, which would then get it twice.
     """
     function = type(hypermodel).fit
     parameters = inspect.signature(function).parameters.values()

@@ -39,7 +39,7 @@ class TrialRecord:
     Attributes:
         values: the sampled values, by parameter name.
         reason: why it ended: `all epochs`, `early stopping`, `pruned at epoch 8 …`, a failure cause; "" while running.
-        cause: the cause of a failure, also if a policy records the failed trial as pruned; None without a failure.
+        cause: the cause of a failure, also if `search.failures` turns it into state `pruned`; None without a failure.
         message: details of a failure, with the traceback if there is one.
         objective_value: value of the objective in the best epoch; None before the first epoch and for failed trials.
         epochs: the finished epochs.
@@ -53,7 +53,7 @@ class TrialRecord:
         same_model_as: number of an earlier trial with other values and the same `model_digest`: the values in
             which the two trials differ have no effect.
         notes: remarks for readers.
-        origin: a recipe's file, or `study/number` after a fork; None if the sampler chose the values.
+        origin: a recipe's file, or `study/number` if `--fork` copied the trial; None if the sampler chose the values.
     """
 
     study: str
@@ -97,7 +97,7 @@ def diagnosed(record: TrialRecord) -> TrialRecord:
 
 
 def as_interrupted(record: TrialRecord) -> TrialRecord:
-    """The record if no process runs the study: `running` becomes `interrupted`, because the supervisor has ended."""
+    """For a study that no process runs: return the record with `interrupted` instead of `running`."""
     if record.state != "running":
         return record
     return dataclasses.replace(record, state="interrupted", reason="interrupted")

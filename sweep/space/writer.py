@@ -53,7 +53,7 @@ def _copy(value: Any) -> Any:
 
 
 def _place(mapping: dict[str, Any], parameter: Parameter, space: Space) -> None:
-    """Write the distribution at the path of the value; the first block also represents the other blocks."""
+    """Write a parameter at its path in the file; the parameters of all blocks share the entry of the first block."""
     *parents, block = parameter.path
     path = tuple(parents) if isinstance(block, int) else parameter.path
     if isinstance(block, int) and block > 0:
@@ -71,7 +71,7 @@ def _place(mapping: dict[str, Any], parameter: Parameter, space: Space) -> None:
 
 
 def _place_later(mapping: dict[str, Any], parameter: Parameter, path: Path, block: int) -> None:
-    """Add the choices of a block after the first, unless all blocks so far have the same choices."""
+    """Add a later block's choices to the entry of the first, unless all blocks so far have the same choices."""
     found, first = value_at(mapping, path)
     if not found or not isinstance(first, dict) or not isinstance(parameter, Choice):
         return
@@ -97,7 +97,7 @@ def _distribution(parameter: Parameter) -> dict[str, Any]:
 def _written_name(space: Space, name: str) -> str:
     """Return the dotted path of a parameter, which is unique in the file.
 
-    For a hyperparameter, return only the name: it may contain dots, and only other hyperparameters can depend on it.
+    A hypermodel's hyperparameter has its bare name: dots do not separate keys there, and only its kind refers to it.
     """
     path = next(parameter.path for parameter in space.parameters if parameter.name == name)
     return str(path[-1]) if path[:-1] == HYPERPARAMETERS else ".".join(map(str, path))

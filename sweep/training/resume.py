@@ -102,7 +102,7 @@ class Resumption:
 
     @property
     def fit_seconds(self) -> float:
-        """Time inside `fit` until now, including that of earlier starts until the restored checkpoint."""
+        """Time inside `fit` so far, including the time of earlier starts up to the restored checkpoint."""
         return self._fit_before + (time.perf_counter() - self._fit_started if self._fit_started is not None else 0.0)
 
     @contextmanager

@@ -95,7 +95,7 @@ class TrackingError(UserError):
 
 
 class ModelFileError(UserError):
-    """A model file is missing, damaged, or has contents that models of sweep never have; it is not opened."""
+    """A model file is missing, damaged, or has contents that models of sweep never have. The file is not opened."""
 
 
 class NothingFinished(SweepError):

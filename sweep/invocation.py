@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 CALLED_AS = "SWEEP_CALLED_AS"
-"""Environment variable: the path of `scripts/sweep` as the user typed it, because `python` may lack the package."""
+"""Environment variable: `scripts/sweep` as the user typed it. Messages suggest it: `python` may lack the package."""
 
 
 def called_as() -> str:

@@ -104,7 +104,7 @@ def _title(parameter: Parameter) -> str:
 
 
 def _log_ticks(low: float, high: float) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """Return ticks at powers of ten. If fewer than two are in range, add their multiples by 2 and 5, or by 2 to 9."""
+    """Return ticks at powers of ten; at 1, 2 and 5 times them, or 1 to 9 times, if fewer than two would be in range."""
     decades = range(math.floor(low), math.ceil(high) + 1)
     for factors in ((1,), (1, 2, 5), tuple(range(1, 10))):
         values = [factor * 10.0**decade for decade in decades for factor in factors]

@@ -25,11 +25,11 @@ CERTAIN = 0.95
 LEVEL = 0.01
 """Significance level of the one-sided paired t-test against each rival.
 
-The rounds are judged repeatedly, and a bootstrap of three rounds is certain whenever one finalist is ahead in all of
-them. Between two equal finalists, this happens in one of four cases. In 4,000 simulated comparisons of up to 10 rounds
-(normal scores), the bootstrap alone separated two equal finalists in 55 % of the cases and five in 16 %. Both
-conditions together did so in 8 % and 0.1 %. They found a true lead of two standard deviations of a single score in 96 %
-of the cases (two finalists, after 6 rounds on average) and in 82 % (five finalists, after 8 rounds).
+The bootstrap alone separates equal finalists too often: it is certain whenever one finalist leads in all of three
+rounds, for two equal finalists in one of four cases, and `judge` runs after every round. In 4,000 simulations of up to
+10 rounds (normal scores), it separated two equal finalists in 55 % of the cases and five in 16 %. Together with the
+t-test, it did so in 8 % and 0.1 %; a true lead of two standard deviations of a single score was found in 96 % of the
+cases (two finalists, after 6 rounds on average) and in 82 % (five finalists, after 8 rounds).
 """
 RESAMPLES = 4000
 
@@ -42,7 +42,7 @@ class Standing:
         mean, deviation: mean and sample deviation (n - 1) of the objective; a single round has no deviation, None.
         rounds: number of rounds.
         best_share: bootstrap P(best): the share of resamples of the rounds in which this finalist has the best mean;
-            finalists with equal best means share a resample.
+            a resample with several equal best means is divided among them.
     """
 
     trial: int
@@ -77,7 +77,7 @@ def choose_finalists(ranked: Sequence[TrialRecord], count: int) -> tuple[TrialRe
     """Return the best `count` trials, and the trials whose difference from the last of them is within noise.
 
     Noise is one standard error of the difference between two accuracies (the one-standard-error rule of Breiman et al.,
-    "Classification and Regression Trees", 1984). The noise of a loss is unknown, so only equal losses are added.
+    "Classification and Regression Trees", 1984). The noise of a loss is unknown: only trials with equal loss are added.
 
     Args:
         ranked: complete trials, best first.
@@ -125,7 +125,7 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
     ]
     if not open_to and standings[0].best_share >= CERTAIN:
         return Judgement("separated", standings, leader, (leader,), leader)
-    # With enough rounds, leave out finalists that are almost never the best: a small model must not win by its size.
+    # With enough rounds, leave out finalists that are almost never the best: `recommended` prefers small models.
     near = [s.trial for s in open_to if s.best_share >= 1 - CERTAIN or s.rounds < LEAST_ROUNDS]
     tied = (leader, *near) if near else tuple(standing.trial for standing in standings[:2])
     return Judgement("tie", standings, leader, tied, min((leader, *near), key=lambda trial: parameters[trial]))
@@ -153,7 +153,7 @@ def probabilities_of_best(
     """Return the bootstrap P(best) of each row of (finalists, rounds).
 
     The bootstrap is paired (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993): rounds are drawn with
-    replacement, the same rounds for all rows. Rows with equal best means share a resample.
+    replacement, the same rounds for all rows. A resample with several equal best means is divided among their rows.
     """
     rounds = scores.shape[1]
     drawn = np.random.default_rng(seed).integers(0, rounds, (RESAMPLES, rounds))

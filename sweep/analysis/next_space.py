@@ -20,9 +20,9 @@ from sweep.space.space import Space
 from sweep.space.writer import space_to_mapping
 
 SHARE = 0.5
-"""Share of its width, on its own scale, by which a range grows; less if the configuration does not allow that much."""
+"""A range grows by this share of its width, on its own scale; by less if the configuration does not allow it."""
 MOST = 10.0
-"""Maximum factor on a logarithmic scale: a learning rate a hundred times as large is too far away."""
+"""Maximum factor between the old and the new bound on a log scale, where half the width may be a factor of 100."""
 _SMALLER = (1.0, 0.5, 0.2, 0.1, 0.04)
 _LONGEST_NAME = 64
 

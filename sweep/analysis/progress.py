@@ -90,7 +90,7 @@ def _search_hours(records: Sequence[TrialRecord]) -> list[float]:
 
 
 def _span(record: TrialRecord) -> tuple[float, float] | None:
-    """Return start and end. The start is the end minus the wall time, to leave out the pauses of resumed trials."""
+    """Return a trial's start and end. The start is the end minus the wall time, which excludes the trial's pauses."""
     end, start = moment(record.finished), moment(record.started)
     if end is None:
         return None

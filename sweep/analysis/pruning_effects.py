@@ -124,7 +124,7 @@ class Audit:
         trials: the audited trials, best first.
         reached_top: number of audited trials that are among the `TOP` best trials.
         share: `reached_top` as a share of all audited trials, with its 95 % interval; None without audited trials.
-        lost: `share` times the number of pruned trials: an estimate of how many would be among the best.
+        lost: `share` times the number of pruned trials: an estimate of how many of them would have reached the top.
         suggested_warmup: the smallest `warmup_epochs` that would have kept all audited trials that reached the top;
             None if no trial did.
     """

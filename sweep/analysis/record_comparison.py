@@ -49,7 +49,7 @@ def compare_with_record(
         environments: the environments of the record and of the rerun.
         tolerance: the largest difference of a metric that counts as rounding.
         causes: causes of failure of the record and of the rerun, "" for none. The rerun of an incomplete trial stops
-            after the last recorded epoch, so the lack of a failure is a difference only if no epoch is recorded.
+            after the last recorded epoch and may not fail; a missing failure counts only if no epoch is recorded.
     """
     changed = environment_differences(*environments)
     same_weights = None if None in digests else digests[0] == digests[1]
@@ -93,7 +93,7 @@ class DuplicateModels:
             self._add(record)
 
     def flagged(self, record: TrialRecord) -> TrialRecord:
-        """Return the record of a trial that has just ended, with `same_model_as` if there is such an earlier trial."""
+        """Return the record of an ended trial, with `same_model_as` if an earlier trial built the same model."""
         others = self._known.get(record.model_digest or "", [])
         duplicate = next((other for other in others if dict(other.values) != dict(record.values)), None)
         self._add(record)

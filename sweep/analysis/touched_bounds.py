@@ -16,7 +16,7 @@ from sweep.space.parameters import Choice, Parameter, steps_between
 ZONE = 0.05
 """Share of a range, on its own scale, that counts as its end."""
 CHANCE = 0.002
-"""An end is touched if uniform values are less likely than this to pile up there. It is low: a space has many ends."""
+"""An end is touched if its `chance` is below this limit. A space has many ends, so a higher limit would often err."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class TouchedBound:
         bound: the value at that end.
         trials: number of good trials within `ZONE` of the end.
         good: number of good trials that have the parameter.
-        chance: probability that at least `trials` of `good` uniform values are there, a one-sided binomial tail.
+        chance: probability that at least `trials` of `good` uniform values would be there (one-sided binomial tail).
     """
 
     name: str
@@ -69,7 +69,7 @@ def _in_zone(axis: Axis, place: float, end: Literal["low", "high"]) -> bool:
 
 
 def _uniform_share(parameter: Parameter, axis: Axis) -> float:
-    """Return the share of uniform values near an end. A range of few integers has more than `ZONE` of them there."""
+    """Return the share of uniform values that count as one end; more than `ZONE` for few choices or few integers."""
     if axis.choices:
         return 1 / len(axis.choices)
     step: float | None = getattr(parameter, "step", None)

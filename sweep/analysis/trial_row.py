@@ -18,7 +18,7 @@ class TrialRow:
 
     Attributes:
         value: the objective of the best epoch.
-        behind: difference of the objective to the best trial, 0 or more; None if the two are not comparable.
+        behind: difference from the objective of the best trial, 0 or more; None if the two are not comparable.
         epochs: number of finished epochs.
         parameters: number of the model's weights.
         seconds: wall time; None if it is not recorded.

@@ -26,7 +26,7 @@ def evaluate(
 ) -> Answers:
     """Record an opening of the test set, then open it and run the model on it.
 
-    Before that, the model predicts and draws heat maps for noise: a model that fails there costs no opening.
+    Before the opening, the model is tried on noise (predictions, heat maps): a model that fails there costs no opening.
 
     Args:
         study_folder: the study's folder, in which openings are recorded.

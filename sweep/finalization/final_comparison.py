@@ -234,7 +234,7 @@ class FinalComparison:
         return judge(scores, parameters, maximize=self._maximize, seed=derive(self._plan.seed, Purpose.BOOTSTRAP))
 
     def _comparison_outcome(self, number: int, ended: str) -> ComparisonOutcome:
-        """Return the outcome; of rounds with folds, only complete passes count, which hold out every image once."""
+        """Return the outcome. With folds, it has only complete passes, in which every image is held out once."""
         whole = number - number % (self._plan.folds or 1)
         repeats = {trial: tuple(records[:whole]) for trial, records in self._repeats.items()}
         scores = {trial: _objectives(records) for trial, records in repeats.items()}

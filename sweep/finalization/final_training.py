@@ -57,7 +57,7 @@ class FinalTraining:
     Attributes:
         record: the record of the winner's trial.
         config: the trial's configuration, with the seed and the number of epochs of the final training.
-        schedule: its epochs and learning rates.
+        schedule: the epochs and learning rates of the final training.
         prepared: the prepared images.
         key: digest of everything that determines the weights.
     """
@@ -82,7 +82,7 @@ def plan_training(record: TrialRecord, schedule: Schedule, prepared: Prepared, s
 
 
 def train_final(plan: FinalTraining, path: Path, stop: Callable[[], bool]) -> TrainedFinal:
-    """Train the final model in a child process and write it to a file that contains its `ModelFacts`.
+    """Train the final model in a child process, and write it and its `ModelFacts` to one file.
 
     Args:
         plan: the training to run.

@@ -35,7 +35,7 @@ def candidate_folder(study_folder: Path) -> Path:
 
 
 def make_candidate_folder(study_folder: Path) -> Path:
-    """Check the disk, then make the candidate's folder: an opening is wasted if its answers cannot be written.
+    """Make the candidate's folder. Check the disk first, because an opening is wasted if its answers cannot be written.
 
     Raises:
         DiskError, StudyError: see `make_folder`.
@@ -46,14 +46,14 @@ def make_candidate_folder(study_folder: Path) -> Path:
 
 
 def keep_tested(study_folder: Path, result: FinalResult, answers: Answers) -> None:
-    """Write the result and answers of the test next to the candidate: a later run can install it without an opening.
+    """Write the test's result and answers next to the candidate, so that a later run can install it without an opening.
 
     Raises:
         DiskError: a file cannot be written.
     """
     folder = candidate_folder(study_folder)
     with disk_errors(folder):
-        (folder / ERRORS).unlink(missing_ok=True)  # of a run that was killed before it wrote its result
+        (folder / ERRORS).unlink(missing_ok=True)  # left by a run that was killed before it wrote its result
         with atomic_write(folder / ANSWERS_FILE) as part:
             np.savez(part, outputs=answers.probabilities, labels=answers.labels)
         draw_worst_errors(folder / ERRORS, result, answers.errors)
@@ -85,7 +85,7 @@ def install_tested(study_folder: Path) -> None:
 
 
 def with_more_rounds(earlier: FinalResult, result: FinalResult) -> FinalResult:
-    """Return `result`, whose winner is the earlier one, with its earlier registration and test; the gaps are new."""
+    """Return `result` with the test and registration of `earlier`, which has the same winner, and with updated gaps."""
     winner = next(finalist for finalist in result.finalists if finalist.trial == result.winner)
     test = earlier.test
     search, repeats = gaps(result.objective, test.accuracy, test.loss, winner.search_score, winner.mean)

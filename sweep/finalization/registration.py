@@ -31,7 +31,7 @@ def register_final_model(
     """Register the model under the study's name, with the alias `champion`.
 
     Raises:
-        TrackingError: the store cannot be reached or refuses.
+        TrackingError: the store cannot be reached, or refuses the model.
     """
     folder, test = final_folder(study_folder), result.test
     pictures = sorted(f"{PICTURES}/{path.name}" for path in (folder / PICTURES).glob("*.png"))

@@ -1,4 +1,4 @@
-"""One repeat of a finalist: its configuration with the seed and the split of a round. It is recorded like a trial."""
+"""A repeat of a finalist: its configuration with the seed and split of a round. A repeat is recorded like a trial."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sweep.space.config import TrialConfig
 
 @dataclass(frozen=True, kw_only=True)
 class RepeatTask(Task):
-    """A task with its own split."""
+    """A task with the split of its round instead of the split of the search."""
 
     split: Split
 
@@ -31,7 +31,7 @@ class RepeatPlan:
     Attributes:
         folder: the study's folder.
         seed: the study's seed.
-        folds: number of folds of a cross-validation, one per round; None for a new split in each round.
+        folds: number of folds of a cross-validation; each round holds out one. None for a new split in each round.
     """
 
     folder: Path

@@ -49,7 +49,7 @@ def draw_images(
 
 
 def _thumbnail(image: UInt8Array) -> UInt8Array:
-    """Return the image as uint8 (h, w, 3) with the longer side of a cell; pixels of small images become squares."""
+    """Return the image, uint8 (h, w, 3), scaled so that its longer side fills a cell; small pixels become squares."""
     high, wide = image.shape[:2]
     scale = _CELL / max(high, wide)
     size = max(1, round(wide * scale)), max(1, round(high * scale))

@@ -19,7 +19,7 @@ _PLACES = {"left": 0.07, "right": 0.98, "top": 0.91, "bottom": 0.23, "wspace": 0
 
 
 def rate_drops(epochs: Sequence[EpochMetrics]) -> list[tuple[int, float]]:
-    """Return each epoch with a lower learning rate than the epoch before it, and this rate."""
+    """Return the number and learning rate of each epoch whose rate is lower than that of the epoch before it."""
     return [(b.epoch, b.learning_rate) for a, b in pairwise(epochs) if b.learning_rate < a.learning_rate]
 
 

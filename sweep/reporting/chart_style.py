@@ -76,7 +76,7 @@ def shortened(word: str, most: int = 16) -> str:
 
 
 def trial_marker(state: str, points: int) -> dict[str, Any]:
-    """Return the style of the trials' points; few points are drawn larger."""
+    """Return the style of the trials' points, which are larger if there are few of them."""
     complete = state == "complete"
     return {
         "color": STATE_COLORS[state],
@@ -101,14 +101,14 @@ def value_text(name: str, record: TrialRecord) -> str:
 def robust_range(
     values: Sequence[float], keep: Sequence[float] = (), *, colors: bool = False
 ) -> tuple[float, float] | None:
-    """Return the ends of an axis, with a margin, so that a few huge losses do not hide the rest; None without values.
+    """Return the ends of an axis with a margin, without outliers that would squeeze the rest; None without values.
 
     Values beyond Tukey's outer fences, three interquartile ranges beyond the quartiles, are cut off.
 
     Args:
         values: the values on the axis.
         keep: values that must be visible.
-        colors: whether this is the range of a colour scale. A single low accuracy must not use up half of the colours.
+        colors: whether this is a colour scale. Then low accuracies are cut off too, so that the rest differ in colour.
     """
     if not values:
         return None
@@ -116,7 +116,7 @@ def robust_range(
     first, third = np.quantile(array, [0.25, 0.75])
     fence = 3.0 * (third - first)
     inside = array[(array >= first - fence) & (array <= third + fence)]
-    if not colors and array.min() >= 0 and array.max() <= 1:  # accuracies are never huge, so show all
+    if not colors and array.min() >= 0 and array.max() <= 1:  # accuracies have no huge outliers
         inside = array
     seen = np.concatenate([inside, np.asarray(keep, dtype=float)])
     low, high = float(seen.min()), float(seen.max())

@@ -156,7 +156,7 @@ def gap_text(result: FinalResult) -> str:
 
 
 def _difference(result: FinalResult, gap: float) -> str:
-    """Return `0.0100 above its test score`. A positive gap is an optimistic score: a high accuracy or a low loss."""
+    """Return `0.0100 above its test score`. A positive gap means an optimistic score (higher accuracy, lower loss)."""
     side = "above" if (gap > 0) == (result.objective == "val_accuracy") else "below"
     return f"{metric(abs(gap))} {side} its test score"
 

@@ -17,7 +17,7 @@ SHOWN_AUDITED = 50
 SHOWN_FAILURES = 200
 SHOWN_DETAILS = 20
 LONGEST_DETAILS = 6_000
-"""Maximum number of characters of a failure's message; of a longer message, the end is shown."""
+"""Maximum number of characters of a failure's message; only the end of a longer message is shown."""
 
 
 def pruning_section(history: History, findings: ReportFindings) -> Section:

@@ -104,7 +104,7 @@ def _noise(lead: Lead) -> str:
 
 
 def final_sections(history: History) -> Iterator[Section]:
-    """How good is the final model? No section before the test set is opened."""
+    """How good is the final model? Yield nothing before the first opening of the test set."""
     if history.openings:
         question = "How good is the final model on unseen images?"
         yield Section("final", "Final model", question, tuple(_final_answer(history)))

@@ -27,7 +27,7 @@ from sweep.study.importance import FEWEST, Importances
 MOST_SLICES = 9
 FEWEST_LINES = 3
 FEWEST_HABIT = 10
-"""Minimum number of complete trials for a pattern; with fewer, nearly all of them count as good trials."""
+"""Minimum number of complete trials for a pattern; with fewer, the three good trials are at least a third of them."""
 MOST_BARS = 24
 
 

@@ -1,6 +1,6 @@
 """Callable modules: `sweep.run(…)` is a function, and `python -m sweep.run` is a command.
 
-Importing the module `sweep.run` hides a function of this name in the package, so the module must be callable.
+Importing the module `sweep.run` replaces the package's function `run` by the module, so the module must be callable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def make_callable(module: str, function: Callable[..., Any]) -> None:
     """Make a module callable as a function, with its signature and documentation.
 
     Args:
-        module: name of the module; `__main__` is left unchanged.
+        module: name of the module; `__main__` (with `python -m`) is left unchanged.
         function: the function to call.
     """
     if module == "__main__":

@@ -29,7 +29,7 @@ def reproduce(
     Args:
         trial: a trial in any state; a pruned trial is trained for as many epochs as its record has.
         tolerance: largest difference of a metric that still counts as the same result.
-        folder: folder for the model, its log and its predictions, created if needed. None keeps no files.
+        folder: folder for the new model, its predictions and the log, created if needed. None keeps no files.
         quiet: print nothing.
 
     Returns:
@@ -82,7 +82,7 @@ def run(
         fork: start a new study of this name with the trials of `study` that are still valid.
         workers: number of parallel trials. By default one per GPU, else one per core.
         threads: threads per trial; results depend slightly on this number.
-        memory_limit: stop a trial that uses more resident memory: `4G`, `512M`.
+        memory_limit: stop a trial that uses more resident memory than this: `4G`, `512M`.
         home: folder that holds `studies/`, `mlflow/` and `cache/`.
         tracking_uri: MLflow store. By default `MLFLOW_TRACKING_URI`, else `mlflow/mlflow.db` in `home`.
         quiet: print nothing.

@@ -33,7 +33,7 @@ ASSUMED_CLASSES = 10
 
 
 class KnownImages(NamedTuple):
-    """Facts about the images and the number of training images; `assumed` says why they are assumed, or is ""."""
+    """Facts about the images and the number of training images; `assumed`: why they are assumed, "" if known."""
 
     facts: ImageFacts
     train: int
@@ -41,7 +41,7 @@ class KnownImages(NamedTuple):
 
 
 class BuiltPoint(NamedTuple):
-    """The attempt to build a model; if it failed, `parameters` is None and `fault` has the reason."""
+    """The attempt to build the model of a point; if it failed, `parameters` is None and `fault` has the reason."""
 
     label: str
     parameters: int | None

@@ -35,7 +35,7 @@ class Format:
     Attributes:
         file: name of the file or folder.
         packages: the packages that are needed to write and check it.
-        agreement: minimum share of the validation images that must get the same class as from the Keras model.
+        agreement: minimum share of the validation images to which this format and the Keras model give the same class.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""`sweep finalize`: from the records of a study to one model, its test accuracy and a page."""
+"""`sweep finalize`: make one model from the records of a study, with its test accuracy and a page."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FinalizeRequest:
     """What the user asks for.
 
     Attributes:
-        top: number of best trials that are always finalists; trials within noise of the last one are added.
+        top: number of best trials that are always finalists; trials within noise of the last of these are added.
         max_repeats: maximum number of rounds.
         folds: number of folds of the cross-validation; None for fresh splits.
         budget: seconds for the whole command; None for no limit.

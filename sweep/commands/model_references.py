@@ -56,7 +56,7 @@ def find_model(reference: str, home: Home, tracking_uri: str | None) -> Iterator
     """Yield the model; a downloaded file is removed at the end of the block.
 
     Args:
-        reference: the name of a study means its final model, or the model of its best trial if it has no final one yet.
+        reference: the model; a study's name means its final model or, if it has none yet, the model of its best trial.
         home: the folder with the studies and the local MLflow store.
         tracking_uri: MLflow store for `models:/…` and `runs:/…`.
 

@@ -64,7 +64,7 @@ def read_history(home: Home, study: str) -> History:
 
 
 def write_page(home: Home, history: History, out: Path | None, uri: str | None) -> Path:
-    """Write the HTML page to `out`, by default to the study's folder and to the study's run in MLflow, if any.
+    """Write the HTML page to `out`; without `out`, to the study's folder and, if there is one, its run in MLflow.
 
     Returns:
         The path of the page.
@@ -102,7 +102,7 @@ def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
 
 def _text(home: Home, history: History, target: Path | None, kind: str) -> str:
     taken = [path.name for path in home.studies.iterdir()]
-    judged = () if kind == "csv" else history.records  # importances take seconds, and the table does not show them
+    judged = () if kind == "csv" else history.records  # the table has no importances, which take seconds
     findings = collect_findings(history, importances(history.space, judged), next_name(history.study, taken))
     if kind == "json":
         return json.dumps(findings_mapping(history, findings), indent=2, allow_nan=False) + "\n"

@@ -22,7 +22,7 @@ class RunRequest:
 
     Attributes:
         space: file of a search space or a recipe.
-        changes: overrides of its values, in order.
+        changes: overrides of the file's values, in order.
         trials: total number of trials, including earlier runs; see `total_trials`.
         study: name of the study; by default the name in the file. With `fork`, the study whose trials are copied.
         fork: name of a new study that starts with those trials of `study` that are valid in the space.

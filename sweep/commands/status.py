@@ -45,7 +45,7 @@ def show_status(root: Path, study: str, watch: bool, as_json: bool) -> None:
 
 
 def _read_state(folder: Path) -> tuple[list[TrialRecord], str | None]:
-    """Return the records and the process that runs the study; without one, `running` trials become `interrupted`."""
+    """Return the records and the process that runs the study; if none does, `running` trials become `interrupted`."""
     run_by = holder(folder)
     records = read_records(folder)
     return (records if run_by else [as_interrupted(record) for record in records]), run_by

@@ -134,7 +134,7 @@ class _Run:
         info = StudyInfo(study.name, study_id(study.folder), text, objective, study.folder, self.home.cache)
         self._tracker = open_mlflow(info, self.request.tracking_uri, self.home.root)
         log = logging.getLogger("sweep.tracking")
-        if not log.handlers:  # a notebook may run several sweeps
+        if not log.handlers:  # with a handler per sweep, a notebook would show messages twice
             log.addHandler(logging.StreamHandler())
         earlier = [record for record in study.records() if record.state != "running"]
         total = total_trials(study.space, self.request.trials)
@@ -186,7 +186,7 @@ class _Run:
         return found
 
     def _complete_mirror(self, records: list[TrialRecord]) -> None:
-        """Send the tracking store the records that an earlier run did not send: it was killed, or had no connection."""
+        """Send the tracking store the records that an earlier run did not send, because it was killed or offline."""
         marker = self.study.folder / _MIRRORED
         complete = marker.stat().st_mtime if marker.exists() else 0.0
         for record in records:
@@ -209,7 +209,7 @@ class _Run:
         return written
 
     def _try_in_child(self, product: str, function: str, *arguments: object) -> None:
-        """Make `product` in a child process, because its libraries take seconds to import; only print an error."""
+        """Make `product` in a child process, as its libraries take seconds to import; print an error if that fails."""
         try:
             call_in_child(function, *arguments)
         except SweepError as error:
@@ -235,7 +235,7 @@ class _Run:
             self.console.print(f"tried first: {names}", style="dim")
 
     def _announce_resumed(self, waiting: Sequence[int]) -> None:
-        """Print which trials are resumed, except those that were not started: they have values, but no record."""
+        """Print which trials are resumed, without those that have values but no record, because they never started."""
         states = {record.number: record.state for record in self.study.records()}
         interrupted = [number for number in waiting if states.get(number) == "interrupted"]
         killed = [number for number in waiting if number in states and number not in interrupted]

@@ -74,7 +74,7 @@ def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
             connection.send(metrics)
             return bool(connection.recv())
         except (EOFError, OSError):
-            # The supervisor is gone. Handled here, because an EOFError from `train` may also mean a damaged file.
+            # The supervisor is gone. Outside this function, an EOFError may also mean that `train` read a damaged file.
             os._exit(1)
 
     try:

@@ -1,7 +1,7 @@
 """The fork server: start it without importing the user's script, wait until it answers, replace it if it was killed.
 
-`multiprocessing` starts the server and notices when the server is gone. But the first request blocks until the server
-has imported everything: about eight seconds without a reaction to signals. So `ServerWatch` sends it in a thread.
+`multiprocessing` starts the server and notices when it is gone. But the first request blocks until the server has
+imported everything, about eight seconds without a reaction to signals. So `ServerWatch` sends this request in a thread.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def _preparation_data(name: str) -> dict[str, Any]:
 class _Process(ForkServerProcess):
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Any:
-        # `multiprocessing` has no public option to omit the main module. Without `__main__` in `sys.modules`, it would
-        # be omitted, but the user's other threads would miss `__main__` until the server has imported TensorFlow.
+        # `multiprocessing` has no public option to omit the main module. Removing `__main__` from `sys.modules` would
+        # omit it, but the user's other threads would miss `__main__` until the server has imported TensorFlow.
         spawn.get_preparation_data = _preparation_data
         _starting.ours = True
         try:

@@ -1,6 +1,6 @@
 """One child process per trial, forked from a server that has imported TensorFlow once.
 
-A fork takes about 15 ms, an import takes seconds; a child that ends frees all its memory; a crash affects one trial.
+Forking takes 15 ms, importing TensorFlow takes seconds. A child's end frees all its memory; a crash affects one trial.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class ForkServerExecutor:
         if self._waiting and self._watch.is_ready(0.0 if self._running else seconds):
             self._create_children()
         if self._running:
-            with suppress(OSError):  # for example too little memory; `_create_children` raises it again
+            with suppress(OSError):  # for example too little memory; if that persists, `_create_children` raises it
                 current_server()  # replaces a killed server before the next child needs it
         by_connection = {running.connection: worker for worker, running in self._running.items()}
         ready = wait(list(by_connection), timeout=seconds if by_connection else 0.0)
@@ -209,7 +209,7 @@ class ForkServerExecutor:
 
 
 def _known(process: ForkServerProcess) -> psutil.Process | None:
-    """Return the process with its start time, which detects a reused pid; None if the process is already gone."""
+    """Return the process as psutil identifies it, also by its start time: a pid may be reused. None if it is gone."""
     try:
         return psutil.Process(process.pid)
     except psutil.NoSuchProcess:
@@ -217,7 +217,7 @@ def _known(process: ForkServerProcess) -> psutil.Process | None:
 
 
 def _is_lost(server: int | None) -> bool:
-    """True if the fork server is gone; this starts another. Wait a little: it may die shortly after its child."""
+    """True if the fork server is gone or dies within seconds, as it may shortly after its child; starts another."""
     return _wait_until(lambda: current_server() != server, _PATIENCE)
 
 

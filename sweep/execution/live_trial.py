@@ -21,7 +21,7 @@ class LiveTrial:
         worker: the number of the worker that the trial runs on.
         started: when this run started the trial, by `time.perf_counter`.
         retries: how often the trial was run again without progress; see `retries_without_progress`.
-        reached: the largest number of finished epochs at any of its failures.
+        reached: the most epochs that the trial had finished at any of its failures; 0 before its first failure.
     """
 
     record: TrialRecord
@@ -37,7 +37,7 @@ class LiveTrial:
         return self.at_start.timings.get("total", 0.0) + time.perf_counter() - self.started
 
     def recorded(self, epoch: int) -> EpochMetrics | None:
-        """Return an epoch of the record, 1 for the first epoch; None if the record does not have this epoch yet."""
+        """Return the epoch with this number, from 1; None if the record does not have this epoch yet."""
         epochs = self.record.epochs
         return epochs[epoch - 1] if epoch <= len(epochs) else None
 
@@ -81,7 +81,7 @@ class LiveTrial:
         if action == "prune":
             reason = f"pruned after {len(record.epochs)} epochs ({failure.cause})"
             return replace(record, state="pruned", reason=reason)
-        # The record keeps the finished epochs, but the best of them is not the result of a whole training.
+        # The finished epochs stay in the record, but a failed trial has no result, so no epoch counts as its best.
         return replace(record, state="failed", reason=failure.cause, objective_value=None, best_epoch=None)
 
     def retries_without_progress(self) -> int:

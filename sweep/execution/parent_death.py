@@ -36,14 +36,14 @@ def _set_parent_death_signal(number: int) -> None:
 
 
 def die_with_parent() -> None:
-    """Let this process end with its parent, and all processes that it forks end with this process."""
+    """Let this process end when its parent ends, and every process that it forks end when this process ends."""
     if sys.platform == "linux":
         _end_with_parent()
         os.register_at_fork(before=_note_parent, after_in_child=_end_with_parent)
 
 
 def watch_supervisor() -> None:
-    """Let this child of the fork server end with the supervisor, also during an epoch, and not with the server."""
+    """End this child if the supervisor dies, even in the middle of an epoch, but not if the fork server dies."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), name="sweep-parent-death", daemon=True).start()

@@ -57,7 +57,7 @@ class Supervisor:
         executor: the executor that trains the trials.
         setting: the images and the environment of all trials.
         observers: functions that receive every change; see `Observer`.
-        cost: estimates how long trials take, so that, of the last trials of a run, the longest start first.
+        cost: estimates how long trials take, so that the longest of the last trials of a run start first.
     """
 
     def __init__(
@@ -99,8 +99,8 @@ class Supervisor:
                     return False
                 more = more and self._fill_workers(total)
                 for outcome in self._executor.wait(POLL_SECONDS if self._live else 0):
-                    # The signal of a closed terminal or a stopped service reaches the children too, and may end one
-                    # before this process does. Its trial has not failed: it stays live and becomes interrupted.
+                    # The signal of a closed terminal or a stopped service reaches the children too and may end one of
+                    # them. That child's trial has not failed: it stays live here, and is recorded as interrupted.
                     was_killed = isinstance(outcome.ended, TrialFailure) and outcome.ended.cause == "killed"
                     if not (was_killed and stop()):
                         self._end(outcome)
@@ -161,10 +161,10 @@ class Supervisor:
     def _on_epoch(self, trial: LiveTrial, metrics: EpochMetrics) -> bool:
         """Record an epoch; True if the trial is pruned at this epoch.
 
-        A resumed trial reports all epochs again. One that is already recorded changes nothing and gets the same answer.
+        A resumed trial reports all epochs again. A recorded epoch changes nothing and gets the same answer again.
         """
         recorded = trial.recorded(metrics.epoch)
-        if recorded != metrics:  # an epoch that is only reported again is equal; one that is trained again is not
+        if recorded != metrics:  # equal if the epoch is only reported again; if it is trained again, its seconds differ
             self.usage.fit_seconds += metrics.seconds
             self.usage.images += self._setting.stamp.train
         if recorded is not None and replace(recorded, seconds=metrics.seconds) == metrics:

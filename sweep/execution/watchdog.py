@@ -45,7 +45,7 @@ class Limits:
     Attributes:
         factor: the time limit for an epoch, as a multiple of the trial's usual epoch time; 0 sets no limit.
         memory: the limit for resident memory, in bytes; None sets no limit.
-        least: the time limit for an epoch is never below this number of seconds.
+        least: the time limit for an epoch is at least this number of seconds.
         least_first: the same for the first epoch, whose time includes building the model and other one-time work.
         unknown: the limit in seconds for a first epoch while no trial of the run has finished its first epoch.
     """
@@ -66,7 +66,7 @@ def patience(own: Sequence[float], first: float | None, limits: Limits) -> float
     """Return the time limit in seconds for the next epoch of a trial.
 
     Args:
-        own: seconds of its finished epochs; the first includes building the model and counts only if there is no other.
+        own: the trial's epoch times; the first includes building the model and counts only if it is the only one.
         first: seconds of the longest first epoch of any trial; None if no trial has finished an epoch.
         limits: the limits of all trials.
     """
@@ -126,7 +126,7 @@ class WatchedExecutor:
         def on_watched_epoch(metrics: EpochMetrics) -> bool:
             self._add_epoch(watched, metrics)
             stop = on_epoch(metrics)
-            self._pass_time()  # the time that the supervisor takes does not count
+            self._pass_time()  # the time that `on_epoch` takes here is not time of the trial
             watched.heard = self._elapsed
             return stop
 
@@ -160,7 +160,7 @@ class WatchedExecutor:
 
     def _add_epoch(self, watched: _Watched, metrics: EpochMetrics) -> None:
         self._pass_time()
-        # A resumed trial reports all its earlier epochs within a moment, so their recorded training times count.
+        # A resumed trial reports all its earlier epochs within a moment; for these, the recorded training times count.
         took = max(self._elapsed - watched.heard, metrics.seconds)
         if not watched.epochs:
             self._longest_first = max(took, self._longest_first or 0.0)
@@ -228,7 +228,7 @@ def kernel_kills() -> int:
 
 
 def _counters(cgroups: str) -> list[Path]:
-    """Return the files that may count kills, for the lines of /proc/self/cgroup: version 2 before version 1."""
+    """Return the files that may count kills, for the lines of /proc/self/cgroup; files of cgroup version 2 first."""
     found: list[Path] = []
     for line in cgroups.splitlines():
         _, controllers, path = line.split(":", 2)

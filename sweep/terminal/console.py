@@ -16,8 +16,8 @@ LOG_WIDTH = 160
 def make_console(*, quiet: bool = False, as_json: bool = False) -> Console:
     """Return the console of a command. With `--json` it is silent: only the JSON text goes to standard output.
 
-    Markup is off, or rich would take `[true, false]` for a style. A notebook gets plain lines: rich would make an HTML
-    block of each line, and the stream of a notebook claims to be a terminal but cannot move a cursor.
+    Markup is off, because rich would read `[true, false]` as a style. A notebook gets plain lines: rich would make an
+    HTML block of each line, and the stream of a notebook claims to be a terminal but cannot move a cursor.
     """
     stream = sys.stderr if as_json else sys.stdout
     notebook = Console(file=stream).is_jupyter

@@ -13,7 +13,7 @@ ENDED = ("complete", "pruned", "failed")
 
 @dataclass
 class Tally:
-    """Counts and the newest record of each trial; those of ended trials lack their epochs, which no display shows.
+    """The newest record of each trial, and counts; no display shows the epochs of ended trials, so they are dropped.
 
     Attributes:
         total: number of trials that the study should have.

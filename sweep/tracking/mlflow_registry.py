@@ -65,7 +65,7 @@ def _create_run(client: MlflowClient, experiment: str, info: StudyInfo, final_mo
 
 
 def _log_values(client: MlflowClient, run: Run, final_model: FinalModel) -> None:
-    """Log the metrics that are missing in the run, with all params, which MLflow accepts again with the same value."""
+    """Log the metrics that the run lacks, and all params: MLflow accepts a param again if its value is the same."""
     now = round(time.time() * 1000)
     missing = [Metric(key, value, now, 0) for key, value in final_model.metrics.items() if key not in run.data.metrics]
     if missing:

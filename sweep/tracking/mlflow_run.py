@@ -173,5 +173,5 @@ class MlflowRun:
 
 
 def _identity(point: MetricPoint) -> tuple[str, int, str]:
-    """Return key, step, and value to 12 digits, because a database may round; no time, which a resume may change."""
+    """Return key, step and value: no time, as a resume may change it; the value to 12 digits, as databases round."""
     return point.key, point.step, format(point.value, ".12g")

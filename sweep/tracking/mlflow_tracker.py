@@ -123,7 +123,7 @@ class MlflowTracker:
             batch, self._waiting = self._waiting, {}
         failed = {n: record for n, record in batch.items() if not self._try(partial(store.sync_trial, record))}
         with self._changed:
-            # Records that arrived in the meantime are newer, and replace records of the same trials that failed.
+            # Records that arrived in the meantime are newer: they replace the unwritten records of the same trials.
             self._waiting = failed | self._waiting
         return self._try(partial(_sync_study, store, closing)) and not failed
 

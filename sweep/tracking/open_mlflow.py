@@ -1,7 +1,7 @@
 """What the program does with MLflow: mirror a study, rebuild the mirror, register and download models.
 
-mlflow is imported inside the functions: the import takes 2 s and happens in the background thread, so that the sweep
-does not wait. mlflow reads the settings below; without them it writes an installation id to the user's configuration.
+mlflow is imported inside the functions: the import takes 2 s, and a sweep does not wait for it, because it happens in
+the background thread. Without the settings below, mlflow writes an installation id to the user's configuration.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def sync_study(
         records: the records of all trials.
         uri: see `open_mlflow`.
         home: see `open_mlflow`.
-        progress: called with the number of trials written and their total.
+        progress: called with the number of trials written so far and the number of all trials.
 
     Raises:
         TrackingError: the URI cannot be used, or the store is unreachable or reports an error.
@@ -211,7 +211,7 @@ def _sync(store: MlflowStudy, records: list[TrialRecord], progress: Callable[[in
 
 
 def _study_end(store: MlflowStudy, records: list[TrialRecord]) -> tuple[RunStatus, int | None]:
-    """Return status and end as `close` wrote them, or computed from the records if the study has continued since."""
+    """Return status and end of the study's run: as `close` wrote them or, if trials ran since, from the records."""
     status = records_status(records)
     if status == "RUNNING":
         return status, None

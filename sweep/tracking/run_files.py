@@ -82,7 +82,7 @@ def cached_images(cache: Path | None, digest: str) -> UInt8Array | None:
 
 def trial_files(record: TrialRecord, study_folder: Path) -> tuple[Files, ...]:
     """Return a trial's record, resolved configuration, learning curves, and the model's summary if there is one."""
-    # `model_file` is left out, because it changes when the study drops the model for better ones.
+    # Without `model_file`: it changes when the study drops the model, and the files would be written again.
     text = record_to_json(dataclasses.replace(record, model_file=None))
     summary = _read(trial_folder(study_folder, record.number) / SUMMARY_FILE)
 
@@ -157,7 +157,7 @@ def class_points(record: TrialRecord, results: list[ClassResult]) -> tuple[Metri
 def study_files(info: StudyInfo, *, ended: bool) -> tuple[Files, ...]:
     """Return the search space and, once the study has ended, its report and samples if there are any."""
     space = info.space.encode()
-    digest = hashlib.sha256(space).hexdigest()[:16]  # not `_digest`: it differs from the digest in older runs
+    digest = hashlib.sha256(space).hexdigest()[:16]  # `_digest` would not match the tags of older runs
     groups = [Files("space", digest, lambda folder: (folder / "space.yaml").write_bytes(space))]
     if ended:
         groups += report_files(info)

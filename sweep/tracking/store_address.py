@@ -127,7 +127,7 @@ def _check_owner(path: Path) -> None:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)) as database:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.OperationalError:
-        return  # The file is a locked database: another sweep is writing to it.
+        return  # A locked database is accepted: another sweep is writing to it.
     except sqlite3.DatabaseError as error:
         raise TrackingError(f"{path}: not a SQLite database: {error}. Choose another file.") from None
     if tables and "experiments" not in tables:
@@ -138,6 +138,6 @@ def _check_owner(path: Path) -> None:
 
 
 def short_error(text: str) -> str:
-    """Return the text on one line, without passwords. A long text is cut in the middle: the cause is at its end."""
+    """Return the text on one line, without passwords. A long text is cut in the middle: its end has the cause."""
     line = hide_passwords(" ".join(text.split()))
     return line if len(line) <= 320 else f"{line[:120]} … {line[-200:]}"

@@ -113,7 +113,7 @@ def ranking(objective: Objective, outcomes: Iterable[TrialOutcome]) -> list[Tria
 
 
 def _best_so_far(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> tuple[MetricPoint, ...]:
-    """Return `best_objective`, `best_trial`, … after each completed trial, with the number of trials as step.
+    """Return `best_objective`, `best_trial`, … after each completed trial; the step is the number of completed trials.
 
     Trials without an improvement have points too, because MLflow shows the value of the highest step as the newest.
     """

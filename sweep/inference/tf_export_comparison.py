@@ -27,7 +27,7 @@ WARM_UP = 5
 REPEATS = 100
 LEAST = 10
 SECONDS = 20.0
-"""Timed calls per format and batch size: `REPEATS`, but after `SECONDS` only as many as needed for `LEAST`."""
+"""For each batch size, every format has `REPEATS` timed calls, or fewer (at least `LEAST`) if `SECONDS` have passed."""
 
 Run = Callable[[UInt8Array], npt.NDArray[np.float32]]
 """From raw images uint8 (n, h, w, c) to outputs float32 (n, classes)."""
@@ -151,4 +151,4 @@ RUNNERS: dict[str, Callable[[Path, int], Run]] = {
     "tflite-int8": _tflite_runner,
     "onnx": _onnx_runner,
 }
-"""Functions by format, from a file and the number of threads to a `Run`."""
+"""By format, the function that makes a `Run` from a file and the number of threads."""

@@ -15,7 +15,7 @@ import tensorflow as tf
 from sweep.records.array_types import IntArray, UInt8Array
 
 _COARSER = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout)
-"""Layers that only reduce the last convolution's output: the map before them is finer."""
+"""Layers that `feature_map` skips: they only reduce the last convolution's output, and the map before them is finer."""
 
 
 def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.NDArray[np.float32] | None:
@@ -35,7 +35,7 @@ def heat_maps(model: keras.Model, images: UInt8Array, classes: IntArray) -> npt.
     """
     inner = model.layers[-1]
     if isinstance(inner, keras.Model):
-        # The last layer is a user's whole network, which has the feature map inside, or only the head of a network.
+        # The inner model is either a user's whole network, which contains the feature map, or only a network's head.
         # A subclass of keras.Model has no graph in which to find a feature map.
         if len(getattr(inner, "inputs", None) or ()) != 1:
             return None

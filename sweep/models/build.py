@@ -114,7 +114,7 @@ def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int 
 
 def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
     """Return the model without augmentation layers, optimizer and loss; its outputs at inference are the same."""
-    if config.model.builder not in BUILDERS:  # a second call of a user's function may make other layers
+    if config.model.builder not in BUILDERS:  # not built again: a user's function may make other layers
         plain = keras.Model(model.inputs, model.outputs, name=model.name)
         return keras.models.clone_model(plain, clone_function=lambda layer: layer, call_function=_skip_augmentation)
     plain = build(untrained(config), facts, seed=0, augmentation=False)

@@ -38,7 +38,7 @@ from sweep.space.parameters import Choice, Condition, IntRange, Parameter
 MAX_BUILDS = 200
 """Maximum number of builds; a larger space must use `conditional_scope`, which needs no builds."""
 MAX_BRANCHES = 20
-"""Maximum number of values of a hyperparameter that may decide whether others are read; others count as sizes."""
+"""A hyperparameter with more values than this is taken for a size, and never decides whether others are read."""
 COLLECT_EVERY = 8
 """Number of builds between two garbage collections; a collection takes about as long as a small build."""
 _PROBE_IMAGES = 4
@@ -142,7 +142,7 @@ class _Explorer:
         return parameter.extremes()
 
     def _within(self, values: dict[str, Value]) -> dict[str, Value]:
-        """Return those values that the space file allows, and an allowed value where it forbids a default."""
+        """Return the values that the space file allows, and an allowed value for each default that the file forbids."""
         given = {
             name: parameter.extremes()[0]
             for name, parameter in self._written.items()
@@ -231,7 +231,7 @@ OPTIMIZER_KEYS = (
     "optimizer", "momentum", "weight_decay", "learning_rate", "clipnorm", "label_smoothing",
     "schedule", "warmup_epochs", "lowest_rate", "cycle_epochs",
 )  # fmt: skip
-"""Keys of the section `training` that a compiled model does not read."""
+"""Keys of the section `training` that have no effect on a model that the user has compiled."""
 PLATEAU = "reduce_lr_on_plateau"
 """A key that has no effect on a model whose optimizer has its own schedule."""
 _OF_BUILDERS = ("class_weights", "precision", "restart_every")
@@ -239,7 +239,7 @@ _OF_BUILDERS = ("class_weights", "precision", "restart_every")
 
 
 def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Condition, ...]:
-    """Return KerasTuner's conditions with the parents' own values, because KerasTuner writes True for 1."""
+    """Return KerasTuner's conditions with values of the parents' types: KerasTuner writes True instead of 1."""
     found = []
     for condition in definition.conditions:
         parent, values = parents.get(condition.name), tuple(condition.values)

@@ -16,7 +16,7 @@ from sweep.space.parameters import Choice, Condition, FloatRange, IntRange, Para
 
 hp_types = engine.hyperparameters
 _VARIANT = re.compile(r"(.*):([2-9]|[1-9]\d+)")
-"""KerasTuner distinguishes hyperparameters of one name by their conditions; the study names the second `units:2`."""
+"""KerasTuner distinguishes hyperparameters of the same name by conditions; the study names the second `units:2`."""
 
 
 class ChosenHyperParameters(keras_tuner.HyperParameters):
@@ -48,7 +48,7 @@ class ChosenHyperParameters(keras_tuner.HyperParameters):
 
     @override
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
-        # Set a value only here, when it is read: for KerasTuner, a hyperparameter with a value is active.
+        # Set a value only when it is read, because KerasTuner treats every hyperparameter with a value as active.
         name = hyperparameter.name
         fits = name in self.chosen and _allows(hyperparameter, self.chosen[name])
         if name not in self.values and fits and self.is_active(hyperparameter):

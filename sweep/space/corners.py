@@ -36,7 +36,7 @@ def largest(space: Space) -> Values:
 
 
 def branches(space: Space) -> Iterator[tuple[str, Values]]:
-    """Yield a label and a small point for each value of each switch or choice of words: (`optimizer=sgd`, point)."""
+    """Yield (`optimizer=sgd`, a small point with this value) for each value of each switch or choice of words."""
     by_name = {parameter.name: parameter for parameter in space.parameters}
     for parameter in space.parameters:
         if isinstance(parameter, Choice) and not all(is_number(choice) for choice in parameter.choices):

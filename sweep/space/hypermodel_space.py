@@ -108,7 +108,7 @@ def _check_written(written: Mapping[str, Parameter], discovery: Discovery) -> No
 def _check_conditions(
     active: Iterable[Parameter], written: Mapping[str, Parameter], fixed: Mapping[str, Value]
 ) -> None:
-    """Refuse stricter conditions in the file, because only the hypermodel decides when a hyperparameter is active."""
+    """Refuse conditions in the file that are stricter than the hypermodel's, which alone decide what is active."""
     for parameter in active:
         for condition in written[parameter.name].conditions if parameter.name in written else ():
             implied = [c for c in parameter.conditions if c.name == condition.name]

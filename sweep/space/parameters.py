@@ -96,7 +96,7 @@ class IntRange(_Range):
 
     def contains(self, value: Value) -> bool:
         """True if the parameter can have this value."""
-        whole = isinstance(value, int) and not isinstance(value, bool)  # mypy does not use it to narrow `value`
+        whole = isinstance(value, int) and not isinstance(value, bool)  # mypy does not narrow `value` by `whole`
         return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
 
     def grid(self) -> Iterator[Value]:
@@ -134,7 +134,7 @@ Parameter: TypeAlias = Choice | IntRange | FloatRange
 
 
 def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, tuple[Value, ...]]:
-    """Return the values that other parameters must have for this one to be active; an empty tuple if it never is."""
+    """Return by name the values that other parameters must have for this one to be active; () if none is possible."""
     found: dict[str, tuple[Value, ...]] = {}
     for condition in parameter.conditions:
         above = needed(by_name[condition.name], by_name)

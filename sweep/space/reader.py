@@ -122,7 +122,7 @@ class _Reader:
             if draft.alternative is not None:  # the value of `or:`, used when the parameter is switched off
                 put_value(template, draft.path, draft.alternative[0])
         check_lengths(known, self._faults, self._root.mark)
-        # Without the section `model`, every condition on it would be reported as an unknown key.
+        # Skipped without the section `model`: every condition on the model would be reported as an unknown key.
         parameters = Resolver(known, self._faults).parameters() if "model" in sections else ()
         self._check_direction(search_values)
         self._check_schedule(template["training"], search_values, known)
@@ -283,7 +283,7 @@ class _Reader:
         base = self._path.parent if mark.file == str(self._path) else Path()
         try:
             return str((base / Path(value).expanduser()).resolve())
-        except (OSError, RuntimeError, ValueError) as error:  # an unknown user, a cycle of symbolic links, a NUL
+        except (OSError, RuntimeError, ValueError) as error:  # an unknown `~user`, a cycle of symlinks, a NUL byte
             wanted = "give the path of " + ("a folder or of an .npz file" if path[0] == "data" else "a weights file")
             self._faults.add(mark, f"`{path[1]}` is not a usable path ({str(error).rstrip('.')}); {wanted}")
             return value

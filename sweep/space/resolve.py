@@ -167,7 +167,7 @@ class Resolver:
         return () if target.broken or any(same(target.value, value) for value in values) else None
 
     def _check_counter(self, draft: Draft) -> None:
-        """Refuse `when` and `or` for `blocks`: in every trial, its value decides which other parameters exist."""
+        """Refuse `when` and `or` for `blocks`: in every trial, the number of blocks decides what else exists."""
         if draft.path == _BLOCKS:
             for key, found in (("when", draft.when), ("or", draft.alternative)):
                 if found is not None:
@@ -274,14 +274,14 @@ class Resolver:
 
 
 def _without_missing(made: list[Parameter]) -> list[Parameter]:
-    """Remove parameters with a condition on a parameter that this space does not have: it can never hold."""
+    """Remove parameters with a condition on a parameter that this space does not have: they are never active."""
     names = {parameter.name for parameter in made}
     kept = [parameter for parameter in made if all(condition.name in names for condition in parameter.conditions)]
     return kept if len(kept) == len(made) else _without_missing(kept)
 
 
 def _check_possible(target: Known, value: Value) -> None:
-    """Raise ValueError if the key can never have this value; fixed keys may, because `--set` can change them."""
+    """Raise ValueError if a searched key never has this value; a fixed key passes, because `--set` can change it."""
     if isinstance(target, Constant):
         return
     name, parameter = target.spec.name, target.parameter

@@ -58,7 +58,7 @@ class Space:
 
     @functools.cached_property
     def smallest_config(self) -> TrialConfig:
-        """The smallest point's configuration, for values that all trials share: `data`, `epochs`, kind of model."""
+        """The smallest point's configuration, to read what all trials share: `data`, `epochs`, kind of model."""
         return self.config(self.suggest(least))
 
     @property

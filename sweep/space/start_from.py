@@ -15,7 +15,7 @@ from sweep.space.wording import show
 from sweep.space.yaml_tree import Entry, Faults, Mapping, Node, Scalar, Sequence, near_files, read_tree, received
 
 ReadSpace: TypeAlias = Callable[[Mapping, Path, Faults], Space | None]
-"""A function that makes a space from the tree of a file, whose path is the base of relative paths."""
+"""A function that makes a space from the tree and the path of a file; relative paths start in the file's folder."""
 
 Start: TypeAlias = TrialConfig | dict[str, Value]
 """A recipe, or the values of a point; neither is checked against the space yet."""

@@ -97,7 +97,7 @@ def _distribution(parameter: Parameter) -> dict[str, Any]:
 def _written_name(space: Space, name: str) -> str:
     """Return the dotted path of a parameter, which is unique in the file.
 
-    A hypermodel's hyperparameter has its bare name: dots do not separate keys there, and only its kind refers to it.
+    A hypermodel's hyperparameter keeps its bare name, dots included: other hyperparameters' conditions use that name.
     """
     path = next(parameter.path for parameter in space.parameters if parameter.name == name)
     return str(path[-1]) if path[:-1] == HYPERPARAMETERS else ".".join(map(str, path))

@@ -252,7 +252,7 @@ def _convert_mapping(raw: MappingNode, mark: Mark, faults: Faults, depth: int) -
     mapping = Mapping(mark)
     for key, value in raw.value:
         key_mark = _mark(mark.file, key.start_mark)
-        # For a key without a value, the parser returns the place of the next token, so use the key.
+        # For a key without a value, the parser returns the place of the next token, so use the key's place.
         empty = isinstance(value, ScalarNode) and value.start_mark.index == value.end_mark.index
         node = Scalar(key_mark, None) if empty else _convert(value, mark.file, faults, depth + 1)
         refused = _refused(key) if isinstance(key, ScalarNode) else "a key must be a word"

@@ -106,7 +106,7 @@ def importances(space: Space, records: Iterable[TrialRecord], resamples: int = R
 
 
 def _ranked_trials(space: Space, records: Iterable[TrialRecord]) -> list[FrozenTrial]:
-    """Return the complete and pruned trials in their order; the value of each is its rank: 0 is the best."""
+    """Return the complete and pruned trials in the order of the records; a trial's value is its rank: 0 is the best."""
     sign = -1.0 if direction_of(space.search.objective) == "maximize" else 1.0
     found = [r for r in records if r.state in ("complete", "pruned") and r.objective_value is not None]
     keys = [(record.state == "pruned", sign * float(record.objective_value or 0.0)) for record in found]
@@ -140,7 +140,7 @@ class _Sample(optuna.Study):
 
     @override
     def get_trials(self, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:
-        return self.sample  # all are complete, and the evaluator does not change them
+        return self.sample  # needs no filter and no copy: all are complete, and the evaluator does not change them
 
 
 def _measure(trials: Sequence[FrozenTrial], quantile: float, count: int) -> tuple[Importance, ...]:

@@ -87,7 +87,7 @@ class OptunaStudy:
 
     def _resume(self, stored: FrozenTrial) -> PendingTrial:
         earlier = _record(trial_folder(self.folder, stored.number))
-        # As in `next`: the number of trials started before. It may differ for enqueued trials, which need no sampler.
+        # Seeded as in `next`: this number of trials had started before, except for enqueued trials, which need no seed.
         sampler = make_sampler(self.space.search, stored.number)
         if earlier is None and not _is_drawn(stored, self.space):
             return self._pending(_propose_again(self._handle, stored, sampler, self.space), None)
@@ -95,7 +95,7 @@ class OptunaStudy:
         return self._pending(optuna.Trial(self._handle, stored._trial_id), earlier)
 
     def _pending(self, trial: optuna.Trial, earlier: TrialRecord | None) -> PendingTrial:
-        threads = earlier.config.threads if earlier else self._threads  # another number would change the weights' bits
+        threads = earlier.config.threads if earlier else self._threads  # another number would change the weights
         values = self.space.suggest(functools.partial(suggest, trial))
         self._trials[trial.number] = trial
         seed = derive(self.space.search.seed, Purpose.TRIAL, trial.number)
@@ -162,7 +162,7 @@ class OptunaStudy:
         elif record.state == "pruned":
             self._handle.tell(trial, state=TrialState.PRUNED)
         elif is_infeasible(record.reason, self.space.search.failures):
-            # PRUNED: the sampler ignores FAIL, but ranks a pruned trial with a violated constraint below all others.
+            # Not FAIL, which the sampler ignores: it ranks a pruned trial with a violated constraint below all others.
             trial.set_constraint(record.reason, 1.0)
             self._handle.tell(trial, state=TrialState.PRUNED)
         else:

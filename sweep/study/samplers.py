@@ -51,7 +51,7 @@ def _sampler(search: SearchConfig, seed: int) -> BaseSampler:
             seed=seed, n_startup_trials=startup, deterministic_objective=False, warn_independent_sampling=False
         )
     if search.sampler == "cmaes":
-        # It continues from the state in the study, and draws conditional and categorical parameters independently.
+        # CMA-ES continues from its state in the study, and draws conditional and categorical parameters independently.
         return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
     if search.sampler == "qmc":
         # The whole study uses one sequence, so its seed must not change with the trial. Conditional parameters are not

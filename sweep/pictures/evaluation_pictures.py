@@ -1,8 +1,8 @@
 """Pictures of a model's results as PNG: confusion matrix, finalists, reliability diagram, worst errors.
 
 scikit-learn's displays are not used: they import pyplot. ConfusionMatrixDisplay colours a cell by its count; this
-module colours it by the count's share of the row, so that rare classes stay visible. CalibrationDisplay is made for binary
-classifiers and does not show the number of images in a bin.
+module colours it by the count's share of the row, so that rare classes stay visible. CalibrationDisplay is made for
+binary classifiers and does not show the number of images in a bin.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ CHANNELS = {"grey": 1, "rgb": 3}
 
 
 def unchanged(images: npt.NDArray[Any]) -> UInt8Array:
-    """Return pixels that are already 0..255 as uint8."""
+    """Convert pixels to uint8 without scaling, because their values are already 0..255."""
     return images.astype(np.uint8, copy=False)
 
 

@@ -118,7 +118,7 @@ def publish(scratch: Path, folder: Path) -> Prepared:
     """Give the scratch folder its final name; if another process was faster, return the arrays of that process."""
     # A memory map that is not synced can, after a power cut, have its full size but only zeros, and seem complete.
     sync_tree(scratch)
-    with suppress(OSError):  # another process was faster: `rename` never replaces a folder with content
+    with suppress(OSError):  # `folder` exists, from another process: `rename` cannot replace a folder with content
         scratch.rename(folder)
     prepared = read_prepared(folder)
     if prepared is None:

@@ -26,8 +26,8 @@ FILES_PER_TASK = 64
 FAULTS_SHOWN = 5
 MAX_THREADS = 16
 SMALL_FILE = 16_000
-"""Mean file size in bytes below which one thread decodes: Pillow's Python code then takes longer than the decoding,
-and a second thread slows it down (1 kB JPEG files: 255 µs with one thread, 345 µs with two; 140 kB: two are faster)."""
+"""Mean file size in bytes below which only one thread is used: most of the time is then spent in Pillow's Python code,
+which a second thread slows down (1 kB JPEG files: 255 µs with one thread, 345 µs with two; 140 kB: two are faster)."""
 
 
 @dataclass(frozen=True)

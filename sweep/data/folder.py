@@ -51,7 +51,7 @@ def list_folder(root: Path) -> Listing:
     """List `root/<class>/<image>`, or `root/train/<class>/<image>` and `root/test/<class>/<image>`.
 
     The files are sorted by class, then by path; hidden files and other suffixes are skipped. Images in subfolders
-    of a class folder belong to the class (only class folders may be links). Raises DataError for another layout.
+    of a class folder belong to the class; below it, links to folders are skipped. Raises DataError for another layout.
     """
     names = _subfolders(root)
     if _holds_classes(root, "train", names):
@@ -66,8 +66,8 @@ def list_folder(root: Path) -> Listing:
 def fingerprint(listing: Listing) -> str:
     """SHA-256 over the path of the root and every image's path, size and time of last change.
 
-    The root is included because unpacking may give all files the same time: two data sets whose files have equal names
-    and sizes must have different fingerprints.
+    The root distinguishes two data sets whose files have equal names and sizes: the times may be equal as well, because
+    unpacking may give all files the same time.
     """
     digest = hashlib.sha256(os.fsencode(listing.root.resolve()))
     digest.update("\0".join(("", *listing.classes, "")).encode("utf-8", "surrogateescape"))

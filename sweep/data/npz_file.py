@@ -28,7 +28,7 @@ def npz_source(path: Path, config: DataConfig) -> Source:
     """Return the source of an archive with the keys `EXPECTED_KEYS` and optionally `classes` (k,), names of the labels.
 
     Images: (n, h, w) or (n, h, w, 1 or 3), uint8, or float 0..1 (multiplied by 255 and rounded) or 0..255 (rounded).
-    Labels: integers 0..k-1, (n,) or (n, 1). Raises DataError for other content, here or when it is opened.
+    Labels: integers 0..k-1, (n,) or (n, 1). Raises DataError for other content, here or in `Source.open`.
     """
     stat = path.stat()
     with _load(path) as arrays:

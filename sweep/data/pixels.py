@@ -33,7 +33,7 @@ def fit_array(pixels: UInt8Array, channels: int, size: int | None) -> UInt8Array
 
 
 def read_image(path: Path | IO[bytes], channels: int, size: int | None) -> UInt8Array:
-    """Decode the first frame of a file, turn it upright by its EXIF orientation, then `fit_image`.
+    """Decode the first frame of a file, turn it upright by its EXIF orientation, then call `fit_image`.
 
     A JPEG file much larger than `size` is decoded at a reduced size, which is at least twice `size`.
     Raises Pillow's exceptions for files that it cannot decode.
@@ -58,7 +58,7 @@ def _convert(image: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
     if image.mode == mode:
         return image
     if image.mode == "I" or image.mode.startswith("I;16"):
-        image = _upper_byte(image)  # Pillow's conversion clips at 255, which makes images nearly white
+        image = _upper_byte(image)  # Pillow would clip 16-bit values at 255: nearly all pixels would be white
     if "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns if a transparent palette is converted directly to RGB
     return image.convert(mode)

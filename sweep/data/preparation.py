@@ -40,7 +40,7 @@ def prepare(config: DataConfig, cache: Path, progress: ProgressCallback | None =
     """Find the source, decode it unless the cache has it, and describe the decoded arrays.
 
     The result does not depend on `config.limit` and `config.validation`. `progress(done, total)` counts decoded images;
-    it is not called if the cache has them. Raises DataError.
+    it is not called if the cache has the arrays. Raises DataError.
     """
     source = find_source(config)
     folder = cache.expanduser().absolute() / cache_key(source, config)
@@ -139,7 +139,7 @@ def _check(contents: Contents, config: DataConfig, after: str) -> None:
 
 
 def _parts(contents: Contents, config: DataConfig) -> tuple[Positions, Positions]:
-    """Return the training set and the test set, each as images of the source and the positions that belong to it."""
+    """Return the training set and the test set, each as (images of the source, positions of the set in them)."""
     train = contents.train
     if contents.test is not None:
         return (train, _all(train)), (contents.test, _all(contents.test))

@@ -20,7 +20,7 @@ from sweep.space.config import DataConfig
 
 FEWEST = 2
 PASSES = 10
-"""Maximum number of passes over all groups; three passes are usual."""
+"""Maximum number of passes of `choose_groups` over all groups; three passes are usual."""
 
 
 def check_classes(labels: IntArray, classes: Sequence[str], what: str) -> None:
@@ -42,14 +42,14 @@ def check_classes(labels: IntArray, classes: Sequence[str], what: str) -> None:
 def choose(labels: IntArray, count: int, seed: int) -> IntArray:
     """Ascending positions of exactly `count` images (or all, if there are fewer), stratified by class.
 
-    Largest remainder method: a class gets the integer part of its share, then the largest fractions get one more.
+    Largest remainder method: a class gets the integer part of its share; the largest fractions are rounded up.
     """
     if count >= len(labels):
         return np.arange(len(labels), dtype=np.int64)
     shares = np.bincount(labels) * count / len(labels)
     takes = np.floor(shares).astype(np.int64)
     takes[np.argsort(takes - shares, kind="stable")[: count - takes.sum()]] += 1
-    random = np.random.RandomState(seed)  # a new NumPy may change a Generator's numbers, not these
+    random = np.random.RandomState(seed)  # unlike a Generator's, its numbers do not depend on NumPy's version
     members = (random.permutation(np.flatnonzero(labels == label))[:take] for label, take in enumerate(takes))
     return np.sort(np.concatenate(list(members)))
 

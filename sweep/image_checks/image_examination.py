@@ -23,11 +23,11 @@ Trait = Literal["huge", "animated", "deep", "cmyk", "grey_alpha", "transparent"]
 """What decoding to 8-bit grey or RGB loses, or `huge`: an image whose decoding takes gigabytes of memory."""
 
 ANIMATED = ("GIF", "PNG", "WEBP")
-"""Formats in which a second picture is a frame of an animation; in a phone's JPEG file it may be a preview."""
+"""Formats in which a second picture means an animation; in others, such as a phone's JPEG, it may be a preview."""
 ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9"}
-"""The first bytes of a format, and bytes near the end of a file; a file without them is truncated."""
+"""By the first bytes of a file: bytes that a complete file has near its end; if they are missing, it is truncated."""
 PNG_DEPTH = 24
-"""Position of the bits per channel in a PNG file: Pillow does not report that it reads 16-bit colour as 8-bit."""
+"""Position of the byte with the bits per channel in a PNG file: Pillow does not report reduced 16-bit colour."""
 
 SIDE = 8
 """Side of the small copy in pixels."""

@@ -73,7 +73,7 @@ _UNREAD: tuple[tuple[str, str, Level, str, str, str], ...] = (
 
 def judge_files(images: CheckedImages, config: DataConfig) -> Iterator[ImageFinding]:
     """Yield a finding for each fault and each trait, and for the sizes."""
-    # The default value binds this iteration's rule; mypy cannot infer the type of a lambda with a default value.
+    # `kind=rule.kind` keeps this iteration's kind; mypy cannot infer the type of a lambda with a default value.
     for rule in _FAULTS:
         yield from _finding(images, rule, lambda file, kind=rule.kind: file.fault == kind)  # type: ignore[misc]
     for rule in _TRAITS:
@@ -148,7 +148,7 @@ def _sizes(images: CheckedImages, config: DataConfig) -> Iterator[ImageFinding]:
 
 
 def _suggested(files: list[FileFacts]) -> int:
-    """The largest power of two up to the median short side, limited to 8..224 so that training is not too slow."""
+    """The largest power of two up to the median short side, at least 8 and, to keep training fast, at most 224."""
     short = float(np.median([min(file.width, file.height) for file in files]))
     return int(np.clip(2 ** np.floor(np.log2(max(short, 1))), 8, 224))
 

@@ -16,7 +16,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; if the block ends without an error, rename the temporary file to `path`.
 
     The temporary name (`model.part.keras`) keeps the suffix, because Keras and NumPy require it. The block may write a
-    file or a folder with this name; after an error, for example on a full disk, it is removed and `path` is unchanged.
+    file or a folder with this name. After an error, such as a full disk, the leftover is removed; `path` is unchanged.
     """
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     remove(part)  # left by a process that was killed

@@ -40,7 +40,7 @@ State: TypeAlias = Mapping[str, Any]
 
 
 class CheckpointError(Exception):
-    """A checkpoint cannot be used: it is incomplete, altered, or from another trial. The previous one is tried next."""
+    """A checkpoint cannot be used: it is incomplete, altered, or of another trial. `checkpoints` skips it."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, owner: str) -> None:
     arrays = _pack(checkpoint, owner)
     with atomic_write(path) as part, part.open("wb") as stream:
         hashing = _Hashing(stream)
-        np.savez(hashing, **arrays)  # type: ignore[arg-type]  # mypy: an array could be named `allow_pickle`; none is
+        np.savez(hashing, **arrays)  # type: ignore[arg-type]  # mypy: an array could have the name `allow_pickle`; none has
         stream.write(hashing.sha256.digest())
     for old in _files(folder)[KEPT:]:
         old.unlink(missing_ok=True)

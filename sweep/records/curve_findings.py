@@ -25,16 +25,16 @@ DEAD_LOSS = 0.99
 """A model whose loss is above this share of ln(classes), the loss of a uniform guess, has learned nothing."""
 
 RISE = 0.05
-"""Minimum relative rise of the training loss between epochs; means over thousands of images fluctuate less."""
+"""A larger relative rise of the training loss from epoch to epoch is not chance: means over many images vary less."""
 RISES = 1 / 3
-"""Minimum share of epochs with a rise above `RISE` for a rate that is too high; fewer rises may be chance."""
+"""If at least this share of the epochs has a rise above `RISE`, the learning rate is too high; fewer may be chance."""
 
 GAP = 0.1
-"""A larger gap between training and validation accuracy is memorization; 100 images cause a smaller one by chance."""
+"""A larger gap between training and validation accuracy is over-fitting; 100 images cause a smaller one by chance."""
 VAL_RISE = 0.1
 """A larger relative rise of the validation loss above its minimum, while the training loss falls, is over-fitting."""
 SINCE = 2
-"""Minimum number of epochs since the lowest validation loss for such a finding; a rise in one epoch may be chance."""
+"""A rise above `VAL_RISE` counts only this many epochs or more after the minimum: one epoch's rise may be chance."""
 
 CLOSE = 0.02
 """Maximum gap between training and validation accuracy of a model that under-fits."""

@@ -131,7 +131,7 @@ def database_disk_error(path: Path, cause: str) -> DiskError | None:
     """The error for a message of SQLite; None if the message is not about the disk."""
     found = next((number for words, number in _SQLITE.items() if words in cause.lower()), None)
     if found == errno.EIO and psutil.disk_usage(str(path.parent)).free < _PROBE_BYTES:
-        found = errno.ENOSPC  # SQLite reports an I/O error if it cannot extend the index of its log
+        found = errno.ENOSPC  # SQLite reports a full disk as an I/O error if it is extending its log's index
     return None if found is None else _error(path, cause, found)
 
 

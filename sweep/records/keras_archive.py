@@ -3,7 +3,7 @@
 The check refuses files that could run code, write outside of their folder, or fill the memory.
 
 Keras's `safe_mode` stays on as well. Its known gaps (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747) all need classes
-or functions that a model of sweep never contains, so the check refuses all except Keras's layers and similar objects.
+or functions that a model of sweep never contains, so the check allows only Keras's layers and similar objects.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ENTRIES = (CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE, FACTS_FILE)
 
 MAX_TEXT = 64 * 2**20
 MAX_RATIO = 20
-"""Maximum ratio of an entry's size to its compressed size. No model needs more, because weights compress badly."""
+"""Maximum ratio of an entry's size to its compressed size. Weights compress badly, so more suggests a zip bomb."""
 
 MODULES = re.compile(
     r"keras(\.(layers|models|initializers|regularizers|constraints|optimizers(\.schedules)?|losses|metrics"

@@ -17,8 +17,8 @@ ID_FILE = "id"
 def study_id(folder: Path) -> str:
     """Return the study's id, 32 hexadecimal digits; the first call creates it.
 
-    The id does not affect training: it only decides which runs of a shared tracking store belong to the study. A fork
-    gets another id; a folder that is moved to another machine keeps its id.
+    The id does not affect training: it only decides which runs of a shared tracking store belong to the study. A study
+    made with `--fork` gets another id; a study folder that is moved to another machine keeps its id.
 
     Raises:
         StudyError: the file cannot be read or written, or does not contain an id.
@@ -39,7 +39,7 @@ def study_id(folder: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """Write a new id, unless another process (a sweep or a sync) is faster: only one process can create the link."""
+    """Write a new id, unless another process (a sweep or a sync) has just done so: only one can create the link."""
     new = uuid.uuid4().hex
     part = path.with_name(f"{path.name}.{new}.part")
     part.write_text(new + "\n", encoding="utf-8")

@@ -46,7 +46,7 @@ class TrialRecord:
         environment: versions, platform, flags and git commit: texts by name.
         started, finished: times, ISO 8601 with offset.
         audited_at: epoch at which the pruner would have stopped an audited trial (`search.pruner.audit`).
-        diagnosis: findings about the trial's curves; empty until it has ended.
+        diagnosis: findings about the trial's curves; empty until the trial has ended.
         pruned_at: epoch at which the pruner stopped the trial; recorded with the decision, so that the pruner does
             not judge the trial again if the trial is killed before it ends.
         model_digest: SHA-256 over the parts that the values determine: model, loss, optimizer, augmentation, training.

@@ -64,8 +64,8 @@ class _NamedState:
 
 
 class ReduceLROnPlateau(_NamedState, keras.callbacks.ReduceLROnPlateau):
-    """Keras' callback with a state. `min_delta` is not in it: each new instance flips its sign, so a
-    restored value would be flipped twice."""
+    """Keras' callback with a state. The state lacks `min_delta`: Keras flips the sign of this argument in each new
+    instance, so a restored value would be flipped twice."""
 
     STATE = ("best", "wait", "cooldown_counter")
 
@@ -85,7 +85,7 @@ class PlainValidationLoss(keras.callbacks.Callback):
 
     @override
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        # Keras passes the same dict to all callbacks.
+        # Keras passes the same dict to all callbacks, so the later ones receive the new value.
         if logs is not None and f"val_{CROSS_ENTROPY}" in logs:
             logs["val_loss"] = logs[f"val_{CROSS_ENTROPY}"]
 
@@ -176,7 +176,7 @@ class Reporter(keras.callbacks.Callback):
 
 
 def epoch_rate(optimizer: keras.Optimizer, config: TrainingConfig, steps: int) -> float:
-    """Return the learning rate of the epoch that starts; if a schedule changes the rate at every step, its mean."""
+    """Return the learning rate of the epoch that starts; with a schedule, the mean over the epoch's steps."""
     if config.schedule == "constant":
         return float(np.asarray(optimizer.learning_rate))
     return RateSchedule(config, steps).mean(int(optimizer.iterations), steps)

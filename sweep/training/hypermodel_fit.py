@@ -25,7 +25,7 @@ from sweep.training.tf_batches import VALIDATION_BATCH, Batches, one_hot
 
 _Array = npt.NDArray[Any]
 _Arrays = Callable[[], tuple[_Array, _Array]]
-"""Returns (images, labels), so that they are made only when they are needed."""
+"""Returns (images, labels); a function, so that the arrays are made only when they are needed."""
 SAME_AS_ACCURACY = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
 """Names under which users' models report their accuracy."""
 
@@ -107,7 +107,7 @@ class LogCompleter(keras.callbacks.Callback):
 
     def __init__(self, model: keras.Model, train: _Arrays, validation: _Arrays, *, logits: bool) -> None:
         super().__init__()
-        self._trained = model  # a user's `fit` may run the callbacks on another model
+        self._trained = model  # not `self.model`: a user's `fit` may set another one
         self._logits = logits
         self._parts = {"": train, "val_": validation}
         self._last: tuple[dict[str, Any], dict[str, float]] = ({}, {})

@@ -105,5 +105,5 @@ def _missing(config: TransferConfig, shape: tuple[int, int, int]) -> str:
     except WeightsError as error:
         return str(error)
     except TrialFailure:
-        return ""  # nothing is missing: only the trials with this image size fail
+        return ""  # no weights are missing: only the trials with this model and image size will fail
     return ""

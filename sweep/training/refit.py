@@ -39,7 +39,7 @@ class ReplayRates(keras.callbacks.Callback):
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is None:  # a user's own loop has an optimizer that Keras does not know
             return
-        # An optimizer with a schedule does not accept a rate: its schedule decides, as in the other training.
+        # An optimizer with a schedule refuses a rate (TypeError): the schedule decides, as in the search.
         with suppress(TypeError):
             optimizer.learning_rate = self._rates[min(epoch, len(self._rates) - 1)]
 
@@ -47,7 +47,7 @@ class ReplayRates(keras.callbacks.Callback):
 def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> RefitResult:
     """Train on training and validation images together and write the model. Runs in a child process.
 
-    Only a hypermodel gets validation images, because its `fit` may require them; it is trained on them as well.
+    Only a hypermodel gets validation images, because its `fit` may require them; it trains on these images too.
 
     Args:
         prepared: the decoded images.

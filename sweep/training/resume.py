@@ -1,4 +1,4 @@
-"""Writing a checkpoint of a Keras model after each epoch, and resuming from it; `checkpoint` has the file format."""
+"""Writing a checkpoint of a Keras model after each epoch, and resuming from it; file format: `records.checkpoint`."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def choose_samples(labels: IntArray, count: int) -> IntArray:
 
 
 def augment(images: UInt8Array, config: AugmentationConfig) -> UInt8Array:
-    """Return the images with augmentation, before scaling: uint8 (n, h, w, c). Every call returns the same images."""
+    """Return the images, augmented with a fixed seed but not scaled: uint8 (n, h, w, c)."""
     pixels = keras.ops.convert_to_tensor(images.astype(np.float32) / 255)
     for layer in augmentation_layers(config, seed=0):
         pixels = layer(pixels, training=True)

@@ -149,7 +149,7 @@ class _BuilderTrainable(Trainable):
         section = self._config.model
         try:
             model = build(self._config, self._facts, seed=0)
-        except TrialFailure:  # this point is too large, but other points may not be
+        except TrialFailure:  # other points may be valid, so this point decides nothing
             return Discovery()
         check_outputs_for_noise(model, self._facts.shape, section.output, section.builder)
         network = user_compiled(model)
@@ -254,7 +254,7 @@ class _HypermodelTrainable(Trainable):
         return HypermodelReporter(self._config, on_epoch, self._completer, self._learning_rate)
 
     def _learning_rate(self) -> float:
-        """Return the rate of a compiled model's optimizer; otherwise the value of `learning_rate` or `lr`, or 0."""
+        """Return the rate of a compiled model's optimizer; else the hyperparameter `learning_rate` or `lr`, or 0."""
         if is_compiled(self.model):
             return float(np.asarray(self.model.optimizer.learning_rate))
         rate = self._chosen.read.get("learning_rate", self._chosen.read.get("lr", 0.0))

@@ -55,7 +55,7 @@ def check_space(space: Space, trials: int | None, root: Path, fast: bool, as_jso
     if images is not None:
         space = complete_user_space(space, images.facts)
     elif space.has_user_model:
-        console.print("without --fast, the hyperparameters of the model itself are included", style="dim")
+        console.print("--fast omits the hyperparameters of the model itself; run without it to see them", style="dim")
     _print_space(space, console)
     total = total_trials(space, trials)
     found: dict[str, Any] = {"study": space.study, "parameters": [p.name for p in space.parameters]}

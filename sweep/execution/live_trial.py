@@ -21,7 +21,7 @@ class LiveTrial:
         worker: the number of the worker that the trial runs on.
         started: when this run started the trial, by `time.perf_counter`.
         retries: how often the trial was run again without progress; see `retries_without_progress`.
-        reached: the most epochs that the trial had finished at any of its failures; 0 before its first failure.
+        reached: the largest number of finished epochs at any failure so far; 0 before the first failure.
     """
 
     record: TrialRecord
@@ -42,7 +42,7 @@ class LiveTrial:
         return epochs[epoch - 1] if epoch <= len(epochs) else None
 
     def with_epoch(self, metrics: EpochMetrics) -> TrialRecord:
-        """Return the record with a new epoch, which replaces a recorded epoch of this number and all later ones."""
+        """Return the record with this epoch added; recorded epochs with the same or a higher number are removed."""
         objective = self.record.config.objective
         epochs = (*self.record.epochs[: metrics.epoch - 1], metrics)
         best = best_epoch(epochs, objective)

@@ -1,6 +1,6 @@
 """Transfer learning: a network of keras.applications, with its own preprocessing, under a new head.
 
-The networks take different inputs: BGR minus a mean, -1..1, standardized, or raw pixels because they scale themselves.
+The networks take different inputs: BGR minus a mean, -1..1, standardized, or raw pixels if they contain the scaling.
 This module measures what each network takes, by calling the network's own `preprocess_input`.
 """
 

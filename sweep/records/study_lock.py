@@ -28,7 +28,7 @@ _WRITING_SECONDS = 1.0
 """Maximum time between taking the lock and writing the lease."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SAME_START = 1.0
-"""Two readings of a process's start time differ by less (in s): they are rounded, and the clock may be set."""
+"""Two readings of one process's start time differ by less than this (in s), due to rounding or a clock adjustment."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))

@@ -35,7 +35,7 @@ class _Parameter:
 
     Attributes:
         name: the name in the space, in Optuna and in MLflow; unique.
-        path: place of the value in the configuration; empty for a switch.
+        path: place of the value in the configuration; empty for a switch, the use_… parameter that `or:` defines.
         conditions: the parameter is active while all of them hold.
     """
 
@@ -134,7 +134,7 @@ Parameter: TypeAlias = Choice | IntRange | FloatRange
 
 
 def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, tuple[Value, ...]]:
-    """Return by name the values that other parameters must have for this one to be active; () if none is possible."""
+    """Return, for each parameter that this one depends on, the values with which it is active; () if they conflict."""
     found: dict[str, tuple[Value, ...]] = {}
     for condition in parameter.conditions:
         above = needed(by_name[condition.name], by_name)
@@ -144,12 +144,12 @@ def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, 
 
 
 def least(parameter: Parameter) -> Value:
-    """Return the smallest number of a parameter, False for a switch, or the first value of any other choice."""
+    """Return the smallest number of a range or choice, False for a boolean, or the first value of any other choice."""
     return by_size(parameter.choices)[0] if isinstance(parameter, Choice) else parameter.low
 
 
 def by_size(choices: tuple[Value, ...]) -> list[Value]:
-    """Return choices that are numbers or switches in ascending order; of other choices, only the first."""
+    """Return the choices in ascending order if all are numbers or booleans; otherwise return only the first one."""
     if all(isinstance(choice, int | float) for choice in choices):
         return sorted(choices)  # type: ignore[type-var]  # mypy does not narrow the elements to numbers
     return [choices[0]]
@@ -184,7 +184,7 @@ def put_value(mapping: dict[str, Any], path: Path, value: Any) -> None:
     for key, below in itertools.pairwise(path):
         here = here.setdefault(key, [] if isinstance(below, int) else {})
     if isinstance(path[-1], int):
-        here.append(value)  # the values of blocks are put in order, so this is the next
+        here.append(value)  # the values of a list are set in the order of their index, so this one goes at the end
     else:
         here[path[-1]] = value
 

@@ -120,7 +120,7 @@ def _check_writable(path: Path) -> None:
 
 
 def _check_owner(path: Path) -> None:
-    """Reject databases of other programs: MLflow would destroy one with a table `alembic_version`, such as Optuna's."""
+    """Reject other programs' databases: MLflow destroys those that have a table `alembic_version`, such as Optuna's."""
     if not path.exists():
         return
     try:

@@ -31,7 +31,7 @@ def child_main(connection: Connection, train: TrainTask, task: Task, gpu: str | 
         task: the trial to train.
         gpu: index or UUID of the only GPU that this process may see; None without a GPU.
     """
-    # Ctrl-C reaches every process of the terminal; the supervisor decides what happens.
+    # Ctrl-C reaches every process of the terminal. Ignore it, because the supervisor decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     watch_supervisor()
     _redirect_output(task)
@@ -74,7 +74,7 @@ def _run(connection: Connection, train: TrainTask, task: Task) -> Message:
             connection.send(metrics)
             return bool(connection.recv())
         except (EOFError, OSError):
-            # The supervisor is gone. Outside this function, an EOFError may also mean that `train` read a damaged file.
+            # The supervisor is gone. Caught here, because an EOFError of `train` may also come from a damaged file.
             os._exit(1)
 
     try:

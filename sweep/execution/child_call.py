@@ -57,7 +57,7 @@ def call_in_child(function: str, *arguments: Any, stop: Callable[[], bool] | Non
 
 
 def _main(connection: Connection, function: str, arguments: tuple[Any, ...]) -> None:
-    # Ctrl-C reaches every process of the terminal; the caller decides what happens.
+    # Ctrl-C reaches every process of the terminal. Ignore it, because the caller decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     discard_output()
     try:

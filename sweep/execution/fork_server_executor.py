@@ -41,7 +41,7 @@ class _Running:
     known: psutil.Process | None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal. Unlike `multiprocessing`, send it even if the fork server is gone and the child lives."""
+        """Send a signal to the child. Unlike in `multiprocessing`, this also works if the fork server is gone."""
         if self.known is None:
             self.process.kill()
             return
@@ -117,7 +117,7 @@ class ForkServerExecutor:
         if self._waiting and self._watch.is_ready(0.0 if self._running else seconds):
             self._create_children()
         if self._running:
-            with suppress(OSError):  # for example too little memory; if that persists, `_create_children` raises it
+            with suppress(OSError):  # such as too little memory; `_create_children` raises a lasting error
                 current_server()  # replaces a killed server before the next child needs it
         by_connection = {running.connection: worker for worker, running in self._running.items()}
         ready = wait(list(by_connection), timeout=seconds if by_connection else 0.0)
@@ -209,7 +209,7 @@ class ForkServerExecutor:
 
 
 def _known(process: ForkServerProcess) -> psutil.Process | None:
-    """Return the process as psutil identifies it, also by its start time: a pid may be reused. None if it is gone."""
+    """Return the process, identified by pid and start time because a pid may be reused; None if the process is gone."""
     try:
         return psutil.Process(process.pid)
     except psutil.NoSuchProcess:
@@ -217,7 +217,7 @@ def _known(process: ForkServerProcess) -> psutil.Process | None:
 
 
 def _is_lost(server: int | None) -> bool:
-    """True if the fork server is gone or dies within seconds, as it may shortly after its child; starts another."""
+    """True if the fork server is gone or dies in the next 2 s, as it may soon after its child; starts a new server."""
     return _wait_until(lambda: current_server() != server, _PATIENCE)
 
 

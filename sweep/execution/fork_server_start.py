@@ -6,6 +6,6 @@ import signal
 
 from sweep.execution import parent_death
 
-# Ctrl-C reaches every process of the terminal; `multiprocessing` would ignore it only after the long imports.
+# Ctrl-C reaches every process of the terminal. Ignore it now: `multiprocessing` does so only after long imports.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 parent_death.die_with_parent()

@@ -36,7 +36,7 @@ def _set_parent_death_signal(number: int) -> None:
 
 
 def die_with_parent() -> None:
-    """Let this process end when its parent ends, and every process that it forks end when this process ends."""
+    """Let this process end with its parent, and let every process that it forks end with this process."""
     if sys.platform == "linux":
         _end_with_parent()
         os.register_at_fork(before=_note_parent, after_in_child=_end_with_parent)

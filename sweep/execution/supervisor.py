@@ -111,7 +111,7 @@ class Supervisor:
         return True
 
     def _read_earlier_trials(self) -> None:
-        """Note earlier models, to find duplicates; remove checkpoints of ended trials that a killed supervisor left."""
+        """Note earlier models, to find duplicates; remove checkpoints that a killed supervisor left in ended trials."""
         records = self._study.records()
         self._duplicates = DuplicateModels(records)
         for record in records:
@@ -161,7 +161,7 @@ class Supervisor:
     def _on_epoch(self, trial: LiveTrial, metrics: EpochMetrics) -> bool:
         """Record an epoch; True if the trial is pruned at this epoch.
 
-        A resumed trial reports all epochs again. A recorded epoch changes nothing and gets the same answer again.
+        A resumed trial reports all epochs again. An epoch that is already recorded gets the same answer as before.
         """
         recorded = trial.recorded(metrics.epoch)
         if recorded != metrics:  # equal if the epoch is only reported again; if it is trained again, its seconds differ

@@ -228,7 +228,7 @@ def kernel_kills() -> int:
 
 
 def _counters(cgroups: str) -> list[Path]:
-    """Return the files that may count kills, for the lines of /proc/self/cgroup; files of cgroup version 2 first."""
+    """Return the files that may count kills, given /proc/self/cgroup as text; files of cgroup version 2 come first."""
     found: list[Path] = []
     for line in cgroups.splitlines():
         _, controllers, path = line.split(":", 2)

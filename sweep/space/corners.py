@@ -36,7 +36,7 @@ def largest(space: Space) -> Values:
 
 
 def branches(space: Space) -> Iterator[tuple[str, Values]]:
-    """Yield (`optimizer=sgd`, a small point with this value) for each value of each switch or choice of words."""
+    """Yield a label (`optimizer=sgd`) and a small point for each value of every switch and every choice of words."""
     by_name = {parameter.name: parameter for parameter in space.parameters}
     for parameter in space.parameters:
         if isinstance(parameter, Choice) and not all(is_number(choice) for choice in parameter.choices):

@@ -62,13 +62,13 @@ def complete(space: Space, discovery: Discovery) -> Space:
     The defaults of the hypermodel become the first start point, as in KerasTuner.
 
     Raises:
-        UserError: the file has a hyperparameter that does not exist, or values that it cannot have.
+        UserError: the file has a hyperparameter that the hypermodel lacks, or a value that the hypermodel refuses.
     """
     written = written_hyperparameters(space)
     _check_written(written, discovery)
     single = {n: p.choices[0] for n, p in written.items() if isinstance(p, Choice) and len(p.choices) == 1}
     fixed = {**discovery.fixed, **single}
-    # The file decides the values, the hypermodel the conditions.
+    # Values come from the file if it has any; conditions always come from the hypermodel.
     searched = [dataclasses.replace(written.get(p.name, p), conditions=p.conditions) for p in discovery.parameters]
     active = _reachable(searched, fixed)
     _check_conditions(active, written, fixed)
@@ -108,7 +108,7 @@ def _check_written(written: Mapping[str, Parameter], discovery: Discovery) -> No
 def _check_conditions(
     active: Iterable[Parameter], written: Mapping[str, Parameter], fixed: Mapping[str, Value]
 ) -> None:
-    """Refuse conditions in the file that are stricter than the hypermodel's, which alone decide what is active."""
+    """Refuse conditions in the file that are stricter than the hypermodel's: only the hypermodel decides."""
     for parameter in active:
         for condition in written[parameter.name].conditions if parameter.name in written else ():
             implied = [c for c in parameter.conditions if c.name == condition.name]

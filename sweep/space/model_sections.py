@@ -46,8 +46,8 @@ Scaling: TypeAlias = Literal["raw", "unit", "centered", "standardized"]
 """The input of the network: `raw` pixels 0..255, or one of `PixelScaling`."""
 
 GIVEN = ("input_shape", "classes", "num_classes", "seed", "inputs")
-"""Parameters of a builder for which sweep has a value: (height, width, channels); the number of classes (two names); an
-integer derived from the trial's seed; a Keras tensor of scaled and augmented pixels."""
+"""Parameters of a builder whose values sweep supplies, in this order: (height, width, channels); the number of classes,
+under two names; an integer derived from the trial's seed; a Keras tensor of scaled and augmented pixels."""
 
 
 @dataclass(frozen=True, config=STRICT)

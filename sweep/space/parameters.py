@@ -134,7 +134,7 @@ Parameter: TypeAlias = Choice | IntRange | FloatRange
 
 
 def needed(parameter: Parameter, by_name: Mapping[str, Parameter]) -> dict[str, tuple[Value, ...]]:
-    """Return, for each parameter that this one depends on, the values with which it is active; () if they conflict."""
+    """Return the values that other parameters, the keys, have if `parameter` is active; () if conditions conflict."""
     found: dict[str, tuple[Value, ...]] = {}
     for condition in parameter.conditions:
         above = needed(by_name[condition.name], by_name)
@@ -156,7 +156,7 @@ def by_size(choices: tuple[Value, ...]) -> list[Value]:
 
 
 def mirrored(parameter: Parameter, value: Value) -> Value:
-    """Convert a value to the value that the sampler stores, or back: with `reverse_log`, the range is mirrored."""
+    """Convert a value to the one that the sampler stores, or back; `reverse_log` mirrors it, else it stays the same."""
     if isinstance(parameter, Choice) or not parameter.reverse_log:
         return value
     other = parameter.low + parameter.high - value  # type: ignore[operator]  # mypy does not know that it is a number
@@ -164,7 +164,7 @@ def mirrored(parameter: Parameter, value: Value) -> Value:
 
 
 def steps_between(low: float, high: float, step: float) -> int:
-    """Return the number of whole steps from `low` to `high`; if only 1e-8 of a step is missing, it counts as whole."""
+    """Return the number of whole steps from `low` to `high`; a last step that lacks at most 1e-8 of its size counts."""
     return math.floor((high - low) / step + 1e-8)
 
 

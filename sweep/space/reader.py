@@ -122,7 +122,7 @@ class _Reader:
             if draft.alternative is not None:  # the value of `or:`, used when the parameter is switched off
                 put_value(template, draft.path, draft.alternative[0])
         check_lengths(known, self._faults, self._root.mark)
-        # Skipped without the section `model`: every condition on the model would be reported as an unknown key.
+        # Skip this without the section `model`: every condition on the model would be reported as an unknown key.
         parameters = Resolver(known, self._faults).parameters() if "model" in sections else ()
         self._check_direction(search_values)
         self._check_schedule(template["training"], search_values, known)

@@ -148,7 +148,7 @@ class Resolver:
         return None
 
     def _condition(self, target: Known, entry: Entry) -> tuple[Condition, ...] | None:
-        """Return a tuple of one condition; empty if a fixed value always meets it; None if it can never hold."""
+        """Return a tuple with the condition; () if a fixed value always meets it; None if it can never hold."""
         items = entry.node.items if isinstance(entry.node, Sequence) else (entry.node,)
         if not items:
             self._faults.add(entry.node.mark, "`when` takes a value or a list of values, not an empty list")
@@ -167,7 +167,7 @@ class Resolver:
         return () if target.broken or any(same(target.value, value) for value in values) else None
 
     def _check_counter(self, draft: Draft) -> None:
-        """Refuse `when` and `or` for `blocks`: in every trial, the number of blocks decides what else exists."""
+        """Refuse `when` and `or` for `blocks`: every trial needs a number of blocks to know which parameters it has."""
         if draft.path == _BLOCKS:
             for key, found in (("when", draft.when), ("or", draft.alternative)):
                 if found is not None:
@@ -235,7 +235,7 @@ class Resolver:
         return made
 
     def _check_default(self, draft: Draft, most: int) -> None:
-        """Check that the default list is long enough for the trials in which the conditions do not hold."""
+        """Check that the default list, which trials use if the conditions do not hold, has a value for every block."""
         need = draft.spec.only_when
         for key, entry in (draft.when.entries if draft.when else {}).items():
             unused = need is not None and self._find(key, draft.path) is self._find(need.name, draft.path)
@@ -274,7 +274,7 @@ class Resolver:
 
 
 def _without_missing(made: list[Parameter]) -> list[Parameter]:
-    """Remove parameters with a condition on a parameter that this space does not have: they are never active."""
+    """Remove parameters that are never active because a condition names a parameter that this space does not have."""
     names = {parameter.name for parameter in made}
     kept = [parameter for parameter in made if all(condition.name in names for condition in parameter.conditions)]
     return kept if len(kept) == len(made) else _without_missing(kept)

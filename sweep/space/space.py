@@ -16,7 +16,7 @@ from sweep.space.parameters import Choice, IntRange, Parameter, Values, least, p
 from sweep.space.wording import did_you_mean, show
 
 Choose = Callable[[Parameter], Value]
-"""A function that chooses the value of an active parameter: by a sampler, at random, or the smallest or largest one."""
+"""A function that returns a value for an active parameter: from a sampler, at random, the smallest or the largest."""
 
 
 @dataclass(frozen=True)

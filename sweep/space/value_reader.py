@@ -14,7 +14,7 @@ from sweep.space.wording import nearest, show
 from sweep.space.yaml_tree import Faults, Mapping, Mark, Node, Scalar, Sequence, received
 
 MAX_STEPS = 1_000_000
-"""Maximum number of steps of a range; a finer range must be continuous."""
+"""Maximum number of steps of a range; if there would be more, the file must not set `step` (a continuous range)."""
 
 KEYS = ("low", "high", "step", "log", "reverse_log", "choices", "fixed", "each", "when", "or")
 

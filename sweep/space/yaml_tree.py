@@ -23,7 +23,7 @@ from sweep.space.fields import Value
 from sweep.space.wording import printable, show
 
 MAX_BYTES = 16_000
-"""Maximum size of a space file, which is a page of text. The parser reads only 20 to 60 kB per second."""
+"""Maximum size of a space file: more than a page of text, but read in a second (the parser reads 20 to 60 kB/s)."""
 MAX_DEPTH = 20
 MAX_KEY = 64
 
@@ -241,7 +241,7 @@ def _refused(raw: RawNode) -> str | None:
     if raw.anchor is not None:
         return f"anchors and aliases (&{raw.anchor}) are not supported; write the value out"
     start = raw.start_mark
-    # Only the text shows a tag: `!!str 5` is the same node as `"5"`. No other value starts with `!`.
+    # Read the text, because the parser returns equal nodes for `!!str 5` and `"5"`. Only a tag starts with `!`.
     if start.buffer[start.pointer] == "!":
         tag = start.buffer[start.pointer :].split(maxsplit=1)[0].rstrip("\0")
         return f"tags ({show(tag)}) are not supported; write only the value"

@@ -1,7 +1,7 @@
 """A Keras model as a logged model of MLflow, written without importing Keras or TensorFlow.
 
 `mlflow.keras.save_model` needs the model in memory and saves it again. For a ResNet50 of 95 MB, it took 15 s in a
-child process and its file had 284 MB (with the state of an unused optimizer), different bytes and no `sweep.json`; this
+child process and wrote another file: 284 MB, with the state of an unused optimizer and without `sweep.json`. This
 module takes 0.1 s and copies the file. MLflow's format is documented and small: the `.keras` file, the file MLmodel,
 the environment and the input example. `mlflow.keras.load_model` and `mlflow.pyfunc` read it.
 """

@@ -39,7 +39,7 @@ def register_in_store(info: StudyInfo, final_model: FinalModel, address: Address
     """
     client = make_client(address)
     experiment = ensure_experiment(client, info.name, address.artifacts)
-    # Only runs of this study: on a shared server another study may have the same name, and even the same best model.
+    # `find_run` finds only runs of this study: on a shared server, another may have the same name and best model.
     final = f"tags.`sweep.kind` = 'final' and tags.`{KEY_TAG}` = '{final_model.key}'"
     run = find_run(client, experiment, info, final) or _create_run(client, experiment, info, final_model)
     _log_values(client, run, final_model)

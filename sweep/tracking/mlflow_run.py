@@ -120,7 +120,7 @@ class MlflowRun:
         return [point for point in points if _identity(point) not in self._held_points()]
 
     def _held_points(self) -> set[tuple[str, int, str]]:
-        """Return the stored points, read once, with a request for each metric in the run (none for a new run)."""
+        """Return the stored points. The first call reads them with one request per metric: none for a new run."""
         if self._points is None:
             self._points = {
                 _identity(MetricPoint(key, metric.value, metric.timestamp, metric.step))
@@ -173,5 +173,5 @@ class MlflowRun:
 
 
 def _identity(point: MetricPoint) -> tuple[str, int, str]:
-    """Return key, step and value: no time, as a resume may change it; the value to 12 digits, as databases round."""
+    """Return key, step and 12 digits of the value, as databases round it; not the time, which a resume may change."""
     return point.key, point.step, format(point.value, ".12g")

@@ -73,7 +73,7 @@ def ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) ->
 
 
 def search_runs(client: MlflowClient, experiment_id: str, info: StudyInfo, filter_string: str) -> Iterator[Run]:
-    """Yield the study's runs that are not deleted, the oldest last: callers keep the last of runs made twice."""
+    """Yield the study's runs that are not deleted, the oldest last: callers use it if a run was created twice."""
     token: str | None = None
     while True:
         page = client.search_runs(

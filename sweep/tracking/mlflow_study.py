@@ -176,7 +176,7 @@ def _user() -> dict[str, str]:
     """Return the tag with the user's name, which distinguishes studies of the same name; no tag without a user name."""
     try:
         return {"mlflow.user": getpass.getuser()}
-    except (KeyError, OSError):  # KeyError before Python 3.13: a container's user without an entry in /etc/passwd
+    except (KeyError, OSError):  # no entry in /etc/passwd, as in some containers; KeyError before Python 3.13
         return {}
 
 

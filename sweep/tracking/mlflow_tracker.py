@@ -152,5 +152,5 @@ def _sync_study(store: Store, closing: CloseState | None) -> None:
         store.sync_study("RUNNING", None)
         return
     store.sync_study(CLOSED[closing], round(time.time() * 1000))
-    if closing != "interrupted":  # the user waits for the end, and the next run may find better models
+    if closing != "interrupted":  # after an interruption the user waits; the next run may find better models
         store.sync_models()

@@ -83,7 +83,7 @@ class RunEntry:
         ended: the end of the run in milliseconds since 1970; None while it is running.
         tags: the tags to set; if the run has other tags that start with `sweep.`, they are removed.
         proof: name of the group of files whose digest also covers the points; "" if there is none. Files are written
-            last: a run that has this group with this digest has all points, so MLflow is not asked for them.
+            after the points, so a run that has this group with this digest has all points; MLflow is not asked.
     """
 
     name: str

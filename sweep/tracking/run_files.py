@@ -82,7 +82,7 @@ def cached_images(cache: Path | None, digest: str) -> UInt8Array | None:
 
 def trial_files(record: TrialRecord, study_folder: Path) -> tuple[Files, ...]:
     """Return a trial's record, resolved configuration, learning curves, and the model's summary if there is one."""
-    # Without `model_file`: it changes when the study drops the model, and the files would be written again.
+    # `model_file` is left out: when the study removes the model, the files would change and be written again.
     text = record_to_json(dataclasses.replace(record, model_file=None))
     summary = _read(trial_folder(study_folder, record.number) / SUMMARY_FILE)
 

@@ -138,6 +138,6 @@ def _check_owner(path: Path) -> None:
 
 
 def short_error(text: str) -> str:
-    """Return the text on one line, without passwords. A long text is cut in the middle: its end has the cause."""
+    """Return the text on one line, without passwords. A long text is cut in the middle to keep its end, the cause."""
     line = hide_passwords(" ".join(text.split()))
     return line if len(line) <= 320 else f"{line[:120]} … {line[-200:]}"

@@ -121,7 +121,7 @@ def _best_so_far(info: StudyInfo, outcomes: Sequence[TrialOutcome]) -> tuple[Met
     best = accumulate(ended, lambda first, second: ranking(info.objective, (first, second))[0])
     points = []
     for step, (outcome, leader) in enumerate(zip(ended, best, strict=True), start=1):
-        # No sampled values: the next leader may not have the same parameters.
+        # Sampled values are left out, because the next leader may not have the same parameters.
         numbers = (leader.objective, leader.number, leader.best_epoch, leader.parameters)
         points += [
             MetricPoint(f"best_{name}", float(value), outcome.ended or 0, step)

@@ -33,7 +33,7 @@ ASSUMED_CLASSES = 10
 
 
 class KnownImages(NamedTuple):
-    """Facts about the images and the number of training images; `assumed`: why they are assumed, "" if known."""
+    """Facts about the images and the number of training images; `assumed`: why both are assumed, "" if known."""
 
     facts: ImageFacts
     train: int
@@ -100,7 +100,7 @@ def _images_text(images: KnownImages) -> str:
 
 
 def build_points(space: Space, facts: ImageFacts) -> list[BuiltPoint]:
-    """Build models in a child process: of the smallest and the largest point, of each branch and of random points."""
+    """Build in a child process the models of the smallest and largest point, of each branch and of random points."""
     generator = random.Random(0)
     points: list[tuple[str, Values]] = [("smallest", smallest(space)), ("largest", largest(space))]
     points += branches(space)

@@ -115,7 +115,7 @@ def read_source(name: str, source: Path | IO[bytes], shape: Shape) -> ReadImage 
     """Decode an image exactly as in training: upright, in the model's colours, resized to the model's shape."""
     height, width, channels = shape
     try:
-        # Images are prepared as in training, which resizes only to squares; for another shape, `_resized` does it.
+        # `read_image`, which training uses too, resizes only to squares; `_resized` resizes to any other shape.
         pixels = read_image(source, channels, height if height == width else None)
         if pixels.shape[:2] != (height, width):
             pixels = _resized(pixels, height, width)

@@ -101,7 +101,7 @@ def complete_user_space(space: Space, facts: ImageFacts) -> Space:
 
     Raises:
         ModelError: the model cannot be imported or built; the message has the traceback.
-        UserError: the file has a value without effect on the model, or names an unknown hyperparameter.
+        UserError: the space file has a value without effect on the model, or names an unknown hyperparameter.
     """
     if not space.has_user_model:
         return space

@@ -91,7 +91,7 @@ def write_page_in_study(home: Home, study: str) -> None:
 
 
 def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
-    """Add the page to MLflow. The file is already written, so only print a message if the store is unreachable."""
+    """Add the page to MLflow; if the store is unreachable, print a message instead of failing: the file is written."""
     folder = home.study(history.study)
     info = StudyInfo(history.study, study_id(folder), "", history.objective, folder)
     try:
@@ -102,7 +102,7 @@ def _add_to_mlflow(home: Home, history: History, uri: str | None) -> None:
 
 def _text(home: Home, history: History, target: Path | None, kind: str) -> str:
     taken = [path.name for path in home.studies.iterdir()]
-    judged = () if kind == "csv" else history.records  # the table has no importances, which take seconds
+    judged = () if kind == "csv" else history.records  # the table has no importances, and computing them takes seconds
     findings = collect_findings(history, importances(history.space, judged), next_name(history.study, taken))
     if kind == "json":
         return json.dumps(findings_mapping(history, findings), indent=2, allow_nan=False) + "\n"

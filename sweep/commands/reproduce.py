@@ -136,7 +136,7 @@ def cause_of(record: TrialRecord) -> str:
 
 
 def _comparable(cause: str) -> str:
-    """Return "killed" for `oom`, else the cause itself: unlike a sweep, this command cannot distinguish these two."""
+    """Return the cause, with "killed" for "oom": unlike a sweep, this command cannot distinguish these two causes."""
     return "killed" if cause == "oom" else cause
 
 
@@ -179,7 +179,7 @@ def repeat_trial(record: TrialRecord, task: Task, executor: Executor, console: C
         while not outcomes:
             outcomes = executor.wait(1.0)
     finally:
-        executor.close()  # after an interruption, a notebook's process continues, but the child must end
+        executor.close()  # end the child even if a notebook, whose process continues, is interrupted
     ended = outcomes[0].ended
     if isinstance(ended, TrialResult):
         return Repeat(ended.epochs, ended.weights_digest, "", ended.model_file)

@@ -61,7 +61,7 @@ FLUSH_SECONDS = 30.0
 INTERRUPTED_FLUSH_SECONDS = 3.0
 """Maximum seconds to wait for the tracking store after the last trial of a sweep, and after an interruption."""
 _MIRRORED = ".mirrored"
-"""File in a study's folder; records older than this file are in the tracking store."""
+"""File in a study's folder; its time of change tells which records are in the tracking store: all older ones."""
 
 UI = Path(str(files("sweep"))).resolve().parent / "scripts" / "ui"
 
@@ -88,7 +88,7 @@ def run_session(request: RunRequest, space: Space, stop: StopRequests) -> int:
     console = make_console(quiet=request.quiet, as_json=request.as_json)
     if request.fork:
         read_records(source)  # raises if there is no such study, before any folder is made
-    require_source(space.data.name)  # first: a misspelt name must not create a folder or count as a changed space
+    require_source(space.data.name)  # checked first: a misspelt name must not create a folder or seem a changed space
     slots = default_slots(request.workers)
     max_parameters = getattr(space.smallest_config.model, "max_parameters", None)
     make_folder(folder, needed_bytes(max_parameters, space.search.keep_models, len(slots)))
@@ -179,7 +179,7 @@ class _Run:
         try:
             found: list[int] = call_in_child("sweep.training.model_probe:multiply_adds_of", list(configs), facts)
         except SweepError as error:
-            # If a model cannot be built, its trial will fail with this message; a simpler order is enough here.
+            # A model that cannot be built fails later, in its trial, with this message; here it only affects the order.
             effect = "the training times cannot be compared, so the last trials start in the order of their numbers"
             self.console.print(f"{effect}; cause: {str(error).splitlines()[-1]}")
             return [0] * len(configs)
@@ -195,7 +195,7 @@ class _Run:
                 self._tracker.update(record)
 
     def _close_tracker(self, state: CloseState) -> bool:
-        """Wait until everything is written, only a few seconds after a stop request; return True if it is written."""
+        """Wait a limited time, shorter after a stop request, for the tracker to write everything; True if it has."""
         started = time.monotonic()
         newest = time.time()
         while not (written := self._tracker.close(state, 0.25)):
@@ -235,7 +235,7 @@ class _Run:
             self.console.print(f"tried first: {names}", style="dim")
 
     def _announce_resumed(self, waiting: Sequence[int]) -> None:
-        """Print which trials are resumed, without those that have values but no record, because they never started."""
+        """Print which trials are resumed, except those without a record, which have values but never started."""
         states = {record.number: record.state for record in self.study.records()}
         interrupted = [number for number in waiting if states.get(number) == "interrupted"]
         killed = [number for number in waiting if number in states and number not in interrupted]
@@ -276,7 +276,7 @@ class _Run:
         address = named_store(self.request.tracking_uri, os.environ)
         if address:
             return hide_passwords(address)
-        if not UI.is_file():  # installed without the repository
+        if not UI.is_file():  # the script exists only in the repository
             return f"mlflow server --backend-store-uri sqlite:///{self.home.root.absolute()}/mlflow/mlflow.db shows it"
         shown = UI.relative_to(Path.cwd()) if UI.is_relative_to(Path.cwd()) else UI
         return f"{shown}{option} shows it"

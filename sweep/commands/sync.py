@@ -57,7 +57,7 @@ def sync_with_mlflow(root: Path, study: str, uri: str | None, as_json: bool) -> 
 
 @contextmanager
 def _lock_unless_running(folder: Path) -> Iterator[bool]:
-    """Lock the study, so that no sweep starts meanwhile; yield True, without a lock, if a sweep already runs."""
+    """Yield True if a sweep already runs; otherwise lock the study, so that none starts meanwhile, and yield False."""
     try:
         lock = StudyLock(folder)
     except StudyError:

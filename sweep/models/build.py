@@ -44,7 +44,7 @@ def build(config: TrialConfig, facts: ImageFacts, seed: int, *, augmentation: bo
 
     Raises:
         TrialFailure: infeasible or too_large.
-        WeightsError: pre-trained weights are not available; the result of `untrained` needs none.
+        WeightsError: pre-trained weights are not available; a configuration from `untrained` needs none.
         ModelError: a user's model cannot be built.
     """
     inputs = keras.Input(facts.shape, dtype="uint8", name="pixels")
@@ -81,7 +81,7 @@ def untrained(config: TrialConfig) -> TrialConfig:
 
 
 CROSS_ENTROPY = "unpenalized_cross_entropy"
-"""Name of the cross-entropy metric without label smoothing and L2 penalty; users' metrics have other names."""
+"""Name of the cross-entropy metric without label smoothing and L2 penalty; unusual, so that no user's metric has it."""
 
 
 def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int | None = None) -> None:
@@ -114,7 +114,7 @@ def compile_model(model: keras.Model, config: TrialConfig, steps_per_epoch: int 
 
 def deployable(model: keras.Model, config: TrialConfig, facts: ImageFacts) -> keras.Model:
     """Return the model without augmentation layers, optimizer and loss; its outputs at inference are the same."""
-    if config.model.builder not in BUILDERS:  # not built again: a user's function may make other layers
+    if config.model.builder not in BUILDERS:  # not built again, as a user's function may then make other layers
         plain = keras.Model(model.inputs, model.outputs, name=model.name)
         return keras.models.clone_model(plain, clone_function=lambda layer: layer, call_function=_skip_augmentation)
     plain = build(untrained(config), facts, seed=0, augmentation=False)

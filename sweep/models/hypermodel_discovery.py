@@ -1,4 +1,4 @@
-"""Finding a hypermodel's search space by building its models: its hyperparameters, and when it reads them.
+"""Find by building models which hyperparameters a hypermodel has, and under which conditions it reads each one.
 
 KerasTuner knows a hyperparameter's conditions only if `conditional_scope` or `parent_name` states them. Where plain
 Python decides (`for i in range(hp.Int("layers", 1, 3))`), KerasTuner samples values that are never read. This module
@@ -38,7 +38,7 @@ from sweep.space.parameters import Choice, Condition, IntRange, Parameter
 MAX_BUILDS = 200
 """Maximum number of builds; a larger space must use `conditional_scope`, which needs no builds."""
 MAX_BRANCHES = 20
-"""A hyperparameter with more values than this is taken for a size, and never decides whether others are read."""
+"""A hyperparameter with more values is treated as a size, which does not decide whether others are read."""
 COLLECT_EVERY = 8
 """Number of builds between two garbage collections; a collection takes about as long as a small build."""
 _PROBE_IMAGES = 4
@@ -142,7 +142,7 @@ class _Explorer:
         return parameter.extremes()
 
     def _within(self, values: dict[str, Value]) -> dict[str, Value]:
-        """Return the values that the space file allows, and an allowed value for each default that the file forbids."""
+        """Return those values that the space file allows, plus an allowed value for each default that it forbids."""
         given = {
             name: parameter.extremes()[0]
             for name, parameter in self._written.items()
@@ -194,7 +194,7 @@ class _Explorer:
         check_outputs_for_noise(whole, self._facts.shape, self._section.output, self._section.hypermodel)
 
     def _implied(self) -> dict[str, tuple[Condition, ...]]:
-        """Return by name the conditions in plain Python code, found by changing one hyperparameter at a time."""
+        """Find each hyperparameter's conditions in plain Python code by changing one other hyperparameter at a time."""
         built = [read for read in self._built.values() if read is not None]
         names = list(dict.fromkeys(definition.name for definition in self._space))
         stated = {definition.name for definition in self._space if definition.conditions}
@@ -247,14 +247,14 @@ def _stated(definition: Any, parents: Mapping[str, Parameter]) -> tuple[Conditio
             values = tuple(choice for choice in parent.choices if choice in values)
         elif isinstance(parent, IntRange):
             values = tuple(value for value in values if parent.contains(value))
-        elif parent is not None:  # no condition on a float holds: a sampled float equals no stated value
+        elif parent is not None:  # a condition on a float never holds: no sampled float equals a stated value
             values = ()
         found.append(Condition(condition.name, values))
     return tuple(found)
 
 
 def _may_decide(definition: Any, values: tuple[Value, ...]) -> bool:
-    """False for floats, and for integers that are sizes, not counts: those with larger steps or too many values."""
+    """False for floats, and for integers that seem to be sizes, not counts: the step is not 1 or the range is long."""
     if isinstance(definition, hp_types.Int):
         return bool(definition.step == 1 and definition.max_value - definition.min_value < MAX_BRANCHES)
     return len(values) <= MAX_BRANCHES and isinstance(definition, hp_types.Boolean | hp_types.Choice)

@@ -1,6 +1,6 @@
 """The public name of `sweep.bridges.to_keras_tuner`: `from sweep.models.keras_tuner import hypermodel, objective_of`.
 
-The names are imported at their first use: the bridges import this room, so it must not import them when it loads.
+The names are imported at their first use: `sweep.bridges` imports `sweep.models`, so an import here would be circular.
 """
 
 from __future__ import annotations

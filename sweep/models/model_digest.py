@@ -30,7 +30,7 @@ def model_digest(model: keras.Model, config: TrialConfig) -> str | None:
     """Return the SHA-256 over the configurations of the model, its optimizer and its loss, and the section `training`.
 
     Args:
-        model: the model with augmentation layers, before training, which may change the learning rate.
+        model: the model with augmentation layers, not yet trained, because training may change the learning rate.
         config: the trial's configuration.
 
     Returns:

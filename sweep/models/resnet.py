@@ -1,8 +1,8 @@
 """Residual networks for small images.
 
-After He et al., "Deep Residual Learning for Image Recognition", 2015, section 4.2 (the form for CIFAR-10), with the
-unit of "Identity Mappings in Deep Residual Networks", 2016, and the weighting of Hu et al., "Squeeze-and-Excitation
-Networks", 2017, as choices.
+After He et al., "Deep Residual Learning for Image Recognition", 2015, section 4.2 (the form for CIFAR-10). The
+unit of "Identity Mappings in Deep Residual Networks", 2016, and the channel weighting of Hu et al.,
+"Squeeze-and-Excitation Networks", 2017, are options.
 """
 
 from __future__ import annotations

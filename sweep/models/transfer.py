@@ -80,7 +80,7 @@ def preprocess(name: str, hidden: Any) -> Any:
     """Return what the backbone of this name receives for raw pixels (batch, height, width, 3), 0..255, RGB.
 
     The backbone's `preprocess_input` maps each channel separately and linearly, and may turn RGB into BGR. The mapping
-    is measured on black, red, green and blue, and becomes Keras layers: a saved model loads without this module.
+    is measured on black, red, green and blue, and rebuilt from Keras layers, so saved models load without this module.
     """
     module = getattr(keras.applications, name).__module__.rsplit(".", 1)[-1]
     probe = np.zeros((1, 1, 4, 3), np.float32)

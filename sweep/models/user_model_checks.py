@@ -68,7 +68,7 @@ def check_outputs(shape: tuple[Any, ...], facts: ImageFacts, reference: str) -> 
 
 
 def check_output_values(outputs: npt.NDArray[np.floating], output: str, reference: str) -> None:
-    """Check the outputs against the space file: with the wrong kind, the loss would be wrong without an error.
+    """Check the kind of the outputs against the space file: a wrong kind makes the loss wrong without an error.
 
     Args:
         outputs: outputs for any images, (n, classes).

@@ -19,7 +19,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     file or a folder with this name. After an error, such as a full disk, the leftover is removed; `path` is unchanged.
     """
     part = path.with_name(f"{path.stem}.part{path.suffix}")
-    remove(part)  # left by a process that was killed
+    remove(part)  # a killed process may have left it
     try:
         yield part
         move_into_place(part, path)

@@ -30,7 +30,7 @@ RISES = 1 / 3
 """If at least this share of the epochs has a rise above `RISE`, the learning rate is too high; fewer may be chance."""
 
 GAP = 0.1
-"""A larger gap between training and validation accuracy is over-fitting; 100 images cause a smaller one by chance."""
+"""A larger gap between training and validation accuracy is over-fitting; with 100 images, chance causes less."""
 VAL_RISE = 0.1
 """A larger relative rise of the validation loss above its minimum, while the training loss falls, is over-fitting."""
 SINCE = 2

@@ -35,7 +35,7 @@ ENTRIES = (CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE, FACTS_FILE)
 
 MAX_TEXT = 64 * 2**20
 MAX_RATIO = 20
-"""Maximum ratio of an entry's size to its compressed size. Weights compress badly, so more suggests a zip bomb."""
+"""Maximum ratio of an entry's size to its compressed size. Weights compress badly; a larger one suggests a zip bomb."""
 
 MODULES = re.compile(
     r"keras(\.(layers|models|initializers|regularizers|constraints|optimizers(\.schedules)?|losses|metrics"
@@ -54,7 +54,7 @@ REFUSED = {
 }
 """Refused classes of `keras.layers`, which do more than compute, each with the reason."""
 VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__")
-"""Keras's markers for plain values; its other marker, `__lambda__`, stands for code."""
+"""Keras's markers for plain values, which are allowed; its other marker, `__lambda__`, is for code and refused."""
 
 
 def check_archive(path: Path) -> None:

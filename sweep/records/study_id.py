@@ -39,7 +39,7 @@ def study_id(folder: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """Write a new id, unless another process (a sweep or a sync) has just done so: only one can create the link."""
+    """Write a new id, unless another process (a sweep or a sync) is faster: only one can make a hard link at `path`."""
     new = uuid.uuid4().hex
     part = path.with_name(f"{path.name}.{new}.part")
     part.write_text(new + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
 """The lock that allows one supervisor per study. If the process that holds it dies, the kernel releases it.
 
-The lock's file contains a lease, which identifies this process even after a reboot or a reuse of its process id.
+The lock's file contains a lease, which identifies the holder even after a reboot or a reuse of its process id.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WRITING_SECONDS = 1.0
 """Maximum time between taking the lock and writing the lease."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SAME_START = 1.0
-"""Two readings of one process's start time differ by less than this (in s), due to rounding or a clock adjustment."""
+"""Start times that differ by less than this (in s) are of one process; rounding or a clock adjustment shifts them."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))

@@ -53,7 +53,7 @@ def find_record(study_folder: Path, number: int | None) -> TrialRecord:
         RecordError: the record cannot be read.
     """
     if number is not None and (trial_folder(study_folder, number) / RECORD_FILE).is_file():
-        return read_record(trial_folder(study_folder, number))  # reads no other record, which may be damaged
+        return read_record(trial_folder(study_folder, number))  # does not read the others, which may be damaged
     records = read_records(study_folder)
     if number is None:
         best = ranked(records)

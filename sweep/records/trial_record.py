@@ -39,7 +39,7 @@ class TrialRecord:
     Attributes:
         values: the sampled values, by parameter name.
         reason: why it ended: `all epochs`, `early stopping`, `pruned at epoch 8 …`, a failure cause; "" while running.
-        cause: the cause of a failure, also if `search.failures` turns it into state `pruned`; None without a failure.
+        cause: the cause of a failure, also if `search.failures` made the state `pruned`; None without a failure.
         message: details of a failure, with the traceback if there is one.
         objective_value: value of the objective in the best epoch; None before the first epoch and for failed trials.
         epochs: the finished epochs.
@@ -97,7 +97,7 @@ def diagnosed(record: TrialRecord) -> TrialRecord:
 
 
 def as_interrupted(record: TrialRecord) -> TrialRecord:
-    """For a study that no process runs: return the record with `interrupted` instead of `running`."""
+    """Return the record with `interrupted` instead of `running`, for a study that no process runs."""
     if record.state != "running":
         return record
     return dataclasses.replace(record, state="interrupted", reason="interrupted")

@@ -62,7 +62,7 @@ class OptunaStudy:
         self._interrupted = [trial for trial in self._stored((TrialState.RUNNING,)) if not self._settle(trial)]
 
     def _settle(self, stored: FrozenTrial) -> bool:
-        """Tell Optuna the result of a trial if the trial ended before its supervisor was killed; else return False."""
+        """Tell Optuna the result of a trial that ended before its supervisor was killed; False if it had not ended."""
         record = _record(trial_folder(self.folder, stored.number))
         if record is None or record.state in ("running", "interrupted"):
             return False
@@ -87,7 +87,7 @@ class OptunaStudy:
 
     def _resume(self, stored: FrozenTrial) -> PendingTrial:
         earlier = _record(trial_folder(self.folder, stored.number))
-        # Seeded as in `next`: this number of trials had started before, except for enqueued trials, which need no seed.
+        # The seed that `next` used: trial n started after n others. Enqueued trials may not, but they need no seed.
         sampler = make_sampler(self.space.search, stored.number)
         if earlier is None and not _is_drawn(stored, self.space):
             return self._pending(_propose_again(self._handle, stored, sampler, self.space), None)
@@ -95,7 +95,7 @@ class OptunaStudy:
         return self._pending(optuna.Trial(self._handle, stored._trial_id), earlier)
 
     def _pending(self, trial: optuna.Trial, earlier: TrialRecord | None) -> PendingTrial:
-        threads = earlier.config.threads if earlier else self._threads  # another number would change the weights
+        threads = earlier.config.threads if earlier else self._threads  # another number of threads changes the weights
         values = self.space.suggest(functools.partial(suggest, trial))
         self._trials[trial.number] = trial
         seed = derive(self.space.search.seed, Purpose.TRIAL, trial.number)
@@ -129,7 +129,7 @@ class OptunaStudy:
             stored = self._handle._storage.get_trial(trial._trial_id).intermediate_values
             if metrics.epoch not in stored:
                 trial.report(metrics.value(self.space.search.objective), step=metrics.epoch)
-            # The pruner always judges the last stored epoch; in a resumed trial, it may be later than `metrics.epoch`.
+            # The pruner judges the last stored epoch. A resumed trial may repeat earlier ones, which are not judged.
             return metrics.epoch >= max(stored, default=0) and bool(trial.should_prune())  # it can be a numpy.bool
 
     def save(self, record: TrialRecord) -> None:
@@ -162,7 +162,7 @@ class OptunaStudy:
         elif record.state == "pruned":
             self._handle.tell(trial, state=TrialState.PRUNED)
         elif is_infeasible(record.reason, self.space.search.failures):
-            # Not FAIL, which the sampler ignores: it ranks a pruned trial with a violated constraint below all others.
+            # Not FAIL: the sampler ignores it, but ranks a pruned trial with a violated constraint below all others.
             trial.set_constraint(record.reason, 1.0)
             self._handle.tell(trial, state=TrialState.PRUNED)
         else:

@@ -61,5 +61,5 @@ def may_prune(config: PrunerConfig, epochs: Sequence[EpochMetrics], limit: int) 
 
 
 def is_audited(config: PrunerConfig, study_seed: int, number: int) -> bool:
-    """True if this trial is audited: it continues although the pruner would end it. The seed and the number decide."""
+    """True if seed and number select this trial for the audit: it then continues although the pruner would end it."""
     return derive(study_seed, Purpose.AUDIT, number) < config.audit * 2**31

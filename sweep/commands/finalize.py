@@ -56,7 +56,7 @@ class FinalizeRequest:
     """What the user asks for.
 
     Attributes:
-        top: number of best trials that are always finalists; trials whose lag behind these is within noise are added.
+        top: number of best trials that are always finalists; trials within noise of the last of these are added.
         max_repeats: maximum number of rounds.
         folds: number of folds of the cross-validation; None for fresh splits.
         budget: seconds for the whole command; None for no limit.

@@ -83,7 +83,7 @@ def ordered(choice: Choice) -> tuple[Value, ...]:
 
 
 def is_scale(parameter: Parameter) -> bool:
-    """True if the values have a size: for a range or a choice of numbers."""
+    """True if the values are numbers: for a range, or a choice among numbers."""
     return not isinstance(parameter, Choice) or all(is_number(choice) for choice in parameter.choices)
 
 
@@ -104,7 +104,7 @@ def _title(parameter: Parameter) -> str:
 
 
 def _log_ticks(low: float, high: float) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """Return ticks at powers of ten; at 1, 2 and 5 times them, or 1 to 9 times, if fewer than two would be in range."""
+    """Return ticks at powers of ten; if fewer than two are in range, at 1, 2 and 5 times them, else at 1 to 9 times."""
     decades = range(math.floor(low), math.ceil(high) + 1)
     for factors in ((1,), (1, 2, 5), tuple(range(1, 10))):
         values = [factor * 10.0**decade for decade in decades for factor in factors]

@@ -26,10 +26,10 @@ LEVEL = 0.01
 """Significance level of the one-sided paired t-test against each rival.
 
 The bootstrap alone separates equal finalists too often: it is certain whenever one finalist leads in all of three
-rounds, for two equal finalists in one of four cases, and `judge` runs after every round. In 4,000 simulations of up to
-10 rounds (normal scores), it separated two equal finalists in 55 % of the cases and five in 16 %. Together with the
-t-test, it did so in 8 % and 0.1 %; a true lead of two standard deviations of a single score was found in 96 % of the
-cases (two finalists, after 6 rounds on average) and in 82 % (five finalists, after 8 rounds).
+rounds, as one of two equal finalists does in a quarter of all cases, and `judge` runs after every round. In 4,000
+simulations of up to 10 rounds (normal scores), it separated two equal finalists in 55 % of the cases and five in 16 %.
+Together with the t-test, it did so in 8 % and 0.1 %; a true lead of two standard deviations of a single score was found
+in 96 % of the cases (two finalists, after 6 rounds on average) and in 82 % (five finalists, after 8 rounds).
 """
 RESAMPLES = 4000
 
@@ -42,7 +42,7 @@ class Standing:
         mean, deviation: mean and sample deviation (n - 1) of the objective; a single round has no deviation, None.
         rounds: number of rounds.
         best_share: bootstrap P(best): the share of resamples of the rounds in which this finalist has the best mean;
-            a resample with several equal best means is divided among them.
+            a resample with several equal best means is divided equally among these finalists.
     """
 
     trial: int
@@ -153,7 +153,7 @@ def probabilities_of_best(
     """Return the bootstrap P(best) of each row of (finalists, rounds).
 
     The bootstrap is paired (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993): rounds are drawn with
-    replacement, the same rounds for all rows. A resample with several equal best means is divided among their rows.
+    replacement, the same rounds for all rows. If several rows have the best mean, they share the resample.
     """
     rounds = scores.shape[1]
     drawn = np.random.default_rng(seed).integers(0, rounds, (RESAMPLES, rounds))

@@ -47,7 +47,7 @@ class History:
         return direction_of(self.objective) == "maximize"
 
     def loss(self, value: float) -> float:
-        """Return the value, negated if higher is better, so that lower is better."""
+        """Return a value of the objective as a loss, where lower is better: negated if higher values are better."""
         return -value if self.maximize else value
 
     def of(self, *states: str) -> tuple[TrialRecord, ...]:

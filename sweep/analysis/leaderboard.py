@@ -12,7 +12,7 @@ from sweep.analysis.trial_row import TrialRow, trial_row
 LeadVerdict = Literal["nobody", "alone", "tie", "within noise", "clear", "unknown"]
 
 NOISE_LIMIT = 2.0
-"""A lead of fewer standard errors counts as noise; two standard errors cover about 95 % of a normal distribution."""
+"""A lead of fewer standard errors than this is noise; two standard errors cover about 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _is_rival(best: float, other: float, images: int) -> bool:
 def standard_error(accuracy: float, images: int) -> float | None:
     """Return the standard error of an accuracy on this number of images, sqrt(p (1 - p) / n).
 
-    It is the standard deviation of a binomial proportion; None without images or if the value is not a proportion.
+    This is the standard deviation of a binomial proportion. None if `images` is 0 or `accuracy` is not in 0..1.
     """
     if images < 1 or not 0 <= accuracy <= 1:
         return None

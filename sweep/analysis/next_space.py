@@ -20,7 +20,7 @@ from sweep.space.space import Space
 from sweep.space.writer import space_to_mapping
 
 SHARE = 0.5
-"""A range grows by this share of its width, on its own scale; by less if the configuration does not allow it."""
+"""A range grows by this share of its width, on its own scale; by less if the configuration forbids that bound."""
 MOST = 10.0
 """Maximum factor between the old and the new bound on a log scale, where half the width may be a factor of 100."""
 _SMALLER = (1.0, 0.5, 0.2, 0.1, 0.04)
@@ -44,7 +44,7 @@ class NextSpace:
 
 
 def next_space(space: Space, touched: Iterable[TouchedBound], study: str) -> NextSpace:
-    """Widen a space at its touched ends. Each change is kept only if the reader accepts the changed space.
+    """Widen a space at its touched ends. A change is kept only if `space_from_text` accepts the changed space.
 
     Args:
         space: the searched space.
@@ -80,7 +80,7 @@ def _widen(space: Space, touch: TouchedBound) -> tuple[Space | None, Value]:
 
 
 def _beyond(parameter: Parameter, touch: TouchedBound, part: float) -> Value:
-    """Return a bound further out, rounded to a few digits; None if there is no such bound."""
+    """Return a bound beyond the touched end, by `part` of the usual growth, with few digits; None if there is none."""
     sign = 1 if touch.end == "high" else -1
     if isinstance(parameter, Choice):
         return _next_choice(parameter, sign) if part == 1.0 else None
@@ -126,7 +126,7 @@ def _read_back(space: Space, parameter: Parameter, touch: TouchedBound, value: V
         written[touch.end] = value
         _add_blocks(mapping, parameter, value)
     try:
-        # JSON is valid YAML, and the reader decides which spaces are allowed.
+        # JSON is valid YAML, so the function that reads space files can decide whether the bound is allowed.
         return space_from_text(json.dumps(mapping), "next_space.yaml")
     except SpaceError:
         return None

@@ -27,8 +27,8 @@ class PruningSummary:
         trained: epochs of all complete and pruned trials.
         saved: epochs that pruned trials did not train.
         stopped_early: epochs that complete trials did not train because of early stopping.
-        saved_seconds: the time for the saved epochs, at each trial's own pace.
-        usual_cut: the epoch after which most trials were pruned.
+        saved_seconds: the time for the saved epochs, estimated from each trial's mean time per epoch.
+        usual_cut: the epoch after which more trials were pruned than after any other.
         foresight: Spearman's rank correlation, over the complete trials, between the best value up to the usual cut and
             the final value; None if there are too few trials or one of the two is constant.
         winner_rank: rank of the winner among the complete trials at the usual cut.

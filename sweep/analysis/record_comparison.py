@@ -49,7 +49,7 @@ def compare_with_record(
         environments: the environments of the record and of the rerun.
         tolerance: the largest difference of a metric that counts as rounding.
         causes: causes of failure of the record and of the rerun, "" for none. The rerun of an incomplete trial stops
-            after the last recorded epoch and may not fail; a missing failure counts only if no epoch is recorded.
+            after the last recorded epoch, so a missing failure is a difference only if no epoch is recorded.
     """
     changed = environment_differences(*environments)
     same_weights = None if None in digests else digests[0] == digests[1]

@@ -69,7 +69,7 @@ def _in_zone(axis: Axis, place: float, end: Literal["low", "high"]) -> bool:
 
 
 def _uniform_share(parameter: Parameter, axis: Axis) -> float:
-    """Return the share of uniform values that count as one end; more than `ZONE` for few choices or few integers."""
+    """Return the probability that a uniform value is at a given end; above `ZONE` for few choices or few integers."""
     if axis.choices:
         return 1 / len(axis.choices)
     step: float | None = getattr(parameter, "step", None)

@@ -61,7 +61,7 @@ class Figures:
         return _readable(time_chart(rows))
 
     def pruning(self) -> go.Figure:
-        """Plot how many trials were pruned after which epoch."""
+        """Plot the number of pruned trials by the epoch after which they were stopped."""
         summary = summarize_pruning(self._history)
         self._need(bool(summary.cuts), "no trial was pruned")
         return _readable(pruning_chart(summary))

@@ -24,7 +24,7 @@ def reproduce(
     folder: str | os.PathLike[str] | None = None,
     quiet: bool = False,
 ) -> Reproduction:
-    """Train a trial again from its record, in a separate process, and compare both runs.
+    """Train a trial again from its record, in a separate process, and compare the result with the record.
 
     Args:
         trial: a trial in any state; a pruned trial is trained for as many epochs as its record has.

@@ -88,7 +88,7 @@ class SpaceHyperModel(keras_tuner.HyperModel):
         return found
 
     def config(self, hp: keras_tuner.HyperParameters) -> TrialConfig:
-        """Return a point's configuration; its seed follows from the study's seed and the number of models built."""
+        """Return a point's configuration; its seed follows from the study's seed and the number of earlier builds."""
         seed = derive(self._space.search.seed, Purpose.TRIAL, self._built)
         return self._space.config(self.values(hp), seed=seed)
 
@@ -141,7 +141,7 @@ def _is_switch(parameter: Choice) -> bool:
 
 
 def _is_plain(parameter: Choice) -> bool:
-    """True if KerasTuner takes the choices: all of one type, which is a number or text."""
+    """True if KerasTuner accepts the choices unchanged: all of them are int, all are float, or all are text."""
     kinds = {type(choice) for choice in parameter.choices}
     return len(kinds) == 1 and kinds <= {int, float, str}
 

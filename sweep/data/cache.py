@@ -151,6 +151,6 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _remove_abandoned(cache: Path) -> None:
     """Remove scratch folders of killed processes that are older than a day."""
     for folder in cache.glob(f"{SCRATCH}*"):
-        with suppress(OSError):  # another process removes it as well
+        with suppress(OSError):  # another process may remove it at the same time
             if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -39,8 +39,8 @@ class LazyImages:
         labels: int64 (n,), position of each image's class in the class names.
         read: `read(positions, out, advance)` fills `out`, uint8 (len(positions), h, w, c); raises DataError.
         paths: (n,) paths of the image files below their class folders; empty if the images are not files.
-        attempt: like `read`, but returns the unreadable files and leaves their rows unchanged; None if every image is
-            readable.
+        attempt: like `read`, but returns the unreadable files and leaves their rows unchanged; None if no image
+            can be unreadable, as in arrays.
     """
 
     labels: IntArray

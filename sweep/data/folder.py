@@ -50,8 +50,8 @@ class Listing:
 def list_folder(root: Path) -> Listing:
     """List `root/<class>/<image>`, or `root/train/<class>/<image>` and `root/test/<class>/<image>`.
 
-    The files are sorted by class, then by path; hidden files and other suffixes are skipped. Images in subfolders
-    of a class folder belong to the class; below it, links to folders are skipped. Raises DataError for another layout.
+    The files are sorted by class, then by path; hidden files and files without an image suffix are skipped. Subfolders
+    of a class folder belong to the class, but not links to folders in it. Raises DataError for another layout.
     """
     names = _subfolders(root)
     if _holds_classes(root, "train", names):
@@ -77,7 +77,7 @@ def fingerprint(listing: Listing) -> str:
 
 
 def _holds_classes(root: Path, part: str, names: Sequence[str]) -> bool:
-    """True if the folder `part` has subfolders; without them it is a class (CIFAR-100 has a class called `train`)."""
+    """True if the folder `part` has subfolders; otherwise it is itself a class (CIFAR-100 has a class `train`)."""
     return part in names and bool(_subfolders(root / part))
 
 

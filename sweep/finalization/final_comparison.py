@@ -177,7 +177,7 @@ class FinalComparison:
         """Record a repeat and return True; return False without a record if the repeat needs another attempt."""
         live = self._live.pop(outcome.number)
         if isinstance(outcome.ended, TrialResult):
-            # The digest and the notes are in the trial's record of the search, so they are not repeated here.
+            # The model's digest and the notes are already in the trial's record of the search.
             record = dataclasses.replace(live.with_result(outcome.ended, ""), model_digest=None, notes=())
         else:
             record = live.with_failure(outcome.ended, "fail")

@@ -27,7 +27,7 @@ ANIMATED = ("GIF", "PNG", "WEBP")
 ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9"}
 """By the first bytes of a file: bytes that a complete file has near its end; if they are missing, it is truncated."""
 PNG_DEPTH = 24
-"""Position of the byte with the bits per channel in a PNG file: Pillow does not report reduced 16-bit colour."""
+"""Position of a PNG file's byte for the bits per channel: Pillow does not report that it reduces 16-bit colour to 8."""
 
 SIDE = 8
 """Side of the small copy in pixels."""

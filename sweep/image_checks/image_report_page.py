@@ -33,7 +33,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class FindingSection:
-    """A finding with the groups that the page shows; `left` is the number of the other groups."""
+    """A finding with the groups that the page shows; `left` is the number of groups that it omits."""
 
     finding: ImageFinding
     groups: tuple[tuple[Shown, ...], ...]

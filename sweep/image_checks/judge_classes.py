@@ -18,9 +18,9 @@ from sweep.space.config import DataConfig
 UNEVEN = 3.0
 """Minimum ratio of the largest to the smallest class for a warning: the largest class may dominate training."""
 FEWEST_LETTERS = 3
-"""Minimum length of a name that is the same class as its plural; the shorter `b` and `bs` can be two classes."""
+"""Minimum length of a name to count as the same class as its plural: the short `b` and `bs` can be two classes."""
 SHORTEST = 5
-"""Minimum length of names whose difference by one letter is probably a typing error; `bear`, `bean` are two classes."""
+"""Minimum length of names for which one differing letter suggests a typing error: `bear` and `bean` are two classes."""
 
 
 def judge_classes(images: CheckedImages) -> Iterator[ImageFinding]:

@@ -58,7 +58,7 @@ def _sorted(
     same: str,
     levels: tuple[Level, Level, Level],
 ) -> Iterator[ImageFinding]:
-    """Yield groups with two classes, then groups across parts, then the rest; a group can be in the first two."""
+    """Yield findings: groups with several classes, groups across parts (a group may be both), and all other groups."""
     members = [[seen[position] for position in group] for group in groups]
     conflicts = [group for group in members if _labels(group) > 1]
     across = [group for group in members if len(_parts(group)) > 1]

@@ -77,8 +77,8 @@ def _tflite(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) 
 def _tflite_int8(model: keras.Model, target: Path, images: Callable[[], UInt8Array]) -> None:
     """Write a model with weights and activations in 8 bits.
 
-    The input stays raw uint8 pixels, which the first operation casts: a quantized input would be raw pixels only if the
-    pixels of the calibration images ranged from 0 to 255.
+    The input stays raw uint8 pixels, which the first operation casts. With a quantized input, callers would have to
+    scale the pixels, unless those of the calibration images ranged from 0 to 255.
     """
     chosen = images()
 

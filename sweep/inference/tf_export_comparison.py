@@ -99,7 +99,7 @@ def latencies(runs: Mapping[str, Run], images: UInt8Array) -> dict[str, Latency]
 
 
 def _keras_runner(path: Path, threads: int) -> Run:  # noqa: ARG001 - TensorFlow's threads belong to the process
-    """Run the model as a compiled function: on a single image, `predict` itself would take most of the time."""
+    """Run the model as a compiled function: for a single image, the overhead of `predict` would dominate the time."""
     model = load_model(path)
     signature = [tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.uint8)]
     call = tf.function(lambda images: model(images, training=False), input_signature=signature)
@@ -113,7 +113,7 @@ def _saved_model_runner(path: Path, threads: int) -> Run:  # noqa: ARG001 - Tens
 
 
 def _tflite_runner(path: Path, threads: int) -> Run:
-    """Run LiteRT, whose interpreter keeps the batch size of its last call."""
+    """Run LiteRT; its interpreter must be resized before a call with another batch size than the last call."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter: Any = Interpreter(model_path=str(path), num_threads=threads)

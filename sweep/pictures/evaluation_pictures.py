@@ -103,7 +103,7 @@ def draw_boxes(finalists: Sequence[FinalistResult], winner: int, objective: str,
 
 
 def draw_reliability(test: TestResult, title: str, path: Path) -> None:
-    """Draw accuracy by confidence, and the number of images per bin below it."""
+    """Draw accuracy by confidence and, in a second chart below, the number of images per bin."""
     figure = new_figure(5.0, 5.4, _DPI)
     axes = figure.add_axes((0.13, 0.33, 0.83, 0.59))
     counts = figure.add_axes((0.13, 0.1, 0.83, 0.16), sharex=axes)

@@ -29,7 +29,7 @@ FEWEST = 12
 """Minimum number of complete trials for a contour chart."""
 CELLS = 40
 NEAR = 0.35
-"""A cell is blank if the trials' weights in it sum to less. A trial in the middle of a cell has a weight of 1."""
+"""A cell is blank if the sum of the trials' weights in it is smaller. A trial in the middle of a cell has weight 1."""
 MOST_POINTS = 400
 
 

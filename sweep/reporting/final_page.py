@@ -156,7 +156,7 @@ def gap_text(result: FinalResult) -> str:
 
 
 def _difference(result: FinalResult, gap: float) -> str:
-    """Return `0.0100 above its test score`. A positive gap means an optimistic score (higher accuracy, lower loss)."""
+    """Return `0.0100 above its test score`; a `gap` > 0 means a worse test score (lower accuracy, higher loss)."""
     side = "above" if (gap > 0) == (result.objective == "val_accuracy") else "below"
     return f"{metric(abs(gap))} {side} its test score"
 

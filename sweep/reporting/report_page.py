@@ -64,7 +64,7 @@ def _subtitle(history: History) -> str:
     if history.records:
         record = history.records[-1]
         stamp = record.data
-        name = format_value(Path(record.config.data.name).name)  # if it is the path of a folder, its last part
+        name = format_value(Path(record.config.data.name).name)  # the last part, if the data set is named by a path
         parts.append(
             f"{name}: {count(stamp.train, 'training image')} and {stamp.validation:,} for "
             f"validation, {'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes "

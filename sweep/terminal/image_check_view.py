@@ -18,7 +18,7 @@ MEMBERS_SHOWN = 4
 
 
 def print_image_report(report: ImageReport, console: Console) -> None:
-    """Print counts, findings and their number."""
+    """Print the images per class, the findings, and the number of findings of each level."""
     classes = counted(len(report.counts), "class", "classes")
     console.print(f"{printable(report.description)}: {counted(report.images, 'image')}, {classes}")
     console.print(Padding(_classes(report), (0, 0, 0, 2)))

@@ -13,7 +13,7 @@ ENDED = ("complete", "pruned", "failed")
 
 @dataclass
 class Tally:
-    """The newest record of each trial, and counts; no display shows the epochs of ended trials, so they are dropped.
+    """The newest record of each trial, and counts. Drops the epochs of ended trials, which no display shows.
 
     Attributes:
         total: number of trials that the study should have.

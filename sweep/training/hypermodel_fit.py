@@ -75,7 +75,7 @@ class ScaledBatches(Batches):
 
 
 class UnreadValues(keras.callbacks.Callback):
-    """Ends a trial with TrialFailure (infeasible) if a chosen value has not been read before the first epoch."""
+    """Ends a trial with TrialFailure (infeasible) if the hypermodel did not read a chosen value by the first epoch."""
 
     def __init__(self, hyperparameters: ChosenHyperParameters) -> None:
         super().__init__()
@@ -95,9 +95,9 @@ class UnreadValues(keras.callbacks.Callback):
 
 
 class LogCompleter(keras.callbacks.Callback):
-    """Adds to an epoch's logs the loss and accuracy, in training and validation, that a hypermodel did not measure.
+    """Completes an epoch's logs: adds those of the four `METRICS` that the hypermodel's `fit` did not measure.
 
-    It must be the first callback: in `model.fit` all callbacks share the logs, which it completes in place.
+    It must be the first callback: it completes the logs in place, and in `model.fit` all callbacks share them.
 
     Args:
         model: the model that is trained.

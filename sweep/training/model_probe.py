@@ -105,5 +105,5 @@ def _missing(config: TransferConfig, shape: tuple[int, int, int]) -> str:
     except WeightsError as error:
         return str(error)
     except TrialFailure:
-        return ""  # no weights are missing: only the trials with this model and image size will fail
+        return ""  # a reason other than missing weights: only trials with this model and image size will fail
     return ""

@@ -1,7 +1,7 @@
 """Training a configuration on all images of a search, with the epochs and learning rates that the search has found.
 
 No validation set is left, so nothing is decided during training: there is no early stopping, no reduction on a plateau
-and no restart from the best weights. If a schedule changed the rate at every step, its mean over each epoch is used.
+and no restart from the best weights. If a schedule changed the rate at every step, each epoch has the mean rate.
 """
 
 from __future__ import annotations

@@ -71,6 +71,6 @@ def augment(images: UInt8Array, config: AugmentationConfig) -> UInt8Array:
 
 
 def _reduce(images: UInt8Array) -> UInt8Array:
-    """Return every second, third, … pixel of images that are too large for a grid."""
+    """Reduce images that are too large for a grid to every second, third, … pixel in both directions."""
     step = -(-max(images.shape[-3:-1]) // LONGEST)
     return images[..., ::step, ::step, :]

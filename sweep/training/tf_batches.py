@@ -5,7 +5,7 @@ longer, up to a minute, and sometimes the end of an epoch waits for this thread 
 followed by up to 36 s without any work. This module's pipelines have a buffer of fixed size and no tuner.
 
 TensorFlow keeps the source of a pipeline, and its arrays, until `keras.backend.clear_session()`. To save memory, make
-one pipeline for a training, not one for each epoch, and let it read images from files.
+one pipeline per training, not one per epoch, from a source that reads images from files.
 """
 
 from __future__ import annotations

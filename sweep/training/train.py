@@ -103,7 +103,7 @@ def check_finite(reporter: Reporter) -> None:
 
 
 def _stop_reason(trainable: Trainable, reporter: Reporter, resumption: Resumption, config: TrialConfig) -> StopReason:
-    """Return why training ended. Fewer epochs do not prove early stopping: a user's `fit` may choose their number."""
+    """Return why training ended. Few epochs do not prove early stopping: a user's `fit` may choose their number."""
     if reporter.stopped:
         return "stopped"
     early = resumption.ended or any(getattr(callback, "stopped_epoch", 0) for callback in trainable.schedules)

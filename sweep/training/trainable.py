@@ -254,7 +254,7 @@ class _HypermodelTrainable(Trainable):
         return HypermodelReporter(self._config, on_epoch, self._completer, self._learning_rate)
 
     def _learning_rate(self) -> float:
-        """Return the rate of a compiled model's optimizer; else the hyperparameter `learning_rate` or `lr`, or 0."""
+        """Return the optimizer's rate if the model is compiled, else the value of `learning_rate` or `lr`, else 0."""
         if is_compiled(self.model):
             return float(np.asarray(self.model.optimizer.learning_rate))
         rate = self._chosen.read.get("learning_rate", self._chosen.read.get("lr", 0.0))

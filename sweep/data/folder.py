@@ -50,8 +50,9 @@ class Listing:
 def list_folder(root: Path) -> Listing:
     """List `root/<class>/<image>`, or `root/train/<class>/<image>` and `root/test/<class>/<image>`.
 
-    The files are sorted by class, then by path; hidden files and files without an image suffix are skipped. Subfolders
-    of a class folder belong to the class, but not links to folders in it. Raises DataError for another layout.
+    The files are sorted by class, then by path; hidden files and files without an image suffix are skipped. Files in
+    subfolders of a class folder belong to the class; links to folders inside a class folder are skipped. Raises
+    DataError for another layout.
     """
     names = _subfolders(root)
     if _holds_classes(root, "train", names):
@@ -96,7 +97,7 @@ def _list_parts(root: Path, names: Sequence[str]) -> Listing:
             raise _refusal(root, what, "use the same class names in both")
     test = _images(root, "test/", classes)
     if not test:
-        raise _refusal(root, "holds no images in `test/`", "remove `test/`; a share of the images is then sealed")
+        raise _refusal(root, "holds no images in `test/`", "remove `test/`; then a share of `train/` is the test set")
     return Listing(root, classes, train, test, parted=True)
 
 

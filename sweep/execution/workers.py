@@ -15,8 +15,8 @@ class Usage:
     Attributes:
         workers: the number of trials that run at a time.
         wall_seconds: time from the start of the first trial to the end of the last trial.
-        fit_seconds: time inside `fit`, summed over all trials: the epochs that finished in this run and, for complete
-            and pruned trials that started in this run, the time outside epochs (tracing).
+        fit_seconds: time inside `fit`, summed over all trials: every epoch that finished in this run, plus the time
+            outside epochs (tracing) of the complete and pruned trials that started in this run.
         images: number of training images in these epochs; an image counts again in every epoch.
     """
 

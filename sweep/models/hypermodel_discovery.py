@@ -158,7 +158,7 @@ class _Explorer:
             if len(self._built) >= MAX_BUILDS:
                 raise ModelError(
                     f"the search space of {self._section.hypermodel} could not be found in {MAX_BUILDS} builds; "
-                    "state with hp.conditional_scope which hyperparameters depend on which"
+                    "use hp.conditional_scope to declare which hyperparameters depend on which"
                 )
             first = not self._built
             try:

@@ -1,4 +1,4 @@
-"""A user's builder function, called with the arguments of the space file and the facts that it takes."""
+"""A user's builder function, called with the space file's arguments and, if it takes them, `classes`, `seed`, etc."""
 
 from __future__ import annotations
 

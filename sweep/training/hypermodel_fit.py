@@ -88,7 +88,7 @@ class UnreadValues(keras.callbacks.Callback):
             raise TrialFailure(
                 "infeasible",
                 f"the hypermodel has not read {', '.join(unread)} before the first epoch, so the chosen value "
-                "has no effect; state with hp.conditional_scope when each hyperparameter is used",
+                "has no effect; use hp.conditional_scope to declare when each hyperparameter is used",
             )
 
     on_epoch_end = on_epoch_begin  # a user's loop may call only on_epoch_end

@@ -98,8 +98,8 @@ def judge(scores: Scores, parameters: Mapping[int, int], *, maximize: bool, seed
 
     The leader is separated after at least `LEAST_ROUNDS` rounds if its bootstrap P(best) is at least `CERTAIN` and a
     paired t-test over rounds finds it better than each other finalist at `LEVEL` (one-sided). Otherwise it ties with
-    those that are not worse by the t-test and, after `LEAST_ROUNDS`, have a P(best) of at least 1 - `CERTAIN`. If there
-    is no such finalist, the leader ties with the second finalist, and the leader is recommended.
+    those that are not worse by the t-test and, after `LEAST_ROUNDS`, have a P(best) of at least 1 - `CERTAIN`.
+    Without such a finalist, the leader ties with the second finalist, and the leader is recommended.
 
     Args:
         scores: the objective of each round; every finalist has the same number of rounds.

@@ -63,7 +63,7 @@ class Judgement:
         standings: the compared finalists, the best mean first.
         leader: the trial with the best mean.
         tied: the leader and the trials that are not separated from it, the best mean first.
-        recommended: the trial with the fewest parameters among the leader and the trials that may also be the best.
+        recommended: the trial in `tied` with the fewest parameters; the leader if no rival may also be the best.
     """
 
     verdict: Verdict

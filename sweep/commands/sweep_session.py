@@ -198,10 +198,12 @@ class _Run:
         """Wait a limited time, shorter after a stop request, for the tracker to write everything; True if it has."""
         started = time.monotonic()
         newest = time.time()
-        while not (written := self._tracker.close(state, 0.25)):
-            waited = time.monotonic() - started
-            if not self._tracker.is_writing or waited > (INTERRUPTED_FLUSH_SECONDS if self.stop() else FLUSH_SECONDS):
+        self._tracker.close(state, 0.0)
+        while self._tracker.is_writing:
+            if time.monotonic() - started > (INTERRUPTED_FLUSH_SECONDS if self.stop() else FLUSH_SECONDS):
                 break
+            self._tracker.close(state, 0.25)
+        written = self._tracker.close(state, 0.0)  # asked last, because the writer may finish between the other calls
         if written:
             marker = self.study.folder / _MIRRORED
             marker.touch()

@@ -116,6 +116,8 @@ def _on_workers(configs: list[TrialConfig], prepared: Prepared) -> float:
     """Return the seconds for all models, from the first fork to the last result, after TensorFlow is imported."""
     executor = ForkServerExecutor(default_slots(None))
     with tempfile.TemporaryDirectory() as scratch:
+        for number in range(len(configs)):
+            Path(scratch, str(number)).mkdir()
         tasks = [Task(n, config, prepared, Path(scratch) / str(n)) for n, config in enumerate(configs)]
         _drain(executor, [replace(tasks[0], number=-1, config=_tiny(tasks[0].config))])  # waits for the import
         started = time.perf_counter()

@@ -154,7 +154,9 @@ def _train(runs: Sequence[Run], home: Home, test: bool) -> Iterator[Result]:
                 while waiting and len(prepared) < executor.workers:
                     number, run = waiting.pop(0)
                     prepared[number] = prepare(run.config.data, home.cache)
-                    task = Task(number, run.config, prepared[number], Path(scratch) / str(number))
+                    folder = Path(scratch) / str(number)
+                    folder.mkdir()
+                    task = Task(number, run.config, prepared[number], folder)
                     executor.submit(task, lambda metrics: metrics.epoch < 0)
                 for outcome in executor.wait(1.0):
                     images = prepared.pop(outcome.number)

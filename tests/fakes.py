@@ -13,7 +13,9 @@ from typing import Any
 from sweep.data.cache import Prepared
 from sweep.errors import TrialFailure
 from sweep.execution.executor import Outcome, Task, TrainTask
+from sweep.records.held_file import HeldFile
 from sweep.records.image_facts import DataStamp
+from sweep.records.study_lock import LOCK_FILE
 from sweep.records.study_records import DATABASE
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult, best_epoch
@@ -90,6 +92,13 @@ def _new_database(name: str, space: Space) -> bytes:
 
 
 _NEW: dict[tuple[str, str], bytes] = {}
+
+
+def lock_file(folder: Path) -> HeldFile:
+    """Make the folder with a lock file, which no process holds, and return the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK_FILE).open("ab") as stream:
+        return HeldFile.of(stream.fileno(), folder / LOCK_FILE)
 
 
 def take(study: OptunaStudy, total: int = 100) -> PendingTrial:

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from sweep.commands.output_files import write_output
+from sweep.commands.output_files import make_parent, write_output
 from sweep.commands.overrides import overrides_from_options
 from sweep.image_checks.image_report import check_images, image_report_mapping
 from sweep.image_checks.image_report_page import image_report_html
@@ -46,6 +46,7 @@ def examine_images(config: DataConfig, page: Path | None, as_json: bool) -> int:
         print(json.dumps(image_report_mapping(report)))
     print_image_report(report, console)
     if page is not None:
+        make_parent(page, "--html")
         write_output(page, image_report_html(report), "--html")
         console.print(f"page         {page}")
     return 1 if report.of("problem") else 0

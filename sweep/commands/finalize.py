@@ -93,9 +93,9 @@ def finalize_study(request: FinalizeRequest) -> int:
     if not ranked(read_records(folder)):
         raise NothingFinished(f"no trial of the study {request.study} is complete, so there is no best trial")
     warm_up()
-    with StudyLock(folder), stop_requests() as stop:
+    with StudyLock(folder) as lock, stop_requests() as stop:
         stop.graceful = True
-        run = _Finalizing(request, home, folder, console, stop, started)
+        run = _Finalizing(request, home, folder, lock, console, stop, started)
         try:
             result = run.run()
         except Stopped:
@@ -119,6 +119,7 @@ class _Finalizing:
     request: FinalizeRequest
     home: Home
     folder: Path
+    lock: StudyLock
     console: Console
     stop: Callable[[], bool]
     started: float
@@ -129,6 +130,7 @@ class _Finalizing:
 
     def run(self) -> FinalResult | None:
         """Return the final result; None if the run was interrupted or the budget is used up."""
+        self.lock.check()
         install_tested(self.folder)
         finalists = choose_finalists(self.ranked, self.request.top)
         setting = prepare_setting(finalists[0].config.data, finalists, self.home, self.console)
@@ -156,10 +158,12 @@ class _Finalizing:
             return self._finish(with_more_rounds(earlier, again), plan)
         if self._left() <= 0:
             return None
+        self.lock.check()
         candidate = make_candidate_folder(self.folder) / MODEL_FILE
         trained = self._train(plan, candidate)
         answers = self._open(plan, trained, candidate)
         result = self._result(finalists, outcome, trained, self._judge(winner, outcome, answers), setting)
+        self.lock.check()
         keep_tested(self.folder, result, answers)
         install_tested(self.folder)
         return self._finish(result, plan)
@@ -171,7 +175,7 @@ class _Finalizing:
     def _compare(self, finalists: Sequence[TrialRecord], setting: TrialSetting) -> ComparisonOutcome:
         slots = default_slots(self.request.workers)
         executor = ForkServerExecutor(slots, train=train_repeat)
-        plan = RepeatPlan(self.folder, self.seed, self.request.folds)
+        plan = RepeatPlan(self.folder, self.seed, self.request.folds, self.lock.file)
         how = f"with {plan.folds}-fold cross-validation" if plan.folds else "each with a fresh split"
         numbers = ", ".join(str(record.number) for record in finalists)
         self.console.print(
@@ -193,14 +197,14 @@ class _Finalizing:
             f"training trial {plan.record.number:04d} on all {images:,} images for "
             f"{count(len(plan.schedule.rates), 'epoch')} with the learning rates of {plan.schedule.reference}"
         )
-        return train_final(plan, candidate, lambda: self.stop() or self._left() <= 0)
+        return train_final(plan, candidate, self.lock.file, lambda: self.stop() or self._left() <= 0)
 
     def _open(self, plan: FinalTraining, trained: TrainedFinal, candidate: Path) -> Answers:
         opening = Opening(time_text(), plan.record.number, trained.weights_digest, plan.prepared.test)
         earlier = len(read_openings(self.folder))
         if earlier:
             self.console.print(f"opening the test set again (opening number {earlier + 1}); every report will state it")
-        arguments = (self.folder, plan.prepared, opening, candidate, plan.config)
+        arguments = (self.folder, plan.prepared, opening, candidate, plan.config, self.lock.file)
         answers: Answers = call_in_child("sweep.finalization.evaluate:evaluate", *arguments)
         return answers
 
@@ -251,6 +255,7 @@ class _Finalizing:
         return result
 
     def _write(self, result: FinalResult) -> None:
+        self.lock.check()
         write_final(self.folder, result)
         write_outputs(self.folder, result, home_option(self.home.root))
 

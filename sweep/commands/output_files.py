@@ -25,13 +25,21 @@ def output_errors(path: Path, option: str) -> Iterator[None]:
         ) from error
 
 
+def make_parent(path: Path, option: str) -> None:
+    """Make the folder of a file that an option names.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    with output_errors(path, option):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def write_output(path: Path, text: str, option: str) -> None:
-    """Write the text file that an option names.
+    """Write a text file, which an option may name, to an existing folder.
 
     Raises:
         UserError: it cannot be written.
     """
-    with output_errors(path, option):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as part:
-            part.write_text(text, encoding="utf-8")
+    with output_errors(path, option), atomic_write(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -38,12 +38,14 @@ def sync_with_mlflow(root: Path, study: str, uri: str | None, as_json: bool) -> 
     read_records(folder)  # raises if there is no such study, before a lock or a store is made
     store = resolve_address(uri, os.environ, root).shown
     started = time.perf_counter()
-    with _lock_unless_running(folder) as running, reading_bar(console, "writing runs") as advance:
+    with _lock_unless_running(folder) as lock, reading_bar(console, "writing runs") as advance:
         records = read_records(folder)
-        shown = records if running else [as_interrupted(record) for record in records]
+        shown = [as_interrupted(record) for record in records] if lock else records
         space = folder / SPACE_FILE
         objective = records[0].config.objective if records else read_space(space).search.objective
         text = space.read_text(encoding="utf-8") if space.is_file() else ""
+        if lock:
+            lock.check()  # `study_id` may write the id
         info = StudyInfo(study, study_id(folder), text, objective, folder, home.cache)
         report = sync_study(info, shown, uri, root, advance)
     seconds = time.perf_counter() - started
@@ -56,12 +58,17 @@ def sync_with_mlflow(root: Path, study: str, uri: str | None, as_json: bool) -> 
 
 
 @contextmanager
-def _lock_unless_running(folder: Path) -> Iterator[bool]:
-    """Yield True if a sweep already runs; otherwise lock the study, so that none starts meanwhile, and yield False."""
+def _lock_unless_running(folder: Path) -> Iterator[StudyLock | None]:
+    """Yield None if a sweep already runs; otherwise yield the study's lock, so that no sweep starts in the meantime.
+
+    Raises:
+        StudyError: the study's folder was moved, removed or replaced during the block.
+    """
     try:
         lock = StudyLock(folder)
     except StudyError:
-        yield True
+        yield None
         return
     with lock:
-        yield False
+        yield lock
+        lock.check()

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sweep.data.cache import Prepared
 from sweep.errors import TrialFailure
+from sweep.records.held_file import HeldFile
 from sweep.records.trial_result import OnEpoch, TrialResult
 from sweep.space.config import TrialConfig
 
@@ -19,13 +20,16 @@ class Task:
 
     Attributes:
         prepared: the decoded images in the cache.
-        folder: the trial's folder, for its log and its model.
+        folder: the trial's folder, for its log and its model; it must exist.
+        held: files by which the child recognizes the folder before it writes: the lock of the study, if the supervisor
+            holds one, and in the child the trial's log. If one of them has left its path, the child ends.
     """
 
     number: int
     config: TrialConfig
     prepared: Prepared
     folder: Path
+    held: tuple[HeldFile, ...] = ()
 
 
 @dataclass(frozen=True)

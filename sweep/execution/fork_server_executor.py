@@ -235,6 +235,9 @@ def _death(running: _Running) -> TrialFailure:
     """Return the failure of a child that ended without a message."""
     code = running.process.exitcode
     how = f"ended with exit code {code}"
+    if code == child.LOST_FOLDER:
+        folder = running.task.folder
+        return TrialFailure("killed", f"the trial's folder {folder} was moved, removed or replaced while it ran")
     if code is not None and code < 0:
         name = _signal_name(-code)
         how = f"was ended by {name}" + (" (often by the kernel's out-of-memory killer)" if name == "SIGKILL" else "")

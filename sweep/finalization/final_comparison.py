@@ -12,9 +12,10 @@ from sweep.execution.executor import Executor, Outcome
 from sweep.execution.live_trial import LiveTrial
 from sweep.execution.supervisor import POLL_SECONDS, TrialSetting
 from sweep.finalization.repeats import RepeatPlan
-from sweep.records.disk import disk_errors
+from sweep.records.disk import disk_errors, make_subfolder
 from sweep.records.image_facts import DataStamp
 from sweep.records.seeds import Purpose, derive
+from sweep.records.study_lock import check_lock
 from sweep.records.trial_record import TrialRecord, time_text, write_record
 from sweep.records.trial_result import EpochMetrics, TrialResult
 
@@ -88,6 +89,7 @@ class FinalComparison:
         Raises:
             NothingFinished: every finalist failed.
             SweepStopped: the images cannot be read, which is not a finalist's failure.
+            StudyError: the study's folder was moved, removed or replaced, or cannot be written.
         """
         number, ended = 0, ""
         try:
@@ -171,11 +173,15 @@ class FinalComparison:
             live.record = live.with_epoch(metrics)
             return False
 
+        check_lock(self._plan.lock)
+        with disk_errors(task.folder):
+            make_subfolder(self._plan.folder, task.folder)
         self._executor.submit(task, on_epoch)
 
     def _finish(self, outcome: Outcome, number: int) -> bool:
         """Record a repeat and return True; return False without a record if the repeat needs another attempt."""
         live = self._live.pop(outcome.number)
+        check_lock(self._plan.lock)
         if isinstance(outcome.ended, TrialResult):
             # The model's digest and the notes are already in the trial's record of the search.
             record = dataclasses.replace(live.with_result(outcome.ended, ""), model_digest=None, notes=())

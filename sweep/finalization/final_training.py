@@ -13,8 +13,10 @@ from sweep.data.cache import Prepared
 from sweep.data.loading import load_whole
 from sweep.execution.child_call import call_in_child
 from sweep.records.final_result import TrainedFinal
+from sweep.records.held_file import HeldFile
 from sweep.records.keras_archive import ModelFacts, embed_facts
 from sweep.records.seeds import Purpose, derive
+from sweep.records.study_lock import check_lock
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import RefitResult
 from sweep.space.config import TrialConfig, config_to_mapping
@@ -81,21 +83,22 @@ def plan_training(record: TrialRecord, schedule: Schedule, prepared: Prepared, s
     return FinalTraining(record, config, schedule, prepared, key)
 
 
-def train_final(plan: FinalTraining, path: Path, stop: Callable[[], bool]) -> TrainedFinal:
+def train_final(plan: FinalTraining, path: Path, lock: HeldFile, stop: Callable[[], bool]) -> TrainedFinal:
     """Train the final model in a child process, and write it and its `ModelFacts` to one file.
 
     Args:
         plan: the training to run.
-        path: the .keras file to write.
+        path: the .keras file to write; its folder must exist.
+        lock: the file of the study's lock, which this process holds.
         stop: called twice a second; returns True to stop the training.
 
     Raises:
         TrialFailure: the loss is not a finite number.
+        StudyError: the study's folder was moved, removed or replaced.
         Stopped: `stop` returned True; nothing is written.
     """
     raw = path.with_name(f"raw-{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arguments = (plan.prepared, plan.config, plan.schedule.rates, raw)
+    arguments = (plan.prepared, plan.config, plan.schedule.rates, raw, lock)
     done: RefitResult = call_in_child("sweep.training.refit:refit", *arguments, stop=stop)
     facts = ModelFacts(
         study=plan.record.study,
@@ -107,6 +110,7 @@ def train_final(plan: FinalTraining, path: Path, stop: Callable[[], bool]) -> Tr
         threads=plan.config.threads,
         output=plan.config.model.output,
     )
+    check_lock(lock)
     embed_facts(raw, path, facts)
     raw.unlink()
     return TrainedFinal(

@@ -15,7 +15,7 @@ import numpy as np
 from sweep.finalization.judge_answers import gaps
 from sweep.pictures.evaluation_pictures import ERRORS, draw_worst_errors
 from sweep.records.atomic_writing import atomic_write
-from sweep.records.disk import RESERVE, disk_errors, make_folder
+from sweep.records.disk import RESERVE, disk_errors, make_folder, make_subfolder
 from sweep.records.final_result import (
     ANSWERS_FILE,
     MODEL_FILE,
@@ -41,6 +41,8 @@ def make_candidate_folder(study_folder: Path) -> Path:
         DiskError, StudyError: see `make_folder`.
     """
     folder = candidate_folder(study_folder)
+    with disk_errors(folder):
+        make_subfolder(study_folder, folder)  # `make_folder` would also make a study's folder that was removed
     make_folder(folder, RESERVE)
     return folder
 

@@ -11,6 +11,7 @@ from sweep.data.loading import Split, load_split
 from sweep.errors import RecordError
 from sweep.execution.executor import Task
 from sweep.records.final_result import final_folder
+from sweep.records.held_file import HeldFile
 from sweep.records.seeds import Purpose, derive
 from sweep.records.trial_record import RECORD_FILE, TrialRecord, read_record
 from sweep.records.trial_result import OnEpoch, TrialResult
@@ -32,11 +33,13 @@ class RepeatPlan:
         folder: the study's folder.
         seed: the study's seed.
         folds: number of folds of a cross-validation; each round holds out one. None for a new split in each round.
+        lock: the file of the study's lock, which this process holds.
     """
 
     folder: Path
     seed: int
     folds: int | None
+    lock: HeldFile
 
     def split(self, number: int) -> Split:
         """Return the split of a round. Each pass over the folds shuffles the images again."""
@@ -52,6 +55,7 @@ class RepeatPlan:
             config=self._config(record, number),
             prepared=prepared,
             folder=self.place(record.number, number),
+            held=(self.lock,),
             split=self.split(number),
         )
 

@@ -32,8 +32,8 @@ OPACITY = 0.45
 
 
 def draw_all(folder: Path, result: FinalResult) -> None:
-    """Draw all pictures of a final result except the errors."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Draw all pictures of a final result except the errors; make the folder, but not its parent."""
+    folder.mkdir(exist_ok=True)
     test, study = result.test, result.study
     title = f"{study}: {test.images:,} test images"
     if result.rounds:

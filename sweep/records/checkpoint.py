@@ -84,14 +84,13 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, owner: str) -> None:
     """Write a checkpoint, then remove all checkpoints except the newest `KEPT`.
 
     Args:
-        folder: the trial's folder; created if it is missing.
+        folder: the trial's folder.
         checkpoint: the state after the last epoch.
         owner: `identity` of the trial.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written; the older checkpoints are kept.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{checkpoint.epoch:04d}.npz"
     arrays = _pack(checkpoint, owner)
     with atomic_write(path) as part, part.open("wb") as stream:

@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -99,6 +99,19 @@ def make_folder(folder: Path, needed: int) -> None:
             f"{folder}: {free:,} bytes are free on its disk, but a sweep needs {needed:,} bytes for its files. "
             "Free some space, or put the studies elsewhere with --home DIR"
         )
+
+
+def make_subfolder(study_folder: Path, folder: Path) -> None:
+    """Make a folder below a study's folder, and its parents up to there, but not the study's folder itself.
+
+    Raises:
+        OSError: the study's folder was removed (FileNotFoundError), or a folder cannot be made.
+    """
+    parents = [place for place in folder.parents if place.is_relative_to(study_folder) and place != study_folder]
+    for place in reversed(parents):
+        with suppress(FileExistsError):
+            place.mkdir()
+    folder.mkdir(exist_ok=True)
 
 
 def check_usable(folder: Path) -> None:

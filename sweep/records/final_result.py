@@ -180,9 +180,9 @@ def write_final(study_folder: Path, result: FinalResult) -> None:
 
 
 def write_result(folder: Path, result: FinalResult) -> None:
-    """Write `folder/final.json` atomically; raises DiskError if that fails."""
+    """Write `folder/final.json` atomically; make the folder, but not its parent. Raises DiskError if that fails."""
     with disk_errors(folder / RESULT_FILE):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
     write_atomically(folder / RESULT_FILE, _FINAL.dump_json(result, indent=2).decode() + "\n")
 
 

@@ -10,11 +10,11 @@ import json
 import os
 import socket
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import psutil
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -22,6 +22,7 @@ from pydantic.dataclasses import dataclass
 
 from sweep.errors import StudyError
 from sweep.records.disk import disk_errors
+from sweep.records.held_file import HeldFile
 
 LOCK_FILE = "supervisor.lock"
 _WRITING_SECONDS = 1.0
@@ -97,33 +98,74 @@ def is_alive(lease: Lease, here: Lease) -> bool:
 
 
 class StudyLock(AbstractContextManager["StudyLock"]):
-    """The lock of a study; a process holds it while it writes to the study.
+    """The lock of a study; a process holds it while it writes to the study, and calls `check` before each write.
+
+    Attributes:
+        file: the lock's file.
 
     Raises:
-        StudyError: another process holds the lock; the message names the process, its machine and the time.
+        StudyError: another process holds the lock (the message names the process, its machine and the time), or the
+            folder was moved, removed or replaced in this moment.
         DiskError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
         with disk_errors(folder / LOCK_FILE):
-            self._stream: IO[str] = (folder / LOCK_FILE).open("a+", encoding="utf-8")
+            self._stream: BinaryIO = (folder / LOCK_FILE).open("ab", buffering=0)
+        try:
+            self.file = HeldFile.of(self._stream.fileno(), folder / LOCK_FILE)
+            self._take(folder)
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def _take(self, folder: Path) -> None:
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._stream.close()
             raise StudyError(
                 f"the study {folder.name} is being run by {_name_of_holder(folder)}. Wait for it, stop it, or start "
                 "another study with --study NAME"
             ) from None
+        self.check()  # between opening and locking the file, another process may have replaced the folder
         with disk_errors(folder):
             self._stream.truncate(0)
-            self._stream.write(lease_to_text(lease_of_this_process()))
-            self._stream.flush()
+            self._stream.write(lease_to_text(lease_of_this_process()).encode())
+
+    def check(self) -> None:
+        """Check that the study's folder is still the one that this process locked; see `check_lock`."""
+        check_lock(self.file)
 
     def __exit__(self, *_exception: object) -> None:
-        # The file stays: if it were removed, two processes could lock two files with the same name.
-        self._stream.truncate(0)
+        # The file stays: if it were removed, two processes could lock two files with the same name. It is written
+        # through the open stream, so another folder at the same path stays unchanged. A lease that a full disk keeps in
+        # the file does no harm, because it names this process, which ends.
+        with suppress(OSError):
+            self._stream.truncate(0)
         self._stream.close()
+
+
+def check_lock(file: HeldFile) -> None:
+    """Check that a study's folder is still the one that a process locked: two calls of `stat` at most.
+
+    A process calls this before each write to the folder. Otherwise it would create a moved study again in part, or
+    write to another study at the same path.
+
+    Args:
+        file: the lock's file, which this process or its supervisor holds.
+
+    Raises:
+        StudyError: the folder or its lock file was moved, removed or replaced.
+        DiskError: the folder cannot be read.
+    """
+    with disk_errors(file.path):
+        is_in_place = file.is_in_place()
+    if not is_in_place:
+        raise StudyError(
+            f"the study's folder {file.path.parent} (or its {LOCK_FILE}) was moved, removed or replaced while this "
+            "process held it, so nothing more is written. Put the folder back and run the same command again to "
+            "resume, or use another name with --study NAME"
+        )
 
 
 def _name_of_holder(folder: Path) -> str:

@@ -19,6 +19,8 @@ from typing_extensions import override
 from sweep.data.cache import Prepared
 from sweep.data.loading import load, load_whole
 from sweep.models.model_size import count_parameters
+from sweep.records.held_file import HeldFile
+from sweep.records.study_lock import check_lock
 from sweep.records.trial_result import RefitResult
 from sweep.space.config import TrialConfig
 from sweep.space.model_sections import HypermodelConfig
@@ -44,7 +46,7 @@ class ReplayRates(keras.callbacks.Callback):
             optimizer.learning_rate = self._rates[min(epoch, len(self._rates) - 1)]
 
 
-def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path) -> RefitResult:
+def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path: Path, lock: HeldFile) -> RefitResult:
     """Train on training and validation images together and write the model. Runs in a child process.
 
     Only a hypermodel gets validation images, because its `fit` may require them; it trains on these images too.
@@ -54,10 +56,12 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
         config: the trial's configuration, with at least one epoch per rate.
         rates: learning rate of each epoch.
         path: the .keras file to write; its model has no augmentation.
+        lock: the file of the study's lock, which the caller's process holds.
 
     Raises:
         TrialFailure: nan, when the training loss is not a finite number.
         DataError: the images cannot be read.
+        StudyError: the study's folder was moved, removed or replaced; nothing is written.
     """
     use_threads(config.threads)
     dataset = load_whole(prepared, config.data)
@@ -76,7 +80,9 @@ def refit(prepared: Prepared, config: TrialConfig, rates: Sequence[float], path:
     reporter = trainable.reporter(lambda metrics: metrics.epoch >= len(rates))
     trainable.fit(reporter, callbacks)
     check_finite(reporter)
-    save_model(trainable.deploy(), path)
+    model = trainable.deploy()
+    check_lock(lock)
+    save_model(model, path)
     return RefitResult(
         data=dataset.stamp,
         losses=tuple(metrics.loss for metrics in reporter.epochs),

@@ -13,6 +13,8 @@ from sweep.data.loading import load
 from sweep.models.preprocessing import augmentation_layers
 from sweep.records.array_types import IntArray, UInt8Array
 from sweep.records.atomic_writing import atomic_write
+from sweep.records.held_file import HeldFile
+from sweep.records.study_lock import check_lock
 from sweep.space.config import AugmentationConfig, DataConfig
 
 SAMPLES_FILE = "samples.npz"
@@ -23,7 +25,9 @@ LONGEST = 192
 """Maximum number of pixels of an image's longer side in the file."""
 
 
-def write_samples(prepared: Prepared, data: DataConfig, augmentation: AugmentationConfig, folder: Path) -> None:
+def write_samples(
+    prepared: Prepared, data: DataConfig, augmentation: AugmentationConfig, folder: Path, lock: HeldFile | None = None
+) -> None:
     """Write `folder/samples.npz` unless it exists. Runs in a child process.
 
     The file has `images` uint8 (n, h, w, c), their class `names` (n,), `strengths` float64 (s,) and `augmented`
@@ -33,7 +37,11 @@ def write_samples(prepared: Prepared, data: DataConfig, augmentation: Augmentati
         prepared: the decoded images.
         data: the study's section `data`, which decides which images are training images.
         augmentation: the section whose maxima are shown; its strength is ignored.
-        folder: `studies/NAME/samples`; created if missing.
+        folder: `studies/NAME/samples`; created if missing, but not its parent.
+        lock: the file of the study's lock, if the caller's process holds it.
+
+    Raises:
+        StudyError: the study's folder was moved, removed or replaced; nothing is written.
     """
     path = folder / SAMPLES_FILE
     if path.exists():
@@ -44,7 +52,9 @@ def write_samples(prepared: Prepared, data: DataConfig, augmentation: Augmentati
     some = images[:AUGMENTED]
     augmented = np.stack([augment(some, dataclasses.replace(augmentation, strength=s)) for s in STRENGTHS])
     names = np.array([prepared.classes[label] for label in train.labels[positions]], dtype=np.str_)
-    folder.mkdir(parents=True, exist_ok=True)
+    if lock is not None:
+        check_lock(lock)
+    folder.mkdir(exist_ok=True)
     with atomic_write(path) as part:
         np.savez_compressed(
             part, images=_reduce(images), names=names, strengths=np.array(STRENGTHS), augmented=_reduce(augmented)

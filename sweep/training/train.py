@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from sweep.data.dataset import Dataset
 from sweep.errors import TrialFailure
@@ -34,7 +36,14 @@ from sweep.training.trainable import Trainable, make_trainable
 MODEL_FILE = "model.keras"
 
 
-def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: Path | None = None) -> TrialResult:
+def train(
+    config: TrialConfig,
+    dataset: Dataset,
+    on_epoch: OnEpoch,
+    *,
+    folder: Path | None = None,
+    before_write: Callable[[], None] = lambda: None,
+) -> TrialResult:
     """Build, train and evaluate one model, resuming from a checkpoint in the folder if there is one.
 
     A checkpoint is written after each epoch, before `on_epoch` is called, so that training can resume after every
@@ -45,9 +54,11 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         config: everything that decides the result.
         dataset: training and validation images.
         on_epoch: receives every finished epoch and returns True to stop training.
-        folder: the trial's folder; if None, nothing is written. The function reads and writes checkpoints there; the
-            caller removes them afterwards. It also writes the model's summary and, unless `on_epoch` stopped the trial,
-            the best epoch's model (`model.keras`, without augmentation) and its predictions.
+        folder: the trial's folder, which must exist; if None, nothing is written. The function reads and writes
+            checkpoints there; the caller removes them afterwards. It also writes the model's summary and, unless
+            `on_epoch` stopped the trial, the best epoch's model (`model.keras`, without augmentation) and its
+            predictions.
+        before_write: called before each write to the folder; it does not return if the folder was replaced.
 
     Raises:
         TrialFailure: infeasible or too_large before the first epoch; nan when a loss is not a finite number.
@@ -58,7 +69,13 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
     trainable = make_trainable(config, dataset.facts)
     trainable.build(dataset)
     model = trainable.model
-    reporter = trainable.reporter(lambda metrics: _save_and_report(resumption, metrics, on_epoch))
+
+    def save_and_report(metrics: EpochMetrics) -> bool:
+        before_write()
+        resumption.save(metrics)
+        return on_epoch(metrics)
+
+    reporter = trainable.reporter(save_and_report)
     resumption = Resumption(
         folder if trainable.resumable else None,
         identity(config, dataset.stamp),
@@ -85,15 +102,10 @@ def train(config: TrialConfig, dataset: Dataset, on_epoch: OnEpoch, *, folder: P
         build_seconds=resumption.build_seconds,
         fit_seconds=resumption.fit_seconds,
         images_per_second=len(dataset.train) * len(epochs) / resumption.fit_seconds,
-        model_file=None if folder is None else _save(trainable, reporter, dataset, folder),
+        model_file=None if folder is None else _save(trainable, reporter, dataset, folder, before_write),
         model_digest=trainable.digest(),
         notes=trainable.notes(),
     )
-
-
-def _save_and_report(resumption: Resumption, metrics: EpochMetrics, on_epoch: OnEpoch) -> bool:
-    resumption.save(metrics)
-    return on_epoch(metrics)
 
 
 def check_finite(reporter: Reporter) -> None:
@@ -110,17 +122,23 @@ def _stop_reason(trainable: Trainable, reporter: Reporter, resumption: Resumptio
     return "early_stopping" if early and len(reporter.epochs) != config.training.epochs else "epochs"
 
 
-def _save(trainable: Trainable, reporter: Reporter, dataset: Dataset, folder: Path) -> str | None:
+def _save(
+    trainable: Trainable, reporter: Reporter, dataset: Dataset, folder: Path, before_write: Callable[[], None]
+) -> str | None:
     """Write the summary and, unless the trial was stopped, the best epoch's model; return its file name or None."""
     if not reporter.stopped:
         trainable.model.set_weights(reporter.best_weights)
     try:
         deployed = trainable.deploy()
+        before_write()
         _write_summary(deployed, folder)
         if reporter.stopped:
             return None
+        before_write()
         save_model(deployed, folder / MODEL_FILE)
-        _save_predictions(deployed, dataset, folder)
+        outputs = deployed.predict(validation_pipeline(dataset), verbose=0)
+        before_write()
+        _write_predictions(outputs, dataset, folder)
     except Exception as error:
         if trainable.must_save:
             raise
@@ -129,22 +147,19 @@ def _save(trainable: Trainable, reporter: Reporter, dataset: Dataset, folder: Pa
     return MODEL_FILE
 
 
-def _save_predictions(model: keras.Model, dataset: Dataset, folder: Path) -> None:
+def _write_predictions(outputs: npt.NDArray[np.float32], dataset: Dataset, folder: Path) -> None:
     part = dataset.validation
-    outputs = model.predict(validation_pipeline(dataset), verbose=0)
     with atomic_write(folder / PREDICTIONS_FILE) as file:
         np.savez(file, outputs=outputs, labels=part.labels, positions=part.index)
 
 
 def _write_summary(model: keras.Model, folder: Path) -> None:
     """Write the layers with their shapes and numbers of weights as text."""
-    folder.mkdir(parents=True, exist_ok=True)
     with (folder / SUMMARY_FILE).open("w", encoding="utf-8") as stream:
         model.summary(print_fn=lambda line, **_: stream.write(line + "\n"))
 
 
 def save_model(model: keras.Model, path: Path) -> None:
     """Write a .keras file atomically, so that no reader finds a partly written file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as part:
         model.save(part)

@@ -24,9 +24,11 @@ from tests.waiting import wait_until
 
 
 def make_task(folder: Path, behaviour: str = "train", number: int = 0) -> Task:
-    """Return a task of four epochs with a behaviour from `BEHAVIOURS`."""
+    """Return a task of four epochs with a behaviour from `BEHAVIOURS`; make its folder."""
     config = replace(CONFIG, data=DataConfig(name=behaviour))
-    return Task(number, config, PREPARED, folder / f"{number:04d}")
+    task = Task(number, config, PREPARED, folder / f"{number:04d}")
+    task.folder.mkdir(exist_ok=True)
+    return task
 
 
 def train(task: Task, on_epoch: OnEpoch) -> TrialResult:

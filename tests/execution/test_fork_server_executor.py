@@ -285,7 +285,6 @@ def test_a_fork_server_that_is_killed_repeatedly_stops_the_sweep(
 
 def test_a_trial_that_another_process_trains_is_not_trained_twice(executor: ForkServerExecutor, tmp_path: Path) -> None:
     task = make_task(tmp_path)
-    task.folder.mkdir()
     with (task.folder / "log.txt").open("w") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
         executor.submit(task, never_stop)

@@ -17,7 +17,7 @@ from sweep.finalization.repeats import RepeatPlan
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
 from sweep.space.config import DataConfig
-from tests.fakes import InlineExecutor, make_record
+from tests.fakes import InlineExecutor, lock_file, make_record
 
 DIGITS = DataConfig(name="digits", limit=200, validation=0.2)
 Outcome = float | str
@@ -51,7 +51,7 @@ class Scripted:
 
     def __init__(self, script: Script, prepared: Prepared, folder: Path, folds: int | None = None) -> None:
         self._script = script
-        self.plan = RepeatPlan(folder, 11, folds)
+        self.plan = RepeatPlan(folder, 11, folds, lock_file(folder))
         self._setting = TrialSetting(prepared, load(prepared, DIGITS).stamp, {"version.python": "3.11"})
         self.tasks: list[Task] = []
         self.reported: list[tuple[int, int, str]] = []

@@ -14,6 +14,7 @@ from sweep.records.trial_result import RefitResult
 from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig, config_from_mapping
 from sweep.space.model_sections import VggConfig
 from sweep.training.refit import ReplayRates, refit
+from tests.fakes import lock_file
 
 pytestmark = pytest.mark.slow
 DIGITS = DataConfig(name="digits", limit=300, validation=0.2)
@@ -35,7 +36,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 def fitted(prepared: Prepared, folder: Path, **training: Any) -> RefitResult:
     config = replace(PLAIN, training=replace(PLAIN.training, **training))
-    return refit(prepared, config, RATES, folder / "model.keras")
+    return refit(prepared, config, RATES, folder / "model.keras", lock_file(folder))
 
 
 def test_the_same_training_gives_the_same_bits_on_all_images_of_the_search(prepared: Prepared, tmp_path: Path) -> None:
@@ -91,7 +92,9 @@ def test_a_hypermodel_is_trained_one_epoch_per_rate(prepared: Prepared, tmp_path
             "seed": 7,
         }
     )
-    once, again = (refit(prepared, config, RATES, tmp_path / name) for name in ("a.keras", "b.keras"))
+    once, again = (
+        refit(prepared, config, RATES, tmp_path / name, lock_file(tmp_path)) for name in ("a.keras", "b.keras")
+    )
 
     assert (once.data.train, len(once.losses)) == (300, 2)
     assert once.weights_digest == again.weights_digest

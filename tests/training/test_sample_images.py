@@ -35,6 +35,7 @@ def test_strength_0_shows_the_image_itself_and_more_changes_it() -> None:
 def test_a_study_gets_a_file_of_samples_once(tmp_path: Path) -> None:
     prepared = prepare(DIGITS, tmp_path / "cache")
     folder = tmp_path / "studies/demo/samples"
+    folder.parent.mkdir(parents=True)
     write_samples(prepared, DIGITS, LARGEST, folder)
     found = read_samples(tmp_path / "studies/demo")
     assert found is not None

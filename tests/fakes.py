@@ -74,7 +74,7 @@ def make_study(folder: Path, space: Space | None = None) -> OptunaStudy:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / DATABASE).exists():
         (folder / DATABASE).write_bytes(_new_database(folder.name, space))
-    return open_study(folder, space, threads=1)
+    return open_study(folder, space, threads=1, check_folder=lambda: None)
 
 
 def _new_database(name: str, space: Space) -> bytes:
@@ -84,7 +84,7 @@ def _new_database(name: str, space: Space) -> bytes:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / name
             folder.mkdir()
-            open_study(folder, space, threads=1)
+            open_study(folder, space, threads=1, check_folder=lambda: None)
             with closing(sqlite3.connect(folder / DATABASE)) as connection:
                 connection.execute("VACUUM INTO ?", (str(folder / "whole.db"),))
             _NEW[key] = (folder / "whole.db").read_bytes()

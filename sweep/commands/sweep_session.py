@@ -48,7 +48,6 @@ from sweep.space.writer import space_to_yaml
 from sweep.study.fork_study import fork_study
 from sweep.study.open_study import open_study
 from sweep.study.optuna_study import OptunaStudy
-from sweep.study.record_backups import repair_records
 from sweep.terminal.console import make_console
 from sweep.terminal.display import run_display
 from sweep.terminal.summary import print_summary, summary_mapping
@@ -92,15 +91,15 @@ def run_session(request: RunRequest, space: Space, stop: StopRequests) -> int:
     slots = default_slots(request.workers)
     max_parameters = getattr(space.smallest_config.model, "max_parameters", None)
     make_folder(folder, needed_bytes(max_parameters, space.search.keep_models, len(slots)))
-    with StudyLock(folder):
+    with StudyLock(folder) as lock:
         executor = WatchedExecutor(ForkServerExecutor(slots), limits_of(space.search))
         if space.has_user_model:
             console.print("inspecting the model", style="dim")
             space = complete_user_space(space, load(prepare_images(space.data, home.cache, console), space.data).facts)
         if folder != source:
             _fork(source, folder, space, console)
-        study = open_study(folder, space, request.threads)
-        for sentence in repair_records(folder, study.interrupted_trials()):
+        study = open_study(folder, space, request.threads, lock.check)
+        for sentence in study.repairs:
             console.print(sentence, style="yellow")
         write_atomically(folder / "space.yaml", space_to_yaml(space))
         setting = prepare_setting(space.data, study.records(), home, console)
@@ -250,7 +249,7 @@ class _Run:
     def _on_change(self, record: TrialRecord, worker: int) -> None:  # noqa: ARG002 - an observer's signature
         self._tracker.update(record)
         if record.state == "complete":
-            keep_best_models(self.study.folder, ranked(self._tally.records), self.study.space.search.keep_models)
+            keep_best_models(self.study, ranked(self._tally.records), self.study.space.search.keep_models)
 
     def _places(self, records: Sequence[TrialRecord], written: bool) -> dict[str, str]:
         """Return where the results are, and what to do next."""

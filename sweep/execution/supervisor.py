@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from sweep.analysis.record_comparison import DuplicateModels
 from sweep.data.cache import Prepared
@@ -19,7 +18,7 @@ from sweep.execution.workers import Usage
 from sweep.records.checkpoint import remove_checkpoints
 from sweep.records.disk import disk_errors, trial_disk_error
 from sweep.records.image_facts import DataStamp
-from sweep.records.trial_record import TrialRecord, diagnosed, read_record, time_text, trial_folder, write_record
+from sweep.records.trial_record import TrialRecord, diagnosed, read_record, time_text, trial_folder
 from sweep.records.trial_result import EpochMetrics, TrialResult
 from sweep.study.failure_policies import decide
 from sweep.study.optuna_study import OptunaStudy, PendingTrial
@@ -194,6 +193,7 @@ class Supervisor:
         self._remember_bug(ended)
 
     def _end_failed(self, trial: LiveTrial, failure: TrialFailure) -> None:
+        self._study.check_folder()  # a child fails if the study's folder is moved or removed
         disk_error = trial_disk_error(self._study.folder, failure_text(failure))
         if disk_error is not None:
             raise disk_error  # the disk is the cause, not the trial; the trial is recorded as interrupted
@@ -232,10 +232,11 @@ class Supervisor:
         """Record the running trials as interrupted; the study returns them first when it is opened again."""
         for _, trial in sorted(self._live.items()):
             trial.record = replace(trial.record, state="interrupted", reason="interrupted")
-            # If the disk is full, the DiskError that stops the sweep is already being raised. A record that stays
-            # `running` does no harm: while no process holds the study's lock, it counts as `interrupted`.
-            with suppress(DiskError):
-                self._study.save(trial.record)
+            # After a failure, the error that stops the sweep is already being raised. A record that stays `running`
+            # does no harm: while no process holds the study's lock, it counts as `interrupted`.
+            if not self._study.has_failed:
+                with suppress(DiskError):
+                    self._study.save(trial.record)
             self._notify(trial)
         self._live.clear()
 
@@ -244,15 +245,17 @@ class Supervisor:
             observer(trial.record, trial.worker)
 
 
-def keep_best_models(study_folder: Path, ranking: Sequence[TrialRecord], keep: int) -> None:
+def keep_best_models(study: OptunaStudy, ranking: Sequence[TrialRecord], keep: int) -> None:
     """Remove the model files of all but the best trials; `reproduce` can make them again.
 
     Raises:
         DiskError: a file cannot be removed or a record cannot be written.
+        StudyError: the study's database fails.
     """
     for record in ranking[keep:]:
-        folder = trial_folder(study_folder, record.number)
+        folder = trial_folder(study.folder, record.number)
         if record.model_file and (folder / record.model_file).is_file():
+            study.check_folder()
             with disk_errors(folder):
                 (folder / record.model_file).unlink()
-                write_record(folder, replace(read_record(folder), model_file=None))
+            study.save(replace(read_record(folder), model_file=None))

@@ -12,17 +12,24 @@ from sweep.records.disk import disk_errors
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path next to `path`; if the block ends without an error, rename the temporary file to `path`.
 
     The temporary name (`model.part.keras`) keeps the suffix, because Keras and NumPy require it. The block may write a
     file or a folder with this name. After an error, such as a full disk, the leftover is removed; `path` is unchanged.
+
+    Args:
+        path: the file or folder to write.
+        durable: wait until the content is on the disk. If False, a power cut may leave a damaged file.
     """
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     remove(part)  # a killed process may have left it
     try:
         yield part
-        move_into_place(part, path)
+        if durable:
+            move_into_place(part, path)
+        else:
+            part.replace(path)
     finally:
         remove(part)
 

@@ -124,15 +124,19 @@ def record_to_json(record: TrialRecord) -> str:
     return _RECORD.dump_json(record, indent=2).decode() + "\n"
 
 
-def record_from_json(text: str, source: str) -> TrialRecord:
+def record_from_json(text: str | bytes, source: str) -> TrialRecord:
     """Parse the text of `trial.json`; raises RecordError, which names `source`, for any other text."""
     return parse_json(_RECORD, text, source, RecordError, _EXPECTED, _ADVICE)
 
 
-def write_record(folder: Path, record: TrialRecord) -> None:
-    """Write `folder/trial.json` atomically; create the folder if it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / RECORD_FILE) as part:
+def write_record(folder: Path, record: TrialRecord, durable: bool = True) -> None:
+    """Write `folder/trial.json` atomically; for `durable` see `atomic_write`.
+
+    Creates the folder and `trials` above it, but not the study's folder: a study that was removed must not come back.
+    """
+    folder.parent.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    with atomic_write(folder / RECORD_FILE, durable) as part:
         part.write_text(record_to_json(record), encoding="utf-8")
 
 

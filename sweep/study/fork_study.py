@@ -10,12 +10,12 @@ from optuna.trial import TrialState, create_trial
 
 from sweep.errors import StudyError
 from sweep.records.study_records import DATABASE, read_records
-from sweep.records.trial_record import TrialRecord, record_to_mapping, trial_folder, write_record
+from sweep.records.trial_record import TrialRecord, read_record, record_to_mapping, trial_folder, write_record
 from sweep.space.space import Space
 from sweep.space.writer import differences
 from sweep.study.open_study import complete_new_study, create_in_storage
 from sweep.study.optuna_parameters import optuna_distribution, to_optuna
-from sweep.study.record_backups import keep_copy
+from sweep.study.record_backups import write_copy
 from sweep.study.storage import open_storage, storage_errors
 
 
@@ -59,9 +59,13 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
             f"to copy; start an empty study with --study {new.name}"
         )
     with storage_errors(new / DATABASE):
-        handle = create_in_storage(new.name, open_storage(new), space)
+        storage = open_storage(new)
+        handle = create_in_storage(new.name, storage, space)
         for number, record in enumerate(taken):
             _copy(handle, new, record, space, number)
+        with storage.engine.begin() as connection:
+            for number in range(len(taken)):
+                write_copy(connection, read_record(trial_folder(new, number)))
         complete_new_study(handle, space)
     return Fork(len(taken), tuple((number, reason) for number, reason in reasons.items() if reason is not None))
 
@@ -97,4 +101,3 @@ def _copy(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space,
     origin = f"{record.study}/{record.number}"
     copy = dataclasses.replace(record, study=folder.name, number=number, values=values, origin=origin, model_file=None)
     write_record(trial_folder(folder, number), copy)
-    keep_copy(folder, copy)

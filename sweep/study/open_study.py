@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -17,8 +18,9 @@ from sweep.space.reader import space_from_text
 from sweep.space.space import Space
 from sweep.space.writer import Difference, differences, space_to_mapping, space_to_yaml
 from sweep.study.optuna_parameters import to_optuna
-from sweep.study.optuna_study import OptunaStudy
+from sweep.study.optuna_study import OptunaStudy, is_drawn
 from sweep.study.storage import close_storage, open_storage, storage_errors
+from sweep.study.working_copy import WorkingCopy
 
 _SPACE = "sweep.space"
 _FORMAT = "sweep.format"
@@ -27,13 +29,14 @@ _MAY_CHANGE = re.compile(r"study|search\.(trials|keep_models|watchdog|memory_lim
 """The keys that may change, because they do not affect the results of earlier trials."""
 
 
-def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
+def open_study(folder: Path, space: Space, threads: int, check_folder: Callable[[], None]) -> OptunaStudy:
     """Open a study; create it if it does not exist.
 
     Args:
         folder: `studies/NAME`; the caller must hold its lock.
         space: the space to search; an existing study must have been started with the same space.
         threads: the number of threads per trial.
+        check_folder: called before every write; raises an error if the folder at this path is no longer the locked one.
 
     Raises:
         StudyError: the study has another space (the message lists the differences), or its database is unusable.
@@ -50,7 +53,8 @@ def open_study(folder: Path, space: Space, threads: int) -> OptunaStudy:
         else:
             handle = optuna.load_study(study_name=folder.name, storage=storage)
             _check_same_space(folder, handle, space)
-    return OptunaStudy(folder, space, handle, threads)
+        copy = WorkingCopy(storage, folder.name, check_folder, lambda trial: is_drawn(trial, space))
+    return OptunaStudy(folder, space, copy, threads)
 
 
 def _create(folder: Path, space: Space) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
-from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.errors import RecordError
@@ -23,12 +23,10 @@ from sweep.space.space import Space
 from sweep.study.failure_policies import is_infeasible
 from sweep.study.optuna_parameters import suggest, to_optuna
 from sweep.study.pruners import make_pruner
-from sweep.study.record_backups import keep_copy
+from sweep.study.record_backups import restore_records, write_copy
 from sweep.study.samplers import make_sampler
 from sweep.study.storage import storage_errors
-
-_FIXED = "fixed_params"
-"""The system attribute in which `Study.enqueue_trial` stores the values that a trial must use."""
+from sweep.study.working_copy import WorkingCopy
 
 
 @dataclass(frozen=True)
@@ -48,26 +46,38 @@ class PendingTrial:
 
 
 class OptunaStudy:
-    """An open study. `open_study` creates it; only one process at a time writes to a study."""
+    """An open study. `open_study` creates it; only one process at a time writes to a study.
 
-    def __init__(self, folder: Path, space: Space, handle: optuna.Study, threads: int) -> None:
+    Everything that happens is first noted in the working copy. `next` and `save` write it to the database.
+
+    Attributes:
+        repairs: a sentence per record that was damaged or missing when the study was opened.
+    """
+
+    def __init__(self, folder: Path, space: Space, copy: WorkingCopy, threads: int) -> None:
         self.folder = folder
         self.name = folder.name
         self.space = space
-        self._handle = handle
+        self._copy = copy
+        self._handle = handle = optuna.load_study(study_name=folder.name, storage=copy)
         self._threads = threads
         self._trials: dict[int, optuna.Trial] = {}
         handle.pruner = make_pruner(space.search.pruner, space.epochs)
         handle.sampler = make_sampler(space.search, 0)  # not used, but fails early if a package is missing
-        self._interrupted = [trial for trial in self._stored((TrialState.RUNNING,)) if not self._settle(trial)]
+        running = self._stored((TrialState.RUNNING,))
+        self.repairs = restore_records(folder, [trial.number for trial in running])
+        self._interrupted = [trial for trial in running if not self._settle(trial)]
 
     def _settle(self, stored: FrozenTrial) -> bool:
-        """Tell Optuna the result of a trial that ended before its supervisor was killed; False if it had not ended."""
+        """Tell Optuna the result of a trial that has ended according to its record; False if it has not ended.
+
+        Versions that wrote the record before the database leave such trials when they are killed between the two.
+        """
         record = _record(trial_folder(self.folder, stored.number))
         if record is None or record.state in ("running", "interrupted"):
             return False
-        with storage_errors(self.folder / DATABASE):
-            self._tell(optuna.Trial(self._handle, stored._trial_id), record)
+        self._tell(optuna.Trial(self._handle, stored._trial_id), record)
+        self._commit(record)
         return True
 
     def next(self, total: int) -> PendingTrial | None:
@@ -83,20 +93,23 @@ class OptunaStudy:
             if started >= total or not self._has_more_points():
                 return None
             self._handle.sampler = make_sampler(self.space.search, started)
-            return self._pending(self._handle.ask(), None)
+            with self._shown_trials():
+                return self._pending(self._handle.ask(), None)
+
+    def _shown_trials(self) -> AbstractContextManager[None]:
+        """Limit the trials that the sampler reads, except for CMA-ES, which continues from the state in its trials."""
+        return nullcontext() if self.space.search.sampler == "cmaes" else self._copy.fewer_trials()
 
     def _resume(self, stored: FrozenTrial) -> PendingTrial:
         earlier = _record(trial_folder(self.folder, stored.number))
         # The seed that `next` used: trial n started after n others. Enqueued trials may not, but they need no seed.
-        sampler = make_sampler(self.space.search, stored.number)
-        if earlier is None and not _is_drawn(stored, self.space):
-            return self._pending(_propose_again(self._handle, stored, sampler, self.space), None)
-        self._handle.sampler = sampler
+        self._handle.sampler = make_sampler(self.space.search, stored.number)
         return self._pending(optuna.Trial(self._handle, stored._trial_id), earlier)
 
     def _pending(self, trial: optuna.Trial, earlier: TrialRecord | None) -> PendingTrial:
         threads = earlier.config.threads if earlier else self._threads  # another number of threads changes the weights
         values = self.space.suggest(functools.partial(suggest, trial))
+        self._commit()
         self._trials[trial.number] = trial
         seed = derive(self.space.search.seed, Purpose.TRIAL, trial.number)
         return PendingTrial(
@@ -119,40 +132,45 @@ class OptunaStudy:
         return point is not None
 
     def report(self, number: int, metrics: EpochMetrics) -> bool:
-        """Report a finished epoch; True if the pruner would end the trial here.
-
-        Raises:
-            StudyError: the database fails.
-        """
+        """Note a finished epoch, which `save` then writes; True if the pruner would end the trial here."""
         trial = self._trials[number]
-        with storage_errors(self.folder / DATABASE):
-            stored = self._handle._storage.get_trial(trial._trial_id).intermediate_values
-            if metrics.epoch not in stored:
-                trial.report(metrics.value(self.space.search.objective), step=metrics.epoch)
-            # The pruner judges the last stored epoch. A resumed trial may repeat earlier ones, which are not judged.
-            return metrics.epoch >= max(stored, default=0) and bool(trial.should_prune())  # it can be a numpy.bool
+        reported = self._copy.get_trial(trial._trial_id).intermediate_values
+        if metrics.epoch not in reported:
+            trial.report(metrics.value(self.space.search.objective), step=metrics.epoch)
+        # The pruner judges the last reported epoch. A resumed trial may repeat earlier ones, which are not judged.
+        return metrics.epoch >= max(reported, default=0) and bool(trial.should_prune())  # it can be a numpy.bool
 
     def save(self, record: TrialRecord) -> None:
-        """Write a trial's record.
+        """Write everything new about a trial: first to the database, which also keeps the record, then to `trial.json`.
 
         Raises:
-            DiskError: it cannot be written.
+            StudyError: the database fails, or the folder is no longer this study's.
+            DiskError: the disk fails.
         """
+        self._commit(record)
         folder = trial_folder(self.folder, record.number)
         with disk_errors(folder):
-            write_record(folder, record)
+            # While a trial trains, its record is not synced: after a power cut it is restored from the database.
+            write_record(folder, record, durable=record.state != "running" or not record.epochs)
+
+    def check_folder(self) -> None:
+        """Raise StudyError if the folder at the study's path is no longer the one that this process has locked."""
+        self._copy.check_folder()
+
+    @property
+    def has_failed(self) -> bool:
+        """True if a write to the database has failed; then nothing more can be written."""
+        return self._copy.has_failed
+
+    def _commit(self, *records: TrialRecord) -> None:
+        with storage_errors(self.folder / DATABASE), self._copy.commit() as connection:
+            for record in records:
+                write_copy(connection, record)
 
     def finish(self, record: TrialRecord) -> None:
-        """Write the record of a trial that has ended, and tell Optuna its result.
-
-        Raises:
-            DiskError: the record cannot be written.
-            StudyError: the database fails.
-        """
+        """Tell Optuna the result of a trial that has ended, and save its record; for the errors see `save`."""
+        self._tell(self._trials.pop(record.number), record)
         self.save(record)
-        keep_copy(self.folder, record)
-        with storage_errors(self.folder / DATABASE):
-            self._tell(self._trials.pop(record.number), record)
 
     def _tell(self, trial: optuna.Trial, record: TrialRecord) -> None:
         trial.set_user_attr("state", record.state)
@@ -177,48 +195,20 @@ class OptunaStudy:
         return tuple(trial.number for trial in self._interrupted)
 
     def _stored(self, states: Iterable[TrialState]) -> list[FrozenTrial]:
-        with storage_errors(self.folder / DATABASE):
-            return self._handle.get_trials(deepcopy=False, states=tuple(states))
+        return self._copy.get_all_trials(0, deepcopy=False, states=tuple(states))
 
     def records(self) -> list[TrialRecord]:
         """Return the records of all trials, by number."""
         return read_records(self.folder)
 
 
-def _is_drawn(stored: FrozenTrial, space: Space) -> bool:
-    """True if all values of the trial had been drawn when the supervisor was killed."""
+def is_drawn(trial: FrozenTrial, space: Space) -> bool:
+    """True if the trial has all its values."""
     try:
-        space.suggest(lambda parameter: stored.params[parameter.name])
+        space.suggest(lambda parameter: trial.params[parameter.name])
     except KeyError:
         return False
     return True
-
-
-def _propose_again(handle: optuna.Study, interrupted: FrozenTrial, sampler: BaseSampler, space: Space) -> optuna.Trial:
-    """Return a trial that was killed while its values were drawn, with the values that it would have received.
-
-    Drawing only the missing values would give different values, because a new sampler starts with its first
-    random number. So all values are drawn again, in an in-memory study that contains copies of the earlier trials.
-
-    Args:
-        handle: the study.
-        interrupted: the killed trial; all trials with a higher number are WAITING.
-        sampler: created with the same seed as the one that first drew this trial's values.
-        space: the study's space.
-    """
-    shadow = optuna.create_study(
-        study_name=handle.study_name, direction=handle.direction, sampler=sampler, pruner=handle.pruner
-    )
-    for trial in handle.get_trials(deepcopy=False):
-        if trial.number < interrupted.number and trial.state != TrialState.WAITING:
-            shadow.add_trial(trial)
-    for key, value in handle._storage.get_study_system_attrs(handle._study_id).items():
-        shadow._storage.set_study_system_attr(shadow._study_id, key, value)
-    if _FIXED in interrupted.system_attrs:
-        shadow.enqueue_trial(interrupted.system_attrs[_FIXED])
-    values = space.suggest(functools.partial(suggest, shadow.ask()))
-    handle._storage.set_trial_system_attr(interrupted._trial_id, _FIXED, values)
-    return optuna.Trial(handle, interrupted._trial_id)
 
 
 def _record(folder: Path) -> TrialRecord | None:

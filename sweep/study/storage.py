@@ -122,4 +122,6 @@ def _disk_error(path: Path, error: BaseException) -> DiskError | None:
 
 def _first_line(error: BaseException) -> str:
     """Return the message without the SQL statement that follows, or the type's name if there is no message."""
+    if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ is not None:
+        error = error.__cause__  # Optuna's own message is the same for all causes
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

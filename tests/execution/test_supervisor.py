@@ -32,6 +32,8 @@ from tests.fakes import (
     make_record,
     make_space,
     make_study,
+    record_for,
+    take,
 )
 
 STARTS = "start_from: [{learning_rate: 0.01}, {learning_rate: 0.1}, {learning_rate: 1.0}, {learning_rate: 0.001}]"
@@ -276,22 +278,23 @@ def test_models_beyond_the_best_are_removed_and_only_those(tmp_path: Path) -> No
         make_record(number, (accuracy,), model_file="model.keras")
         for number, accuracy in enumerate((0.5, 0.9, 0.7, 0.8))
     ]
+    study = make_study(tmp_path / "demo")
+    trials = study.folder / "trials"
     for record in records:
-        folder = tmp_path / "trials" / f"{record.number:04d}"
-        folder.mkdir(parents=True)
-        write_record(folder, record)
+        study.save(record)
+        folder = trials / f"{record.number:04d}"
         for name in ("model.keras", "log.txt"):
             (folder / name).touch()
     without_epochs = [replace(record, epochs=()) for record in records]  # as `Tally` has them
-    keep_best_models(tmp_path, ranked(without_epochs), keep=2)
-    keep_best_models(tmp_path, ranked(records), keep=2)  # the second call finds nothing to remove
-    assert [read_record(tmp_path / "trials" / name).model_file for name in ("0001", "0002")] == ["model.keras", None]
-    assert len(read_record(tmp_path / "trials" / "0002").epochs) == 1
-    left = sorted(str(path.relative_to(tmp_path / "trials")) for path in tmp_path.glob("trials/*/model.keras"))
+    keep_best_models(study, ranked(without_epochs), keep=2)
+    keep_best_models(study, ranked(records), keep=2)  # the second call finds nothing to remove
+    assert [read_record(trials / name).model_file for name in ("0001", "0002")] == ["model.keras", None]
+    assert len(read_record(trials / "0002").epochs) == 1
+    left = sorted(str(path.relative_to(trials)) for path in trials.glob("*/model.keras"))
     assert left == ["0001/model.keras", "0003/model.keras"]
-    assert len(list(tmp_path.glob("trials/*/log.txt"))) == 4
-    keep_best_models(tmp_path, ranked(records), keep=0)
-    assert list(tmp_path.glob("trials/*/model.keras")) == []
+    assert len(list(trials.glob("*/log.txt"))) == 4
+    keep_best_models(study, ranked(records), keep=0)
+    assert list(trials.glob("*/model.keras")) == []
 
 
 def test_an_audited_trial_continues_and_records_where_it_would_have_been_pruned(tmp_path: Path) -> None:
@@ -354,7 +357,7 @@ def test_observers_do_not_receive_recorded_epochs_again_when_a_trial_resumes(tmp
 def test_the_times_of_a_trial_are_sums_over_all_supervisors(tmp_path: Path) -> None:
     kill_supervisor(make_study(tmp_path / "demo"), dying(at=3))
     folder = tmp_path / "demo" / "trials" / "0000"
-    write_record(folder, dataclasses.replace(read_record(folder), timings={"total": 1000.0}))
+    make_study(tmp_path / "demo").save(dataclasses.replace(read_record(folder), timings={"total": 1000.0}))
 
     supervisor = supervise(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain()))
     supervisor.run(1)
@@ -382,7 +385,7 @@ def test_usage_counts_epochs_twice_that_had_to_be_trained_twice(tmp_path: Path) 
     first = dataclasses.replace(
         record.epochs[0], seconds=7.0
     )  # without its checkpoint, it is trained again and takes a different time
-    write_record(folder, dataclasses.replace(record, epochs=(first, *record.epochs[1:])))
+    make_study(tmp_path / "demo").save(dataclasses.replace(record, epochs=(first, *record.epochs[1:])))
 
     supervisor = supervise(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain()))
     supervisor.run(1)
@@ -413,9 +416,8 @@ def test_a_decision_to_prune_holds_if_the_supervisor_dies_before_the_trial_recei
 def test_a_decision_to_prune_an_interrupted_trial_holds_too(tmp_path: Path) -> None:
     folder = tmp_path / "demo" / "trials" / "0000"
     kill_supervisor(make_study(tmp_path / "demo"), dying(at=3))
-    write_record(
-        folder, dataclasses.replace(read_record(folder), state="interrupted", reason="interrupted", pruned_at=2)
-    )
+    record = dataclasses.replace(read_record(folder), state="interrupted", reason="interrupted", pruned_at=2)
+    make_study(tmp_path / "demo").save(record)
     supervise(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain())).run(1)
     assert (read_record(folder).state, read_record(folder).reason) == ("pruned", "pruned at epoch 2 (none)")
 
@@ -425,7 +427,8 @@ def test_an_epoch_with_different_results_replaces_the_recorded_one(tmp_path: Pat
     kill_supervisor(make_study(tmp_path / "demo"), dying(at=4))
     record = read_record(folder)
     other = dataclasses.replace(record.epochs[1], loss=123.0)
-    write_record(folder, dataclasses.replace(record, epochs=(record.epochs[0], other, record.epochs[2])))
+    changed = dataclasses.replace(record, epochs=(record.epochs[0], other, record.epochs[2]))
+    make_study(tmp_path / "demo").save(changed)
     supervise(make_study(tmp_path / "demo"), InlineExecutor(FakeTrain())).run(1)
     assert read_record(folder).epochs == record.epochs + read_record(folder).epochs[3:]
     assert [metrics.epoch for metrics in read_record(folder).epochs] == [1, 2, 3, 4]
@@ -434,12 +437,9 @@ def test_an_epoch_with_different_results_replaces_the_recorded_one(tmp_path: Pat
 def test_a_trial_that_had_ended_when_its_supervisor_died_is_not_trained_again(tmp_path: Path) -> None:
     study = make_study(tmp_path / "demo")
 
-    class BrokenStudy(OptunaStudy):
-        def _tell(self, trial: object, record: TrialRecord) -> None:
-            raise Dies
-
-    study.__class__ = BrokenStudy
-    kill_supervisor(study, FakeTrain())
+    # Versions that wrote the record before the database were killed between the two.
+    pending = take(study)
+    write_record(study.folder / "trials" / "0000", record_for(study, pending))
     checkpoint = tmp_path / "demo" / "trials" / "0000" / "checkpoint-0004.npz"
     checkpoint.touch()
 

@@ -148,9 +148,15 @@ def test_without_write_permission_the_sweep_stops_and_with_it_continues(
 def test_a_child_that_cannot_even_write_its_log_is_not_a_failed_trial(make_disk: MakeDisk) -> None:
     disk = make_disk("size=8m")
     folder = disk / "demo"
+
+    class FillsDisk(OptunaStudy):
+        def save(self, record: TrialRecord) -> None:
+            super().save(record)
+            fill(disk, leave=0)
+
     study = make_study(folder)
+    study.__class__ = FillsDisk
     executor = ForkServerExecutor([None], train, ["tests.execution.tasks"])
-    fill(disk, leave=8192)  # enough for the record, but not for the log
     with pytest.raises(DiskError, match="bytes are free on its disk"):
         supervise(study, executor)
     (disk / "ballast").unlink()

@@ -142,7 +142,7 @@ def write_study(home: Path, name: str, space: Space, records: list[TrialRecord])
     """Write the study to disk, as a sweep does."""
     folder = home / "studies" / name
     folder.mkdir(parents=True)
-    open_study(folder, space, threads=1)
+    open_study(folder, space, threads=1, check_folder=lambda: None)
     for record in records:
         write_record(trial_folder(folder, record.number), record)
     return folder

@@ -11,7 +11,7 @@ from sweep.records.study_records import read_records
 from sweep.space.fields import Value
 from sweep.study.fork_study import Fork, fork_study, incompatibility
 from sweep.study.optuna_study import OptunaStudy
-from sweep.study.record_backups import repair_records
+from sweep.study.record_backups import restore_records
 from tests.fakes import LINE, TREE, make_record, make_space, make_study, record_for, run_trials, take
 
 RATES = (0.5, 0.25, 0.125, 0.0625)
@@ -73,7 +73,7 @@ def test_a_damaged_copied_record_is_restored_like_any_other(old: Path, new: Path
     fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.25")))
     before = read_records(new)
     (new / "trials" / "0001" / "trial.json").write_text("{")
-    assert len(repair_records(new, unfinished=())) == 1
+    assert len(restore_records(new, unfinished=())) == 1
     assert read_records(new) == before
 
 

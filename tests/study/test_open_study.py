@@ -98,7 +98,7 @@ def test_another_space_is_refused_with_the_differences(tmp_path: Path) -> None:
     run_trials(make_study(tmp_path / "demo"), 1)
     changed = make_space(LINE.replace("high: 1.0", "high: 0.5"), search="sampler: tpe, pruner: {name: none}")
     with pytest.raises(StudyError) as caught:
-        open_study(tmp_path / "demo", changed, threads=1)
+        open_study(tmp_path / "demo", changed, threads=1, check_folder=lambda: None)
     assert str(caught.value) == (
         "the study demo was started with another space:\n"
         "  training.learning_rate.high: 1.0 -> 0.5\n"
@@ -194,7 +194,7 @@ def test_a_study_without_trials_accepts_another_space(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     make_study(folder, make_space(more="start_from: [{learning_rate: 0.5}]"))
 
-    study = open_study(folder, make_space(search="sampler: random, seed: 3"), threads=1)
+    study = open_study(folder, make_space(search="sampler: random, seed: 3"), threads=1, check_folder=lambda: None)
 
     assert (study.count_started(), study.space.search.seed) == (0, 3)
     assert take(study).number == 0
@@ -204,6 +204,6 @@ def test_a_database_whose_creation_was_interrupted_is_created_again(tmp_path: Pa
     folder = tmp_path / "demo"
     (folder / ".making").mkdir(parents=True)
     (folder / ".making" / "study.db").write_bytes(b"half of it")
-    study = open_study(folder, make_space(), threads=1)
+    study = open_study(folder, make_space(), threads=1, check_folder=lambda: None)
     assert study.count_started() == 0
     assert sorted(path.name for path in folder.iterdir() if not path.name.endswith(("-wal", "-shm"))) == ["study.db"]

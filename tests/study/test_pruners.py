@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
+import optuna
 import pytest
+from optuna.study import StudyDirection
 
 from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import PrunerConfig
-from sweep.study.pruners import is_audited, may_prune
+from sweep.study.pruners import CurvePruner, is_audited, may_prune
 from tests.fakes import metrics
 
 
@@ -37,3 +40,21 @@ def test_whether_a_trial_is_audited_depends_on_seed_and_number() -> None:
     first = [is_audited(config, 7, number) for number in range(50)]
     assert first == [is_audited(config, 7, number) for number in range(50)]
     assert first != [is_audited(config, 8, number) for number in range(50)]
+
+
+@pytest.mark.parametrize("direction", list(StudyDirection)[1:])
+@pytest.mark.parametrize("percentile", [25.0, 50.0, 60.0])
+def test_the_curve_pruner_decides_like_optunas_percentile_pruner(direction: StudyDirection, percentile: float) -> None:
+    generator = random.Random(7)
+    study = optuna.create_study(direction=direction)
+    ours, theirs = CurvePruner(percentile, 3, 2), optuna.pruners.PercentilePruner(percentile, 3, 2)
+    decisions = []
+    trials = [study.ask() for _ in range(60)]
+    for trial in generator.sample(trials, 60):  # trials do not end in the order of their numbers
+        for step in range(1, generator.randint(2, 7)):
+            trial.report(generator.choice((0.1, 0.2, 0.3, 0.4, 0.5)), step)
+            frozen = study._storage.get_trial(trial._trial_id)
+            decisions.append(ours.prune(study, frozen))
+            assert decisions[-1] == theirs.prune(study, frozen)
+        study.tell(trial, 0.5) if generator.random() < 0.8 else study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    assert {True, False} == set(decisions)

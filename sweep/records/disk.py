@@ -133,7 +133,8 @@ def _error(path: Path, cause: str, number: int | None) -> DiskError:
 
 
 def _free(path: Path) -> str:
-    existing = next((place for place in (path, *path.parents) if place.exists()), Path())
+    # Not `Path.exists`, which raises PermissionError below a folder that this user may not read.
+    existing = next((place for place in (path, *path.parents) if os.path.exists(place)), Path())
     try:
         return f"{psutil.disk_usage(str(existing)).free:,} bytes are free on its disk"
     except OSError:

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sweep.errors import DataError, TrialFailure
+from sweep.execution.child import end_if_lost
 from sweep.execution.executor import Task
 from sweep.records.checkpoint import Checkpoint, checkpoints, write_checkpoint
 from sweep.records.trial_result import EpochMetrics, OnEpoch, TrialResult
@@ -70,6 +71,14 @@ def _kill_the_server(task: Task) -> None:
 def _wait_for_go(task: Task) -> None:
     (task.folder / "pid").write_text(str(os.getpid()))
     wait_until((task.folder / "go").exists)
+
+
+def _write_after_go(task: Task) -> None:
+    """Wait for a file next to the folder, then write a checkpoint as `sweep.training.train` does."""
+    (task.folder / "pid").write_text(str(os.getpid()))
+    wait_until((task.folder.parent / "go").exists)
+    end_if_lost(task)
+    write_checkpoint(task.folder, Checkpoint((fake_epoch(task.config, 1),), ()), "owner")
 
 
 def _exit(task: Task) -> None:
@@ -148,6 +157,7 @@ def _rendezvous(task: Task) -> None:
 BEHAVIOURS = {
     "kill the server": _kill_the_server,
     "wait for go": _wait_for_go,
+    "write after go": _write_after_go,
     "exit": _exit,
     "kill": _kill,
     "crash": _crash,

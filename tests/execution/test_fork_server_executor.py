@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing import forkserver as server
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from sweep.execution.fork_server_executor import ForkServerExecutor
 from sweep.records.trial_result import EpochMetrics, TrialResult
 from tests.execution.tasks import make_task, train
 from tests.execution.test_executors import never_stop, outcomes, run
+from tests.fakes import lock_file
 from tests.waiting import PATIENCE, wait_until
 
 PRELOAD = ["tests.execution.tasks"]
@@ -290,6 +293,76 @@ def test_a_trial_that_another_process_trains_is_not_trained_twice(executor: Fork
         executor.submit(task, never_stop)
         assert outcomes(executor, 1, seconds=1.0) == {}
     assert isinstance(outcomes(executor, 1)[0], TrialResult)
+
+
+def replace_folder(folder: Path) -> None:
+    folder.rename(folder.with_name("moved"))
+    folder.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("disturb", "left"),
+    [
+        (lambda folder: folder.rename(folder.with_name("moved")), ["go", "moved", "moved/log.txt", "moved/pid"]),
+        (shutil.rmtree, ["go"]),
+        (replace_folder, ["0000", "go", "moved", "moved/log.txt", "moved/pid"]),
+    ],
+    ids=["moved", "removed", "replaced"],
+)
+def test_a_child_whose_folder_was_moved_ends_without_writing(
+    executor: ForkServerExecutor, tmp_path: Path, disturb: Callable[[Path], object], left: list[str]
+) -> None:
+    task = make_task(tmp_path, "write after go")
+    executor.submit(task, never_stop)
+    while not (task.folder / "pid").exists():
+        executor.wait(0.01)
+    disturb(task.folder)
+    (tmp_path / "go").touch()
+    ended = outcomes(executor, 1)[0]
+
+    assert isinstance(ended, TrialFailure)
+    assert (ended.cause, ended.message) == (
+        "killed",
+        f"the trial's folder {task.folder} was moved, removed or replaced while it ran",
+    )
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == left
+
+
+def test_a_child_does_not_make_its_folder(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    task.folder.rmdir()
+    ended = run(executor, task)
+
+    assert isinstance(ended, TrialFailure)
+    assert ended.message == f"the trial's folder {task.folder} was moved, removed or replaced while it ran"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_child_does_not_start_in_another_study_at_the_same_path(executor: ForkServerExecutor, tmp_path: Path) -> None:
+    study = tmp_path / "demo"
+    lock = lock_file(study)
+    task = replace(make_task(study), held=(lock,))
+    study.rename(tmp_path / "moved")
+    lock_file(study)
+    task.folder.mkdir()
+    ended = run(executor, task)
+
+    assert isinstance(ended, TrialFailure)
+    assert ended.message == f"the trial's folder {task.folder} was moved, removed or replaced while it ran"
+    assert list(task.folder.iterdir()) == []
+
+
+def test_a_child_whose_folder_was_replaced_while_it_waited_for_the_log_does_not_start(
+    executor: ForkServerExecutor, tmp_path: Path
+) -> None:
+    task = make_task(tmp_path)
+    with (task.folder / "log.txt").open("w") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        executor.submit(task, never_stop)
+        assert outcomes(executor, 1, seconds=1.0) == {}
+        replace_folder(task.folder)
+    assert isinstance(outcomes(executor, 1)[0], TrialFailure)
+    assert list(task.folder.iterdir()) == []
 
 
 def test_the_log_of_an_earlier_start_is_kept(executor: ForkServerExecutor, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from sweep.errors import NothingFinished, SweepStopped
+from sweep.errors import NothingFinished, StudyError, SweepStopped
 from sweep.finalization.repeats import RepeatTask
 from sweep.records.trial_record import TrialRecord, read_record
 from tests.finalization.conftest import Scripted
@@ -146,3 +148,39 @@ def test_an_interrupted_pass_over_the_folds_is_not_judged(
     outcome = scripted(script, 5).comparison(finalist(0), finalist(1)).run(most, never, forever)
 
     assert (outcome.rounds, outcome.judgement.verdict, len(outcome.scores[0])) == (rounds, verdict, rounds)
+
+
+@pytest.mark.parametrize(
+    "disturb", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("moved"))], ids=["removed", "moved"]
+)
+def test_no_repeat_is_recorded_after_the_study_was_moved(
+    scripted: Make, finalist: Finalist, disturb: Callable[[Path], object]
+) -> None:
+    run = scripted(CLEAR)
+
+    def stop() -> bool:
+        if len(run.reported) == 2 and run.plan.folder.exists():  # after the first round
+            disturb(run.plan.folder)
+        return False
+
+    with pytest.raises(StudyError, match=r"^the study's folder .*/studies/demo \(or its supervisor\.lock\) was moved"):
+        run.comparison(finalist(0), finalist(1)).run(10, stop, forever)
+    assert not run.plan.folder.exists()
+    assert len(run.tasks) == 2
+
+
+def test_a_repeat_that_ends_after_the_study_was_replaced_is_not_recorded_in_the_other_study(
+    scripted: Make, finalist: Finalist
+) -> None:
+    run = scripted(CLEAR)
+    study = run.plan.folder
+
+    def seconds_left() -> float:
+        if run.tasks and not study.with_name("moved").exists():  # the first repeat has run, and is not recorded yet
+            study.rename(study.with_name("moved"))
+            study.mkdir()
+        return float("inf")
+
+    with pytest.raises(StudyError, match=r"was moved, removed or replaced while this process held it"):
+        run.comparison(finalist(0), finalist(1)).run(10, never, seconds_left)
+    assert list(study.iterdir()) == []

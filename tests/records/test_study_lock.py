@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 import pytest
@@ -108,6 +111,98 @@ def test_one_of_eight_processes_gets_the_lock_and_the_others_name_it(tmp_path: P
     winners = [pid for pid, line in said.items() if line == "held\n"]
     assert len(winners) == 1
     assert sum(f"is being run by process {winners[0]} on " in line for line in said.values()) == 7
+
+
+def lost(folder: Path) -> str:
+    return (
+        f"the study's folder {folder} (or its supervisor.lock) was moved, removed or replaced while this process held "
+        "it, so nothing more is written. Put the folder back and run the same command again to resume, or use another "
+        "name with --study NAME"
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of a study."""
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    return folder
+
+
+def test_a_study_in_its_place_may_be_written(folder: Path) -> None:
+    with StudyLock(folder) as lock:
+        (folder / "study.db").touch()
+        lock.check()
+
+
+def test_a_study_that_was_moved_is_detected_and_not_made_again(folder: Path, tmp_path: Path) -> None:
+    with StudyLock(folder) as lock:
+        folder.rename(tmp_path / "moved")
+        with pytest.raises(StudyError) as caught:
+            lock.check()
+    assert str(caught.value) == lost(folder)
+    assert [path.name for path in tmp_path.rglob("*")] == ["moved", "supervisor.lock"]
+    assert holder(tmp_path / "moved") is None
+
+
+def test_a_study_that_was_moved_and_put_back_may_be_written(folder: Path, tmp_path: Path) -> None:
+    with StudyLock(folder) as lock:
+        folder.rename(tmp_path / "moved")
+        (tmp_path / "moved").rename(folder)
+        lock.check()
+
+
+def test_a_study_that_was_removed_is_detected_and_not_made_again(folder: Path, tmp_path: Path) -> None:
+    with StudyLock(folder) as lock:
+        shutil.rmtree(folder)
+        with pytest.raises(StudyError) as caught:
+            lock.check()
+    assert str(caught.value) == lost(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_removed_lock_file_is_detected_because_another_process_could_lock_a_new_one(folder: Path) -> None:
+    with StudyLock(folder) as lock:
+        (folder / "supervisor.lock").unlink()
+        with pytest.raises(StudyError, match=r"\(or its supervisor\.lock\) was moved, removed or replaced"):
+            lock.check()
+
+
+@pytest.mark.parametrize("disturb", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("moved"))])
+def test_a_study_that_another_process_made_again_and_locked_is_left_to_that_process(
+    folder: Path, disturb: Callable[[Path], object]
+) -> None:
+    lock = StudyLock(folder)
+    disturb(folder)
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True) as second:
+        assert second.stdout is not None
+        assert second.stdout.readline() == "held\n"
+        with lock, pytest.raises(StudyError) as caught:
+            lock.check()
+        assert str(holder(folder)).startswith(f"process {second.pid} on ")
+        second.kill()
+    assert str(caught.value) == lost(folder)
+
+
+def test_a_folder_that_is_moved_before_its_lock_is_taken_is_not_taken(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.flock
+
+    def move_and_lock(stream: BinaryIO, operation: int) -> None:
+        folder.rename(tmp_path / "moved")
+        folder.mkdir()
+        real(stream, operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", move_and_lock)
+        with pytest.raises(StudyError) as caught:
+            StudyLock(folder)
+    assert str(caught.value) == lost(folder)
+    assert (tmp_path / "moved" / "supervisor.lock").read_text() == ""
+    with StudyLock(tmp_path / "moved"), StudyLock(folder):  # both are free
+        pass
 
 
 LEASE = Lease("box", "boot-1", 4242, 1764000000.25, "2026-01-02 03:04:05+00:00")

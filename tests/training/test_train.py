@@ -133,6 +133,32 @@ def test_the_saved_model_is_the_best_epochs_and_takes_raw_pixels(digits: Dataset
     assert not [path.name for path in tmp_path.iterdir() if ".part" in path.name]
 
 
+def test_nothing_is_written_before_the_folder_is_checked(digits: Dataset, tmp_path: Path) -> None:
+    found: list[list[str]] = []
+
+    def before_write() -> None:
+        found.append(sorted(path.name for path in tmp_path.iterdir()))
+
+    train(EVERYTHING_RANDOM, digits, go_on, folder=tmp_path, before_write=before_write)
+
+    first, second, third = (f"checkpoint-000{epoch}.npz" for epoch in (1, 2, 3))
+    assert found == [
+        [],
+        [first],
+        [first, second],
+        [second, third],
+        [second, third, "summary.txt"],
+        [second, third, "model.keras", "summary.txt"],
+    ]
+    assert (tmp_path / "validation.npz").is_file()
+
+
+def test_a_folder_that_is_missing_is_not_made(digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        train(EVERYTHING_RANDOM, digits, go_on, folder=tmp_path / "0000")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_stopped_trial_saves_its_summary_and_no_model(digits: Dataset, tmp_path: Path) -> None:
     result = train(EVERYTHING_RANDOM, digits, lambda metrics: metrics.epoch == 1, folder=tmp_path)
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.entities import Metric
@@ -18,7 +19,7 @@ from sweep.errors import StudyError, TrackingError
 from sweep.records.study_id import study_id
 from sweep.records.study_lock import StudyLock
 from sweep.records.study_records import read_records
-from sweep.tracking.open_mlflow import add_report_to_mlflow, open_mlflow
+from sweep.tracking.open_mlflow import SyncReport, add_report_to_mlflow, open_mlflow, sync_study
 from sweep.tracking.tracker import StudyInfo
 from tests.commands.sync.conftest import find_run, snapshot
 from tests.waiting import PATIENCE
@@ -186,6 +187,21 @@ def test_a_trial_is_shown_as_running_only_while_a_sweep_has_the_lock(home: Path,
     assert runs["0006 interrupted"]["status"] == "KILLED"
     assert runs["0006 interrupted"]["tags"]["sweep.state"] == "interrupted"
     assert json.loads((home / "studies/demo/trials/0006/trial.json").read_text())["state"] == "running"
+
+
+def test_a_study_that_is_moved_during_the_sync_is_reported_and_not_made_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = home / "studies/demo"
+
+    def move(*arguments: Any) -> SyncReport:
+        study.rename(home / "moved")
+        return sync_study(*arguments)
+
+    monkeypatch.setattr("sweep.commands.sync.sync_study", move)
+    with pytest.raises(StudyError, match=rf"^the study's folder {study} \(or its supervisor\.lock\) was moved"):
+        sync(home)
+    assert list((home / "studies").iterdir()) == []
 
 
 def test_existing_points_are_not_written_again(home: Path, local: str) -> None:

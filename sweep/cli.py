@@ -15,6 +15,7 @@ from sweep.export import export_command
 from sweep.finalize import finalize_command
 from sweep.invocation import called_as
 from sweep.predict import predict_command
+from sweep.repair import repair_command
 from sweep.report import report_command
 from sweep.reproduce import reproduce_command
 from sweep.run import run_command
@@ -58,6 +59,7 @@ def app() -> typer.Typer:
         check_command,
         doctor_command,
         sync_command,
+        repair_command,
     ):
         commands.command(command.__module__.rpartition(".")[2])(command)
     return commands

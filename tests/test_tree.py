@@ -15,7 +15,7 @@ TENSORFLOW = {"tf_batches.py", "tf_converters.py", "tf_determinism.py", "tf_expo
 COMMANDS = {
     f"{name}.py"
     for name in (
-        "run", "check", "status", "show", "diff", "report", "sync",
+        "run", "check", "status", "show", "diff", "report", "sync", "repair",
         "reproduce", "doctor", "finalize", "predict", "export",
     )
 }  # fmt: skip

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sweep.errors import StudyError
-from sweep.invocation import command_text
+from sweep.invocation import command_text, home_option
 from sweep.records.trial_record import RECORD_FILE, TrialRecord, read_record, trial_folder
 
 DATABASE = "study.db"
+DATABASE_LOGS = (f"{DATABASE}-wal", f"{DATABASE}-shm")
+"""SQLite's files of a database that is open or was not closed. A log that is left applies to any file at its name."""
 
 
 def read_records(study_folder: Path) -> list[TrialRecord]:
@@ -26,8 +28,26 @@ def read_records(study_folder: Path) -> list[TrialRecord]:
     return sorted((read_record(path.parent) for path in paths), key=lambda record: record.number)
 
 
+def recorded_numbers(study_folder: Path) -> list[int]:
+    """The numbers of the trials that have a record, readable or not, in ascending order."""
+    paths = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
+    return sorted(int(path.parent.name) for path in paths if path.parent.name.isdecimal())
+
+
+def repair_advice(study_folder: Path) -> str:
+    """What to do if a study's database is missing, damaged, or not the one of its records."""
+    files = ", ".join((DATABASE, *DATABASE_LOGS))
+    repair = f"{command_text('repair')} --study {study_folder.name}{home_option(study_folder.parent.parent)}"
+    return (
+        f"`{repair}` rebuilds the database from the records; to start from scratch, move the whole folder ({files} and "
+        "trials/), or use another name with --study"
+    )
+
+
 def no_study(study_folder: Path) -> str:
-    """A message about a study that does not exist."""
+    """A message about a study that does not exist, or whose database is missing."""
+    if recorded_numbers(study_folder):
+        return f"{study_folder / DATABASE} is missing, but trials/ has records. {repair_advice(study_folder)}"
     parent = study_folder.parent
     names = sorted(path.parent.name for path in parent.glob(f"*/{DATABASE}")) if parent.is_dir() else []
     there = (

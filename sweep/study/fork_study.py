@@ -6,15 +6,15 @@ import dataclasses
 from pathlib import Path
 
 import optuna
-from optuna.trial import TrialState, create_trial
 
 from sweep.errors import StudyError
 from sweep.records.study_records import DATABASE, read_records
 from sweep.records.trial_record import TrialRecord, read_record, record_to_mapping, trial_folder, write_record
+from sweep.space.parameters import Values
 from sweep.space.space import Space
 from sweep.space.writer import differences
+from sweep.study.frozen_trials import frozen_trial
 from sweep.study.open_study import complete_new_study, create_in_storage
-from sweep.study.optuna_parameters import optuna_distribution, to_optuna
 from sweep.study.record_backups import write_copy
 from sweep.study.storage import open_storage, storage_errors
 
@@ -71,10 +71,14 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
 
 
 def incompatibility(record: TrialRecord, space: Space) -> str | None:
-    """Return why a trial does not fit a space; None if it fits."""
+    """Return why a trial cannot be copied to a study with this space; None if it can."""
     if record.state not in ("complete", "pruned"):
         return record.state
-    values = space.values_of(record.config)
+    return misfit(record, space, space.values_of(record.config))
+
+
+def misfit(record: TrialRecord, space: Space, values: Values) -> str | None:
+    """Return why a space cannot produce a trial's configuration from these values; None if it can."""
     faults = space.faults(values)
     if faults:
         return "; ".join(faults)
@@ -87,17 +91,7 @@ def incompatibility(record: TrialRecord, space: Space) -> str | None:
 
 def _copy(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space, number: int) -> None:
     values = space.values_of(record.config)
-    complete = record.state == "complete"
-    handle.add_trial(
-        create_trial(
-            state=TrialState.COMPLETE if complete else TrialState.PRUNED,
-            value=record.objective_value if complete else None,
-            params=to_optuna(space, values),
-            distributions={p.name: optuna_distribution(p) for p in space.parameters if p.name in values},
-            intermediate_values={m.epoch: m.value(space.search.objective) for m in record.epochs},
-            user_attrs={"state": record.state, "reason": record.reason},
-        )
-    )
     origin = f"{record.study}/{record.number}"
     copy = dataclasses.replace(record, study=folder.name, number=number, values=values, origin=origin, model_file=None)
+    handle.add_trial(frozen_trial(copy, space))
     write_record(trial_folder(folder, number), copy)

@@ -20,7 +20,7 @@ from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import TrialConfig
 from sweep.space.parameters import Values
 from sweep.space.space import Space
-from sweep.study.failure_policies import is_infeasible
+from sweep.study.frozen_trials import optuna_state, violated_constraints
 from sweep.study.optuna_parameters import suggest, to_optuna
 from sweep.study.pruners import make_pruner
 from sweep.study.record_backups import restore_records, write_copy
@@ -175,16 +175,10 @@ class OptunaStudy:
     def _tell(self, trial: optuna.Trial, record: TrialRecord) -> None:
         trial.set_user_attr("state", record.state)
         trial.set_user_attr("reason", record.reason)
-        if record.state == "complete":
-            self._handle.tell(trial, record.objective_value)
-        elif record.state == "pruned":
-            self._handle.tell(trial, state=TrialState.PRUNED)
-        elif is_infeasible(record.reason, self.space.search.failures):
-            # Not FAIL: the sampler ignores it, but ranks a pruned trial with a violated constraint below all others.
-            trial.set_constraint(record.reason, 1.0)
-            self._handle.tell(trial, state=TrialState.PRUNED)
-        else:
-            self._handle.tell(trial, state=TrialState.FAIL)
+        for name, violation in violated_constraints(record, self.space).items():
+            trial.set_constraint(name, violation)
+        value = record.objective_value if record.state == "complete" else None
+        self._handle.tell(trial, value, state=optuna_state(record, self.space))
 
     def count_started(self) -> int:
         """Return the number of trials that have ever started, which `--trials` limits."""

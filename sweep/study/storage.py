@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sweep.errors import DiskError, StudyError
 from sweep.records.disk import database_disk_error
-from sweep.records.study_records import DATABASE
+from sweep.records.study_records import DATABASE, repair_advice
 
 BUSY_SECONDS = 60
 """Number of seconds that a write waits for the write of another process, for example of a viewer of the study."""
@@ -79,13 +79,12 @@ def _check_ours(path: Path, name: str) -> None:
         raise sqlite3.DatabaseError(f"damaged: {' '.join(state.split())}")
     if not ours:
         raise StudyError(
-            f"{path} is not a study's database, or its creation was interrupted; "
-            "move the file or choose another name with --study NAME"
+            f"{path} is not a study's database, or its creation was interrupted. {repair_advice(path.parent)}"
         )
     if name not in names:
         raise StudyError(
             f"{path} contains {', '.join(names) or 'no study'}, not {name}; a study's folder must have the study's "
-            "name: rename the folder or choose another name with --study NAME"
+            f"name: rename the folder if it is that study. Otherwise, {repair_advice(path.parent)}"
         )
 
 
@@ -101,8 +100,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, SQLAlchemyError, optuna.exceptions.StorageInternalError, json.JSONDecodeError) as error:
         raise _disk_error(path, error) or StudyError(
-            f"{path}: cannot be used as a study's database: {_first_line(error)}. "
-            "Move the file to start from scratch, or restore a copy"
+            f"{path}: cannot be used as a study's database: {_first_line(error)}. {repair_advice(path.parent)}"
         ) from error
     except AssertionError as error:
         # Optuna's RDBStorage reaches `assert False` when the database fails; the original error is its context.

@@ -58,19 +58,25 @@ def cut_in_half(path: Path) -> None:
     path.write_bytes(content[: len(content) // 2])
 
 
-NO_STUDY = "{} is not a study's database, or its creation was interrupted; move the file or choose another name"
+NO_STUDY = "{} is not a study's database, or its creation was interrupted. `python -m sweep.repair --study demo --home "
 
 
 @pytest.mark.parametrize(
     ("fill", "message"),
     [
-        (text, "{}: cannot be used as a study's database: file is not a database. Move the file to start"),
+        (text, "{}: cannot be used as a study's database: file is not a database. `python -m sweep.repair "),
         (no_bytes, NO_STUDY),
         (no_tables, NO_STUDY),
         (mlflow, NO_STUDY),
-        (another_study, "{} contains else, not demo; a study's folder must have the study's name"),
+        (
+            another_study,
+            "{} contains else, not demo; a study's folder must have the study's name: rename the folder if it is",
+        ),
         (not_ours, "{} was not created by sweep, or its creation was interrupted; remove the folder"),
-        (cut_in_half, "{}: cannot be used as a study's database: database disk image is malformed. Move"),
+        (
+            cut_in_half,
+            "{}: cannot be used as a study's database: database disk image is malformed. `python -m sweep.repair",
+        ),
     ],
 )
 def test_a_database_without_the_study_is_refused_in_one_line_and_unchanged(

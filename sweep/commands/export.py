@@ -91,6 +91,8 @@ def export_model(root: Path, model: str, kind: str, out: Path | None, tracking_u
             )
         study = home.study(facts.study)
         target = out or (study if study.is_dir() else found.path.resolve().parent) / "export"
+        with output_errors(target, "--out"):
+            target.mkdir(parents=out is not None, exist_ok=True)  # a study that was removed is not made again
         exported = export(found, facts, prepared, kinds, target, console)
     if as_json:
         print(json.dumps(_as_mapping(found.description, target, facts, exported)))
@@ -125,7 +127,7 @@ def _facts(found: FoundModel) -> ModelFacts:
 def export(
     found: FoundModel, facts: ModelFacts, prepared: Prepared, kinds: Sequence[str], out: Path, console: Console
 ) -> list[Exported]:
-    """Write the formats and measure them.
+    """Write the formats to an existing folder and measure them.
 
     Raises:
         UserError: the folder cannot be written.
@@ -133,7 +135,6 @@ def export(
     """
     files = {kind: out / FORMATS[kind].file for kind in kinds}
     with output_errors(out, "--out"):
-        out.mkdir(parents=True, exist_ok=True)
         (out / LABELS_FILE).write_text("".join(f"{name}\n" for name in facts.classes), encoding="utf-8")
         for kind in kinds:
             console.print(f"writing {files[kind]}", style="dim")

@@ -29,7 +29,7 @@ def write_format(kind: str, source: Path, target: Path, prepared: Prepared, data
     Args:
         kind: a key of `WRITERS`.
         source: the .keras file.
-        target: the file to write; for a SavedModel, the folder.
+        target: the file to write, in an existing folder; for a SavedModel, the folder to write.
         prepared: the decoded images, for calibration.
         data: the section `data`, which decides which images are training images.
 
@@ -37,7 +37,6 @@ def write_format(kind: str, source: Path, target: Path, prepared: Prepared, data
         ModelFileError: see `load_model`.
     """
     model = load_model(source)
-    target.parent.mkdir(parents=True, exist_ok=True)
     WRITERS[kind](model, target, lambda: _calibration(prepared, data))
 
 

@@ -146,7 +146,7 @@ class StudyLock(AbstractContextManager["StudyLock"]):
 
 
 def check_lock(file: HeldFile) -> None:
-    """Check that a study's folder is still the one that a process locked: two calls of `stat` at most.
+    """Check that a study's folder is still the one that a process locked. This costs one call of `stat`.
 
     A process calls this before each write to the folder. Otherwise it would create a moved study again in part, or
     write to another study at the same path.

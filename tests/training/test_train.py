@@ -11,7 +11,10 @@ import pytest
 
 from sweep.analysis.calibration import probabilities_of
 from sweep.data.dataset import Dataset
+from sweep.data.preparation import prepare
 from sweep.errors import TrialFailure
+from sweep.execution import child
+from sweep.execution.executor import Task
 from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import (
     AugmentationConfig,
@@ -151,6 +154,17 @@ def test_nothing_is_written_before_the_folder_is_checked(digits: Dataset, tmp_pa
         [second, third, "model.keras", "summary.txt"],
     ]
     assert (tmp_path / "validation.npz").is_file()
+
+
+def test_a_child_checks_its_folder_before_each_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[int] = []
+    monkeypatch.setattr(child, "end_if_lost", lambda task: checked.append(task.number))
+    config = replace(EVERYTHING_RANDOM, training=replace(EVERYTHING_RANDOM.training, epochs=1))
+    task = Task(4, config, prepare(config.data, tmp_path / "cache"), tmp_path)
+
+    child.train_task(task, go_on)
+
+    assert checked == [4, 4, 4, 4]  # checkpoint, summary, model, predictions
 
 
 def test_a_folder_that_is_missing_is_not_made(digits: Dataset, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""Reading all trials of a study from Optuna's tables at once.
+"""Direct access to Optuna's tables, for the two calls of Optuna's own storage that are too slow.
 
-Optuna's own reader needs 1.7 ms and 60 KB per trial of 20 epochs, which is too much for a study of 10,000 trials.
+`RDBStorage` needs 1.7 ms and 60 KB to read a trial of 20 epochs, which is too much for a study of 10,000 trials, and
+1.8 ms to write an epoch's value. Optuna checks the version of the tables when it opens a database.
 """
 
 from __future__ import annotations
@@ -52,6 +53,15 @@ def read_trials(connection: Connection, study_id: int) -> Iterator[FrozenTrial]:
             intermediate_values={step: _number(value, kind) for step, value, kind in steps[trial_id]},
             trial_id=trial_id,
         )
+
+
+def write_value(connection: Connection, trial_id: int, step: int, value: float) -> None:
+    """Store the finite value of an epoch, in the connection's transaction."""
+    connection.exec_driver_sql(
+        "INSERT OR REPLACE INTO trial_intermediate_values "
+        "(trial_id, step, intermediate_value, intermediate_value_type) VALUES (?, ?, ?, 'FINITE')",
+        (trial_id, step, value),
+    )
 
 
 def _by_trial(connection: Connection, query: str) -> defaultdict[int, list[tuple[Any, ...]]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from sweep.records.trial_record import TrialRecord
 from sweep.records.trial_result import EpochMetrics
+from sweep.space.fields import Value
 
 COMPARED = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
@@ -88,17 +89,17 @@ class DuplicateModels:
     """
 
     def __init__(self, records: Iterable[TrialRecord]) -> None:
-        self._known: dict[str, list[TrialRecord]] = {}
+        self._known: dict[str, list[tuple[int, Mapping[str, Value]]]] = {}  # numbers and values by model digest
         for record in records:
             self._add(record)
 
     def flagged(self, record: TrialRecord) -> TrialRecord:
         """Return the record of an ended trial, with `same_model_as` if an earlier trial built the same model."""
         others = self._known.get(record.model_digest or "", [])
-        duplicate = next((other for other in others if dict(other.values) != dict(record.values)), None)
+        duplicate = next((number for number, values in others if values != record.values), None)
         self._add(record)
-        return record if duplicate is None else replace(record, same_model_as=duplicate.number)
+        return record if duplicate is None else replace(record, same_model_as=duplicate)
 
     def _add(self, record: TrialRecord) -> None:
         if record.model_digest is not None:
-            self._known.setdefault(record.model_digest, []).append(record)
+            self._known.setdefault(record.model_digest, []).append((record.number, record.values))

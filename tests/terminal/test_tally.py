@@ -75,3 +75,36 @@ def test_only_the_rank_of_an_ended_trial_is_kept() -> None:
     (kept,) = tally.records
     assert (kept.epochs, kept.message, kept.objective_value, kept.best_epoch) == ((), "", 0.75, 2)
     assert tally.seconds_left(elapsed=10.0) == 30.0
+
+
+def test_the_epochs_of_earlier_runs_are_not_kept() -> None:
+    tally = Tally(total=4, workers=1, epochs=4, before=[make_record(0, (0.5, 0.75), message="x" * 1000)])
+    (kept,) = tally.records
+    assert (kept.epochs, kept.message, kept.objective_value) == ((), "", 0.75)
+    assert tally.before == [kept]
+    assert tally.best == kept
+
+
+def test_the_earliest_of_equally_good_trials_is_the_best() -> None:
+    tally = Tally(total=4, workers=2, epochs=4, before=[make_record(3, (0.5,))])
+    for number, accuracy, expected in ((2, 0.5, 2), (1, 0.25, 2), (4, 0.5, 2), (0, 0.75, 0)):
+        tally(make_record(number, (accuracy,)), 0)
+        assert tally.best is not None
+        assert tally.best.number == expected
+
+
+def test_a_trial_that_runs_again_on_another_worker_counts_once_for_the_time_left() -> None:
+    tally = Tally(total=4, workers=2, epochs=4)
+    tally(make_record(0, (0.5,) * 4), 0)
+    tally(make_record(1, (0.5, 0.5), state="running"), 0)
+    tally(make_record(1, (0.5, 0.5), state="running"), 1)
+    assert tally.seconds_left(15.0) == 25.0  # half of trial 1, and two more trials of ten seconds each
+
+
+def test_an_interrupted_trial_no_longer_runs() -> None:
+    tally = Tally(total=3, workers=1, epochs=4)
+    tally(make_record(0, (0.5,) * 4), 0)
+    tally(make_record(1, (0.5,) * 4, state="running"), 0)
+    tally(make_record(1, (0.5,) * 4, state="interrupted"), 0)
+    assert (tally.count("running"), tally.count("interrupted"), tally.ended) == (0, 1, 1)
+    assert tally.seconds_left(10.0) == 20.0

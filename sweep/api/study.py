@@ -11,7 +11,7 @@ from sweep.analysis.trial_row import states_text
 from sweep.api.trials import Trial, Trials
 from sweep.errors import NothingFinished
 from sweep.records.home import Home
-from sweep.records.study_records import find_record, ranked, read_records
+from sweep.records.study_records import find_record, ranked, read_records, require_study
 from sweep.records.trial_record import TrialRecord
 from sweep.reporting.notebook_tables import study_html
 
@@ -33,7 +33,7 @@ class Study:
     def __init__(self, name: str, home: str | os.PathLike[str] = ".") -> None:
         self.name = name
         self.home = Path(home)
-        self._records()  # raises if there is no such study
+        require_study(self.folder)
 
     @property
     def folder(self) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sweep.errors import StudyError
@@ -21,11 +23,29 @@ def read_records(study_folder: Path) -> list[TrialRecord]:
         StudyError: there is no such study.
         RecordError: a record cannot be read.
     """
-    if not (study_folder / DATABASE).is_file():
-        raise StudyError(no_study(study_folder))
+    require_study(study_folder)
     # A folder without a record belongs to a trial that was killed before its first record.
     paths = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
-    return sorted((read_record(path.parent) for path in paths), key=lambda record: record.number)
+    with _no_garbage_collection():
+        return sorted((read_record(path.parent) for path in paths), key=lambda record: record.number)
+
+
+def require_study(study_folder: Path) -> None:
+    """Raise StudyError if there is no such study."""
+    if not (study_folder / DATABASE).is_file():
+        raise StudyError(no_study(study_folder))
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Pause the garbage collector: the records that are being read cannot be garbage, but it would check them often."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def recorded_numbers(study_folder: Path) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,11 +81,14 @@ def _search_hours(records: Sequence[TrialRecord]) -> list[float]:
     spans = [_span(record) for record in records]
     untimed = list(accumulate(0.0 if span else total_seconds(r) for r, span in zip(records, spans, strict=True)))
     busy = _union(sorted(span for span in spans if span is not None))
+    starts = [start for start, _ in busy]
+    earlier = list(accumulate((end - start for start, end in busy), initial=untimed[-1] if untimed else 0.0))
     hours = []
     for span, before in zip(spans, untimed, strict=True):
         seconds = before
         if span is not None:
-            seconds = untimed[-1] + sum(min(span[1], end) - start for start, end in busy if start < span[1])
+            last = bisect_right(starts, span[1]) - 1  # the busy time in which the trial ended
+            seconds = earlier[last] + span[1] - starts[last]
         hours.append(seconds / 3600)
     return hours
 

@@ -94,10 +94,13 @@ def importances(space: Space, records: Iterable[TrialRecord], resamples: int = R
         records: records in any state; only complete and pruned trials count.
         resamples: maximum number of bootstrap samples; fewer for large studies.
     """
-    trials = _ranked_trials(space, records)
-    available = len(trials)
+    ranks = _ranks(space, records)
+    available = len(ranks)
     if available > _MAX_TRIALS:
-        trials = [trials[index] for index in np.linspace(0, available - 1, _MAX_TRIALS).astype(int)]
+        ranks = [ranks[index] for index in np.linspace(0, available - 1, _MAX_TRIALS).astype(int)]
+    # All trials share these objects, because the evaluator compares all distributions: identical ones compare fast.
+    distributions = {parameter.name: optuna_distribution(parameter) for parameter in space.parameters}
+    trials = [_trial(space, record, rank, distributions) for record, rank in ranks]
     quantile = max(_QUANTILE, _MIN_GOOD / max(len(trials), 1))
     if len(trials) < FEWEST:
         return Importances((), len(trials), available, min(quantile, 1.0), 0)
@@ -105,15 +108,13 @@ def importances(space: Space, records: Iterable[TrialRecord], resamples: int = R
     return Importances(_measure(trials, quantile, count), len(trials), available, quantile, count)
 
 
-def _ranked_trials(space: Space, records: Iterable[TrialRecord]) -> list[FrozenTrial]:
-    """Return the complete and pruned trials in the order of the records; a trial's value is its rank: 0 is the best."""
+def _ranks(space: Space, records: Iterable[TrialRecord]) -> list[tuple[TrialRecord, float]]:
+    """Return the complete and pruned trials in the order of the records, each with its rank: 0 is the best."""
     sign = -1.0 if direction_of(space.search.objective) == "maximize" else 1.0
     found = [r for r in records if r.state in ("complete", "pruned") and r.objective_value is not None]
     keys = [(record.state == "pruned", sign * float(record.objective_value or 0.0)) for record in found]
-    rank = {key: place for place, key in enumerate(sorted(set(keys)))}
-    # All trials share these objects, because the evaluator compares all distributions: identical ones compare fast.
-    distributions = {parameter.name: optuna_distribution(parameter) for parameter in space.parameters}
-    return [_trial(space, record, float(rank[key]), distributions) for record, key in zip(found, keys, strict=True)]
+    rank = {key: float(place) for place, key in enumerate(sorted(set(keys)))}
+    return [(record, rank[key]) for record, key in zip(found, keys, strict=True)]
 
 
 def _trial(

@@ -37,6 +37,26 @@ def test_parallel_hours_count_once_and_pauses_do_not_count() -> None:
     assert found.hours == 2.5
 
 
+def test_no_pause_between_trials_counts() -> None:
+    trials = [
+        complete(
+            number,
+            0.5,
+            started=f"2025-01-0{day}T10:00:00+00:00",
+            finished=f"2025-01-0{day}T11:00:00+00:00",
+            timings={"total": 3600.0},
+        )
+        for number, day in enumerate((2, 3, 5, 9))
+    ]
+    assert [step.hours for step in progress(history(*trials)).steps] == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_trials_without_readable_times_count_before_all_others() -> None:
+    timed = complete(1, 0.5, finished="2025-01-02T11:00:00+00:00", timings={"total": 1800.0})
+    found = progress(history(complete(0, 0.5, finished=None, timings={"total": 3600.0}), timed))
+    assert [step.hours for step in found.steps] == [1.0, 1.5]
+
+
 def test_the_wall_time_counts_and_not_the_first_start_of_a_resumed_trial() -> None:
     record = complete(0, 0.5, **at("01:00", "21:00"), timings={"total": 1800.0})
     assert progress(history(record)).hours == 0.5

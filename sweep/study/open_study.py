@@ -20,6 +20,7 @@ from sweep.space.writer import Difference, differences, space_to_mapping, space_
 from sweep.study.optuna_parameters import to_optuna
 from sweep.study.optuna_study import OptunaStudy, is_drawn
 from sweep.study.storage import close_storage, open_storage, storage_errors
+from sweep.study.study_comparison import require_agreement, require_database
 from sweep.study.working_copy import WorkingCopy
 
 _SPACE = "sweep.space"
@@ -39,8 +40,10 @@ def open_study(folder: Path, space: Space, threads: int, check_folder: Callable[
         check_folder: called before every write; raises an error if the folder at this path is no longer the locked one.
 
     Raises:
-        StudyError: the study has another space (the message lists the differences), or its database is unusable.
+        StudyError: the study has another space (the message lists the differences), or its database is unusable or
+            does not agree with its records.
     """
+    require_database(folder)
     if not (folder / DATABASE).exists():
         _create(folder, space)
     storage = open_storage(folder)
@@ -54,6 +57,7 @@ def open_study(folder: Path, space: Space, threads: int, check_folder: Callable[
             handle = optuna.load_study(study_name=folder.name, storage=storage)
             _check_same_space(folder, handle, space)
         copy = WorkingCopy(storage, folder.name, check_folder, lambda trial: is_drawn(trial, space))
+    require_agreement(folder, space, copy.get_all_trials(0, deepcopy=False))
     return OptunaStudy(folder, space, copy, threads)
 
 

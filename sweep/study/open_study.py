@@ -37,7 +37,7 @@ def open_study(folder: Path, space: Space, threads: int, check_folder: Callable[
         folder: `studies/NAME`; the caller must hold its lock.
         space: the space to search; an existing study must have been started with the same space.
         threads: the number of threads per trial.
-        check_folder: called before every write; raises an error if the folder at this path is no longer the locked one.
+        check_folder: called before every write; raises an error if the study's folder was moved.
 
     Raises:
         StudyError: the study has another space (the message lists the differences), or its database is unusable or

@@ -144,7 +144,7 @@ class OptunaStudy:
         """Write everything new about a trial: first to the database, which also keeps the record, then to `trial.json`.
 
         Raises:
-            StudyError: the database fails, or the folder is no longer this study's.
+            StudyError: the database fails, or the study's folder was moved.
             DiskError: the disk fails.
         """
         self._commit(record)
@@ -154,7 +154,7 @@ class OptunaStudy:
             write_record(folder, record, durable=record.state != "running" or not record.epochs)
 
     def check_folder(self) -> None:
-        """Raise StudyError if the folder at the study's path is no longer the one that this process has locked."""
+        """Raise StudyError if the study's path leads to another folder than the locked one."""
         self._copy.check_folder()
 
     @property

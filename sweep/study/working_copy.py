@@ -33,7 +33,7 @@ class WorkingCopy(InMemoryStorage):
     Args:
         database: the study's database, which no other process may change.
         name: the study's name.
-        check_folder: called before every write; raises an error if the folder is no longer the one that was locked.
+        check_folder: called before every write; raises an error if the study's folder was moved.
         is_drawn: False for a running trial that has only some of its values. The database has such trials if it was
             written by a version that stored each value separately. Their values are drawn again.
     """

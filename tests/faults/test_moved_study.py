@@ -70,6 +70,7 @@ def test_no_writer_makes_a_removed_study_again(tmp_path: Path, write: Callable[[
         ("sync",),
         ("reproduce",),
         ("finalize",),
+        ("repair",),
     ],
     ids=" ".join,
 )

@@ -10,6 +10,7 @@ import pytest
 
 from sweep.data.cache import Prepared
 from sweep.data.preparation import prepare
+from sweep.errors import StudyError
 from sweep.records.trial_result import RefitResult
 from sweep.space.config import AugmentationConfig, DataConfig, TrainingConfig, TrialConfig, config_from_mapping
 from sweep.space.model_sections import VggConfig
@@ -99,6 +100,16 @@ def test_a_hypermodel_is_trained_one_epoch_per_rate(prepared: Prepared, tmp_path
     assert (once.data.train, len(once.losses)) == (300, 2)
     assert once.weights_digest == again.weights_digest
     assert (tmp_path / "a.keras").is_file()
+
+
+def test_no_model_is_written_to_another_study_at_the_same_path(prepared: Prepared, tmp_path: Path) -> None:
+    study = tmp_path / "demo"
+    lock = lock_file(study)
+    study.rename(tmp_path / "moved")
+    study.mkdir()
+    with pytest.raises(StudyError, match=r"was moved, removed or replaced while this process held it"):
+        refit(prepared, PLAIN, RATES, study / "model.keras", lock)
+    assert list(study.iterdir()) == []
 
 
 def test_a_users_own_schedule_is_left_unchanged() -> None:

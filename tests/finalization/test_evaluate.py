@@ -11,7 +11,10 @@ from sweep.errors import StudyError
 from sweep.finalization.evaluate import evaluate
 from sweep.records.openings_ledger import Opening, read_openings
 from sweep.records.trial_record import TrialRecord
+from sweep.training.tf_determinism import use_threads
 from tests.fakes import lock_file
+
+use_threads(1)  # before anything runs: TensorFlow takes the number only once per process
 
 pytestmark = pytest.mark.slow
 OPENING = Opening("2025-01-02T10:00:00+00:00", 0, "w" * 64, 360)

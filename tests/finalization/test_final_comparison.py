@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import NothingFinished, StudyError, SweepStopped
+from sweep.execution.executor import Task
 from sweep.finalization.repeats import RepeatTask
 from sweep.records.trial_record import TrialRecord, read_record
+from sweep.records.trial_result import OnEpoch, TrialResult
 from tests.finalization.conftest import Scripted
 
 Finalist = Callable[..., TrialRecord]
@@ -170,17 +172,18 @@ def test_no_repeat_is_recorded_after_the_study_was_moved(
 
 
 def test_a_repeat_that_ends_after_the_study_was_replaced_is_not_recorded_in_the_other_study(
-    scripted: Make, finalist: Finalist
+    scripted: Make, finalist: Finalist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = scripted(CLEAR)
-    study = run.plan.folder
+    study, train = run.plan.folder, run._train
 
-    def seconds_left() -> float:
-        if run.tasks and not study.with_name("moved").exists():  # the first repeat has run, and is not recorded yet
-            study.rename(study.with_name("moved"))
-            study.mkdir()
-        return float("inf")
+    def replace_and_train(task: Task, on_epoch: OnEpoch) -> TrialResult:
+        study.rename(study.with_name("moved"))
+        task.folder.mkdir(parents=True)  # as in another run of `finalize`
+        return train(task, on_epoch)
 
+    monkeypatch.setattr(run, "_train", replace_and_train)
     with pytest.raises(StudyError, match=r"was moved, removed or replaced while this process held it"):
-        run.comparison(finalist(0), finalist(1)).run(10, never, seconds_left)
-    assert list(study.iterdir()) == []
+        run.comparison(finalist(0), finalist(1)).run(10, never, forever)
+    assert [path for path in study.rglob("*") if path.is_file()] == []
+    assert run.reported == []

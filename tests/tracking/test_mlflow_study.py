@@ -392,9 +392,12 @@ def test_a_model_that_could_not_be_logged_is_logged_by_the_next_call(
     info: StudyInfo,
     make_record: MakeRecord,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # the study's folder is relative
     record = make_record(3, "complete", epochs=4, model_file="model.keras", weights_digest="a" * 64)
     folder = trial_folder(info.folder, 3)
+    info.folder.mkdir(parents=True)
     write_record(folder, record)
     (folder / "model.keras").write_bytes(b"a model")
     store.sync_trial(record)

@@ -38,6 +38,7 @@ def trial(number: int, *arguments: Any, **changes: Any) -> TrialRecord:
 def write_study(home: Path) -> Path:
     """Write seven trials of all kinds; the best two have models, all complete ones have predictions."""
     folder = home / "studies" / "demo"
+    folder.mkdir(parents=True)
     kept = {"model_file": "model.keras"}
     records = [
         trial(0, "complete", epochs=4, **kept),

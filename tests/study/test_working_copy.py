@@ -20,7 +20,7 @@ from sweep.space.space import Space
 from sweep.study import working_copy
 from sweep.study.optuna_parameters import suggest, to_optuna
 from sweep.study.optuna_study import OptunaStudy
-from sweep.study.optuna_tables import read_trials
+from sweep.study.optuna_tables import read_trials, write_trials
 from sweep.study.pruners import make_pruner
 from sweep.study.record_backups import read_copies
 from sweep.study.samplers import make_sampler
@@ -140,6 +140,35 @@ def test_trials_are_read_as_optuna_reads_them(tmp_path: Path) -> None:
         assert str(ours.intermediate_values) == str(theirs.intermediate_values)  # NaN is not equal to itself
         ours.intermediate_values = theirs.intermediate_values = {}
     assert [vars(trial) for trial in found] == [vars(trial) for trial in expected]
+
+
+def test_trials_are_written_as_optuna_writes_them(tmp_path: Path) -> None:
+    source = optuna.create_study(sampler=optuna.samplers.RandomSampler(1))
+    for value in (1.0, math.inf, -math.inf, None):
+        trial = source.ask()
+        trial.suggest_float("x", 0.1, 1.0, log=True)
+        trial.suggest_int("n", 1, 9)
+        trial.suggest_categorical("c", [None, True, "a", 2])
+        trial.report(value or 0.25, 1)
+        trial.report(-math.inf, 7)
+        trial.set_user_attr("origin", {"here": [1, None]})
+        trial.set_constraint("c", 0.5)
+        source.tell(trial, value, TrialState.COMPLETE if value else TrialState.PRUNED)
+    source.enqueue_trial({"x": 0.5})
+    source.ask()
+    trials = source.get_trials()
+    storages = [RDBStorage(f"sqlite:///{tmp_path}/{name}.db") for name in ("ours", "optunas")]
+    for storage in storages:
+        optuna.create_study(study_name="other", storage=storage).add_trial(trials[0])
+        optuna.create_study(study_name="demo", storage=storage).add_trial(trials[0])
+    with storages[0].engine.begin() as connection:
+        assert write_trials(connection, 2, trials) == [3, 4, 5, 6, 7]
+        assert write_trials(connection, 2, []) == []
+    for frozen in trials:
+        storages[1].create_new_trial(2, frozen)
+    ours, optunas = (storage.get_all_trials(2) for storage in storages)
+    assert [vars(trial) for trial in ours] == [vars(trial) for trial in optunas]
+    assert [trial.number for trial in ours] == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_kill_within_a_commit_leaves_nothing_of_the_event(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Measurements. `throughput`: images per second of the sweep's workers and of one plain TensorFlow process; `recipes`
-(bench_recipes.py): the published systems, trained and compared with their published figures.
+(bench_recipes.py): the published systems, trained and compared with their published figures; `study` (bench_study.py):
+studies of up to 10,000 simulated trials.
 
 The speed of a shared machine varies, so both sides train the same models in turns, and only their ratio is meaningful.
 """
@@ -40,12 +41,14 @@ from sweep.space.reader import Override, read_space
 sys.path.insert(0, str(Path(__file__).parent))  # `python -P` does not add it
 from bench_keras_tuner import keras_tuner_command
 from bench_recipes import recipes
+from bench_study import study_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command()(recipes)
 
 
 app.command("keras-tuner")(keras_tuner_command)
+app.command("study")(study_command)
 
 
 @app.callback()

@@ -59,7 +59,7 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
             f"to copy; start an empty study with --study {new.name}"
         )
     with storage_errors(new / DATABASE):
-        storage = open_storage(new)
+        storage = open_storage(new, create=True)
         handle = create_in_storage(new.name, storage, space)
         for number, record in enumerate(taken):
             _copy(handle, new, record, space, number)

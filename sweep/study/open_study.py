@@ -73,7 +73,7 @@ def _create(folder: Path, space: Space) -> None:
     except OSError as error:
         raise StudyError(f"the study's folder {folder} cannot be written: {error.strerror}") from None
     with storage_errors(folder / DATABASE):
-        storage = open_storage(temporary)
+        storage = open_storage(temporary, create=True)
         complete_new_study(create_in_storage(folder.name, storage, space), space)
         close_storage(storage, temporary)
     move_into_place(temporary / DATABASE, folder / DATABASE)

@@ -227,7 +227,7 @@ def _build(folder: Path, making: Path, space: Space, records: Mapping[int, Trial
     """
     lost = create_trial(state=TrialState.FAIL, user_attrs={"state": "failed", "reason": "its record was lost"})
     with storage_errors(folder / DATABASE):
-        storage = open_storage(making)
+        storage = open_storage(making, create=True)
         create_in_storage(folder.name, storage, space)
         copy = WorkingCopy(storage, folder.name, check_folder=lambda: None, is_drawn=lambda _: True)
         handle = optuna.load_study(study_name=folder.name, storage=copy)

@@ -20,18 +20,22 @@ BUSY_SECONDS = 60
 """Number of seconds that a write waits for the write of another process, for example of a viewer of the study."""
 
 
-def open_storage(folder: Path) -> RDBStorage:
-    """Return the study's database; create it if it does not exist.
+def open_storage(folder: Path, create: bool = False) -> RDBStorage:
+    """Return the study's database.
+
+    Args:
+        folder: the study's folder.
+        create: create the database if it does not exist.
 
     Raises:
-        StudyError: the file is not this study's database; it stays unchanged.
+        StudyError: the file does not exist, or is not this study's database; it stays unchanged.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = folder / DATABASE
     with storage_errors(path):
         if path.exists():
             _check_ours(path, folder.name)
-        with _connect(path) as connection:
+        with _connect(path, create) as connection:
             # The file keeps this mode, in which readers do not block the writer and a crash does not damage the file.
             connection.execute("PRAGMA journal_mode=WAL")
         try:
@@ -59,8 +63,10 @@ def database_connection(folder: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _connect(path: Path) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(path, timeout=BUSY_SECONDS))
+def _connect(path: Path, create: bool = False) -> closing[sqlite3.Connection]:
+    # By default, SQLite would create an empty database in the place of a study that was moved.
+    address = f"{path.resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
+    return closing(sqlite3.connect(address, timeout=BUSY_SECONDS, uri=True))
 
 
 def _check_ours(path: Path, name: str) -> None:

@@ -131,7 +131,7 @@ def _write_history(home: Home, count: int, seed: int) -> None:
     clocks = (start + timedelta(seconds=EPOCHS * number) for number in range(count))
     records = [_ended(space, facts, number, seed, generator, clock) for number, clock in enumerate(clocks)]
     folder.mkdir(parents=True)
-    storage = open_storage(folder)
+    storage = open_storage(folder, create=True)
     study = create_in_storage(STUDY, storage, space)
     with storage.engine.begin() as connection:
         write_trials(connection, study._study_id, [frozen_trial(record, space) for record in records])

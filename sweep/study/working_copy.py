@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from typing_extensions import override
 
 from sweep.errors import StudyError
-from sweep.study.optuna_tables import read_trials, write_value
+from sweep.study.optuna_tables import read_trials, write_trials, write_value
 
 MOST_SHOWN = 1000
 """The largest number of ended trials that a sampler learns from. TPE takes 1.3 s for a proposal from 10,000 trials, and
@@ -28,7 +28,7 @@ _BEST_SHOWN = 25
 class WorkingCopy(InMemoryStorage):
     """A study's database in memory. Only one process writes to a study, so the copy is always up to date.
 
-    A change of the copy is noted and written to the database by the next `commit`, through Optuna's storage API.
+    A change of the copy is noted, and the next `commit` writes it to the database.
 
     Args:
         database: the study's database, which no other process may change.
@@ -85,6 +85,8 @@ class WorkingCopy(InMemoryStorage):
         with self._connection.begin():
             for change in self._changes:
                 change()
+            new = super().get_all_trials(0, deepcopy=False)[len(self._database_trials) :]
+            self._database_trials += write_trials(self._connection, self._database_study, new)
             yield self._connection
         self._changes.clear()
         self.has_failed = False
@@ -135,9 +137,6 @@ class WorkingCopy(InMemoryStorage):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         trial_id = super().create_new_trial(study_id, template_trial)
         self._add(trial_id)
-        self._changes.append(
-            lambda: self._database_trials.append(self._database.create_new_trial(self._database_study, template_trial))
-        )
         return trial_id
 
     @override
@@ -171,8 +170,8 @@ class WorkingCopy(InMemoryStorage):
         self._note(self._database.set_trial_system_attr, trial_id, key, value)
 
     def _note(self, method: Callable[..., object], trial_id: int, *arguments: object) -> None:
-        # The trial's id in the database is only known when the change is written: the trial may be created with it.
-        self._changes.append(lambda: method(self._database_trials[trial_id], *arguments))
+        if trial_id < len(self._database_trials):  # `commit` writes a new trial as a whole
+            self._changes.append(lambda: method(self._database_trials[trial_id], *arguments))
 
     def _add(self, trial_id: int) -> None:
         trial = self.get_trial(trial_id)

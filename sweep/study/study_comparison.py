@@ -62,7 +62,7 @@ def require_agreement(study_folder: Path, space: Space, trials: Sequence[FrozenT
             difference = f"{DATABASE} has only {len(trials)} trials, so it is older"
         elif trials[number].state == TrialState.WAITING:
             difference = f"the trial has not started according to {DATABASE}, so it is older"
-        elif copy is not None and _MODEL_FILE.sub(b"", content) == _MODEL_FILE.sub(b"", copy):
+        elif copy is not None and (content == copy or _MODEL_FILE.sub(b"", content) == _MODEL_FILE.sub(b"", copy)):
             continue
         else:
             record, kept = readable_record(content), readable_record(copy)

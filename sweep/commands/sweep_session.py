@@ -97,18 +97,20 @@ def run_session(request: RunRequest, space: Space, stop: StopRequests) -> int:
             console.print("inspecting the model", style="dim")
             space = complete_user_space(space, load(prepare_images(space.data, home.cache, console), space.data).facts)
         if folder != source:
-            _fork(source, folder, space, console)
+            _fork(source, folder, space, lock, console)
         study = open_study(folder, space, request.threads, lock.check)
         for sentence in study.repairs:
             console.print(sentence, style="yellow")
+        lock.check()
         write_atomically(folder / "space.yaml", space_to_yaml(space))
         setting = prepare_setting(space.data, study.records(), home, console)
         require_weights(space, setting.stamp.shape)
-        return _Run(request, home, study, executor, setting, console, stop).run()
+        lock.check()
+        return _Run(request, home, study, lock, executor, replace(setting, held=(lock.file,)), console, stop).run()
 
 
-def _fork(source: Path, folder: Path, space: Space, console: Console) -> None:
-    fork = fork_study(source, folder, space)
+def _fork(source: Path, folder: Path, space: Space, lock: StudyLock, console: Console) -> None:
+    fork = fork_study(source, folder, space, lock.check)
     console.print(f"forked {source.name}: copied {count(fork.taken, 'trial')}, skipped {len(fork.left)}")
     for number, reason in fork.left:
         console.print(f"  skipped trial {number:04d}: {reason}")
@@ -121,6 +123,7 @@ class _Run:
     request: RunRequest
     home: Home
     study: OptunaStudy
+    lock: StudyLock
     executor: Executor
     setting: TrialSetting
     console: Console
@@ -153,10 +156,13 @@ class _Run:
                 space, samples = self.study.space, self.study.folder / "samples"
                 images = (self.setting.prepared, space.data, space.smallest_config.augmentation)
                 write_samples = "sweep.training.sample_images:write_samples"
-                self._try_in_child("pictures of the training images", write_samples, *images, samples)
-                self._try_in_child("report", "sweep.commands.report:write_page_in_study", self.home, self.study.name)
+                self._try_in_child("pictures of the training images", write_samples, *images, samples, self.lock.file)
+                self._try_in_child(
+                    "report", "sweep.commands.report:write_page_in_study", self.home, self.study.name, self.lock.file
+                )
         finally:
             written = self._close_tracker(state)
+        self.lock.check()
         records = self.study.records()
         places = self._places(records, written)
         if self.request.as_json:
@@ -205,6 +211,7 @@ class _Run:
         written = self._tracker.close(state, 0.0)  # asked last, because the writer may finish between the other calls
         if written:
             marker = self.study.folder / _MIRRORED
+            self.lock.check()
             marker.touch()
             os.utime(marker, (newest, newest))
         return written

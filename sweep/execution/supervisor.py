@@ -17,6 +17,7 @@ from sweep.execution.start_order import Cost, TrialQueue
 from sweep.execution.workers import Usage
 from sweep.records.checkpoint import remove_checkpoints
 from sweep.records.disk import disk_errors, trial_disk_error
+from sweep.records.held_file import HeldFile
 from sweep.records.image_facts import DataStamp
 from sweep.records.trial_record import TrialRecord, diagnosed, read_record, time_text, trial_folder
 from sweep.records.trial_result import EpochMetrics, TrialResult
@@ -41,11 +42,13 @@ class TrialSetting:
         prepared: the decoded images in the cache.
         stamp: identifies the images that the trials use.
         environment: versions, platform and flags, for the records.
+        held: files by which a child recognizes the study's folder; see `Task`.
     """
 
     prepared: Prepared
     stamp: DataStamp
     environment: Mapping[str, str]
+    held: tuple[HeldFile, ...] = ()
 
 
 class Supervisor:
@@ -113,6 +116,7 @@ class Supervisor:
         """Note earlier models, to find duplicates; remove checkpoints that a killed supervisor left in ended trials."""
         records = self._study.records()
         self._duplicates = DuplicateModels(records)
+        self._study.check_folder()
         for record in records:
             if record.state not in ("running", "interrupted"):
                 remove_checkpoints(trial_folder(self._study.folder, record.number))
@@ -154,7 +158,7 @@ class Supervisor:
     def _submit(self, trial: LiveTrial) -> None:
         record = trial.record
         folder = trial_folder(self._study.folder, record.number)
-        task = Task(record.number, record.config, self._setting.prepared, folder)
+        task = Task(record.number, record.config, self._setting.prepared, folder, self._setting.held)
         trial.worker = self._executor.submit(task, lambda metrics: self._on_epoch(trial, metrics))
 
     def _on_epoch(self, trial: LiveTrial, metrics: EpochMetrics) -> bool:
@@ -206,6 +210,7 @@ class Supervisor:
             )
         if action == "retry":
             trial.retries += 1
+            self._study.save(trial.record)  # makes the trial's folder again, if it is missing
             self._submit(trial)
         else:
             self._finish(trial, trial.with_failure(failure, action))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-
-import optuna
 
 from sweep.errors import StudyError
 from sweep.records.study_records import DATABASE, read_records
-from sweep.records.trial_record import TrialRecord, read_record, record_to_mapping, trial_folder, write_record
+from sweep.records.trial_record import TrialRecord, record_to_mapping, trial_folder, write_record
 from sweep.space.parameters import Values
 from sweep.space.space import Space
 from sweep.space.writer import differences
 from sweep.study.frozen_trials import frozen_trial
 from sweep.study.open_study import complete_new_study, create_in_storage
+from sweep.study.optuna_tables import write_trials
 from sweep.study.record_backups import write_copy
 from sweep.study.storage import open_storage, storage_errors
 
@@ -32,7 +32,7 @@ class Fork:
     left: tuple[tuple[int, str], ...]
 
 
-def fork_study(old: Path, new: Path, space: Space) -> Fork:
+def fork_study(old: Path, new: Path, space: Space, check_folder: Callable[[], None]) -> Fork:
     """Create a new study with the finished trials of another study that fit the new space.
 
     A trial fits if the new space can produce exactly its configuration: its sampled values must be inside the new
@@ -42,6 +42,7 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
         old: folder of the study to copy from; it is not changed.
         new: folder of the study to create; the caller must hold its lock.
         space: the new study's space.
+        check_folder: called before every write; raises an error if the new study's folder was moved.
 
     Raises:
         StudyError: the old study does not exist, the new study already exists, or no trial fits.
@@ -58,14 +59,18 @@ def fork_study(old: Path, new: Path, space: Space) -> Fork:
             f"no trial of the study {old.name} fits the changed space (trial {number}: {reason}), so there is nothing "
             f"to copy; start an empty study with --study {new.name}"
         )
+    copies = [_copy(record, number, new.name, space) for number, record in enumerate(taken)]
+    check_folder()
     with storage_errors(new / DATABASE):
         storage = open_storage(new, create=True)
         handle = create_in_storage(new.name, storage, space)
-        for number, record in enumerate(taken):
-            _copy(handle, new, record, space, number)
         with storage.engine.begin() as connection:
-            for number in range(len(taken)):
-                write_copy(connection, read_record(trial_folder(new, number)))
+            write_trials(connection, handle._study_id, [frozen_trial(copy, space) for copy in copies])
+            for copy in copies:
+                write_copy(connection, copy)
+        for copy in copies:
+            check_folder()
+            write_record(trial_folder(new, copy.number), copy)
         complete_new_study(handle, space)
     return Fork(len(taken), tuple((number, reason) for number, reason in reasons.items() if reason is not None))
 
@@ -89,9 +94,6 @@ def misfit(record: TrialRecord, space: Space, values: Values) -> str | None:
     return "; ".join(str(difference) for difference in differences(old["config"], new["config"]))
 
 
-def _copy(handle: optuna.Study, folder: Path, record: TrialRecord, space: Space, number: int) -> None:
-    values = space.values_of(record.config)
-    origin = f"{record.study}/{record.number}"
-    copy = dataclasses.replace(record, study=folder.name, number=number, values=values, origin=origin, model_file=None)
-    handle.add_trial(frozen_trial(copy, space))
-    write_record(trial_folder(folder, number), copy)
+def _copy(record: TrialRecord, number: int, study: str, space: Space) -> TrialRecord:
+    values, origin = space.values_of(record.config), f"{record.study}/{record.number}"
+    return dataclasses.replace(record, study=study, number=number, values=values, origin=origin, model_file=None)

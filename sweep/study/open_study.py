@@ -44,6 +44,7 @@ def open_study(folder: Path, space: Space, threads: int, check_folder: Callable[
             does not agree with its records.
     """
     require_database(folder)
+    check_folder()
     if not (folder / DATABASE).exists():
         _create(folder, space)
     storage = open_storage(folder)
@@ -57,6 +58,7 @@ def open_study(folder: Path, space: Space, threads: int, check_folder: Callable[
             handle = optuna.load_study(study_name=folder.name, storage=storage)
             _check_same_space(folder, handle, space)
         copy = WorkingCopy(storage, folder.name, check_folder, lambda trial: is_drawn(trial, space))
+    check_folder()
     require_agreement(folder, space, copy.get_all_trials(0, deepcopy=False))
     return OptunaStudy(folder, space, copy, threads)
 

@@ -148,6 +148,7 @@ class OptunaStudy:
             DiskError: the disk fails.
         """
         self._commit(record)
+        self.check_folder()
         folder = trial_folder(self.folder, record.number)
         with disk_errors(folder):
             # While a trial trains, its record is not synced: after a power cut it is restored from the database.

@@ -47,7 +47,7 @@ def new(tmp_path: Path) -> Path:
 
 def test_a_fork_copies_what_fits_and_says_why_the_rest_does_not(old: Path, new: Path) -> None:
     narrower = make_space(LINE.replace("high: 1.0", "high: 0.25"))
-    assert fork_study(old, new, narrower) == Fork(
+    assert fork_study(old, new, narrower, lambda: None) == Fork(
         taken=2,
         left=(
             (0, "learning_rate 0.5 is not in 0.0001 to 0.25 (log)"),
@@ -58,7 +58,7 @@ def test_a_fork_copies_what_fits_and_says_why_the_rest_does_not(old: Path, new: 
 
 
 def test_copied_trials_have_new_numbers_and_an_origin(old: Path, new: Path) -> None:
-    fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.25")))
+    fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.25")), lambda: None)
     records = read_records(new)
     assert [(r.study, r.number, r.state, r.origin, r.values["learning_rate"]) for r in records] == [
         ("next", 0, "pruned", "demo/2", 0.125),
@@ -70,7 +70,7 @@ def test_copied_trials_have_new_numbers_and_an_origin(old: Path, new: Path) -> N
 
 
 def test_a_damaged_copied_record_is_restored_like_any_other(old: Path, new: Path) -> None:
-    fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.25")))
+    fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.25")), lambda: None)
     before = read_records(new)
     (new / "trials" / "0001" / "trial.json").write_text("{")
     assert len(restore_records(new, unfinished=())) == 1
@@ -79,13 +79,13 @@ def test_a_damaged_copied_record_is_restored_like_any_other(old: Path, new: Path
 
 def test_the_old_study_is_not_changed(old: Path, new: Path) -> None:
     before = {path: path.read_bytes() for path in old.glob("trials/*/trial.json")}
-    fork_study(old, new, make_space())
+    fork_study(old, new, make_space(), lambda: None)
     assert {path: path.read_bytes() for path in old.glob("trials/*/trial.json")} == before
 
 
 def test_a_fork_continues_after_the_trials_that_it_copied(old: Path, new: Path) -> None:
     space = make_space(LINE.replace("high: 1.0", "high: 0.25"))
-    fork_study(old, new, space)
+    fork_study(old, new, space, lambda: None)
     study = make_study(new, space)
     assert study.count_started() == 2
     assert take(study, total=3).number == 2
@@ -94,7 +94,7 @@ def test_a_fork_continues_after_the_trials_that_it_copied(old: Path, new: Path) 
 
 def test_a_fork_tries_the_start_points_that_it_did_not_copy(old: Path, new: Path) -> None:
     space = make_space(more=STARTS)
-    assert fork_study(old, new, space).taken == 3
+    assert fork_study(old, new, space, lambda: None).taken == 3
     trials = run_trials(make_study(new, space), 2)
     # The third start point was tried already; the trial of the second start point failed.
     assert [(trial.number, trial.values["learning_rate"] == 0.25) for trial in trials] == [(3, True), (4, False)]
@@ -102,7 +102,7 @@ def test_a_fork_tries_the_start_points_that_it_did_not_copy(old: Path, new: Path
 
 def test_a_forked_grid_leaves_out_the_copied_points(old: Path, new: Path) -> None:
     space = make_space(LINE.replace("{low: 1.0e-4, high: 1.0, log: true}", "[0.5, 0.25, 0.125]"), "sampler: grid")
-    assert fork_study(old, new, space).taken == 2
+    assert fork_study(old, new, space, lambda: None).taken == 2
     study = make_study(new, space)
     assert [trial.values["learning_rate"] for trial in run_trials(study, 1)] == [0.25]
     assert study.next(100) is None
@@ -139,13 +139,13 @@ def test_a_trial_fits_a_space_that_searches_what_was_fixed() -> None:
 
 def test_a_fork_of_a_missing_study_is_refused(tmp_path: Path, new: Path) -> None:
     with pytest.raises(StudyError, match="there is no study demo in "):
-        fork_study(tmp_path / "demo", new, make_space())
+        fork_study(tmp_path / "demo", new, make_space(), lambda: None)
     assert list(new.iterdir()) == []
 
 
 def test_a_fork_that_would_copy_nothing_is_refused_with_a_reason(old: Path, new: Path) -> None:
     with pytest.raises(StudyError) as caught:
-        fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.0002")))
+        fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.0002")), lambda: None)
     assert str(caught.value) == (
         "no trial of the study demo fits the changed space (trial 0: learning_rate 0.5 is not in 0.0001 to 0.0002 "
         "(log)), so there is nothing to copy; start an empty study with --study next"
@@ -156,4 +156,4 @@ def test_a_fork_that_would_copy_nothing_is_refused_with_a_reason(old: Path, new:
 def test_a_fork_into_an_existing_study_is_refused(old: Path, new: Path) -> None:
     make_study(new)
     with pytest.raises(StudyError, match=r"^the study next exists already; choose another name for --fork$"):
-        fork_study(old, new, make_space())
+        fork_study(old, new, make_space(), lambda: None)

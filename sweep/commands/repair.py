@@ -26,8 +26,8 @@ def repair_and_report(root: Path, study: str, as_json: bool) -> None:
     folder = Home(root).study(study)
     if not folder.is_dir():
         raise StudyError(no_study(folder))
-    with StudyLock(folder):
-        done = repair_study(folder)
+    with StudyLock(folder) as lock:
+        done = repair_study(folder, lock.check)
     if as_json:
         print(json.dumps({"study": study, **dataclasses.asdict(done)}))
     console = make_console(as_json=as_json)

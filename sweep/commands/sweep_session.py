@@ -141,6 +141,7 @@ class _Run:
         earlier = [record for record in study.records() if record.state != "running"]
         total = total_trials(study.space, self.request.trials)
         self._tally = Tally(total, self.executor.workers, study.space.epochs, earlier)
+        self._best = ranked(self._tally.records)
         self._complete_mirror(earlier)
 
     def run(self) -> int:
@@ -256,7 +257,10 @@ class _Run:
     def _on_change(self, record: TrialRecord, worker: int) -> None:  # noqa: ARG002 - an observer's signature
         self._tracker.update(record)
         if record.state == "complete":
-            keep_best_models(self.study, ranked(self._tally.records), self.study.space.search.keep_models)
+            keep = self.study.space.search.keep_models
+            ranking = ranked([*self._best, record])
+            keep_best_models(self.study, ranking, keep)
+            self._best = ranking[:keep]
 
     def _places(self, records: Sequence[TrialRecord], written: bool) -> dict[str, str]:
         """Return where the results are, and what to do next."""

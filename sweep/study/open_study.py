@@ -8,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import optuna
-from optuna.trial import TrialState
 
 from sweep.errors import SpaceError, StudyError
 from sweep.records.atomic_writing import move_into_place
-from sweep.records.study_records import DATABASE, no_study
+from sweep.records.study_records import DATABASE, no_study, recorded_numbers, repair_advice
 from sweep.space.config import direction_of
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
 from sweep.space.writer import Difference, differences, space_to_mapping, space_to_yaml
 from sweep.study.optuna_parameters import to_optuna
 from sweep.study.optuna_study import OptunaStudy, is_drawn
+from sweep.study.optuna_tables import has_started_trials
 from sweep.study.storage import close_storage, open_storage, storage_errors
 from sweep.study.study_comparison import require_agreement, require_database
 from sweep.study.working_copy import WorkingCopy
@@ -49,7 +49,7 @@ def open_study(folder: Path, space: Space, threads: int, check_folder: Callable[
         _create(folder, space)
     storage = open_storage(folder)
     with storage_errors(folder / DATABASE):
-        if _has_no_trials(folder.name, storage):
+        if _has_no_trials(folder, storage):
             # A study without trials, for example because the images were missing, may still get another space.
             optuna.delete_study(study_name=folder.name, storage=storage)
             handle = create_in_storage(folder.name, storage, space)
@@ -82,10 +82,11 @@ def _create(folder: Path, space: Space) -> None:
     temporary.rmdir()
 
 
-def _has_no_trials(name: str, storage: optuna.storages.RDBStorage) -> bool:
-    handle = optuna.load_study(study_name=name, storage=storage)
-    states = {trial.state for trial in handle.get_trials(deepcopy=False)}
-    return _FORMAT in handle.user_attrs and states <= {TrialState.WAITING}
+def _has_no_trials(folder: Path, storage: optuna.storages.RDBStorage) -> bool:
+    handle = optuna.load_study(study_name=folder.name, storage=storage)
+    with storage.engine.connect() as connection:
+        started = has_started_trials(connection)
+    return _FORMAT in handle.user_attrs and not started and not recorded_numbers(folder)
 
 
 def create_in_storage(name: str, storage: optuna.storages.RDBStorage, space: Space) -> optuna.Study:
@@ -112,16 +113,18 @@ def stored_space(folder: Path) -> Space:
     if not (folder / DATABASE).is_file():
         raise StudyError(no_study(folder))
     storage = open_storage(folder)
-    with storage_errors(folder / DATABASE):
-        return _space_of(folder, optuna.load_study(study_name=folder.name, storage=storage))
+    try:
+        with storage_errors(folder / DATABASE):
+            return _space_of(folder, optuna.load_study(study_name=folder.name, storage=storage))
+    finally:
+        close_storage(storage, folder)
 
 
 def _space_of(folder: Path, handle: optuna.Study) -> Space:
     text = handle.user_attrs.get(_SPACE)
     if not isinstance(text, str):
         raise StudyError(
-            f"{folder / DATABASE} was not created by sweep, or its creation was interrupted; "
-            "remove the folder or choose another name with --study NAME"
+            f"{folder / DATABASE} was not created by sweep, or its creation was interrupted. {repair_advice(folder)}"
         )
     try:
         return space_from_text(text, str(folder / "space.yaml"))

@@ -101,6 +101,11 @@ def write_trials(connection: Connection, study_id: int, trials: Sequence[FrozenT
     return ids
 
 
+def has_started_trials(connection: Connection) -> bool:
+    """True if the database has a trial that does not wait for its start."""
+    return connection.exec_driver_sql("SELECT 1 FROM trials WHERE state != 'WAITING' LIMIT 1").first() is not None
+
+
 def write_value(connection: Connection, trial_id: int, step: int, value: float) -> None:
     """Store the finite value of an epoch, in the connection's transaction."""
     connection.exec_driver_sql(

@@ -42,7 +42,7 @@ def write_copy(connection: Connection, record: TrialRecord) -> None:
     connection.exec_driver_sql("INSERT OR REPLACE INTO sweep_records VALUES (?, ?)", values)
 
 
-def read_copies(study_folder: Path) -> dict[int, str]:
+def read_copies(study_folder: Path) -> dict[int, bytes]:
     """Return the texts of all readable copies, by the trial's number.
 
     Raises:
@@ -51,14 +51,15 @@ def read_copies(study_folder: Path) -> dict[int, str]:
     with database_connection(study_folder) as connection:
         connection.execute(_CREATE)
         rows = connection.execute("SELECT number, record FROM sweep_records ORDER BY number").fetchall()
-    texts = {number: _text(content) for number, content in rows}
+    texts = {number: unpacked(content) for number, content in rows}
     return {number: text for number, text in texts.items() if text is not None}
 
 
-def _text(content: bytes) -> str | None:
+def unpacked(copy: object) -> bytes | None:
+    """Return the text of a compressed copy of a record; None if it is damaged."""
     try:
-        return zlib.decompressobj().decompress(content, _MAX_BYTES).decode()
-    except (zlib.error, UnicodeDecodeError, TypeError):
+        return zlib.decompressobj().decompress(copy, _MAX_BYTES)  # type: ignore[arg-type]  # SQLite has no types
+    except (zlib.error, TypeError):
         return None
 
 
@@ -86,11 +87,11 @@ def restore_records(study_folder: Path, unfinished: Collection[int]) -> list[str
     return [sentence for sentence in found if sentence]
 
 
-def _restore(study_folder: Path, number: int, copy: str | None, unfinished: Collection[int]) -> str | None:
+def _restore(study_folder: Path, number: int, copy: bytes | None, unfinished: Collection[int]) -> str | None:
     """Restore a record if that is needed; return a sentence if it was damaged or missing."""
     path = trial_folder(study_folder, number) / RECORD_FILE
     content = path.read_bytes() if path.exists() else None
-    if (content is None and copy is None) or (copy is not None and content == copy.encode()):
+    if content == copy:
         return None
     record, fault = _parse(content, str(path))
     copied, _ = _parse(copy, f"{study_folder / DATABASE}, trial {number}")
@@ -102,10 +103,12 @@ def _restore(study_folder: Path, number: int, copy: str | None, unfinished: Coll
         write_record(path.parent, copied)
     if fault:
         return f"trial {number}: {fault} {_repair_text(copied is not None, number in unfinished)}"
-    return f"trial {number}: its record was missing; restored from the study's database" if content is None else None
+    if content is None and copied is not None:
+        return f"trial {number}: its record was missing; restored from the study's database"
+    return None
 
 
-def _parse(content: str | bytes | None, source: str) -> tuple[TrialRecord | None, str]:
+def _parse(content: bytes | None, source: str) -> tuple[TrialRecord | None, str]:
     """Return a record and what is wrong with its text; None and "" if there is no text."""
     if content is None:
         return None, ""

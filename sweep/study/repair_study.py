@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,10 @@ from sweep.study.fork_study import misfit
 from sweep.study.frozen_trials import frozen_trial
 from sweep.study.open_study import complete_new_study, create_in_storage, stored_space
 from sweep.study.optuna_tables import read_trials
-from sweep.study.record_backups import DAMAGED, restore_records, write_copy
+from sweep.study.record_backups import DAMAGED, restore_records, unpacked, write_copy
 from sweep.study.samplers import make_sampler
 from sweep.study.storage import close_storage, open_storage, storage_errors
-from sweep.study.study_comparison import reached, readable_record, require_agreement, require_database, unpacked
+from sweep.study.study_comparison import reached, readable_record, require_agreement, require_database
 from sweep.study.working_copy import WorkingCopy
 
 _SPACE_FILE = "space.yaml"
@@ -58,11 +58,12 @@ class Repair:
     sampler: str
 
 
-def repair_study(folder: Path) -> Repair:
+def repair_study(folder: Path, check_folder: Callable[[], None]) -> Repair:
     """Rebuild the database of a study, unless it agrees with the records. The old database's files are only renamed.
 
     Args:
         folder: the study's folder; the caller must hold its lock.
+        check_folder: called before every write; raises an error if the study's folder was moved.
 
     Raises:
         StudyError: there is nothing to rebuild the database from, or a record is not one of this study's trials.
@@ -71,6 +72,7 @@ def repair_study(folder: Path) -> Repair:
     if not any((folder / name).exists() for name in (DATABASE, *DATABASE_LOGS)) and not recorded_numbers(folder):
         raise StudyError(no_study(folder))
     fault, unfinished = _compare(folder)
+    check_folder()
     if fault is None:
         return Repair(None, {}, (), (), tuple(restore_records(folder, unfinished)), 0, "")
     making = folder / _MAKING
@@ -81,10 +83,12 @@ def repair_study(folder: Path) -> Repair:
     space = _find_space(folder, old)
     records = _newest_records(folder, space, old)
     waiting = _build(folder, making, space, records)
+    check_folder()
     with disk_errors(folder):
         moved = _move_aside(folder)
         move_into_place(making / DATABASE, folder / DATABASE)
         shutil.rmtree(making)
+    check_folder()
     restored = restore_records(folder, ())
     states = [record.state for record in records.values()]
     return Repair(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,10 +15,8 @@ from sweep.records.trial_record import RECORD_FILE, TrialRecord, record_from_jso
 from sweep.space.fields import Value
 from sweep.space.parameters import is_number, mirrored, same
 from sweep.space.space import Space
-from sweep.study.storage import database_connection
+from sweep.study.record_backups import read_copies
 
-_MAX_BYTES = 64 * 2**20
-"""Maximum size of a record's text; a copy that decompresses to more is damaged."""
 _MODEL_FILE = re.compile(rb'^  "model_file": .*$', re.MULTILINE)
 """A line that may differ: the models of lesser trials are removed."""
 
@@ -54,10 +51,10 @@ def require_agreement(study_folder: Path, space: Space, trials: Sequence[FrozenT
     Raises:
         StudyError: they do not agree; the message names the first trial and the difference.
     """
-    copies = _copies(study_folder)
+    copies = read_copies(study_folder)
     for number in recorded_numbers(study_folder):
         content = _content(study_folder, number)
-        copy = unpacked(copies.get(number))
+        copy = copies.get(number)
         if number >= len(trials):
             difference = f"{DATABASE} has only {len(trials)} trials, so it is older"
         elif trials[number].state == TrialState.WAITING:
@@ -78,7 +75,8 @@ def _difference(trial: FrozenTrial, record: TrialRecord, kept: TrialRecord | Non
     """Return how a record differs from the database's trial and its copy of the record; "" if they agree."""
     if not _has_values(trial, record, space):
         return f"the trial has other values in {DATABASE}"
-    if kept is not None and reached(record) > reached(kept):
+    # A record with other epochs is older: the database has the epochs that a resumed trial trained again.
+    if kept is not None and reached(record) > reached(kept) and record.epochs[: len(kept.epochs)] == kept.epochs:
         return f"the record {_progress_text(record)}, its copy in {DATABASE} {_progress_text(kept)}"
     newest = kept or record
     if trial.state.is_finished() and not has_ended(newest):
@@ -113,27 +111,11 @@ def _progress_text(record: TrialRecord) -> str:
     return f"is {record.state}" if has_ended(record) else f"ends at epoch {len(record.epochs)}"
 
 
-def _copies(study_folder: Path) -> dict[int, bytes]:
-    """Return the compressed copies of the records, by trial number."""
-    with database_connection(study_folder) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sweep_records'").fetchone():
-            return {}
-        return dict(connection.execute("SELECT number, record FROM sweep_records"))
-
-
-def unpacked(copy: object) -> bytes | None:
-    """Return the text of a compressed copy of a record; None if there is none or it is damaged."""
-    try:
-        return zlib.decompressobj().decompress(copy, _MAX_BYTES)  # type: ignore[arg-type]  # SQLite has no types
-    except (zlib.error, TypeError):
-        return None
-
-
 def readable_record(content: bytes | None) -> TrialRecord | None:
     """Return the record with this text; None if there is none or it is damaged."""
     try:
-        return record_from_json(content.decode(), RECORD_FILE) if content is not None else None
-    except (UnicodeDecodeError, RecordError):
+        return record_from_json(content, RECORD_FILE) if content is not None else None
+    except RecordError:
         return None
 
 

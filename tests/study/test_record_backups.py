@@ -89,7 +89,7 @@ def test_without_a_copy_the_trial_counts_and_is_not_shown(folder: Path) -> None:
 def test_the_database_has_a_copy_of_every_record(folder: Path) -> None:
     study = make_study(folder)
     study.save(record_for(study, take(study), state="running"))
-    assert read_copies(folder) == {number: path_of(folder, number).read_text() for number in range(4)}
+    assert read_copies(folder) == {number: path_of(folder, number).read_bytes() for number in range(4)}
 
 
 def test_a_record_that_is_older_than_the_database_is_replaced(folder: Path) -> None:

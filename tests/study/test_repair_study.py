@@ -138,13 +138,13 @@ FAULTS = [
 @pytest.mark.parametrize("damage", FAULTS)
 def test_after_a_repair_the_study_is_the_same(whole: Path, undisturbed: Path, damage: Callable[[Path], None]) -> None:
     damage(whole)
-    done = repair_study(whole)
+    done = repair_study(whole, lambda: None)
     assert done.fault is not None
     assert (done.lost, done.restored) == ((), ())
     assert done.states == {"complete": 3, "failed": 2, "pruned": 5, "interrupted": 2}
     assert records(whole) == records(undisturbed)
     assert stored(whole) == stored(undisturbed)
-    assert repair_study(whole).fault is None
+    assert repair_study(whole, lambda: None).fault is None
     twin = shutil.copytree(undisturbed, whole.parents[1] / "twin" / "demo")
     assert proposals(whole, SPACE, 5) == proposals(twin, SPACE, 5)
 
@@ -157,7 +157,7 @@ def test_the_samplers_without_a_model_continue_as_before(tmp_path: Path, search:
     run_supervised(folder, space, 4)
     twin = shutil.copytree(folder, tmp_path / "twin" / "demo")
     removed(folder)
-    repair_study(folder)
+    repair_study(folder, lambda: None)
     assert proposals(folder, space, 3) == proposals(twin, space, 3)
 
 
@@ -167,7 +167,7 @@ def test_a_quasi_random_sequence_continues_and_does_not_start_again(tmp_path: Pa
     run_supervised(folder, space, 6)
     twin = shutil.copytree(folder, tmp_path / "twin" / "demo")
     removed(folder)
-    assert repair_study(folder).sampler == "qmc"
+    assert repair_study(folder, lambda: None).sampler == "qmc"
     assert proposals(folder, space, 3) == proposals(twin, space, 3)
 
 
@@ -176,7 +176,13 @@ def test_a_killed_trial_is_resumed_with_its_values(whole: Path) -> None:
     record = read_record(trial_folder(whole, 11))
     write_record(trial_folder(whole, 11), replace(record, state="running", reason=""))
     removed(whole)
-    assert repair_study(whole).states == {"complete": 3, "failed": 2, "pruned": 5, "interrupted": 1, "running": 1}
+    assert repair_study(whole, lambda: None).states == {
+        "complete": 3,
+        "failed": 2,
+        "pruned": 5,
+        "interrupted": 1,
+        "running": 1,
+    }
     study = make_study(whole, SPACE)
     assert study.interrupted_trials() == (10, 11)
     take(study)
@@ -188,14 +194,14 @@ def test_a_killed_trial_is_resumed_with_its_values(whole: Path) -> None:
 
 def test_if_database_and_records_agree_nothing_changes(whole: Path) -> None:
     before = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()}
-    done = repair_study(whole)
+    done = repair_study(whole, lambda: None)
     assert (done.fault, done.moved, done.restored) == (None, (), ())
     assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_damaged_record_of_an_agreeing_study_is_restored(whole: Path, undisturbed: Path) -> None:
     (trial_folder(whole, 4) / "trial.json").write_text("{")
-    done = repair_study(whole)
+    done = repair_study(whole, lambda: None)
     assert done.fault is None
     (sentence,) = done.restored
     assert sentence.endswith("and the record was restored from the study's database")
@@ -207,7 +213,7 @@ def test_missing_and_damaged_records_are_restored_from_a_damaged_database(whole:
     shutil.rmtree(trial_folder(whole, 5))
     shutil.rmtree(trial_folder(whole, 11))
     damage_table(whole, "trial_values")
-    done = repair_study(whole)
+    done = repair_study(whole, lambda: None)
     assert done.lost == ()
     assert [sentence.partition(":")[0] for sentence in done.restored] == ["trial 4", "trial 5", "trial 11"]
     assert records(whole) == records(undisturbed)
@@ -231,7 +237,7 @@ def test_the_newer_one_of_a_record_and_its_copy_counts(whole: Path, undisturbed:
     ahead = replace(read_record(trial_folder(whole, 11)), state="complete", reason="all epochs")
     write_record(trial_folder(whole, 11), ahead)
     damage_table(whole, "trial_values")
-    repair_study(whole)
+    repair_study(whole, lambda: None)
     for number in (0, 10):
         before, after = read_record(trial_folder(undisturbed, number)), read_record(trial_folder(whole, number))
         assert (after.state, after.epochs) == (before.state, before.epochs)
@@ -244,7 +250,7 @@ def test_a_trial_without_record_and_copy_fails_under_its_number(whole: Path, und
     shutil.rmtree(trial_folder(whole, 4))
     (trial_folder(whole, 6) / "trial.json").write_text("{")
     removed(whole)
-    done = repair_study(whole)
+    done = repair_study(whole, lambda: None)
     assert done.lost == (4, 6)
     (sentence,) = done.restored
     assert sentence.startswith("trial 6: ")
@@ -254,7 +260,7 @@ def test_a_trial_without_record_and_copy_fails_under_its_number(whole: Path, und
     assert [trial for trial in after if trial["number"] not in (4, 6)] == [
         trial for trial in before if trial["number"] not in (4, 6)
     ]
-    assert repair_study(whole).fault is None
+    assert repair_study(whole, lambda: None).fault is None
 
 
 def test_only_start_points_that_were_not_tried_are_enqueued(tmp_path: Path) -> None:
@@ -266,7 +272,7 @@ def test_only_start_points_that_were_not_tried_are_enqueued(tmp_path: Path) -> N
     run_supervised(folder, space, 4)
     before = stored(folder)
     removed(folder)
-    assert repair_study(folder).waiting == 1
+    assert repair_study(folder, lambda: None).waiting == 1
     assert stored(folder) == before
     trials = run_trials(make_study(folder, space), 2)
     assert [(trial.number, trial.values["learning_rate"] == 0.03125) for trial in trials] == [(4, True), (5, False)]
@@ -275,7 +281,7 @@ def test_only_start_points_that_were_not_tried_are_enqueued(tmp_path: Path) -> N
 def test_without_a_space_file_the_space_comes_from_the_old_database(whole: Path, undisturbed: Path) -> None:
     (whole / "space.yaml").unlink()
     damage_table(whole, "trial_values")
-    repair_study(whole)
+    repair_study(whole, lambda: None)
     assert stored(whole) == stored(undisturbed)
 
 
@@ -283,7 +289,7 @@ def test_without_any_space_the_study_is_not_changed(whole: Path) -> None:
     (whole / "space.yaml").write_text("model: [")
     no_database_file(whole)
     with pytest.raises(StudyError) as caught:
-        repair_study(whole)
+        repair_study(whole, lambda: None)
     assert str(caught.value).startswith(
         "the database of the study demo cannot be rebuilt, because its space is neither"
     )
@@ -296,7 +302,7 @@ def test_records_of_another_space_are_refused_and_nothing_is_changed(whole: Path
     removed(whole)
     before = records(whole)
     with pytest.raises(StudyError) as caught:
-        repair_study(whole)
+        repair_study(whole, lambda: None)
     assert str(caught.value).startswith(
         "the folders of these trials hold records that are not of the study demo: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 "
         "(trial 0 is not a point of space.yaml: training.epochs: 9 -> 8)"
@@ -309,33 +315,33 @@ def test_a_record_of_another_trial_is_refused(whole: Path) -> None:
     shutil.copytree(trial_folder(whole, 3), trial_folder(whole, 12))
     removed(whole)
     with pytest.raises(StudyError, match=r"demo: 12 .trial 12 has the record of trial 3 of the study demo"):
-        repair_study(whole)
+        repair_study(whole, lambda: None)
 
 
 def test_copies_in_the_database_of_another_study_are_not_used(whole: Path) -> None:
     another_study(whole)
     shutil.rmtree(trial_folder(whole, 4))
-    done = repair_study(whole)
+    done = repair_study(whole, lambda: None)
     assert done.lost == (4,)
     assert not (trial_folder(whole, 4) / "trial.json").exists()
 
 
 def test_earlier_files_that_were_moved_aside_are_kept(whole: Path) -> None:
     no_database_file(whole)
-    assert repair_study(whole).moved == ("study.db.damaged",)
+    assert repair_study(whole, lambda: None).moved == ("study.db.damaged",)
     keep_log(whole, whole)
     (whole / "study.db").unlink()
-    assert repair_study(whole).moved == ("study.db.damaged.2-wal", "study.db.damaged.2-shm")
+    assert repair_study(whole, lambda: None).moved == ("study.db.damaged.2-wal", "study.db.damaged.2-shm")
     assert (whole / "study.db.damaged").read_text() == "my notes"
     (whole / "study.db").write_text("other notes")
-    assert repair_study(whole).moved[0] == "study.db.damaged.3"
+    assert repair_study(whole, lambda: None).moved[0] == "study.db.damaged.3"
     assert (whole / "study.db.damaged.3").read_text() == "other notes"
 
 
 def test_a_folder_without_a_study_has_nothing_to_repair(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     with pytest.raises(StudyError, match="there is no study demo in "):
-        repair_study(tmp_path / "demo")
+        repair_study(tmp_path / "demo", lambda: None)
 
 
 def test_a_study_without_trials_can_be_rebuilt(tmp_path: Path) -> None:
@@ -345,5 +351,5 @@ def test_a_study_without_trials_can_be_rebuilt(tmp_path: Path) -> None:
     no_database_file(folder)
     for name in ("study.db-wal", "study.db-shm"):
         (folder / name).unlink(missing_ok=True)
-    assert repair_study(folder).states == {}
+    assert repair_study(folder, lambda: None).states == {}
     assert make_study(folder).count_started() == 0

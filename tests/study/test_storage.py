@@ -72,7 +72,7 @@ NO_STUDY = "{} is not a study's database, or its creation was interrupted. `pyth
             another_study,
             "{} contains else, not demo; a study's folder must have the study's name: rename the folder if it is",
         ),
-        (not_ours, "{} was not created by sweep, or its creation was interrupted; remove the folder"),
+        (not_ours, "{} was not created by sweep, or its creation was interrupted. `python -m sweep.repair"),
         (
             cut_in_half,
             "{}: cannot be used as a study's database: database disk image is malformed. `python -m sweep.repair",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,10 +25,9 @@ def read_records(study_folder: Path) -> list[TrialRecord]:
         RecordError: a record cannot be read.
     """
     require_study(study_folder)
-    # A folder without a record belongs to a trial that was killed before its first record.
-    paths = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
     with _no_garbage_collection():
-        return sorted((read_record(path.parent) for path in paths), key=lambda record: record.number)
+        trials = study_folder / "trials"
+        return [read_record(trials / f"{number:04d}") for number in recorded_numbers(study_folder)]
 
 
 def require_study(study_folder: Path) -> None:
@@ -45,13 +45,20 @@ def _no_garbage_collection() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            gc.freeze()
+            gc.unfreeze()  # together: the records become old objects, which the collector does not check at once
             gc.enable()
 
 
 def recorded_numbers(study_folder: Path) -> list[int]:
-    """The numbers of the trials that have a record, readable or not, in ascending order."""
-    paths = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
-    return sorted(int(path.parent.name) for path in paths if path.parent.name.isdecimal())
+    """The numbers of the trials that have a record, readable or not, in ascending order.
+
+    A folder without a record belongs to a trial that was killed before its first record.
+    """
+    trials = study_folder / "trials"
+    names = os.listdir(trials) if trials.is_dir() else []
+    # Texts, because 10,000 paths of pathlib take half a second.
+    return sorted(int(name) for name in names if name.isdecimal() and os.path.exists(f"{trials}/{name}/{RECORD_FILE}"))
 
 
 def repair_advice(study_folder: Path) -> str:

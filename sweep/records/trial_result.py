@@ -21,7 +21,7 @@ SUMMARY_FILE = "summary.txt"
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=_STRICT)
 class EpochMetrics:
     """One finished epoch.
 

@@ -37,6 +37,7 @@ LIMITS = {
     "scripts/test": "tests/test_tree.py",
     "scripts/test -m long": "--collect-only tests/end_to_end/test_readme.py",
     "scripts/bench throughput": "--data digits --limit 200 --epochs 1 --models 2",
+    "scripts/bench study": "--trials 30",
     "python -m sweep.check search_spaces/vgg.yaml": "--set data.name=digits",
     "python -m sweep.run --space search_spaces/vgg.yaml --trials": SMALL,
     "python -m sweep.run --space search_spaces/vgg.yaml --data photos": "--limit 30 --epochs 1 --trials 2",

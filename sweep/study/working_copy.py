@@ -52,14 +52,14 @@ class WorkingCopy(InMemoryStorage):
         self._shown: list[int] | None = None
         self.has_failed = False
         self._connection = database.engine.connect()
-        self._load(name, is_drawn)
         self._changes: list[Callable[[], object]] = []
+        self._load(name, is_drawn)
         # From now on, Optuna's storage works inside the transaction of `commit` instead of making one per call.
         database.scoped_session.remove()
         database.scoped_session.configure(bind=self._connection, join_transaction_mode="rollback_only")
 
     def _load(self, name: str, is_drawn: Callable[[FrozenTrial], bool]) -> None:
-        stored, self._changes = self._database_study, []
+        stored = self._database_study
         study = self.create_new_study(self._database.get_study_directions(stored), name)
         for key, value in self._database.get_study_user_attrs(stored).items():
             self.set_study_user_attr(study, key, value)
@@ -75,6 +75,7 @@ class WorkingCopy(InMemoryStorage):
                 trial._trial_id = super().create_new_trial(study)
                 self._set_trial(trial._trial_id, trial)
                 self._add(trial._trial_id)
+        self._changes.clear()  # nothing of this is new to the database
 
     @contextmanager
     def commit(self) -> Iterator[Connection]:

@@ -43,6 +43,7 @@ def test_mlflow_loads_a_logged_model_that_predicts_the_same(
         environment={"version.keras": keras.__version__, "version.python": "3.11.2"},
     )
     info = dataclasses.replace(info, folder=tmp_path / "studies/demo")
+    info.folder.mkdir(parents=True)
     folder = trial_folder(info.folder, 3)
     write_record(folder, record)
     model = make_model(folder / "model.keras")

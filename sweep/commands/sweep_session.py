@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -98,15 +99,15 @@ def run_session(request: RunRequest, space: Space, stop: StopRequests) -> int:
             space = complete_user_space(space, load(prepare_images(space.data, home.cache, console), space.data).facts)
         if folder != source:
             _fork(source, folder, space, lock, console)
-        study = open_study(folder, space, request.threads, lock.check)
-        for sentence in study.repairs:
-            console.print(sentence, style="yellow")
-        lock.check()
-        write_atomically(folder / "space.yaml", space_to_yaml(space))
-        setting = prepare_setting(space.data, study.records(), home, console)
-        require_weights(space, setting.stamp.shape)
-        lock.check()
-        return _Run(request, home, study, lock, executor, replace(setting, held=(lock.file,)), console, stop).run()
+        with closing(open_study(folder, space, request.threads, lock.check)) as study:
+            for sentence in study.repairs:
+                console.print(sentence, style="yellow")
+            lock.check()
+            write_atomically(folder / "space.yaml", space_to_yaml(space))
+            setting = prepare_setting(space.data, study.records(), home, console)
+            require_weights(space, setting.stamp.shape)
+            lock.check()
+            return _Run(request, home, study, lock, executor, replace(setting, held=(lock.file,)), console, stop).run()
 
 
 def _fork(source: Path, folder: Path, space: Space, lock: StudyLock, console: Console) -> None:

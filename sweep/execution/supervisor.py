@@ -260,7 +260,6 @@ def keep_best_models(study: OptunaStudy, ranking: Sequence[TrialRecord], keep: i
     for record in ranking[keep:]:
         folder = trial_folder(study.folder, record.number)
         if record.model_file and (folder / record.model_file).is_file():
-            study.check_folder()
+            study.save(replace(read_record(folder), model_file=None))  # first: a kill leaves a file that is not named
             with disk_errors(folder):
                 (folder / record.model_file).unlink()
-            study.save(replace(read_record(folder), model_file=None))

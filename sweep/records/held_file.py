@@ -28,6 +28,12 @@ class HeldFile:
         found = os.fstat(descriptor)
         return cls(path.absolute(), found.st_dev, found.st_ino)
 
+    @classmethod
+    def at(cls, path: Path) -> HeldFile:
+        """Return the file at `path`, which this process has open."""
+        found = path.stat()
+        return cls(path.absolute(), found.st_dev, found.st_ino)
+
     def is_in_place(self) -> bool:
         """True if the path still leads to the file; False if the file or a folder above it was moved or removed.
 

@@ -58,7 +58,8 @@ def recorded_numbers(study_folder: Path) -> list[int]:
     trials = study_folder / "trials"
     names = os.listdir(trials) if trials.is_dir() else []
     # Texts, because 10,000 paths of pathlib take half a second.
-    return sorted(int(name) for name in names if name.isdecimal() and os.path.exists(f"{trials}/{name}/{RECORD_FILE}"))
+    found = (name for name in names if name.isdecimal() and os.path.exists(f"{trials}/{name}/{RECORD_FILE}"))
+    return sorted(int(name) for name in found if name == trial_folder(study_folder, int(name)).name)
 
 
 def repair_advice(study_folder: Path) -> str:

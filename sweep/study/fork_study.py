@@ -13,10 +13,10 @@ from sweep.space.parameters import Values
 from sweep.space.space import Space
 from sweep.space.writer import differences
 from sweep.study.frozen_trials import frozen_trial
-from sweep.study.open_study import complete_new_study, create_in_storage
+from sweep.study.open_study import complete_new_study, create_in_storage, new_database
 from sweep.study.optuna_tables import write_trials
 from sweep.study.record_backups import write_copy
-from sweep.study.storage import open_storage, storage_errors
+from sweep.study.study_comparison import require_database
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,18 +60,19 @@ def fork_study(old: Path, new: Path, space: Space, check_folder: Callable[[], No
             f"to copy; start an empty study with --study {new.name}"
         )
     copies = [_copy(record, number, new.name, space) for number, record in enumerate(taken)]
+    require_database(new)
     check_folder()
-    with storage_errors(new / DATABASE):
-        storage = open_storage(new, create=True)
+    with new_database(new) as storage:
         handle = create_in_storage(new.name, storage, space)
         with storage.engine.begin() as connection:
             write_trials(connection, handle._study_id, [frozen_trial(copy, space) for copy in copies])
             for copy in copies:
                 write_copy(connection, copy)
-        for copy in copies:
-            check_folder()
-            write_record(trial_folder(new, copy.number), copy)
         complete_new_study(handle, space)
+        check_folder()
+    for copy in copies:  # if this process is killed here, they are restored from the database
+        check_folder()
+        write_record(trial_folder(new, copy.number), copy)
     return Fork(len(taken), tuple((number, reason) for number, reason in reasons.items() if reason is not None))
 
 

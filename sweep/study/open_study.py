@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
+from optuna.storages import RDBStorage
 
 from sweep.errors import SpaceError, StudyError
-from sweep.records.atomic_writing import move_into_place
-from sweep.records.study_records import DATABASE, no_study, recorded_numbers, repair_advice
+from sweep.records.atomic_writing import move_into_place, remove
+from sweep.records.disk import disk_errors
+from sweep.records.held_file import HeldFile
+from sweep.records.study_records import DATABASE, DATABASE_LOGS, no_study, recorded_numbers, repair_advice
 from sweep.space.config import direction_of
 from sweep.space.reader import space_from_text
 from sweep.space.space import Space
@@ -47,49 +50,83 @@ def open_study(folder: Path, space: Space, threads: int, check_folder: Callable[
     check_folder()
     if not (folder / DATABASE).exists():
         _create(folder, space)
+    elif _has_no_trials(folder):
+        # For example because the images were missing. Such a study may still get another space.
+        for name in (*DATABASE_LOGS, DATABASE):
+            (folder / name).unlink(missing_ok=True)
+        _create(folder, space)
     storage = open_storage(folder)
+    check = _database_check(folder, check_folder)
     with storage_errors(folder / DATABASE):
-        if _has_no_trials(folder, storage):
-            # A study without trials, for example because the images were missing, may still get another space.
-            optuna.delete_study(study_name=folder.name, storage=storage)
-            handle = create_in_storage(folder.name, storage, space)
-            complete_new_study(handle, space)
-        else:
-            handle = optuna.load_study(study_name=folder.name, storage=storage)
-            _check_same_space(folder, handle, space)
-        copy = WorkingCopy(storage, folder.name, check_folder, lambda trial: is_drawn(trial, space))
-    check_folder()
-    require_agreement(folder, space, copy.get_all_trials(0, deepcopy=False))
-    return OptunaStudy(folder, space, copy, threads)
+        _check_same_space(folder, optuna.load_study(study_name=folder.name, storage=storage), space)
+        try:
+            copy = WorkingCopy(storage, folder.name, check, lambda trial: is_drawn(trial, space))
+        except (KeyError, TypeError, ValueError) as error:  # raised by `read_trials`
+            fault = f"a trial cannot be read: {type(error).__name__}: {error}"
+            raise StudyError(f"{folder / DATABASE}: {fault}. {repair_advice(folder)}") from error
+    try:
+        check()
+        require_agreement(folder, space, copy.get_all_trials(0, deepcopy=False))
+        return OptunaStudy(folder, space, copy, threads)
+    except BaseException:
+        copy.close()
+        raise
 
 
 def _create(folder: Path, space: Space) -> None:
-    """Create the database in a temporary folder and move it when it is complete.
+    with new_database(folder) as storage:
+        complete_new_study(create_in_storage(folder.name, storage, space), space)
+
+
+@contextmanager
+def new_database(folder: Path) -> Iterator[RDBStorage]:
+    """Yield an empty database in a temporary folder, and move it into the study's folder at the end of the block.
 
     Optuna creates its tables in many steps, and a database whose creation was interrupted is unusable.
+
+    Raises:
+        DiskError: the database cannot be written.
     """
     temporary = folder / ".making"
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
+    with disk_errors(folder):
+        remove(temporary)
         temporary.mkdir()
-    except OSError as error:
-        raise StudyError(f"the study's folder {folder} cannot be written: {error.strerror}") from None
     with storage_errors(folder / DATABASE):
         storage = open_storage(temporary, create=True)
-        complete_new_study(create_in_storage(folder.name, storage, space), space)
+        yield storage
         close_storage(storage, temporary)
-    move_into_place(temporary / DATABASE, folder / DATABASE)
-    temporary.rmdir()
+    with disk_errors(folder):
+        move_into_place(temporary / DATABASE, folder / DATABASE)
+        remove(temporary)
 
 
-def _has_no_trials(folder: Path, storage: optuna.storages.RDBStorage) -> bool:
-    handle = optuna.load_study(study_name=folder.name, storage=storage)
-    with storage.engine.connect() as connection:
-        started = has_started_trials(connection)
-    return _FORMAT in handle.user_attrs and not started and not recorded_numbers(folder)
+def _database_check(folder: Path, check_folder: Callable[[], None]) -> Callable[[], None]:
+    """Return a check of the folder and of the database, which SQLite would write to wherever it was moved."""
+    held = HeldFile.at(folder / DATABASE)
+
+    def check() -> None:
+        check_folder()
+        if not held.is_in_place():
+            raise StudyError(
+                f"{held.path} was moved, removed or replaced while this process used it, so nothing more is written. "
+                f"Put it back, or {repair_advice(folder)}"
+            )
+
+    return check
 
 
-def create_in_storage(name: str, storage: optuna.storages.RDBStorage, space: Space) -> optuna.Study:
+def _has_no_trials(folder: Path) -> bool:
+    storage = open_storage(folder)
+    try:
+        with storage_errors(folder / DATABASE), storage.engine.connect() as connection:
+            handle = optuna.load_study(study_name=folder.name, storage=storage)
+            is_ours = _FORMAT in handle.user_attrs
+            return is_ours and not has_started_trials(connection) and not recorded_numbers(folder)
+    finally:
+        close_storage(storage, folder)
+
+
+def create_in_storage(name: str, storage: RDBStorage, space: Space) -> optuna.Study:
     """Create an empty study in a database; `complete_new_study` marks it as complete."""
     handle = optuna.create_study(study_name=name, storage=storage, direction=direction_of(space.search.objective))
     handle.set_user_attr(_FORMAT, 1)

@@ -23,7 +23,7 @@ from sweep.space.space import Space
 from sweep.study.frozen_trials import optuna_state, violated_constraints
 from sweep.study.optuna_parameters import suggest, to_optuna
 from sweep.study.pruners import make_pruner
-from sweep.study.record_backups import restore_records, write_copy
+from sweep.study.record_backups import read_copies, restore_records, write_copy
 from sweep.study.samplers import make_sampler
 from sweep.study.storage import storage_errors
 from sweep.study.working_copy import WorkingCopy
@@ -65,7 +65,7 @@ class OptunaStudy:
         handle.pruner = make_pruner(space.search.pruner, space.epochs)
         handle.sampler = make_sampler(space.search, 0)  # not used, but fails early if a package is missing
         running = self._stored((TrialState.RUNNING,))
-        self.repairs = restore_records(folder, [trial.number for trial in running])
+        self.repairs = restore_records(folder, [trial.number for trial in running], read_copies(folder))
         self._interrupted = [trial for trial in running if not self._settle(trial)]
 
     def _settle(self, stored: FrozenTrial) -> bool:
@@ -157,6 +157,10 @@ class OptunaStudy:
     def check_folder(self) -> None:
         """Raise StudyError if the study's path leads to another folder than the locked one."""
         self._copy.check_folder()
+
+    def close(self) -> None:
+        """Close the database; the study can then only be read."""
+        self._copy.close()
 
     @property
     def has_failed(self) -> bool:

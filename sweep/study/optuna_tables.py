@@ -24,7 +24,11 @@ _SPECIAL = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
 
 
 def read_trials(connection: Connection, study_id: int) -> Iterator[FrozenTrial]:
-    """Yield the trials of a study by number; equal to those of `RDBStorage.get_all_trials`."""
+    """Yield the trials of a study by number; equal to those of `RDBStorage.get_all_trials`.
+
+    Raises:
+        KeyError, TypeError, ValueError: the tables have values that Optuna does not write.
+    """
     distribution = functools.cache(json_to_distribution)  # the trials of a study share a few distributions
     params = _by_trial(connection, "SELECT trial_id, param_name, param_value, distribution_json FROM trial_params")
     values = _by_trial(connection, "SELECT trial_id, value, value_type FROM trial_values")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from sweep.errors import RecordError
 from sweep.records.disk import disk_errors
-from sweep.records.study_records import DATABASE
+from sweep.records.study_records import DATABASE, recorded_numbers
 from sweep.records.trial_record import (
     RECORD_FILE,
     TrialRecord,
@@ -63,7 +63,7 @@ def unpacked(copy: object) -> bytes | None:
         return None
 
 
-def restore_records(study_folder: Path, unfinished: Collection[int]) -> list[str]:
+def restore_records(study_folder: Path, unfinished: Collection[int], copies: Mapping[int, bytes]) -> list[str]:
     """Rename unreadable records, and restore unreadable, missing and outdated records from their copies.
 
     A record is outdated if a kill or a power cut came between the database and the file.
@@ -71,19 +71,17 @@ def restore_records(study_folder: Path, unfinished: Collection[int]) -> list[str
     Args:
         study_folder: the study's folder; the caller must hold its lock.
         unfinished: numbers of trials that will run again, so they need no record.
+        copies: the result of `read_copies`.
 
     Returns:
         One sentence per damaged or missing record.
 
     Raises:
         DiskError: a file cannot be moved or written.
-        StudyError: the database fails.
     """
-    copies = read_copies(study_folder)
-    folders = (study_folder / "trials").glob(f"[0-9]*/{RECORD_FILE}")
-    numbers = {int(path.parent.name) for path in folders if path.parent.name.isdecimal()}
+    numbers = sorted({*recorded_numbers(study_folder), *copies})
     with disk_errors(study_folder / "trials"):
-        found = [_restore(study_folder, n, copies.get(n), unfinished) for n in sorted(numbers | copies.keys())]
+        found = [_restore(study_folder, number, copies.get(number), unfinished) for number in numbers]
     return [sentence for sentence in found if sentence]
 
 

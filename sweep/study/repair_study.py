@@ -24,9 +24,9 @@ from sweep.study.fork_study import misfit
 from sweep.study.frozen_trials import frozen_trial
 from sweep.study.open_study import complete_new_study, create_in_storage, stored_space
 from sweep.study.optuna_tables import read_trials
-from sweep.study.record_backups import DAMAGED, restore_records, unpacked, write_copy
+from sweep.study.record_backups import DAMAGED, read_copies, restore_records, unpacked, write_copy
 from sweep.study.samplers import make_sampler
-from sweep.study.storage import close_storage, open_storage, storage_errors
+from sweep.study.storage import LOCKED, close_storage, open_storage, storage_errors
 from sweep.study.study_comparison import reached, readable_record, require_agreement, require_database
 from sweep.study.working_copy import WorkingCopy
 
@@ -74,7 +74,7 @@ def repair_study(folder: Path, check_folder: Callable[[], None]) -> Repair:
     fault, unfinished = _compare(folder)
     check_folder()
     if fault is None:
-        return Repair(None, {}, (), (), tuple(restore_records(folder, unfinished)), 0, "")
+        return Repair(None, {}, (), (), tuple(restore_records(folder, unfinished, read_copies(folder))), 0, "")
     making = folder / _MAKING
     with disk_errors(making):
         remove(making)
@@ -84,12 +84,13 @@ def repair_study(folder: Path, check_folder: Callable[[], None]) -> Repair:
     records = _newest_records(folder, space, old)
     waiting = _build(folder, making, space, records)
     check_folder()
+    # First, because after a kill between the next two steps, there is no database with copies of the records.
+    restored = restore_records(folder, (), read_copies(making))
+    check_folder()
     with disk_errors(folder):
         moved = _move_aside(folder)
         move_into_place(making / DATABASE, folder / DATABASE)
         shutil.rmtree(making)
-    check_folder()
-    restored = restore_records(folder, ())
     states = [record.state for record in records.values()]
     return Repair(
         fault=fault,
@@ -116,7 +117,7 @@ def _compare(folder: Path) -> tuple[str | None, list[int]]:
     except DiskError:
         raise
     except StudyError as error:
-        if "database is locked" in str(error):
+        if LOCKED in str(error):
             raise
         return str(error).removesuffix(f". {repair_advice(folder)}"), []
     except Exception as error:  # Optuna does not check what it reads

@@ -16,6 +16,8 @@ from sweep.errors import DiskError, StudyError
 from sweep.records.disk import database_disk_error
 from sweep.records.study_records import DATABASE, repair_advice
 
+LOCKED = "database is locked"
+"""SQLite's message if another process has been writing for `BUSY_SECONDS`."""
 BUSY_SECONDS = 60
 """Number of seconds that a write waits for the write of another process, for example of a viewer of the study."""
 
@@ -105,8 +107,11 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, SQLAlchemyError, optuna.exceptions.StorageInternalError, json.JSONDecodeError) as error:
+        advice = repair_advice(path.parent)
+        if LOCKED in _first_line(error):
+            advice = "Another program is writing to it: close that program and run the same command again"
         raise _disk_error(path, error) or StudyError(
-            f"{path}: cannot be used as a study's database: {_first_line(error)}. {repair_advice(path.parent)}"
+            f"{path}: cannot be used as a study's database: {_first_line(error)}. {advice}"
         ) from error
     except AssertionError as error:
         # Optuna's RDBStorage reaches `assert False` when the database fails; the original error is its context.

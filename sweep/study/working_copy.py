@@ -47,7 +47,6 @@ class WorkingCopy(InMemoryStorage):
         self.check_folder = check_folder
         self._database_study = database.get_study_id_from_name(name)
         self._database_trials: list[int] = []
-        self._stored_params: set[tuple[int, str]] = set()
         self._complete: list[FrozenTrial] = []
         self._shown: list[int] | None = None
         self.has_failed = False
@@ -65,17 +64,21 @@ class WorkingCopy(InMemoryStorage):
             self.set_study_user_attr(study, key, value)
         for key, value in self._database.get_study_system_attrs(stored).items():
             self.set_study_system_attr(study, key, value)
+        undrawn: list[int] = []
         with self._connection.begin():
             for trial in read_trials(self._connection, stored):
                 if trial.state == TrialState.RUNNING and not is_drawn(trial):
-                    self._stored_params |= {(trial.number, name) for name in trial.params}
+                    undrawn.append(trial._trial_id)
                     trial.params, trial.distributions = {}, {}
                 self._database_trials.append(trial._trial_id)
                 # Not `create_new_trial(study, trial)`, which takes 0.5 ms to copy the trial with its distributions.
                 trial._trial_id = super().create_new_trial(study)
                 self._set_trial(trial._trial_id, trial)
                 self._add(trial._trial_id)
-        self._changes.clear()  # nothing of this is new to the database
+        self._changes.clear()  # nothing of this is new to the database, except the removal of values
+        for trial_id in undrawn:
+            remove = "DELETE FROM trial_params WHERE trial_id = ?"
+            self._changes.append(functools.partial(self._connection.exec_driver_sql, remove, (trial_id,)))
 
     @contextmanager
     def commit(self) -> Iterator[Connection]:
@@ -97,8 +100,10 @@ class WorkingCopy(InMemoryStorage):
         self.has_failed = False
 
     def close(self) -> None:
-        """Close the connection to the database."""
+        """Close the database."""
         self._connection.close()
+        self._database.remove_session()
+        self._database.engine.dispose()
 
     @contextmanager
     def fewer_trials(self) -> Iterator[None]:
@@ -153,8 +158,7 @@ class WorkingCopy(InMemoryStorage):
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
         super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
-        if (trial_id, param_name) not in self._stored_params:
-            self._note(self._database.set_trial_param, trial_id, param_name, param_value_internal, distribution)
+        self._note(self._database.set_trial_param, trial_id, param_name, param_value_internal, distribution)
 
     @override
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:

@@ -9,9 +9,10 @@ import pytest
 from sweep.errors import StudyError
 from sweep.records.study_records import read_records
 from sweep.space.fields import Value
+from sweep.study import fork_study as fork_module
 from sweep.study.fork_study import Fork, fork_study, incompatibility
 from sweep.study.optuna_study import OptunaStudy
-from sweep.study.record_backups import restore_records
+from sweep.study.record_backups import read_copies, restore_records
 from tests.fakes import LINE, TREE, make_record, make_space, make_study, record_for, run_trials, take
 
 RATES = (0.5, 0.25, 0.125, 0.0625)
@@ -73,7 +74,7 @@ def test_a_damaged_copied_record_is_restored_like_any_other(old: Path, new: Path
     fork_study(old, new, make_space(LINE.replace("high: 1.0", "high: 0.25")), lambda: None)
     before = read_records(new)
     (new / "trials" / "0001" / "trial.json").write_text("{")
-    assert len(restore_records(new, unfinished=())) == 1
+    assert len(restore_records(new, (), read_copies(new))) == 1
     assert read_records(new) == before
 
 
@@ -157,3 +158,30 @@ def test_a_fork_into_an_existing_study_is_refused(old: Path, new: Path) -> None:
     make_study(new)
     with pytest.raises(StudyError, match=r"^the study next exists already; choose another name for --fork$"):
         fork_study(old, new, make_space(), lambda: None)
+
+
+@pytest.mark.parametrize("step", ["write_trials", "write_copy", "complete_new_study"])
+def test_a_fork_that_is_killed_leaves_nothing_in_the_way_of_the_next(
+    old: Path, new: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr(fork_module, step, killed)
+    with pytest.raises(KeyboardInterrupt):
+        fork_study(old, new, make_space(), lambda: None)
+    monkeypatch.undo()
+    assert fork_study(old, new, make_space(), lambda: None).taken == 3
+    assert [record.number for record in read_records(new)] == [0, 1, 2]
+
+
+def test_records_that_a_killed_fork_did_not_write_are_restored(
+    old: Path, new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_module, "write_record", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fork_study(old, new, make_space(), lambda: None)
+    monkeypatch.undo()
+    assert make_study(new).count_started() == 3
+    assert [record.number for record in read_records(new)] == [0, 1, 2]
+
+
+def killed(*_arguments: object) -> None:
+    raise KeyboardInterrupt

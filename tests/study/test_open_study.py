@@ -7,6 +7,7 @@ import pytest
 
 from sweep.errors import StudyError
 from sweep.space.space import Space
+from sweep.study import open_study as open_study_module
 from sweep.study.open_study import open_study, space_differences, stored_space
 from tests.fakes import LINE, TREE, make_space, make_study, record_for, run_trials, take
 
@@ -207,3 +208,21 @@ def test_a_database_whose_creation_was_interrupted_is_created_again(tmp_path: Pa
     study = open_study(folder, make_space(), threads=1, check_folder=lambda: None)
     assert study.count_started() == 0
     assert sorted(path.name for path in folder.iterdir() if not path.name.endswith(("-wal", "-shm"))) == ["study.db"]
+
+
+@pytest.mark.parametrize("step", ["create_in_storage", "complete_new_study", "move_into_place"])
+def test_a_kill_while_a_study_without_trials_gets_another_space_leaves_nothing_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    make_study(tmp_path / "demo").close()
+    other = make_space(search="sampler: random, seed: 3")
+
+    def killed(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(open_study_module, step, killed)
+    with pytest.raises(KeyboardInterrupt):
+        open_study(tmp_path / "demo", other, threads=1, check_folder=lambda: None)
+    monkeypatch.undo()
+    study = open_study(tmp_path / "demo", other, threads=1, check_folder=lambda: None)
+    assert (study.count_started(), study.space.search.seed) == (0, 3)

@@ -35,7 +35,7 @@ def test_a_record_truncated_at_any_byte_is_renamed_and_restored(folder: Path) ->
         path.write_bytes(whole[:length])
         with pytest.raises(RecordError):
             read_records(folder)
-        (sentence,) = restore_records(folder, unfinished=())
+        (sentence,) = restore_records(folder, (), read_copies(folder))
         assert sentence.startswith(f"trial 1: {path}: not a trial record of format 1: ")
         assert sentence.endswith("renamed to trial.json.damaged, and the record was restored from the study's database")
         assert path.with_name("trial.json.damaged").read_bytes() == whole[:length]
@@ -46,16 +46,18 @@ def test_a_record_truncated_at_any_byte_is_renamed_and_restored(folder: Path) ->
 @pytest.mark.parametrize("content", [b"\0" * 500, b"\xff\xfe", b"[]", b"null", b"9" * 5000, b"[" * 100_000, b"{}"])
 def test_a_record_with_any_other_content_is_restored_too(folder: Path, content: bytes) -> None:
     path_of(folder, 0).write_bytes(content)
-    assert len(restore_records(folder, ())) == 1
+    assert len(restore_records(folder, (), read_copies(folder))) == 1
     assert [record.number for record in read_records(folder)] == [0, 1, 2]
 
 
 def test_a_missing_record_is_restored(folder: Path) -> None:
     path_of(folder, 2).unlink()
     assert len(read_records(folder)) == 2
-    assert restore_records(folder, ()) == ["trial 2: its record was missing; restored from the study's database"]
+    assert restore_records(folder, (), read_copies(folder)) == [
+        "trial 2: its record was missing; restored from the study's database"
+    ]
     assert len(read_records(folder)) == 3
-    assert restore_records(folder, ()) == []
+    assert restore_records(folder, (), read_copies(folder)) == []
 
 
 def test_a_damaged_record_of_a_trial_that_runs_again_is_only_renamed(folder: Path) -> None:
@@ -78,7 +80,7 @@ def test_without_a_copy_the_trial_counts_and_is_not_shown(folder: Path) -> None:
         connection.execute("UPDATE sweep_records SET record = x'1234' WHERE number = 1")
     for number in (0, 1):
         path_of(folder, number).write_text("{")
-    sentences = restore_records(folder, ())
+    sentences = restore_records(folder, (), read_copies(folder))
     assert [sentence.split("; ")[-1] for sentence in sentences] == [
         "there is no copy of the record, so the trial counts but is not shown"
     ] * 2
@@ -123,4 +125,4 @@ def test_a_folder_without_a_record_is_ignored(folder: Path) -> None:
     (folder / "trials" / "0003").mkdir()
     (folder / "trials" / "0003" / "trial.part.json").write_text('{"stu')
     assert len(read_records(folder)) == 3
-    assert restore_records(folder, ()) == []
+    assert restore_records(folder, (), read_copies(folder)) == []

@@ -15,6 +15,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+import sweep.study.repair_study
 from sweep.errors import StudyError
 from sweep.records.trial_record import read_record, write_record
 from sweep.space.space import Space
@@ -353,3 +354,20 @@ def test_a_study_without_trials_can_be_rebuilt(tmp_path: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     assert repair_study(folder, lambda: None).states == {}
     assert make_study(folder).count_started() == 0
+
+
+def test_a_repair_that_is_killed_before_the_new_database_is_in_its_place_loses_nothing(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(trial_folder(whole, 3))
+    damage_table(whole, "trial_values")
+    monkeypatch.setattr(sweep.study.repair_study, "move_into_place", killed)
+    with pytest.raises(KeyboardInterrupt):
+        repair_study(whole, lambda: None)
+    monkeypatch.undo()
+    assert repair_study(whole, lambda: None).lost == ()
+    assert read_record(trial_folder(whole, 3)).state == "failed"
+
+
+def killed(*_arguments: object) -> None:
+    raise KeyboardInterrupt

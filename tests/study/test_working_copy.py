@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sweep.errors import StudyError
 from sweep.records.study_records import read_records
 from sweep.space.space import Space
+from sweep.study import storage as study_storage
 from sweep.study import working_copy
 from sweep.study.optuna_parameters import suggest, to_optuna
 from sweep.study.optuna_study import OptunaStudy
@@ -36,8 +37,8 @@ def quality(rate: float, epoch: int) -> float:
 
 
 def stored(folder: Path) -> list[FrozenTrial]:
-    storage = RDBStorage(f"sqlite:///{folder}/study.db")
-    return storage.get_all_trials(storage.get_study_id_from_name("demo"), deepcopy=False)
+    database = RDBStorage(f"sqlite:///{folder}/study.db")
+    return database.get_all_trials(database.get_study_id_from_name("demo"), deepcopy=False)
 
 
 def facts(trial: FrozenTrial) -> dict[str, Any]:
@@ -121,8 +122,8 @@ def test_the_database_has_the_same_trials_as_the_copy(tmp_path: Path, sampler: s
 
 
 def test_trials_are_read_as_optuna_reads_them(tmp_path: Path) -> None:
-    storage = RDBStorage(f"sqlite:///{tmp_path}/study.db")
-    study = optuna.create_study(study_name="demo", storage=storage, sampler=optuna.samplers.RandomSampler(1))
+    database = RDBStorage(f"sqlite:///{tmp_path}/study.db")
+    study = optuna.create_study(study_name="demo", storage=database, sampler=optuna.samplers.RandomSampler(1))
     study.enqueue_trial({"x": 0.5}, user_attrs={"origin": "here"})
     for value in (1.0, math.inf, -math.inf):
         trial = study.ask()
@@ -133,9 +134,9 @@ def test_trials_are_read_as_optuna_reads_them(tmp_path: Path) -> None:
         trial.set_constraint("c", 0.5)
         study.tell(trial, value)
     study.ask()
-    with storage.engine.connect() as connection:
+    with database.engine.connect() as connection:
         found = list(read_trials(connection, 1))
-    expected = storage.get_all_trials(1)
+    expected = database.get_all_trials(1)
     for ours, theirs in zip(found, expected, strict=True):
         assert str(ours.intermediate_values) == str(theirs.intermediate_values)  # NaN is not equal to itself
         ours.intermediate_values = theirs.intermediate_values = {}
@@ -231,3 +232,70 @@ def test_a_sampler_sees_the_best_trials_and_a_sample_of_the_others(
     with study._copy.fewer_trials():
         assert [trial.number for trial in study._copy.get_all_trials(0)] == [0, 2, 4, 5, 7, 8, 11, 12]
     assert len(study._copy.get_all_trials(0)) == 13
+
+
+def test_a_trial_that_an_earlier_version_drew_in_part_gets_all_its_values_again(tmp_path: Path) -> None:
+    """Its values differ from the first ones if other trials have ended since then."""
+    folder = tmp_path / "demo"
+    space = make_space(TREE, search="sampler: tpe, startup_trials: 2, pruner: {name: none}")
+    study = make_study(folder, space)
+    run(study, 4)
+    for _ in range(3):  # the last one of these is drawn in part
+        take(study)
+    with closing(sqlite3.connect(folder / "study.db")) as connection, connection:
+        drawn = "trial_id = (SELECT trial_id FROM trials WHERE number = 6)"
+        connection.execute(f"DELETE FROM trial_params WHERE {drawn} AND param_name != 'learning_rate'")
+    again = make_study(folder, space)
+    run(again, 3)
+    values = dict(read_records(folder)[6].values)
+    assert stored(folder)[6].params == values
+    assert again._copy.get_all_trials(0)[6].params == values
+
+
+def test_nothing_is_written_to_a_database_that_was_moved(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo")
+    pending = take(study)
+    for name in ("study.db", "study.db-wal", "study.db-shm"):
+        (tmp_path / "demo" / name).rename(tmp_path / name)
+    with pytest.raises(StudyError, match=r"study.db was moved, removed or replaced .* Put it back, or `python -m"):
+        study.finish(record_for(study, pending))
+    assert study.has_failed
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE trials SET state = 'BOGUS'",
+        "UPDATE trial_intermediate_values SET intermediate_value = NULL",
+        'UPDATE trial_params SET distribution_json = \'{"name": "Other", "attributes": {}}\'',
+        "UPDATE trials SET datetime_start = 'yesterday'",
+    ],
+)
+def test_values_that_optuna_does_not_write_are_a_study_error(tmp_path: Path, damage: str) -> None:
+    run(make_study(tmp_path / "demo"), 1)
+    with closing(sqlite3.connect(tmp_path / "demo" / "study.db")) as connection, connection:
+        connection.execute(damage)
+    with pytest.raises(StudyError, match=r"study.db: a trial cannot be read: .*`python -m sweep.repair --study demo"):
+        make_study(tmp_path / "demo")
+
+
+def test_a_database_that_another_program_writes_to_needs_no_repair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_storage, "BUSY_SECONDS", 0.1)
+    study = make_study(tmp_path / "demo")
+    with closing(sqlite3.connect(tmp_path / "demo" / "study.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StudyError) as caught:
+            take(study)
+    assert str(caught.value).endswith(
+        "Another program is writing to it: close that program and run the same command again"
+    )
+
+
+def test_a_closed_study_leaves_no_log(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "demo")
+    run(study, 2)
+    study.close()
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["study.db", "trials"]

@@ -52,7 +52,7 @@ from sweep.study.optuna_study import OptunaStudy
 from sweep.terminal.console import make_console
 from sweep.terminal.display import run_display
 from sweep.terminal.summary import print_summary, summary_mapping
-from sweep.terminal.tally import ENDED, Tally
+from sweep.terminal.tally import Tally
 from sweep.tracking.open_mlflow import open_mlflow
 from sweep.tracking.store_address import hide_passwords, named_store
 from sweep.tracking.tracker import REPORT_FILE, CloseState, StudyInfo
@@ -234,7 +234,7 @@ class _Run:
             f"{'x'.join(map(str, stamp.shape))}, {len(stamp.classes)} classes{skipped}",
         )
         waiting = self.study.interrupted_trials()
-        done = sum(record.state in ENDED for record in self._tally.before)
+        done = self._tally.ended
         if done or waiting:
             over = done >= self._tally.total and not waiting
             more = "; nothing to do: --trials counts earlier trials too; give a higher one to continue" if over else ""

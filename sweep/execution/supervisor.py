@@ -19,7 +19,7 @@ from sweep.records.checkpoint import remove_checkpoints
 from sweep.records.disk import disk_errors, trial_disk_error
 from sweep.records.held_file import HeldFile
 from sweep.records.image_facts import DataStamp
-from sweep.records.trial_record import TrialRecord, diagnosed, read_record, time_text, trial_folder
+from sweep.records.trial_record import TrialRecord, diagnosed, has_ended, read_record, time_text, trial_folder
 from sweep.records.trial_result import EpochMetrics, TrialResult
 from sweep.study.failure_policies import decide
 from sweep.study.optuna_study import OptunaStudy, PendingTrial
@@ -118,7 +118,7 @@ class Supervisor:
         self._duplicates = DuplicateModels(records)
         self._study.check_folder()
         for record in records:
-            if record.state not in ("running", "interrupted"):
+            if has_ended(record):
                 remove_checkpoints(trial_folder(self._study.folder, record.number))
 
     def _fill_workers(self, total: int) -> bool:

@@ -96,6 +96,11 @@ def diagnosed(record: TrialRecord) -> TrialRecord:
     return dataclasses.replace(record, diagnosis=found)
 
 
+def has_ended(record: TrialRecord) -> bool:
+    """True unless the trial is running, or interrupted and will be resumed."""
+    return record.state not in ("running", "interrupted")
+
+
 def as_interrupted(record: TrialRecord) -> TrialRecord:
     """Return the record with `interrupted` instead of `running`, for a study that no process runs."""
     if record.state != "running":

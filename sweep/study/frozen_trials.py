@@ -7,7 +7,7 @@ from datetime import datetime
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from sweep.records.trial_record import TrialRecord
+from sweep.records.trial_record import TrialRecord, has_ended
 from sweep.space.space import Space
 from sweep.study.failure_policies import is_infeasible
 from sweep.study.optuna_parameters import optuna_distribution, to_optuna
@@ -43,7 +43,7 @@ def frozen_trial(record: TrialRecord, space: Space) -> FrozenTrial:
 
 def optuna_state(record: TrialRecord, space: Space) -> TrialState:
     """Return the state that a trial has in Optuna."""
-    if record.state in ("running", "interrupted"):
+    if not has_ended(record):
         return TrialState.RUNNING
     if record.state == "complete":
         return TrialState.COMPLETE

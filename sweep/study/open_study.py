@@ -22,6 +22,7 @@ from sweep.space.writer import Difference, differences, space_to_mapping, space_
 from sweep.study.optuna_parameters import to_optuna
 from sweep.study.optuna_study import OptunaStudy, is_drawn
 from sweep.study.optuna_tables import has_started_trials
+from sweep.study.record_backups import read_copies
 from sweep.study.storage import close_storage, open_storage, storage_errors
 from sweep.study.study_comparison import require_agreement, require_database
 from sweep.study.working_copy import WorkingCopy
@@ -66,8 +67,9 @@ def open_study(folder: Path, space: Space, threads: int, check_folder: Callable[
             raise StudyError(f"{folder / DATABASE}: {fault}. {repair_advice(folder)}") from error
     try:
         check()
-        require_agreement(folder, space, copy.get_all_trials(0, deepcopy=False))
-        return OptunaStudy(folder, space, copy, threads)
+        record_copies = read_copies(folder)
+        require_agreement(folder, space, copy.get_all_trials(0, deepcopy=False), record_copies)
+        return OptunaStudy(folder, space, copy, threads, record_copies)
     except BaseException:
         copy.close()
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from sweep.errors import RecordError
 from sweep.records.disk import disk_errors
 from sweep.records.seeds import Purpose, derive
 from sweep.records.study_records import DATABASE, read_records
-from sweep.records.trial_record import TrialRecord, read_record, trial_folder, write_record
+from sweep.records.trial_record import TrialRecord, has_ended, read_record, trial_folder, write_record
 from sweep.records.trial_result import EpochMetrics
 from sweep.space.config import TrialConfig
 from sweep.space.parameters import Values
@@ -23,7 +23,7 @@ from sweep.space.space import Space
 from sweep.study.frozen_trials import optuna_state, violated_constraints
 from sweep.study.optuna_parameters import suggest, to_optuna
 from sweep.study.pruners import make_pruner
-from sweep.study.record_backups import read_copies, restore_records, write_copy
+from sweep.study.record_backups import restore_records, write_copy
 from sweep.study.samplers import make_sampler
 from sweep.study.storage import storage_errors
 from sweep.study.working_copy import WorkingCopy
@@ -54,7 +54,9 @@ class OptunaStudy:
         repairs: a sentence per record that was damaged or missing when the study was opened.
     """
 
-    def __init__(self, folder: Path, space: Space, copy: WorkingCopy, threads: int) -> None:
+    def __init__(
+        self, folder: Path, space: Space, copy: WorkingCopy, threads: int, record_copies: Mapping[int, bytes]
+    ) -> None:
         self.folder = folder
         self.name = folder.name
         self.space = space
@@ -65,7 +67,7 @@ class OptunaStudy:
         handle.pruner = make_pruner(space.search.pruner, space.epochs)
         handle.sampler = make_sampler(space.search, 0)  # not used, but fails early if a package is missing
         running = self._stored((TrialState.RUNNING,))
-        self.repairs = restore_records(folder, [trial.number for trial in running], read_copies(folder))
+        self.repairs = restore_records(folder, [trial.number for trial in running], record_copies)
         self._interrupted = [trial for trial in running if not self._settle(trial)]
 
     def _settle(self, stored: FrozenTrial) -> bool:
@@ -74,7 +76,7 @@ class OptunaStudy:
         Versions that wrote the record before the database leave such trials when they are killed between the two.
         """
         record = _record(trial_folder(self.folder, stored.number))
-        if record is None or record.state in ("running", "interrupted"):
+        if record is None or not has_ended(record):
             return False
         self._tell(optuna.Trial(self._handle, stored._trial_id), record)
         self._commit(record)

@@ -113,7 +113,7 @@ def _compare(folder: Path) -> tuple[str | None, list[int]]:
     try:
         require_database(folder)
         space, trials = stored_space(folder), _stored_trials(folder)
-        require_agreement(folder, space, trials)
+        require_agreement(folder, space, trials, read_copies(folder))
     except DiskError:
         raise
     except StudyError as error:

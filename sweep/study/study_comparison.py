@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.errors import RecordError, StudyError
 from sweep.records.study_records import DATABASE, DATABASE_LOGS, no_study, recorded_numbers, repair_advice
-from sweep.records.trial_record import RECORD_FILE, TrialRecord, record_from_json, trial_folder
+from sweep.records.trial_record import RECORD_FILE, TrialRecord, has_ended, record_from_json, trial_folder
 from sweep.space.fields import Value
 from sweep.space.parameters import is_number, mirrored, same
 from sweep.space.space import Space
-from sweep.study.record_backups import read_copies
 
 _MODEL_FILE = re.compile(rb'^  "model_file": .*$', re.MULTILINE)
 """A line that may differ: the models of lesser trials are removed."""
@@ -37,7 +36,9 @@ def require_database(study_folder: Path) -> None:
         raise StudyError(no_study(study_folder))
 
 
-def require_agreement(study_folder: Path, space: Space, trials: Sequence[FrozenTrial]) -> None:
+def require_agreement(
+    study_folder: Path, space: Space, trials: Sequence[FrozenTrial], copies: Mapping[int, bytes]
+) -> None:
     """Check that the database and the records are of the same trials, and that the database is not an older copy.
 
     A crash may leave a trial that ended after the database was last written, and a record that is damaged, missing or
@@ -47,11 +48,11 @@ def require_agreement(study_folder: Path, space: Space, trials: Sequence[FrozenT
         study_folder: the study's folder; the caller must hold its lock.
         space: the study's space.
         trials: the trials in the database, by number.
+        copies: the result of `read_copies`.
 
     Raises:
         StudyError: they do not agree; the message names the first trial and the difference.
     """
-    copies = read_copies(study_folder)
     for number in recorded_numbers(study_folder):
         content = _content(study_folder, number)
         copy = copies.get(number)
@@ -100,11 +101,6 @@ def _equal(a: Value, b: Value) -> bool:
 def reached(record: TrialRecord) -> tuple[bool, int]:
     """Return a key that grows while a trial runs: whether it has ended, and its number of finished epochs."""
     return has_ended(record), len(record.epochs)
-
-
-def has_ended(record: TrialRecord) -> bool:
-    """True unless the trial is running, or interrupted and will be resumed."""
-    return record.state not in ("running", "interrupted")
 
 
 def _progress_text(record: TrialRecord) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 from sweep.analysis.formatting import duration
 from sweep.analysis.trial_row import result_text, states_text
 from sweep.records.study_records import ranked
-from sweep.records.trial_record import TrialRecord, trial_folder
+from sweep.records.trial_record import TrialRecord, has_ended, trial_folder
 from sweep.space.config import config_to_mapping, flatten
 from sweep.terminal.console import plain_table
 from sweep.terminal.display import STYLES
@@ -35,7 +35,7 @@ def status_view(study: str, records: Sequence[TrialRecord], run_by: str | None, 
     states = states_text(records) or "no trials yet"
     lines: list[RenderableType] = [Text(f"study {study}: {states}; {f'run by {run_by}' if run_by else 'not running'}")]
     for record in records:
-        if record.state in ("running", "interrupted"):
+        if not has_ended(record):
             epochs = f"{len(record.epochs)}/{record.config.training.epochs} epochs"
             best = "" if record.objective_value is None else f", best {record.objective_value:.4f} @{record.best_epoch}"
             waits = "; the next run resumes it" if record.state == "interrupted" else ""

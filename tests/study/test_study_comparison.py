@@ -16,6 +16,7 @@ import pytest
 from sweep.errors import StudyError
 from sweep.records.trial_record import TrialRecord, read_record, record_to_json, write_record
 from sweep.space.space import Space
+from sweep.study.record_backups import read_copies
 from sweep.study.study_comparison import require_agreement, require_database
 from tests.fakes import LINE, make_record, make_space, make_study
 from tests.study.conftest import SPACE, run_supervised
@@ -28,7 +29,7 @@ ADVICE = (
 
 def compare(folder: Path, space: Space) -> None:
     trials = optuna.load_study(study_name="demo", storage=f"sqlite:///{folder}/study.db").get_trials()
-    require_agreement(folder, space, trials)
+    require_agreement(folder, space, trials, read_copies(folder))
 
 
 def refusal(folder: Path, space: Space) -> str:
